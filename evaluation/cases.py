@@ -1,0 +1,107 @@
+"""What every measurement shares: checked scores and labels, and the small records that are returned."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the limits of its confidence interval; NaN where undefined."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many cases say present, absent, and neither (uncertain or not said)."""
+
+    present: int
+    absent: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels split into what is known.
+
+    Attributes:
+        present: bool, the shape of the labels.
+        absent: bool, the shape of the labels. Unknown is what is neither.
+    """
+
+    present: BoolArray
+    absent: BoolArray
+
+    @property
+    def known(self) -> BoolArray:
+        """Bool, the shape of the labels: present or absent."""
+        return self.present | self.absent
+
+    def counts(self) -> Counts:
+        """Cases of a label (N,), counted."""
+        present, absent = int(self.present.sum()), int(self.absent.sum())
+        return Counts(present, absent, self.present.size - present - absent)
+
+
+def checked_scores(score: ArrayLike) -> FloatArray:
+    """Scores as float64.
+
+    Args:
+        score: any shape; real numbers. Plus and minus infinity are legal ranks.
+
+    Raises:
+        ValueError: a score is NaN; the text says how many and where the first is.
+    """
+    values = np.asarray(score, dtype=np.float64)
+    missing = np.isnan(values)
+    if missing.any():
+        first = tuple(int(i) for i in np.argwhere(missing)[0])
+        where = first[0] if len(first) == 1 else first
+        raise ValueError(f"{int(missing.sum())} of {values.size} scores are NaN, the first at index {where}")
+    return values
+
+
+def checked_labels(label: ArrayLike) -> Labels:
+    """Labels split into present and absent.
+
+    Args:
+        label: any shape; 1 present, 0 absent, negative (-1 uncertain, -2 not said) or NaN unknown.
+
+    Raises:
+        ValueError: a label lies between 0 and 1 or above 1: a certainty is not a truth to be measured against.
+    """
+    values = np.asarray(label)
+    present, absent = values == 1, values == 0
+    odd = (values > 0) & ~present
+    if odd.any():
+        raise ValueError(
+            f"{int(odd.sum())} labels are neither 1 (present), 0 (absent), negative nor NaN (unknown); "
+            f"the first is {values[odd].flat[0]}"
+        )
+    return Labels(np.asarray(present), np.asarray(absent))
+
+
+def checked_cases(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, Labels]:
+    """Scores and labels of the same shape, checked.
+
+    Raises:
+        ValueError: shapes differ, a score is NaN, or a label is not one of those that ``checked_labels`` allows.
+    """
+    values, labels = checked_scores(score), checked_labels(label)
+    if values.shape != labels.present.shape:
+        raise ValueError(f"scores have shape {values.shape} and labels {labels.present.shape}; they must be the same")
+    return values, labels
+
+
+def require_dimensions(values: NDArray[np.generic], dimensions: int, name: str) -> None:
+    """Raise ValueError unless ``values`` has that many axes."""
+    if values.ndim != dimensions:
+        raise ValueError(f"{name} must have {dimensions} axes, not shape {values.shape}")

@@ -1,0 +1,214 @@
+"""Dice and IoU of regions: per image, aggregated over a set, and at every threshold of a grid at once.
+
+Empty regions, in every function: where neither truth nor prediction holds a pixel, both say "nowhere" and the value is
+``empty`` (1 unless set otherwise; NaN leaves the image out of a mean). Where only one of them is empty the value is 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evaluation.cases import BoolArray, FloatArray, IntArray
+
+PIXELS_AT_ONCE = 1 << 22  # bounds the memory of a histogram's index at 32 MiB
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Pixels of truth, prediction and both, int64 of any shape."""
+
+    both: IntArray
+    predicted: IntArray
+    true: IntArray
+
+    def dice(self, empty: float = 1.0) -> FloatArray:
+        """Twice the intersection over the sum of areas."""
+        return _ratio(2 * self.both, self.predicted + self.true, empty)
+
+    def iou(self, empty: float = 1.0) -> FloatArray:
+        """Intersection over union."""
+        return _ratio(self.both, self.predicted + self.true - self.both, empty)
+
+    def over_set(self, included: BoolArray | None = None) -> "Areas":
+        """Areas summed over the first axis; cases where ``included`` (the shape of the areas) is False add nothing."""
+        weight = 1 if included is None else np.asarray(included, dtype=np.int64)
+        return Areas(*(np.asarray((part * weight).sum(axis=0)) for part in (self.both, self.predicted, self.true)))
+
+
+@dataclass(frozen=True)
+class BestThreshold:
+    """The threshold with the highest Dice on the cases it was chosen on, and that Dice."""
+
+    threshold: float
+    dice: float
+
+
+def areas(prediction: ArrayLike, truth: ArrayLike) -> Areas:
+    """Count pixels over the last two axes.
+
+    Args:
+        prediction: (..., H, W); a pixel counts when it is not zero, so threshold probabilities first.
+        truth: (..., H, W).
+
+    Raises:
+        ValueError: shapes differ or have fewer than two axes.
+    """
+    predicted, true = np.asarray(prediction).astype(bool), np.asarray(truth).astype(bool)
+    if predicted.shape != true.shape or predicted.ndim < 2:
+        raise ValueError(
+            f"prediction {predicted.shape} and truth {true.shape} must have the same shape of two axes or more"
+        )
+    both, alone, target = (np.count_nonzero(part, axis=(-2, -1)) for part in (predicted & true, predicted, true))
+    return Areas(np.asarray(both), np.asarray(alone), np.asarray(target))
+
+
+def dice(prediction: ArrayLike, truth: ArrayLike, empty: float = 1.0) -> FloatArray:
+    """Dice of every image: (..., H, W) regions in, (...) out. See the module for empty regions."""
+    return areas(prediction, truth).dice(empty)
+
+
+def iou(prediction: ArrayLike, truth: ArrayLike, empty: float = 1.0) -> FloatArray:
+    """Intersection over union of every image: (..., H, W) regions in, (...) out. See the module for empty regions."""
+    return areas(prediction, truth).iou(empty)
+
+
+def aggregated_dice(
+    prediction: ArrayLike, truth: ArrayLike, annotated: ArrayLike | None = None, empty: float = 1.0
+) -> FloatArray:
+    """Dice of each finding over all pixels of the set, as one large image.
+
+    Source: the "aggregated Sorensen-Dice coefficient" of Kim et al., "Did you get what you paid for?"; its macro
+    average is ``macro_average`` of the result.
+
+    Args:
+        prediction: (N, C, H, W) regions.
+        truth: (N, C, H, W) regions.
+        annotated: (N, C) bool; whether the location was asked for. Cases where it was not are left out.
+        empty: value of a finding annotated but found and predicted nowhere in the set.
+
+    Returns:
+        (C,) in [0, 1]; NaN where no case is annotated.
+    """
+    parts = areas(prediction, truth)
+    if annotated is None:
+        return parts.over_set().dice(empty)
+    included = np.asarray(annotated, dtype=bool)
+    return np.where(included.any(axis=0), parts.over_set(included).dice(empty), np.nan)
+
+
+def macro_average(value: ArrayLike) -> tuple[float, int]:
+    """Mean over findings (C,) that have a value, and how many had none (NaN) and were left out."""
+    values = np.asarray(value, dtype=np.float64)
+    defined = values[~np.isnan(values)]
+    mean = float(defined.mean()) if defined.size else float("nan")
+    return mean, int(values.size - defined.size)
+
+
+def thresholds(bins: int) -> FloatArray:
+    """The grid that a histogram of ``bins`` allows: 0, 1 / bins, ... A pixel is predicted when probability >= it."""
+    return np.arange(bins) / bins
+
+
+def probability_histogram(probability: ArrayLike, mask: ArrayLike, bins: int = 200) -> tuple[IntArray, IntArray]:
+    """Count pixels by probability, inside and outside the true region: Dice at all thresholds follows from it.
+
+    Bin k holds ``thresholds(bins)[k] <= probability < thresholds(bins)[k + 1]`` exactly; the last holds 1 as well.
+
+    Args:
+        probability: (..., H, W) in [0, 1].
+        mask: (..., H, W) bool, the truth.
+        bins: how many.
+
+    Returns:
+        ``(inside, outside)``, each (..., bins) int64.
+
+    Raises:
+        ValueError: shapes differ, or a probability is NaN or outside [0, 1].
+    """
+    values, true = np.asarray(probability), np.asarray(mask).astype(bool)
+    if values.shape != true.shape or values.ndim < 2:
+        raise ValueError(f"probability {values.shape} and mask {true.shape} must have one shape of two axes or more")
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(f"probabilities must lie in [0, 1], not in [{values.min()}, {values.max()}]")
+    leading, pixels = values.shape[:-2], values.shape[-2] * values.shape[-1]
+    values, true = values.reshape(-1, pixels), true.reshape(-1, pixels)
+    step = max(1, PIXELS_AT_ONCE // max(pixels, 1))
+    parts = [
+        _histogram(values[start : start + step], true[start : start + step], bins)
+        for start in range(0, len(values), step)
+    ]
+    counts = np.concatenate(parts) if parts else np.zeros((0, 2, bins), dtype=np.int64)
+    return counts[:, 1].reshape(*leading, bins), counts[:, 0].reshape(*leading, bins)
+
+
+def dice_at_thresholds(inside: ArrayLike, outside: ArrayLike, empty: float = 1.0) -> FloatArray:
+    """Dice of every image at every threshold of the grid.
+
+    Args:
+        inside: (..., bins) from ``probability_histogram``.
+        outside: (..., bins).
+        empty: see the module.
+
+    Returns:
+        (..., bins); column k is the Dice of ``probability >= thresholds(bins)[k]``.
+    """
+    both, wrong = _from_above(inside), _from_above(outside)
+    return Areas(both, both + wrong, np.broadcast_to(both[..., :1], both.shape)).dice(empty)
+
+
+def aggregated_dice_at_thresholds(inside: ArrayLike, outside: ArrayLike, empty: float = 1.0) -> FloatArray:
+    """Dice over all pixels of a set at every threshold: (N, ..., bins) histograms in, (..., bins) out."""
+    return dice_at_thresholds(np.sum(inside, axis=0), np.sum(outside, axis=0), empty)
+
+
+def best_threshold(dice_curve: ArrayLike) -> BestThreshold:
+    """The threshold at which a Dice curve (bins,) is highest; among equals, the middle one.
+
+    Choose it on validation cases and apply it to test cases. The curve is one of ``aggregated_dice_at_thresholds`` or
+    a mean of ``dice_at_thresholds`` over images. All NaN (no image) gives NaN twice.
+    """
+    curve = np.asarray(dice_curve, dtype=np.float64)
+    if not curve.size or np.isnan(curve).all():
+        return BestThreshold(float("nan"), float("nan"))
+    highest = float(np.nanmax(curve))
+    equal = np.flatnonzero(curve == highest)
+    return BestThreshold(float(thresholds(curve.size)[equal[(equal.size - 1) // 2]]), highest)
+
+
+def best_threshold_of_mean(inside: ArrayLike, outside: ArrayLike) -> BestThreshold:
+    """Best threshold for the mean Dice over images, from validation histograms (N, bins).
+
+    Images without truth are left out: at a low threshold they are 0 whatever the map shows inside a finding.
+    """
+    kept = np.asarray(inside).sum(axis=-1) > 0
+    curves = dice_at_thresholds(np.asarray(inside)[kept], np.asarray(outside)[kept])
+    return best_threshold(curves.mean(axis=0) if len(curves) else np.full(curves.shape[-1], np.nan))
+
+
+def best_threshold_of_aggregate(inside: ArrayLike, outside: ArrayLike) -> BestThreshold:
+    """Best threshold for the aggregated Dice, from validation histograms (N, bins)."""
+    return best_threshold(aggregated_dice_at_thresholds(inside, outside, empty=float("nan")))
+
+
+def _histogram(values: NDArray[np.generic], true: BoolArray, bins: int) -> IntArray:
+    """(n, pixels) in, (n, 2, bins) out: outside, then inside."""
+    edges = np.append(thresholds(bins), np.inf)
+    exact = values.astype(np.float64)
+    place = (exact * bins).astype(np.int64)
+    # The product rounds: 0.29 * 100 lies under 29. Moved by one, a value meets the very comparison that users make.
+    place -= exact < edges[place]
+    place = np.minimum(place, bins - 1)
+    place += exact >= edges[place + 1]
+    place += true * bins
+    place += np.arange(len(values))[:, None] * (2 * bins)
+    return np.bincount(place.ravel(), minlength=len(values) * 2 * bins).reshape(-1, 2, bins)
+
+
+def _from_above(counts: ArrayLike) -> IntArray:
+    """Pixels in this bin or a higher one."""
+    return np.cumsum(np.asarray(counts, dtype=np.int64)[..., ::-1], axis=-1)[..., ::-1]
+
+
+def _ratio(part: IntArray, whole: IntArray, empty: float) -> FloatArray:
+    return np.divide(part, whole, out=np.full(np.shape(whole), float(empty)), where=np.asarray(whole) > 0)
