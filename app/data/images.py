@@ -1,0 +1,121 @@
+"""Image files of a data set: which are in a folder, how large they are by their headers alone, how a datalist names them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz", ".mha", ".nrrd")
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+# Start-of-frame markers; C4, C8 and CC among their numbers mean something else (ITU-T T.81, table B.1).
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
+    """Image files in a folder and all folders below it, by file name.
+
+    Raises:
+        ValueError: no such folder, no image in it, or two files of one name (which is meant cannot be known).
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder of images.")
+    found: dict[str, Path] = {}
+    for base, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if not name.lower().endswith(suffixes):
+                continue
+            if name in found:
+                raise ValueError(f"{folder}: two files are named {name!r}: {found[name]} and {Path(base, name)}.")
+            found[name] = Path(base, name)
+    if not found:
+        raise ValueError(f"{folder}: holds no image ({', '.join(suffixes)}).")
+    return found
+
+
+def relative_image(image: Path, datalist: Path) -> str:
+    """How a datalist file names an image: relative to the datalist's folder, with forward slashes."""
+    return Path(os.path.relpath(image.resolve(), datalist.resolve().parent)).as_posix()
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) in pixels, from the header alone.
+
+    Raises:
+        ValueError: the file is missing or its header cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+            if start[:8] == _PNG:
+                return int.from_bytes(start[20:24], "big"), int.from_bytes(start[16:20], "big")
+            if start[:2] == _JPEG:
+                return _jpeg_size(file)
+        return _other_size(path, start)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such image file.") from error
+    except Exception as error:  # any of five libraries' own errors: one message that names the file
+        raise ValueError(f"{path}: its size cannot be read ({type(error).__name__}: {error}).") from error
+
+
+def image_sizes(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | ValueError]:
+    """:func:`image_size` of many files at once; what cannot be read gives its error instead."""
+    wanted = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return dict(zip(wanted, pool.map(_size_or_error, wanted), strict=True))
+
+
+def _size_or_error(path: Path) -> tuple[int, int] | ValueError:
+    try:
+        return image_size(path)
+    except ValueError as error:
+        return error
+
+
+def _jpeg_size(file: BinaryIO) -> tuple[int, int]:
+    """Walk a JPEG's segments to its start of frame (ITU-T T.81, B.2.2)."""
+    file.seek(2)
+    while True:
+        marker = file.read(1)
+        while marker == b"\xff":
+            marker = file.read(1)
+        head = file.read(2)
+        if not marker or len(head) < 2:
+            raise ValueError("JPEG without a start of frame")
+        if marker[0] in _JPEG_FRAMES:
+            frame = file.read(5)
+            return int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+        file.seek(int.from_bytes(head, "big") - 2, os.SEEK_CUR)
+        if file.read(1) != b"\xff":
+            raise ValueError("broken JPEG segment")
+
+
+def _other_size(path: Path, start: bytes) -> tuple[int, int]:
+    name = path.name.lower()
+    if start[128:132] == b"DICM" or name.endswith((".dcm", ".dicom")):
+        import pydicom
+
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        return int(dataset.Rows), int(dataset.Columns)
+    if name.endswith((".nii", ".nii.gz")):
+        import nibabel
+
+        shape = nibabel.load(path).shape
+        return int(shape[1]), int(shape[0])
+    if name.endswith((".mha", ".mhd", ".nrrd")):
+        import SimpleITK
+
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        width, height = reader.GetSize()[:2]
+        return int(height), int(width)
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.height, image.width

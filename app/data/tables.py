@@ -1,0 +1,176 @@
+"""Read the CSV tables that data sets come with, plain or gzipped, and say clearly what is wrong with a table."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+
+class TableError(ValueError):
+    """A table is not what it should be; the message names the file, the line where there is one, and what is allowed."""
+
+
+# Columns that tell the known tables apart; the more particular table stands first.
+SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("the expert labels of ChestX-ray14", frozenset({"Image Index", "Airspace opacity", "Set Id"})),
+    ("the label table of ChestX-ray14 (Data_Entry_2017)", frozenset({"Image Index", "Finding Labels", "Patient ID"})),
+    ("the box table of ChestX-ray14 (BBox_List_2017)", frozenset({"Image Index", "Finding Label", "Bbox [x"})),
+    ("the label table of RSNA (stage_2_train_labels)", frozenset({"patientId", "Target", "width", "height"})),
+    ("the map from RSNA to ChestX-ray14 (rsna_to_nih)", frozenset({"patientId", "nih_image"})),
+    ("the table of CheXpert", frozenset({"Path", "Frontal/Lateral", "Support Devices"})),
+    ("the box table of VinDr-CXR", frozenset({"image_id", "class_name", "rad_id", "x_min"})),
+    ("the mask table of SIIM-ACR pneumothorax", frozenset({"ImageId", "EncodedPixels"})),
+    ("the raw annotations of NEATX", frozenset({"ImageID", "NSG_tube_a1", "NSG_tube_a2"})),
+    ("the combined annotations of NEATX", frozenset({"ImageID", "NSG_tube", "Chest_drain"})),
+    ("the table of PadChest", frozenset({"ImageID", "StudyID", "PatientID", "Projection", "Labels"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV table in memory, every cell as text.
+
+    Attributes:
+        path: the file, for messages.
+        columns: names without surrounding blanks; nameless columns at the end are dropped.
+        rows: cells; each row has at least as many as there are columns.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+
+    def select(self, *names: str) -> Iterator[tuple[str, ...]]:
+        """Cells of the named columns, row by row, as tuples (of one element for one name).
+
+        Raises:
+            TableError: where a column is missing.
+        """
+        require_columns(self.path, self.columns, names)
+        places = [self.columns.index(name) for name in names]
+        if len(places) == 1:
+            place = places[0]
+            return ((row[place],) for row in self.rows)
+        return map(itemgetter(*places), self.rows)
+
+    def where(self, row: int) -> str:
+        """``file, line n`` of a row (0 is the first below the header), as every message about a row begins."""
+        return f"{self.path}, line {row + 2}"
+
+
+def read_table(path: Path, required: Sequence[str] = ()) -> Table:
+    """Read a CSV file, gzipped or not (the content decides, not the name).
+
+    Args:
+        path: the file, in UTF-8.
+        required: names of the columns that must be there; surrounding blanks in the header do not matter.
+
+    Raises:
+        TableError: the file is missing, empty, no text, lacks a column (with the columns found, and which known table
+            it looks like instead), or has a row with fewer cells than the header or with surplus ones.
+    """
+    if not path.is_file():
+        raise TableError(f"{path}: no such table.")
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+        lines = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path}: not a readable CSV table ({error}).") from error
+    if not lines:
+        raise TableError(f"{path}: the table is empty.")
+    columns = [name.strip() for name in lines[0]]
+    while columns and not columns[-1]:
+        columns.pop()
+    require_columns(path, columns, required)
+    table = Table(path, tuple(columns), lines[1:])
+    _require_full_rows(table)
+    return table
+
+
+def find_table(folder: Path, *names: str) -> Path:
+    """The first of the named tables that lies in a folder, as ``NAME`` or ``NAME.gz``.
+
+    Raises:
+        TableError: none is there; says which tables were found instead.
+    """
+    found = optional_table(folder, *names)
+    if found is not None:
+        return found
+    if not folder.is_dir():
+        raise TableError(f"{folder}: no such folder of tables.")
+    there = sorted(path.name for path in folder.iterdir() if path.name.removesuffix(".gz").endswith(".csv"))
+    wanted = " or ".join(f"{name}[.gz]" for name in names)
+    raise TableError(f"{folder}: holds no {wanted}. Tables found: {', '.join(there) or 'none'}.")
+
+
+def optional_table(folder: Path, *names: str) -> Path | None:
+    """As :func:`find_table`, with None where there is none."""
+    for name in names:
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+    return None
+
+
+def looks_like(columns: Iterable[str]) -> str | None:
+    """Which known table has these columns, in words, or None."""
+    present = frozenset(columns)
+    return next((name for name, signature in SIGNATURES if signature <= present), None)
+
+
+def require_columns(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
+    """Raise :class:`TableError` where required columns are missing, naming them and the columns found."""
+    missing = [name for name in required if name not in columns]
+    if not missing:
+        return
+    other = looks_like(columns)
+    hint = f" It looks like {other}." if other else ""
+    raise TableError(
+        f"{path}: no column {', '.join(map(repr, missing))}. Columns found: {', '.join(map(repr, columns))}.{hint}"
+    )
+
+
+def number(cell: str, column: str, where: str) -> float:
+    """A finite number from a cell.
+
+    Args:
+        cell: the text.
+        column: name of the column, for the message.
+        where: file and line, as :meth:`Table.where` gives them.
+
+    Raises:
+        TableError: the cell is empty, text, infinite or not a number.
+    """
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise TableError(f"{where}: {column!r} must be a number, not {cell!r}.")
+    return value
+
+
+def one_of(cell: str, allowed: Sequence[str], column: str, where: str) -> str:
+    """The cell itself, where it is one of the allowed texts; :class:`TableError` where it is not."""
+    if cell not in allowed:
+        raise TableError(f"{where}: {column!r} must be one of {', '.join(map(repr, allowed))}, not {cell!r}.")
+    return cell
+
+
+def _require_full_rows(table: Table) -> None:
+    width = len(table.columns)
+    if {len(row) for row in table.rows} <= {width}:
+        return
+    for index, row in enumerate(table.rows):
+        if len(row) < width:
+            raise TableError(f"{table.where(index)}: {len(row)} cells, but the header names {width} columns.")
+        if any(cell.strip() for cell in row[width:]):
+            raise TableError(f"{table.where(index)}: {row[width:]} stand beyond the {width} columns of the header.")
