@@ -1,0 +1,7 @@
+"""Losses: (Prediction, Target) to a scalar. What is not known takes no part. One file a loss."""
+
+from app.losses.classification import KnownLabelBCELoss
+from app.losses.combination import WeightedSum
+from app.losses.localisation import PixelBCELoss
+
+__all__ = ["KnownLabelBCELoss", "PixelBCELoss", "WeightedSum"]

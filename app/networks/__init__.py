@@ -1,0 +1,5 @@
+"""Networks: image (B, 1, H, W) in [0, 1] to a Prediction. One file a network."""
+
+from app.networks.se_densenet import SEDenseNet
+
+__all__ = ["SEDenseNet"]

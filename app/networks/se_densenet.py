@@ -1,0 +1,162 @@
+"""DenseNet with squeeze-and-excitation blocks and a two-convolution sub-network that makes the map."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from app.contract import Prediction
+from app.networks.pooling import AveragePooling
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh each channel by what the whole image says about it (Hu et al. 2018, equations 2 to 4).
+
+    Args:
+        channels: of the input, and of the output.
+        reduction: by how much the bottleneck is narrower.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, max(1, channels // reduction), kernel_size=1)
+        self.excite = nn.Conv2d(max(1, channels // reduction), channels, kernel_size=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, h, w) to the same shape."""
+        weight = functional.relu(self.squeeze(features.mean(dim=(2, 3), keepdim=True)))
+        return features * torch.sigmoid(self.excite(weight))
+
+
+class DenseLayer(nn.Module):
+    """Bottleneck layer of a dense block (Huang et al. 2017): its output is put behind its input."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, 4 * growth, kernel_size=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(4 * growth)
+        self.conv2 = nn.Conv2d(4 * growth, growth, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, h, w) to (B, channels + growth, h, w)."""
+        hidden = self.conv1(functional.relu(self.norm1(features)))
+        return torch.cat([features, self.conv2(functional.relu(self.norm2(hidden)))], dim=1)
+
+
+class Transition(nn.Module):
+    """Halve the channels and the resolution between two dense blocks."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, channels // 2, kernel_size=1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, h, w) to (B, channels // 2, h / 2, w / 2)."""
+        return functional.avg_pool2d(self.conv(functional.relu(self.norm(features))), kernel_size=2, stride=2)
+
+
+class DenseFeatures(nn.Sequential):
+    """Everything of a DenseNet before its head, at 1/32 of the resolution, recalibrated after each dense block.
+
+    Modules and parameters are named as torchvision names them, so that its published weights load by name.
+
+    Args:
+        blocks: how many layers each dense block has; (6, 12, 24, 16) is DenseNet-121.
+        growth: channels that a layer adds.
+        stem: channels of the first convolution.
+    """
+
+    def __init__(self, blocks: tuple[int, ...], growth: int, stem: int) -> None:
+        layers: dict[str, nn.Module] = {
+            "conv0": nn.Conv2d(1, stem, kernel_size=7, stride=2, padding=3, bias=False),
+            "norm0": nn.BatchNorm2d(stem),
+            "relu0": nn.ReLU(inplace=True),
+            "pool0": nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
+        }
+        channels = stem
+        for number, depth in enumerate(blocks, start=1):
+            block = nn.Sequential()
+            for layer in range(1, depth + 1):
+                block.add_module(f"denselayer{layer}", DenseLayer(channels, growth))
+                channels += growth
+            layers[f"denseblock{number}"] = block
+            layers[f"excitation{number}"] = SqueezeExcitation(channels)
+            if number < len(blocks):
+                layers[f"transition{number}"] = Transition(channels)
+                channels //= 2
+        layers["norm5"] = nn.BatchNorm2d(channels)
+        layers["relu5"] = nn.ReLU(inplace=True)
+        super().__init__(OrderedDict(layers))
+        self.channels = channels
+
+
+class SEDenseNet(nn.Module):
+    """DenseNet with squeeze-and-excitation for image- and pixel-level labels.
+
+    Source: Kim et al. 2022, "Better performance of deep learning pulmonary nodule detection ...", methods section.
+    Network 1 (image-level) is ``upsample=1`` with average pooling; network 2 (pixel-level) ``upsample=2`` with maximum
+    pooling. The paper does not say where the squeeze-and-excitation blocks stand nor how the sub-network is made: here
+    one block follows each dense block, and the sub-network is a 3x3 convolution to a quarter of the channels, batch
+    normalisation, ReLU, and a 1x1 convolution to the findings.
+
+    Args:
+        findings: how many findings C the network tells apart.
+        blocks: layers of each dense block; the default is DenseNet-121's.
+        growth: channels that a layer adds.
+        stem: channels of the first convolution.
+        upsample: by how much the features are enlarged (bilinear) before the sub-network.
+        pooling: from the (B, C, h, w) map to the (B, C) score; average pooling by default.
+    """
+
+    def __init__(
+        self,
+        findings: int = 1,
+        blocks: Sequence[int] = (6, 12, 24, 16),
+        growth: int = 32,
+        stem: int = 64,
+        upsample: int = 1,
+        pooling: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if findings < 1 or upsample < 1 or not blocks or min(blocks) < 1:
+            raise ValueError(f"findings ({findings}), upsample ({upsample}) and blocks ({blocks}) must be at least 1")
+        self.features = DenseFeatures(tuple(blocks), growth, stem)
+        self.upsample = upsample
+        channels = self.features.channels
+        self.subnetwork = nn.Sequential(
+            nn.Conv2d(channels, max(1, channels // 4), kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(max(1, channels // 4)),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(max(1, channels // 4), findings, kernel_size=1),
+        )
+        self.pooling = AveragePooling() if pooling is None else pooling
+        self.apply(_initialise)
+
+    def forward(self, image: Tensor) -> Prediction:
+        """Scores and a map of an image.
+
+        Args:
+            image: (B, 1, H, W), 0 to 1; H and W at least 32.
+
+        Returns:
+            score (B, C) and map (B, C, h, w), logits; h = upsample x H / 32, rounded down at each halving.
+        """
+        features = self.features(image)
+        if self.upsample > 1:
+            features = functional.interpolate(
+                features, scale_factor=float(self.upsample), mode="bilinear", align_corners=False
+            )
+        here = self.subnetwork(features)
+        return Prediction(score=self.pooling(here), map=here)
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation of every convolution, as torchvision's DenseNet has it."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
