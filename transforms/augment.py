@@ -1,0 +1,147 @@
+"""Augment a batch on its device: one random affine map a sample for image and mask together, and grey values."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_DRAWS = 9
+
+
+class AugmentBatch(nn.Module):
+    """Flip, shift, scale, rotate and shear each image of a batch with its masks, and vary its grey values.
+
+    Every quantity is uniform in its range. Each batch takes the same count of random numbers whatever is switched
+    on, so switching one thing on leaves the others as they were. What comes in from beyond the image is 0.
+
+    Source of the spatial ones and their kinds: Kim et al. 2022, section on training, which gives no ranges.
+
+    Args:
+        flip: probability of a mirror image, left for right; 0 to 1.
+        shift: largest shift along each side, as a fraction of that side; 0 up to 1.
+        scale: largest change of size: factors are in [1 - scale, 1 + scale]; 0 up to 1.
+        rotate: largest angle in degrees either way; 0 to 180.
+        shear: largest shear angle in degrees either way; 0 up to 90.
+        contrast: factors around the image's mean are in [1 - contrast, 1 + contrast]; 0 to 1.
+        brightness: largest grey value that is added or taken away; 0 to 1.
+        gamma: exponents are in [exp(-gamma), exp(gamma)]; 0 or more.
+
+    Raises:
+        ValueError: naming the parameter that is out of its range.
+    """
+
+    def __init__(
+        self,
+        flip: float = 0.5,
+        shift: float = 0.05,
+        scale: float = 0.1,
+        rotate: float = 10.0,
+        shear: float = 5.0,
+        contrast: float = 0.0,
+        brightness: float = 0.0,
+        gamma: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.flip = _within("flip", flip, 1.0)
+        self.shift = _within("shift", shift, 1.0, open_end=True)
+        self.scale = _within("scale", scale, 1.0, open_end=True)
+        self.rotate = _within("rotate", rotate, 180.0)
+        self.shear = _within("shear", shear, 90.0, open_end=True)
+        self.contrast = _within("contrast", contrast, 1.0)
+        self.brightness = _within("brightness", brightness, 1.0)
+        self.gamma = _within("gamma", gamma, math.inf, open_end=True)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Augment a batch on the device it lives on.
+
+        Args:
+            image: (B, 1, H, W), float in [0, 1] or uint8 in 0 to 255.
+            mask: (B, C, H, W), 0 or 1, of any type, on the image's grid.
+            generator: on the CPU; all random numbers come from it.
+
+        Returns:
+            (B, 1, H, W) float32 image in [0, 1] and (B, C, H, W) float32 mask, 0 or 1. A mask is resampled linearly
+            and on from one half, so one of a pixel or two may vanish.
+
+        Raises:
+            ValueError: where the shapes do not fit each other, or the generator is not on the CPU.
+        """
+        _check(image, mask, generator)
+        # A float image is cloned, so that no step in place reaches the caller's batch.
+        grey = image.float().div_(255.0) if image.dtype == torch.uint8 else image.to(torch.float32, copy=True)
+        draws = torch.rand(len(image), _DRAWS, generator=generator)
+        grey = self._varied(grey, draws[:, 6:].to(image.device))
+        if self.shift == self.scale == self.rotate == self.shear == 0:
+            mirrored = (draws[:, 0] < self.flip).to(image.device)[:, None, None, None]
+            mask = mask.float()
+            return torch.where(mirrored, grey.flip(-1), grey), torch.where(mirrored, mask.flip(-1), mask)
+        theta = self._theta(draws[:, :6].double(), (image.shape[-2], image.shape[-1])).to(image.device, torch.float32)
+        grid = functional.affine_grid(theta, [*grey.shape], align_corners=False)
+        grey = functional.grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return grey.clamp_(0.0, 1.0), _warped_masks(mask, grid)
+
+    def _theta(self, draws: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Affine maps from the result to the source in ``affine_grid``'s coordinates, (B, 2, 3), from (B, 6) draws.
+
+        Forward, about the image's centre and in pixels, so that a circle stays one when it is rotated:
+        mirror, then shear, scale and rotate, then shift.
+        """
+        mirror = torch.where(draws[:, 0] < self.flip, -1.0, 1.0).to(draws)
+        centred = draws[:, 1:] * 2 - 1
+        size = 1 + self.scale * centred[:, 0]
+        angle = math.radians(self.rotate) * centred[:, 1]
+        slope = torch.tan(math.radians(self.shear) * centred[:, 2])
+        cosine, sine = torch.cos(angle) * size, torch.sin(angle) * size
+        rows = [
+            torch.stack([cosine * mirror, cosine * slope - sine], 1),
+            torch.stack([sine * mirror, sine * slope + cosine], 1),
+        ]
+        half = torch.tensor([shape[1] / 2, shape[0] / 2], dtype=draws.dtype)
+        # In units of half a side, where shifts are already fractions: one side is two of these units.
+        forward = torch.stack(rows, 1) * half / half[:, None]
+        backward = torch.linalg.inv(forward)
+        shift = 2 * self.shift * centred[:, 3:5]
+        return torch.cat([backward, -backward @ shift[:, :, None]], dim=2)
+
+    def _varied(self, grey: Tensor, draws: Tensor) -> Tensor:
+        if self.contrast == self.brightness == self.gamma == 0:
+            return grey
+        gamma, contrast, brightness = (draws * 2 - 1)[:, :, None, None, None].unbind(1)
+        grey = grey.clamp(0.0, 1.0) ** torch.exp(self.gamma * gamma)
+        mean = grey.mean(dim=(1, 2, 3), keepdim=True)
+        return ((grey - mean) * (1 + self.contrast * contrast) + mean + self.brightness * brightness).clamp_(0.0, 1.0)
+
+
+def _warped_masks(mask: Tensor, grid: Tensor) -> Tensor:
+    """Resample the masks that hold anything; most findings of most images do not."""
+    result = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device)
+    filled = mask.flatten(2).amax(dim=2).ne(0).cpu() if mask.numel() else torch.zeros(len(mask), 0, dtype=torch.bool)
+    for sample in filled.any(dim=1).nonzero()[:, 0].tolist():
+        channels = filled[sample].nonzero()[:, 0].to(mask.device)
+        drawn = mask[sample, channels].float()[None]
+        warped = functional.grid_sample(drawn, grid[sample : sample + 1], mode="bilinear", align_corners=False)
+        result[sample, channels] = (warped[0] >= 0.5).float()
+    return result
+
+
+def _check(image: Tensor, mask: Tensor, generator: torch.Generator) -> None:
+    if image.ndim != 4 or image.shape[1] != 1:
+        raise ValueError(f"image has shape {tuple(image.shape)}, but (B, 1, H, W) is needed")
+    if mask.ndim != 4 or mask.shape[0] != image.shape[0] or mask.shape[2:] != image.shape[2:]:
+        raise ValueError(f"mask has shape {tuple(mask.shape)}, which does not fit image of {tuple(image.shape)}")
+    if not image.is_floating_point() and image.dtype != torch.uint8:
+        raise ValueError(f"image is of type {image.dtype}, but float in [0, 1] or uint8 is needed")
+    if generator.device.type != "cpu":
+        raise ValueError(
+            f"generator is on {generator.device}, but must be on the CPU, so that any batch can be made again"
+        )
+
+
+def _within(name: str, value: float, highest: float, open_end: bool = False) -> float:
+    if not (0 <= value <= highest) or (open_end and value == highest):
+        raise ValueError(f"{name} is {value}, but must be from 0 {'to below' if open_end else 'to'} {highest:g}")
+    return float(value)

@@ -1,0 +1,166 @@
+"""Draw what is known of a sample's findings, as files, run lengths or boxes, onto the grid of its image."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms.transform import MapTransform
+
+from transforms.pixels import naming, read_mask
+from transforms.regions import boxes_to_image, mask_on_region, whole_region
+
+
+def ellipse_mask(box: Sequence[float] | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The ellipse inscribed in a box: pixels whose centres lie inside it.
+
+    Source: Kim et al. 2022, where ellipses drawn in boxes stand for nodules.
+
+    Args:
+        box: x, y, width, height in pixels; may reach beyond the image.
+        shape: (H, W) of the image.
+
+    Returns:
+        (H, W) uint8, 0 or 1. An ellipse too small to hold a pixel's centre is the pixel that its own centre lies in;
+        a box without area draws nothing.
+    """
+    return _draw(box, shape, ellipse=True)
+
+
+def box_mask(box: Sequence[float] | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A full box: pixels whose centres lie inside it; else as in `ellipse_mask`."""
+    return _draw(box, shape, ellipse=False)
+
+
+def run_length_mask(size: tuple[int, int], counts: Sequence[int]) -> np.ndarray:
+    """A mask from COCO's uncompressed run lengths.
+
+    Args:
+        size: (height, width).
+        counts: lengths of runs column by column, alternately off and on, starting with off.
+
+    Returns:
+        (height, width) uint8, 0 or 1.
+
+    Raises:
+        ValueError: where a length is negative, or the lengths do not add up to the size.
+    """
+    height, width = (int(side) for side in size)
+    lengths = np.asarray(counts, dtype=np.int64)
+    if (lengths < 0).any() or int(lengths.sum()) != height * width:
+        raise ValueError(
+            f"run lengths add up to {lengths.sum()}, but a mask of {height} x {width} has {height * width}"
+        )
+    values = np.arange(len(lengths), dtype=np.uint8) % 2
+    return np.repeat(values, lengths).reshape(width, height).T
+
+
+class DrawAnnotationsd(MapTransform):
+    """Turn the annotations of a sample into one mask a finding, on the grid of its image.
+
+    Files and run lengths are in pixels of the stored image, and are cropped to ``region`` and resampled as in
+    `mask_on_region`. Where a finding has boxes and no such mask, the boxes are drawn: those of ``stored_boxes``,
+    which no crop clipped, where the sample has them, so that an ellipse cut by the image's edge keeps its shape.
+    A finding without annotation gets an empty mask. Boxes stay in the sample.
+
+    Args:
+        findings: how many findings there are, C.
+        ellipses: whether a box stands for the ellipse inside it, and not for all of itself.
+        mask_key: list of (index of the finding, path or (size, counts)); becomes (C, H, W) uint8, 0 or 1.
+        boxes_key: (N, 4) in pixels of the image in hand, their findings under ``box_finding``.
+        image_key: the image whose grid is drawn on.
+    """
+
+    def __init__(
+        self,
+        findings: int,
+        ellipses: bool = True,
+        mask_key: str = "mask",
+        boxes_key: str = "boxes",
+        image_key: str = "image",
+    ) -> None:
+        if int(findings) != findings or findings < 1:
+            raise ValueError(f"findings is {findings}, but must be a whole number of 1 or more")
+        super().__init__((image_key,))
+        self.findings = int(findings)
+        self.ellipses = bool(ellipses)
+        self.mask_key = mask_key
+        self.boxes_key = boxes_key
+        self.image_key = image_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Draw.
+
+        Raises:
+            ValueError: naming the sample, and the file and both sizes where a mask is of another size than the stored
+                image; also where the index of a finding is not below C.
+            FileNotFoundError: where a mask file is missing.
+        """
+        sample = dict(data)
+        with naming(sample):
+            shape = (int(sample[self.image_key].shape[-2]), int(sample[self.image_key].shape[-1]))
+            region = np.asarray(sample.get("region", whole_region(sample.get("original_size", shape))))
+            result = torch.zeros((self.findings, *shape), dtype=torch.uint8)
+            given = sample.get(self.mask_key)
+            masks = [] if given is None else list(given)
+            for finding, source in masks:
+                drawn = mask_on_region(_stored_mask(source, sample.get("original_size")), region, shape)
+                result[self._checked(finding)] |= torch.from_numpy(drawn)
+            drawn_already = {int(finding) for finding, _ in masks}
+            for finding, box in zip(*self._boxes(sample, region, shape), strict=True):
+                if int(finding) not in drawn_already:
+                    mask = _draw(box, shape, self.ellipses)
+                    result[self._checked(finding)] |= torch.from_numpy(mask)
+            sample[self.mask_key] = result
+        return sample
+
+    def _boxes(
+        self, sample: Mapping[Hashable, Any], region: np.ndarray, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if sample.get(self.boxes_key) is None:
+            return np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
+        if "stored_boxes" in sample:
+            return sample["box_finding"], boxes_to_image(sample["stored_boxes"], region, shape)
+        return sample["box_finding"], np.asarray(sample[self.boxes_key]).reshape(-1, 4)
+
+    def _checked(self, finding: int | np.integer) -> int:
+        if not 0 <= int(finding) < self.findings:
+            raise ValueError(f"index {finding} of a finding is not among the {self.findings} findings, 0 and up")
+        return int(finding)
+
+
+def _stored_mask(source: Any, original_size: np.ndarray | None) -> np.ndarray:  # noqa: ANN401  path or (size, counts)
+    if isinstance(source, tuple | list):
+        name, mask = "run lengths", run_length_mask(*source)
+    else:
+        name, mask = str(source), read_mask(source)
+    if original_size is not None and mask.shape != (int(original_size[0]), int(original_size[1])):
+        raise ValueError(
+            f"{name}: the mask has {mask.shape[0]} x {mask.shape[1]} pixels (height x width), "
+            f"but its image has {int(original_size[0])} x {int(original_size[1])}"
+        )
+    return mask
+
+
+def _draw(box: Sequence[float] | np.ndarray, shape: tuple[int, int], ellipse: bool) -> np.ndarray:
+    x, y, width, height = (float(value) for value in box)
+    result = np.zeros(shape, dtype=np.uint8)
+    if not (width > 0 and height > 0):
+        return result
+    left, top = max(0, int(np.floor(x))), max(0, int(np.floor(y)))
+    right, bottom = min(shape[1], int(np.ceil(x + width))), min(shape[0], int(np.ceil(y + height)))
+    if right <= left or bottom <= top:
+        return result
+    # Distance of the pixels' centres from the box's, where its edges are at 1.
+    across = np.abs((np.arange(left, right) + 0.5 - x) / (width / 2) - 1)
+    down = np.abs((np.arange(top, bottom) + 0.5 - y) / (height / 2) - 1)
+    distance = across**2 + down[:, None] ** 2 if ellipse else np.maximum(across, down[:, None])
+    inside = distance <= 1
+    result[top:bottom, left:right] = inside
+    if not inside.any():
+        row, column = int(np.floor(y + height / 2)), int(np.floor(x + width / 2))
+        if 0 <= row < shape[0] and 0 <= column < shape[1]:
+            result[row, column] = 1
+    return result
