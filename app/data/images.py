@@ -1,4 +1,4 @@
-"""Image files of a data set: which are in a folder, how large they are by their headers alone, how a datalist names them."""
+"""Image files of a data set: which are there, how large they are by their headers, how a datalist names them."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def _other_size(path: Path, start: bytes) -> tuple[int, int]:
     if name.endswith((".nii", ".nii.gz")):
         import nibabel
 
-        shape = nibabel.load(path).shape
-        return int(shape[1]), int(shape[0])
+        width, height = nibabel.Nifti1Image.from_filename(path).header.get_data_shape()[:2]
+        return int(height), int(width)
     if name.endswith((".mha", ".mhd", ".nrrd")):
         import SimpleITK
 

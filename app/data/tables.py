@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class TableError(ValueError):
-    """A table is not what it should be; the message names the file, the line where there is one, and what is allowed."""
+    """A table is not what it should be; the message names the file, the line, and what is allowed."""
 
 
 # Columns that tell the known tables apart; the more particular table stands first.
