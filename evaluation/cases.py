@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+AnyArray = NDArray[np.generic]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
@@ -26,6 +27,32 @@ class Counts:
     present: int
     absent: int
     unknown: int
+
+
+@dataclass(frozen=True)
+class FindingResult:
+    """A value of one finding with its interval, and the cases behind it: one row of a report.
+
+    Attributes:
+        value: NaN where undefined, as are the limits.
+        lower: lower limit of the confidence interval.
+        upper: upper limit.
+        present: cases that have the finding.
+        absent: cases that do not.
+        unknown: cases left out, because nobody knows or said.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    present: int
+    absent: int
+    unknown: int
+
+    @property
+    def interval(self) -> Interval:
+        """The value with its limits alone."""
+        return Interval(self.value, self.lower, self.upper)
 
 
 @dataclass(frozen=True)

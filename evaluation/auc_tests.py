@@ -1,0 +1,116 @@
+"""Tests whether two areas under the ROC curve differ: on the same cases (paired) or on different ones (unpaired)."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.cases import FindingResult, FloatArray, Interval, checked_cases, require_dimensions
+from evaluation.delong import area_covariance, area_variance, auc_interval
+from evaluation.distributions import normal_quantile, two_sided_p
+
+
+@dataclass(frozen=True)
+class AucComparison:
+    """Two areas and the test of their difference.
+
+    Attributes:
+        first: area A with its interval and counts.
+        second: area B.
+        difference: A - B with its interval, within [-1, 1].
+        z: the difference over its standard error; 0 for scores that rank alike, NaN where undefined.
+        p: two-sided.
+    """
+
+    first: FindingResult
+    second: FindingResult
+    difference: Interval
+    z: float
+    p: float
+
+
+def compare_paired(
+    first: ArrayLike, second: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> AucComparison:
+    """DeLong's test of two scores on the same cases.
+
+    Scores that rank all known cases alike give difference 0, interval [0, 0], z 0 and p 1, exactly. Otherwise, where
+    the cases show no variance (one case of a class, or both areas 0 or 1), the limits come from the two single
+    intervals (Newcombe's hybrid, Statistics in Medicine 17, 1998), z is NaN and p is that of a sign test with as many
+    trials as the rarer class has cases. NaN throughout where a class is missing.
+
+    Args:
+        first: (N,) scores A.
+        second: (N,) scores B.
+        label: (N,) 1 present, 0 absent, negative or NaN unknown.
+        patient: (N,) or None; cases of one patient are taken together.
+        level: confidence.
+    """
+    one, labels = checked_cases(first, label)
+    two, _ = checked_cases(second, label)
+    require_dimensions(one, 1, "score")
+    areas = auc_interval(one, label, patient, level), auc_interval(two, label, patient, level)
+    if math.isnan(areas[0].value):
+        return _undefined(*areas)
+    if _rank_alike(one[labels.known], two[labels.known]):
+        return AucComparison(*areas, Interval(0.0, 0.0, 0.0), 0.0, 1.0)
+    together = area_covariance(np.stack([one, two], axis=1), label, patient)
+    contrast = np.array([1.0, -1.0])
+    return _compared(*areas, float(contrast @ together.covariance @ contrast), level)
+
+
+def compare_unpaired(
+    first: ArrayLike, first_label: ArrayLike, second: ArrayLike, second_label: ArrayLike, level: float = 0.95
+) -> AucComparison:
+    """Test of two areas on different cases, whose variances add; undefined cases as in ``compare_paired``.
+
+    Args:
+        first: (N,) scores A.
+        first_label: (N,) labels of A's cases.
+        second: (M,) scores B.
+        second_label: (M,) labels of B's cases.
+        level: confidence.
+    """
+    variance = area_variance(first, first_label).variance + area_variance(second, second_label).variance
+    areas = auc_interval(first, first_label, level=level), auc_interval(second, second_label, level=level)
+    if math.isnan(areas[0].value) or math.isnan(areas[1].value):
+        return _undefined(*areas)
+    return _compared(*areas, variance, level)
+
+
+def _rank_alike(first: FloatArray, second: FloatArray) -> bool:
+    """Whether both scores order all cases alike, ties included: no measure of ranks can then tell them apart."""
+    if np.array_equal(first, second):
+        return True
+    order = np.argsort(first)
+    one, two = first[order], second[order]
+    # Signs rather than differences: infinity minus infinity is NaN.
+    rises = (one[1:] > one[:-1]), (two[1:] > two[:-1])
+    return bool(np.array_equal(*rises) and np.all(two[1:] >= two[:-1]))
+
+
+def _compared(first: FindingResult, second: FindingResult, variance: float, level: float) -> AucComparison:
+    value = first.value - second.value
+    rarer = min(first.present, first.absent, second.present, second.absent)
+    if not variance > 1e-30:  # what rounding leaves of zero
+        return AucComparison(first, second, _hybrid(first, second), math.nan, _sign_test(value, rarer))
+    error = math.sqrt(variance)
+    half = normal_quantile(level) * error
+    limits = Interval(value, max(value - half, -1.0), min(value + half, 1.0))
+    return AucComparison(first, second, limits, value / error, two_sided_p(value / error))
+
+
+def _hybrid(first: FindingResult, second: FindingResult) -> Interval:
+    value = first.value - second.value
+    lower = math.hypot(first.value - first.lower, second.upper - second.value)
+    upper = math.hypot(first.upper - first.value, second.value - second.lower)
+    return Interval(value, max(value - lower, -1.0), min(value + upper, 1.0))
+
+
+def _sign_test(difference: float, trials: int) -> float:
+    return 1.0 if difference == 0 else min(1.0, 2 * 0.5**trials)
+
+
+def _undefined(first: FindingResult, second: FindingResult) -> AucComparison:
+    return AucComparison(first, second, Interval(math.nan, math.nan, math.nan), math.nan, math.nan)

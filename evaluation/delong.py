@@ -1,0 +1,227 @@
+"""DeLong's variance of the area under the ROC curve, its confidence interval, and covariances of several areas.
+
+Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
+characteristic curves: a nonparametric approach", Biometrics 44, 1988. Placements are read off one sort a column; where
+patients have several cases, terms are summed by patient first (Obuchowski, Biometrics 53, 1997).
+
+Where the variance says nothing: with one case of a class it is undefined, and with areas of 0 or 1 or constant scores
+it is 0, which would claim certainty. The interval then is Clopper and Pearson's for as many trials as the rarer class
+has cases: no score whose area is A has a variance above A (1 - A) / min(present, absent).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.cases import (
+    AnyArray,
+    Counts,
+    FindingResult,
+    FloatArray,
+    Interval,
+    Labels,
+    checked_cases,
+    checked_labels,
+    checked_scores,
+    require_dimensions,
+)
+from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.roc import TiedCounts, tied_counts
+
+
+@dataclass(frozen=True)
+class AreaVariance:
+    """An area, its variance (NaN with fewer than two cases of a class) and the cases behind it."""
+
+    auc: float
+    variance: float
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class AreaCovariance:
+    """Areas of K scores and how they vary together.
+
+    Attributes:
+        auc: (K,), NaN where a class is missing.
+        covariance: (K, K), NaN in rows and columns with fewer than two cases of a class.
+        counts: K of them.
+    """
+
+    auc: FloatArray
+    covariance: FloatArray
+    counts: tuple[Counts, ...]
+
+
+def area_variance(score: ArrayLike, label: ArrayLike) -> AreaVariance:
+    """Area under the ROC curve with DeLong's variance; every case stands for itself.
+
+    Args:
+        score: (N,) real; plus and minus infinity are legal ranks.
+        label: (N,) 1 present, 0 absent, negative or NaN unknown (left out and counted).
+
+    Raises:
+        ValueError: shapes differ, a score is NaN, or a label lies between 0 and 1.
+    """
+    values, labels = checked_cases(score, label)
+    require_dimensions(values, 1, "score")
+    return _area_variance(values, labels)
+
+
+def auc_interval(
+    score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> FindingResult:
+    """Area under the ROC curve with its confidence interval and counts.
+
+    Args:
+        score: (N,) as for ``area_variance``.
+        label: (N,) as for ``area_variance``.
+        patient: (N,) names or numbers; cases of one patient are then taken together. Without it every case stands
+            for itself, and patients with several images make the interval too narrow.
+        level: confidence.
+
+    Returns:
+        The normal interval, or the one on the logit scale where the normal one would leave [0, 1]; see the module for
+        the rest. NaN where a class is missing.
+    """
+    if patient is None:
+        area = area_variance(score, label)
+        return _result(area.auc, area.variance, area.counts, level)
+    areas = area_covariance(np.asarray(score)[:, None], np.asarray(label)[:, None], patient)
+    return _result(float(areas.auc[0]), float(areas.covariance[0, 0]), areas.counts[0], level)
+
+
+def auc_intervals(
+    score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> tuple[FindingResult, ...]:
+    """``auc_interval`` of every finding: (N, C) scores and labels in, C results out."""
+    values, labels = checked_cases(score, label)
+    require_dimensions(values, 2, "score")
+    if patient is None:
+        areas = [_area_variance(values[:, c], _column(labels, c)) for c in range(values.shape[1])]
+        return tuple(_result(area.auc, area.variance, area.counts, level) for area in areas)
+    together = area_covariance(values, label, patient)
+    variance = np.diag(together.covariance)
+    cells = zip(together.auc.tolist(), variance.tolist(), together.counts, strict=True)
+    return tuple(_result(area, spread, counts, level) for area, spread, counts in cells)
+
+
+def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None) -> AreaCovariance:
+    """Areas of several scores on the same cases, and their covariance.
+
+    Columns may be models of one finding (repeat the label), findings of one model, or both: the covariance of two areas
+    is the sum over cases of the product of their influences, which for equal labels is DeLong's formula.
+
+    Args:
+        score: (N, K).
+        label: (N, K), or (N,) for all columns; unknown labels are left out column by column.
+        patient: (N,) or None; see ``auc_interval``.
+    """
+    values = checked_scores(score)
+    require_dimensions(values, 2, "score")
+    known = np.asarray(label)
+    labels = checked_labels(np.broadcast_to(known[:, None], values.shape) if known.ndim == 1 else known)
+    if labels.present.shape != values.shape:
+        raise ValueError(f"scores have shape {values.shape} and labels {known.shape}; they must be the same")
+    parts = [_influence(values[:, k], _column(labels, k)) for k in range(values.shape[1])]
+    influence = np.stack([part for _, part in parts], axis=1)
+    if patient is not None:
+        influence = _summed_by_patient(influence, np.asarray(patient))
+    counts = tuple(_column(labels, k).counts() for k in range(values.shape[1]))
+    return AreaCovariance(np.array([area for area, _ in parts]), influence.T @ influence, counts)
+
+
+def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
+    """Mean area over findings, with an interval that knows that findings are measured on the same cases.
+
+    Findings without a variance (a class missing, or one case of it) are left out of mean and interval alike.
+    """
+    kept = ~np.isnan(np.diag(areas.covariance))
+    if not kept.any():
+        return Interval(math.nan, math.nan, math.nan)
+    variance = float(areas.covariance[np.ix_(kept, kept)].mean())
+    return bounded_interval(float(areas.auc[kept].mean()), variance, level)
+
+
+def bounded_interval(value: float, variance: float, level: float) -> Interval:
+    """Normal interval of a value in [0, 1]; on the logit scale where the normal one would leave [0, 1].
+
+    With no variance at 0 or 1 it is the value itself; NaN gives NaN.
+    """
+    half = normal_quantile(level) * math.sqrt(max(variance, 0.0)) if not math.isnan(variance) else math.nan
+    lower, upper = value - half, value + half
+    if not (lower < 0 or upper > 1) or not 0 < value < 1:
+        return Interval(value, max(lower, 0.0), min(upper, 1.0)) if half == half else Interval(value, half, half)
+    logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
+    return Interval(value, _expit(logit - reach), _expit(logit + reach))
+
+
+def _expit(x: float) -> float:
+    """Logistic function that does not overflow."""
+    return 0.5 * (1 + math.tanh(x / 2))
+
+
+def _column(labels: Labels, k: int) -> Labels:
+    return Labels(labels.present[:, k], labels.absent[:, k])
+
+
+def _result(area: float, variance: float, counts: Counts, level: float) -> FindingResult:
+    rarer = min(counts.present, counts.absent)
+    if rarer and not variance > 0:
+        interval = exact_interval(area * rarer, rarer, level)
+    else:
+        interval = bounded_interval(area, variance, level)
+    return FindingResult(area, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
+
+
+def _area_variance(score: FloatArray, labels: Labels) -> AreaVariance:
+    """Without leaving the sorted order: the variance needs no placement of a single case."""
+    tied, counts = tied_counts(score, labels.present, labels.absent), labels.counts()
+    m, n = counts.present, counts.absent
+    if not m or not n:
+        return AreaVariance(math.nan, math.nan, counts)
+    area, of_present, of_absent = _placements(tied, m, n)
+    if m < 2 or n < 2:
+        return AreaVariance(area, math.nan, counts)
+    spread_present = float(np.dot(tied.present, np.square(of_present - area)))
+    spread_absent = float(np.dot(tied.absent, np.square(of_absent - area)))
+    return AreaVariance(area, spread_present / (m * (m - 1)) + spread_absent / (n * (n - 1)), counts)
+
+
+def _placements(tied: TiedCounts, m: int, n: int) -> tuple[float, FloatArray, FloatArray]:
+    """The area, and for each distinct score the share of absent cases below it and of present cases above it.
+
+    These are V10 and V01 of the paper's equations 4 and 5; ties count half.
+    """
+    twice_below = 2 * np.cumsum(tied.absent) - tied.absent
+    twice_not_above = 2 * np.cumsum(tied.present) - tied.present
+    area = int(np.dot(tied.present, twice_below)) / (2 * m * n)
+    return area, twice_below / (2 * n), 1 - twice_not_above / (2 * m)
+
+
+def _influence(score: FloatArray, labels: Labels) -> tuple[float, FloatArray]:
+    """The area and what each case adds to it, scaled so that squares sum to DeLong's variance; unknown cases add 0."""
+    m, n = int(labels.present.sum()), int(labels.absent.sum())
+    if not m or not n:
+        return math.nan, np.full(score.shape, math.nan)
+    tied = tied_counts(score, labels.present, labels.absent)
+    area, of_present, of_absent = _placements(tied, m, n)
+    if m < 2 or n < 2:
+        return area, np.full(score.shape, math.nan)
+    influence = np.zeros(score.shape)
+    for chosen, placement, size in ((labels.present, of_present, m), (labels.absent, of_absent, n)):
+        place = np.searchsorted(tied.score, score[chosen])
+        influence[chosen] = (placement[place] - area) / math.sqrt(size * (size - 1))
+    return area, influence
+
+
+def _summed_by_patient(influence: FloatArray, patient: AnyArray) -> FloatArray:
+    """(N, K) in, (patients, K) out, scaled by P / (P - 1) as a variance of sums is."""
+    if patient.shape != influence.shape[:1]:
+        raise ValueError(f"patients have shape {patient.shape}, but there are {len(influence)} cases")
+    names, number = np.unique(patient, return_inverse=True)
+    columns = [np.bincount(number, weights=column, minlength=len(names)) for column in influence.T]
+    scale = len(names) / (len(names) - 1) if len(names) > 1 else math.nan
+    return np.asarray(np.stack(columns, axis=1) * math.sqrt(scale), dtype=np.float64)
