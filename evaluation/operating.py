@@ -1,0 +1,173 @@
+"""Operating points: a threshold chosen on validation cases, and what it does to other cases.
+
+Choosing and applying are two functions on purpose: a threshold chosen on the cases it is judged on flatters the model.
+A case is called present when its score is at least the threshold.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.cases import (
+    Counts,
+    Interval,
+    checked_cases,
+    require_dimensions,
+)
+from evaluation.distributions import wilson_interval
+from evaluation.roc import Curve, roc_curve
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Known cases by truth and call."""
+
+    true_positive: int
+    false_negative: int
+    false_positive: int
+    true_negative: int
+
+    @property
+    def total(self) -> int:
+        """Known cases."""
+        return self.true_positive + self.false_negative + self.false_positive + self.true_negative
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold does: shares with Wilson's intervals, NaN where there is nothing to take a share of.
+
+    Attributes:
+        threshold: a case is called present when its score is at least this.
+        confusion: counts of known cases.
+        sensitivity: share of present cases called; also named recall.
+        specificity: share of absent cases not called.
+        precision: share of called cases that are present.
+        negative_predictive_value: share of cases not called that are absent.
+        f1: harmonic mean of precision and recall; its limits are those of the share TP / (TP + FP + FN), carried over.
+        accuracy: share of known cases called rightly.
+        counts: present, absent and unknown cases.
+    """
+
+    threshold: float
+    confusion: Confusion
+    sensitivity: Interval
+    specificity: Interval
+    precision: Interval
+    negative_predictive_value: Interval
+    f1: Interval
+    accuracy: Interval
+    counts: Counts
+
+    @property
+    def recall(self) -> Interval:
+        """Sensitivity by its other name."""
+        return self.sensitivity
+
+
+def youden_threshold(score: ArrayLike, label: ArrayLike) -> float:
+    """The threshold with the highest sensitivity + specificity - 1; the highest of equals.
+
+    Choose it on validation cases. NaN when a class is missing.
+
+    Source: Youden, "Index for rating diagnostic tests", 1950.
+
+    Args:
+        score: (N,) real.
+        label: (N,) 1 present, 0 absent, negative or NaN unknown.
+    """
+    curve = _applicable(roc_curve(score, label))
+    gain = curve.y - curve.x
+    return math.nan if not gain.size or np.isnan(gain).any() else float(curve.threshold[np.argmax(gain)])
+
+
+def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: float) -> float:
+    """The highest threshold that finds at least this share of present cases; NaN when none is present.
+
+    Args:
+        score: (N,), of validation cases.
+        label: (N,).
+        sensitivity: in [0, 1].
+    """
+    _check_share(sensitivity, "sensitivity")
+    curve = _applicable(roc_curve(score, label))
+    enough = np.flatnonzero(curve.y >= sensitivity)
+    return float(curve.threshold[enough[0]]) if enough.size else math.nan
+
+
+def threshold_at_specificity(score: ArrayLike, label: ArrayLike, specificity: float) -> float:
+    """The lowest threshold that spares at least this share of absent cases.
+
+    Args:
+        score: (N,), of validation cases.
+        label: (N,).
+        specificity: in [0, 1].
+
+    Returns:
+        Plus infinity when only calling nobody spares enough; NaN when no case is absent, or when an absent case of
+        score plus infinity is called at every threshold.
+    """
+    _check_share(specificity, "specificity")
+    curve = _applicable(roc_curve(score, label))
+    enough = np.flatnonzero(1 - curve.x >= specificity)
+    return float(curve.threshold[enough[-1]]) if enough.size else math.nan
+
+
+def operating_point(score: ArrayLike, label: ArrayLike, threshold: float, level: float = 0.95) -> OperatingPoint:
+    """Apply a threshold to cases it was not chosen on.
+
+    Args:
+        score: (N,) real.
+        label: (N,) 1 present, 0 absent, negative or NaN unknown (left out and counted).
+        threshold: from one of the functions above; NaN (none could be chosen) gives NaN shares and no calls counted.
+        level: confidence of the intervals, which treat cases as independent.
+    """
+    values, labels = checked_cases(score, label)
+    require_dimensions(values, 1, "score")
+    if math.isnan(threshold):
+        return _point(threshold, Confusion(0, 0, 0, 0), labels.counts(), level)
+    called = values >= threshold
+    found, wrong = int((called & labels.present).sum()), int((called & labels.absent).sum())
+    counts = labels.counts()
+    return _point(threshold, Confusion(found, counts.present - found, wrong, counts.absent - wrong), counts, level)
+
+
+def operating_points(
+    score: ArrayLike, label: ArrayLike, threshold: ArrayLike, level: float = 0.95
+) -> tuple[OperatingPoint, ...]:
+    """``operating_point`` of every finding: (N, C) scores and labels and (C,) thresholds in, C points out."""
+    values, labels, cuts = np.asarray(score), np.asarray(label), np.asarray(threshold, dtype=np.float64)
+    require_dimensions(values, 2, "score")
+    if cuts.shape != values.shape[1:]:
+        raise ValueError(f"{values.shape[1]} findings need as many thresholds, not shape {cuts.shape}")
+    return tuple(operating_point(values[:, c], labels[:, c], cut, level) for c, cut in enumerate(cuts.tolist()))
+
+
+def _point(threshold: float, confusion: Confusion, counts: Counts, level: float) -> OperatingPoint:
+    tp, fn = confusion.true_positive, confusion.false_negative
+    fp, tn = confusion.false_positive, confusion.true_negative
+    overlap = wilson_interval(tp, tp + fp + fn, level)
+    return OperatingPoint(
+        threshold=threshold,
+        confusion=confusion,
+        sensitivity=wilson_interval(tp, tp + fn, level),
+        specificity=wilson_interval(tn, tn + fp, level),
+        precision=wilson_interval(tp, tp + fp, level),
+        negative_predictive_value=wilson_interval(tn, tn + fn, level),
+        f1=Interval(*(2 * share / (1 + share) for share in (overlap.value, overlap.lower, overlap.upper))),
+        accuracy=wilson_interval(tp + tn, confusion.total, level),
+        counts=counts,
+    )
+
+
+def _applicable(curve: Curve) -> Curve:
+    """Without the point that calls nobody where no threshold can do that: a score is plus infinity."""
+    skip = int(curve.threshold.size > 1 and np.isposinf(curve.threshold[1]))
+    return Curve(curve.x[skip:], curve.y[skip:], curve.threshold[skip:])
+
+
+def _check_share(value: float, name: str) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must lie in [0, 1], not be {value}")
