@@ -17,7 +17,7 @@ class AugmentBatch(nn.Module):
     Every quantity is uniform in its range. Each batch takes the same count of random numbers whatever is switched
     on, so switching one thing on leaves the others as they were. What comes in from beyond the image is 0.
 
-    Source of the spatial ones and their kinds: Kim et al. 2022, section on training, which gives no ranges.
+    Source of the five spatial ones: Kim et al. 2022, on the training phase, which gives no ranges; ours are moderate.
 
     Args:
         flip: probability of a mirror image, left for right; 0 to 1.
@@ -119,7 +119,7 @@ class AugmentBatch(nn.Module):
 def _warped_masks(mask: Tensor, grid: Tensor) -> Tensor:
     """Resample the masks that hold anything; most findings of most images do not."""
     result = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device)
-    filled = mask.flatten(2).amax(dim=2).ne(0).cpu() if mask.numel() else torch.zeros(len(mask), 0, dtype=torch.bool)
+    filled = mask.flatten(2).any(dim=2).cpu()
     for sample in filled.any(dim=1).nonzero()[:, 0].tolist():
         channels = filled[sample].nonzero()[:, 0].to(mask.device)
         drawn = mask[sample, channels].float()[None]

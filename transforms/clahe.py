@@ -13,6 +13,8 @@ from torch import Tensor
 
 from transforms.pixels import Image, naming, plane, to_image
 
+_ROUNDING = 1e-5
+
 
 class CLAHE(Transform):
     """Contrast-limited adaptive histogram equalisation, as OpenCV does it, on 256 grey levels.
@@ -56,7 +58,8 @@ class CLAHE(Transform):
         """
         pixels = plane(image)
         low, high = float(pixels.min()), float(pixels.max())
-        if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails as well
+        # Means over areas overshoot by a rounding error. Written so that NaN fails as well.
+        if not (low >= -_ROUNDING and high <= 1.0 + _ROUNDING):
             raise ValueError(f"image has values from {low:g} to {high:g}, but CLAHE needs [0, 1] without NaN")
         if pixels.shape[0] < self.tiles[0] or pixels.shape[1] < self.tiles[1]:
             raise ValueError(f"image of {pixels.shape} pixels is smaller than the grid of {self.tiles} tiles")

@@ -152,14 +152,14 @@ def test_second_crop_is_inside_the_first():
 def test_errors(tmp_path):
     without = sample()
     del without["lungs"]
-    with pytest.raises(ValueError, match="a.png: has no lung mask under 'lungs'"):
+    with pytest.raises(ValueError, match=r"a.png: has no lung mask under 'lungs'"):
         CropLungsd()(without)
     with pytest.raises(FileNotFoundError, match="no such mask file"):
         CropLungsd()(sample(lungs=str(tmp_path / "missing.png")))
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(ValueError, match="text.png: not a picture"):
+    with pytest.raises(ValueError, match=r"text.png: not a picture"):
         CropLungsd()(sample(lungs=str(tmp_path / "text.png")))
-    with pytest.raises(ValueError, match="margin is -0.1"):
+    with pytest.raises(ValueError, match=r"margin is -0.1"):
         CropLungs(-0.1)
     with pytest.raises(ValueError, match=r"lung mask has shape \(2, 4, 4\)"):
         CropLungs()(torch.zeros(1, 4, 4), np.zeros((2, 4, 4)))
