@@ -1,0 +1,208 @@
+"""One DICOM file to grey levels in [0, 1]: what a radiograph must be, and what is worth keeping of its tags."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
+
+from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_words, syntax_problems
+from transforms.errors import RadiographError
+from transforms.grey import element, grey_levels, numbers
+from transforms.sizes import inflated
+
+Array = NDArray[Any]
+
+MODALITIES = ("CR", "DX", "RG", "OT", "")
+"""What is read: computed and digital radiography, radiographic imaging (films), and secondary captures of them (other,
+or unsaid). No sections (CT, MR, PT, ...), no ultrasound, no fluoroscopy, no breast or tooth."""
+
+# Nothing else is read, so nothing that identifies a person can travel on.
+_KEYWORDS = (
+    "Modality",
+    "ViewPosition",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "ModalityLUTSequence",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "VOILUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "PresentationLUTShape",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor",
+    "NominalScannedPixelSpacing",
+    "PixelData",
+)
+_VIEWS = {"LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL", "LLAT": "LATERAL", "RLAT": "LATERAL"}
+
+
+def read_dicom(content: bytes) -> tuple[Array, dict[str, Any]]:
+    """Grey levels of a DICOM radiograph as a viewer shows them, and what is worth knowing of it.
+
+    Args:
+        content: a DICOM file's bytes; the preamble and the file meta information may be missing.
+
+    Returns:
+        float32 (H, W) in [0, 1], bright is dense, padding 0, and ``spacing`` ((row, column) in mm or ``None``),
+        ``modality``, ``view``, ``photometric``, ``bits`` and ``voi`` (see ``transforms.grey.grey_levels``).
+
+    Raises:
+        RadiographError: not a DICOM file, not one grey frame of a radiograph, damaged, or not decodable here.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        # pydicom's warnings may quote an element's value; what matters of them is checked below.
+        warnings.simplefilter("always")
+        dataset = _parsed(content)
+        _check_is_radiograph(dataset, any("End of file" in str(warning.message) for warning in caught))
+        layout = pixel_layout(dataset)
+        bits = layout.bits
+        words, layout = pixel_words(dataset, layout)
+        grey, voi = _rendered(dataset, words, layout)
+    meta = {
+        "spacing": _spacing(dataset),
+        "modality": _code(dataset, "Modality"),
+        "view": _VIEWS.get(_code(dataset, "ViewPosition"), _code(dataset, "ViewPosition")),
+        "photometric": str(dataset.PhotometricInterpretation),
+        "bits": bits,
+        "voi": voi,
+    }
+    return grey, meta
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether a file's first bytes (at least 132) are those of a DICOM file, with or without its preamble.
+
+    Without one, the first element must be of group 2 or 8, with nothing but a plausible element number behind.
+    """
+    if head[128:132] == b"DICM":
+        return True
+    return bool(re.match(rb"(?:[\x02\x08]\x00[\x00-\x90]\x00|\x00[\x02\x08]\x00[\x00-\x90])", head))
+
+
+def _parsed(content: bytes) -> Dataset:
+    """The elements that reading needs."""
+    if not looks_like_dicom(content[:132]):
+        raise RadiographError("is not a DICOM file")
+    try:
+        if uid.DeflatedExplicitVRLittleEndian.encode() in content[132:1024]:
+            _check_deflated(content)
+        dataset = pydicom.dcmread(BytesIO(content), force=True, specific_tags=list(map(Tag, _KEYWORDS)))
+    except RadiographError:
+        raise
+    except Exception as error:
+        raise RadiographError(f"is damaged: it cannot be parsed as DICOM ({type(error).__name__})") from error
+    if not hasattr(dataset, "file_meta"):
+        dataset.file_meta = FileMetaDataset()
+    return dataset
+
+
+def _check_deflated(content: bytes) -> None:
+    """Decompress a deflated data set within bounds, since pydicom knows none."""
+    length = content.find(b"\x02\x00\x00\x00UL\x04\x00", 128, 160)
+    if length >= 0:
+        start = length + 12 + int.from_bytes(content[length + 8 : length + 12], "little")
+        inflated(content[start:], -15)
+
+
+def _check_is_radiograph(dataset: Dataset, is_truncated: bool) -> None:
+    """Say everything that keeps a data set from being read, in one error."""
+    if not any(keyword in dataset for keyword in ("Rows", "PixelData", "Modality")):
+        raise RadiographError("is not a DICOM image, or is truncated: no Rows, Modality or PixelData in it")
+    problems = _kind_problems(dataset)
+    if "PixelData" not in dataset:
+        problems.append(
+            "is truncated: it ends before its pixel data do; copy it again from its source"
+            if is_truncated
+            else "holds no PixelData: truncated, or a report, a plan or the like"
+        )
+    problems += [
+        f"lacks {keyword}"
+        for keyword in ("Rows", "Columns", "BitsAllocated", "PixelRepresentation")
+        if "PixelData" in dataset and not numbers(dataset, keyword)
+    ]
+    if "PixelData" in dataset:
+        problems += syntax_problems(dataset)
+    if problems:
+        raise RadiographError("; ".join(problems))
+
+
+def _kind_problems(dataset: Dataset) -> list[str]:
+    """What shows that a data set is something else than one grey image of a radiograph."""
+    problems = []
+    modality = _code(dataset, "Modality")
+    if modality not in MODALITIES:
+        allowed = ", ".join(filter(None, MODALITIES))
+        problems.append(f"has the modality {modality}, which is no chest radiograph; allowed are {allowed} or none")
+    frames = numbers(dataset, "NumberOfFrames")
+    if frames and frames[0] > 1:
+        problems.append(f"holds {frames[0]:.0f} frames, not one image; export the wanted frame by itself")
+    photometric = str(element(dataset, "PhotometricInterpretation") or "").strip()
+    samples = (numbers(dataset, "SamplesPerPixel") or [1.0])[0]
+    if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        problems.append(
+            f"is a colour image ({photometric[:16] or 'no PhotometricInterpretation'}, {samples:.0f} samples a pixel); "
+            "allowed are MONOCHROME1 and MONOCHROME2"
+        )
+    elif not photometric and "PixelData" in dataset:
+        problems.append("lacks PhotometricInterpretation: nobody can tell black from white")
+    return problems
+
+
+def _rendered(dataset: Dataset, words: Array, layout: PixelLayout) -> tuple[Array, str]:
+    """Show the pixels, by way of a table of all the words that can occur where there are few of them."""
+    if words.itemsize > 2:
+        values = layout.values(words)
+        return grey_levels(values, lambda: np.ones(values.shape, dtype=bool), dataset)
+    top = int(words.max()) + 1
+    table, voi = grey_levels(
+        layout.values(np.arange(top)), lambda: cv2.calcHist([words], [0], None, [top], [0, top])[:, 0] > 0, dataset
+    )
+    return np.take(table, words), voi
+
+
+def _spacing(dataset: Dataset) -> tuple[float, float] | None:
+    """(row, column) spacing in mm at the patient where calibrated, else at the detector or on the film, else ``None``.
+
+    PixelSpacing (PS3.3 10.7.1.3), ImagerPixelSpacing brought to the patient by the estimated magnification (C.8.7.10),
+    NominalScannedPixelSpacing (C.8.2.1), the first whose numbers are finite and above 0; 0 is written for "unknown".
+    """
+    magnification = (numbers(dataset, "EstimatedRadiographicMagnificationFactor") or [1.0])[0]
+    if not (np.isfinite(magnification) and magnification > 0):
+        magnification = 1.0
+    for keyword, scale in (
+        ("PixelSpacing", 1.0),
+        ("ImagerPixelSpacing", magnification),
+        ("NominalScannedPixelSpacing", 1.0),
+    ):
+        spacing = numbers(dataset, keyword)
+        if len(spacing) == 2 and np.isfinite(spacing).all() and min(spacing) > 0:
+            return spacing[0] / scale, spacing[1] / scale
+    return None
+
+
+def _code(dataset: Dataset, keyword: str) -> str:
+    """A coded string in upper case; empty where it is absent or no code, since free text could hold anything."""
+    value = str(element(dataset, keyword) or "").strip().upper()
+    return value if re.fullmatch(r"[A-Z0-9_ ]{1,16}", value) else ""

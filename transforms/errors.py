@@ -1,0 +1,5 @@
+"""What the reading of radiographs raises."""
+
+
+class RadiographError(ValueError):
+    """A file that is not one readable, grey, two-dimensional radiograph; the message names the file and the cause."""

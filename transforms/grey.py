@@ -1,0 +1,184 @@
+"""From the stored values of one DICOM image to what it shows: modality, window or look-up table, polarity, padding.
+
+The steps and their order are those of the grayscale transformation sequence (PS3.4 N.2). They are computed on an
+array of values: the pixels, or, much faster, a table of all values that a pixel can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from transforms.errors import RadiographError
+
+Array = NDArray[Any]
+
+
+def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset) -> tuple[Array, str]:
+    """Grey levels that a viewer shows for stored values: 0 is black, 1 is white.
+
+    Without a usable window or VOI LUT, the smallest value that occurs becomes black and the largest white (or the
+    other way round), as viewers do; padding does not count. Padding itself always comes out black.
+
+    Args:
+        stored: stored values, integer, any shape: a table of possible values, or all pixels.
+        occurring: gives a bool array shaped as ``stored``: which values occur in the image. Only called where that
+            is asked for, as it takes a pass over the image.
+        dataset: holds the transforms.
+
+    Returns:
+        Grey levels, float32 in [0, 1], shaped as ``stored``, and what chose them: ``LUT``, ``LINEAR``,
+        ``LINEAR_EXACT``, ``SIGMOID``, ``RANGE``, or ``RANGE, WINDOW UNUSABLE``.
+
+    Raises:
+        RadiographError: a transform that makes no sense, or an image of nothing but padding.
+    """
+    padding = _padding(stored, dataset)
+    values = _after_modality(stored, dataset)
+    shown, method = _after_voi(values, dataset)
+    if shown is None:
+        counted = occurring() if padding is None else occurring() & ~padding
+        if not counted.any():
+            raise RadiographError("has nothing but padding: every pixel equals its PixelPaddingValue")
+        low, high = float(values[counted].min()), float(values[counted].max())
+        shown = np.clip((values - low) / (high - low or 1.0), 0.0, 1.0)
+    if _is_inverted(dataset):
+        # Over the full output range, not over what the image happens to use of it.
+        shown = 1.0 - shown
+    if padding is not None:
+        shown[padding] = 0.0
+    return shown.astype(np.float32), method
+
+
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """The values of a numeric element; empty where it is absent or empty.
+
+    Raises:
+        RadiographError: not a number.
+    """
+    value = element(dataset, keyword)
+    if value is None or value == "":
+        return []
+    try:
+        return [float(part) for part in (value if hasattr(value, "__iter__") and value != str(value) else [value])]
+    except (TypeError, ValueError) as error:
+        raise RadiographError(f"has a damaged {keyword}: not a number") from error
+
+
+def element(dataset: Dataset, keyword: str) -> Any:  # noqa: ANN401 - pydicom's values have every type
+    """The value of an element, ``None`` where it is absent.
+
+    Raises:
+        RadiographError: its bytes are not a value of its type.
+    """
+    try:
+        return dataset.get(keyword)
+    except Exception as error:
+        raise RadiographError(f"has a damaged {keyword} ({type(error).__name__})") from error
+
+
+def _padding(stored: Array, dataset: Dataset) -> Array | None:
+    """Where values lie between PixelPaddingValue and PixelPaddingRangeLimit, both included (PS3.3 C.7.5.1.1.2)."""
+    low = numbers(dataset, "PixelPaddingValue")
+    if not low:
+        return None
+    high = numbers(dataset, "PixelPaddingRangeLimit") or low
+    ends = sorted((_as_stored(low[0], dataset), _as_stored(high[0], dataset)))
+    return (stored >= ends[0]) & (stored <= ends[1])
+
+
+def _as_stored(value: float, dataset: Dataset) -> int:
+    """A 16-bit element's value with the sign that pixels have: writers often confuse US and SS."""
+    word = int(value) & 0xFFFF
+    return word - 0x10000 if dataset.PixelRepresentation == 1 and word & 0x8000 else word
+
+
+def _after_modality(stored: Array, dataset: Dataset) -> Array:
+    """Apply the modality LUT, or the rescale slope and intercept (PS3.3 C.11.1)."""
+    sequence = element(dataset, "ModalityLUTSequence")
+    if sequence:
+        return _looked_up(stored, sequence[0], "ModalityLUTSequence")[0]
+    slope = (numbers(dataset, "RescaleSlope") or [1.0])[0]
+    intercept = (numbers(dataset, "RescaleIntercept") or [0.0])[0]
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise RadiographError(
+            f"has RescaleSlope {slope:g} and RescaleIntercept {intercept:g}; allowed are finite ones, slope not 0"
+        )
+    return stored * slope + intercept
+
+
+def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str]:
+    """Apply the first VOI LUT, else the first usable window; ``None`` where there is neither (PS3.3 C.11.2).
+
+    A window is usable where its numbers are finite and its width is at least 1 (LINEAR) or above 0 (the others).
+
+    A LUT goes before a window where a file has both: the standard leaves the choice open, and the LUT says more.
+    """
+    sequence = element(dataset, "VOILUTSequence")
+    if sequence:
+        shown, top = _looked_up(values, sequence[0], "VOILUTSequence")
+        return shown / top, "LUT"
+    function = str(element(dataset, "VOILUTFunction") or "LINEAR").strip().upper()
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        raise RadiographError(f"has the VOILUTFunction {function[:16]!r}; allowed are LINEAR, LINEAR_EXACT and SIGMOID")
+    windows = list(zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False))
+    for center, width in windows:
+        if np.isfinite([center, width]).all() and (width >= 1 or (width > 0 and function != "LINEAR")):
+            return _windowed(values, center, width, function), function
+    return None, "RANGE, WINDOW UNUSABLE" if windows else "RANGE"
+
+
+def _windowed(values: Array, center: float, width: float, function: str) -> Array:
+    """The window functions of PS3.3 C.11.2.1.2.1 (LINEAR) and C.11.2.1.3.1 and .2, from 0 to 1."""
+    if function == "SIGMOID":
+        return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -700.0, 700.0)))
+    if function == "LINEAR_EXACT":
+        return np.clip((values - center) / width + 0.5, 0.0, 1.0)
+    if width == 1:
+        return (values > center - 0.5).astype(np.float64)
+    return np.clip((values - (center - 0.5)) / (width - 1.0) + 0.5, 0.0, 1.0)
+
+
+def _looked_up(values: Array, item: Dataset, name: str) -> tuple[Array, float]:
+    """Values mapped by a look-up table, and the largest value that the table's depth allows (PS3.3 C.11.1.1).
+
+    Values below the first one mapped take the table's first entry, and those above the last take its last.
+    """
+    descriptor = [int(number) for number in numbers(item, "LUTDescriptor")]
+    if len(descriptor) != 3:
+        raise RadiographError(f"has a damaged LUTDescriptor in its {name}; allowed are three numbers")
+    count, first, bits = descriptor[0] or 65536, descriptor[1], descriptor[2]
+    if first >= 0x8000 and values.min() < 0:
+        first -= 0x10000  # a negative first value, written as if it were unsigned
+    table = _lut_data(item, count, name)
+    # Some writers state fewer bits than the entries use: believe the entries.
+    top = float(2 ** max(bits, int(table.max()).bit_length()) - 1)
+    places = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.intp)
+    return table[places].astype(np.float64), top
+
+
+def _lut_data(item: Dataset, count: int, name: str) -> Array:
+    """The entries of a look-up table, be they written as numbers, as 16-bit words or as bytes."""
+    data = element(item, "LUTData")
+    if isinstance(data, bytes):
+        order = ">" if item.original_encoding[1] is False else "<"
+        table = np.frombuffer(data, dtype=np.uint8 if len(data) < 2 * count else f"{order}u2")
+    else:
+        table = np.atleast_1d(np.asarray([] if data is None else data, dtype=np.int64))
+    if len(table) < count:
+        raise RadiographError(f"has a damaged {name}: {len(table)} entries where its descriptor says {count}")
+    return table[:count].astype(np.int64)
+
+
+def _is_inverted(dataset: Dataset) -> bool:
+    """Whether the smallest value is shown white.
+
+    MONOCHROME1 says so (PS3.3 C.7.6.3.1.2), and so does a Presentation LUT Shape of INVERSE (C.11.6). DX images must
+    carry both or neither (C.8.11.3.1.2): together they are one statement, so they invert once.
+    """
+    shape = str(element(dataset, "PresentationLUTShape") or "").strip().upper()
+    return dataset.PhotometricInterpretation == "MONOCHROME1" or shape == "INVERSE"

@@ -1,0 +1,76 @@
+"""Load a radiograph as a MONAI array or dictionary transform: rows first, bright is dense, values from 0 to 1."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config.type_definitions import KeysCollection
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms.transform import MapTransform, Transform
+
+from transforms.read import read_radiograph
+
+__all__ = ["LoadRadiograph", "LoadRadiographd", "read_radiograph"]
+
+
+class LoadRadiograph(Transform):
+    """Read one radiograph from a file of any known format (see ``transforms.read.read_radiograph``)."""
+
+    def __call__(self, path: str | os.PathLike[str]) -> MetaTensor:
+        """Read a file.
+
+        Args:
+            path: the file.
+
+        Returns:
+            float32 (1, H, W) in [0, 1], bright is dense. ``meta`` is that of ``read_radiograph``; the affine matrix
+            holds the spacing (row, column) in mm, 1 where it is unknown.
+
+        Raises:
+            RadiographError: not one readable radiograph; the message names the file.
+        """
+        image, meta = read_radiograph(path)
+        row, column = meta["spacing"] or (1.0, 1.0)
+        affine = torch.diag(torch.tensor([row, column, 1.0, 1.0], dtype=torch.float64))
+        return MetaTensor(torch.from_numpy(image)[None], affine=affine, meta=meta)
+
+
+class LoadRadiographd(MapTransform):
+    """Dictionary form of ``LoadRadiograph``.
+
+    Args:
+        keys: keys of paths, which become images.
+        allow_missing_keys: whether a sample may lack a key.
+    """
+
+    def __init__(self, keys: KeysCollection = ("image",), allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.loader = LoadRadiograph()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Read the files of one sample.
+
+        Args:
+            data: holds a path under each key.
+
+        Returns:
+            The sample with images in the place of paths and, for the first of them, ``original_size``: int64 (2,)
+            height and width of the stored image, and ``region``: float32 (4,) x, y, width, height of the part of it
+            that the image covers, which is all.
+
+        Raises:
+            RadiographError: not one readable radiograph; the message names the file.
+        """
+        sample = dict(data)
+        for place, key in enumerate(self.key_iterator(sample)):
+            image = self.loader(sample[key])
+            sample[key] = image
+            if place == 0:
+                height, width = image.shape[-2:]
+                sample["original_size"] = np.array([height, width], dtype=np.int64)
+                sample["region"] = np.array([0, 0, width, height], dtype=np.float32)
+        return sample
