@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
+from app.data.item import Box
+
 
 class TableError(ValueError):
     """A table is not what it should be; the message names the file, the line, and what is allowed."""
@@ -163,6 +165,17 @@ def one_of(cell: str, allowed: Sequence[str], column: str, where: str) -> str:
     if cell not in allowed:
         raise TableError(f"{where}: {column!r} must be one of {', '.join(map(repr, allowed))}, not {cell!r}.")
     return cell
+
+
+def checked_box(box: Box, frame: tuple[int, int], where: str) -> Box:
+    """The box itself, where it has an area and lies within a frame of (height, width); else :class:`TableError`."""
+    height, width = frame
+    text = f"{where}: the box x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g}"
+    if not (box.width > 0 and box.height > 0):
+        raise TableError(f"{text} has no area.")
+    if box.x < 0 or box.y < 0 or box.x + box.width > width or box.y + box.height > height:
+        raise TableError(f"{text} reaches outside the image of {width} x {height} pixels (width x height).")
+    return box
 
 
 def _require_full_rows(table: Table) -> None:

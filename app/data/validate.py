@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,10 +84,10 @@ def crossing_patients(datalist: Datalist) -> list[str]:
 
 def file_problems(datalist: Datalist, root: Path) -> list[str]:
     """Every problem between the items and their files: missing ones, boxes outside the image, masks of another size."""
-    images = {item.image: root / item.image for _, _, item in items_of(datalist)}
-    masks = {
-        mask: root / mask for _, _, item in items_of(datalist) for mask in item.mask.values() if isinstance(mask, str)
-    }
+    base = root.resolve()
+    images = {item.image: absolute_path(base, item.image) for _, _, item in items_of(datalist)}
+    named = (mask for _, _, item in items_of(datalist) for mask in item.mask.values())
+    masks = {mask: absolute_path(base, mask) for mask in named if isinstance(mask, str)}
     sizes = image_sizes([*images.values(), *masks.values()])
     found = []
     for section, index, item in items_of(datalist):
@@ -100,6 +101,11 @@ def items_of(datalist: Datalist) -> Iterator[tuple[str, int, Item]]:
     for section, items in datalist.sections.items():
         for index, item in enumerate(items):
             yield section, index, item
+
+
+def absolute_path(base: Path, name: str) -> Path:
+    """Where a datalist in the (resolved) folder ``base`` says that a file is; ``..`` is taken off by name."""
+    return Path(os.path.normpath(base / name))
 
 
 def _head_problems(datalist: Datalist) -> list[str]:

@@ -1,0 +1,53 @@
+"""``frugal ...``: the command line. It only parses; each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+import app
+from app import commands
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after ``frugal``; None takes them from the command line.
+
+    Returns:
+        Exit status: 0 done, 1 the input is at fault (one message on stderr), 2 a wrong call (from argparse), 130
+        interrupted.
+    """
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("frugal: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (`head`, say) has gone: nothing is left to tell anybody.
+        sys.stderr.close()
+        return 0
+    except (ValueError, OSError) as error:
+        if arguments.traceback:
+            raise
+        print(f"frugal: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands: one module in ``app/commands`` each, with a function ``add_parser``."""
+    top = argparse.ArgumentParser(
+        prog="frugal", description="Train, evaluate and compare chest-radiograph networks on cheap annotations."
+    )
+    top.add_argument("--version", action="version", version=f"frugal-cxr {app.__version__}")
+    top.add_argument("--traceback", action="store_true", help="show where in the code an error arose")
+    subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for module in sorted(module.name for module in pkgutil.iter_modules(commands.__path__)):
+        importlib.import_module(f"{commands.__name__}.{module}").add_parser(subparsers)
+    return top

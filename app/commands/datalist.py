@@ -1,0 +1,122 @@
+"""``frugal datalist``: make a datalist of a data set's tables, or show what one holds.
+
+A data set is a module with ``add_arguments(parser)``, for what is particular to it, and
+``datalist_from(arguments) -> Datalist``. It finds ``arguments.tables`` (folder), ``arguments.images`` (folder or None)
+and ``arguments.out`` (the datalist's file, which images are named relative to). It leaves all items in ``training``
+unless the data set has a split of its own; choosing findings, splitting, checking and writing are done here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+DATA_SETS = {
+    "chexpert": ("app.data.chexpert", "CheXpert: labels with uncertain ones"),
+    "folder": ("app.data.folder", "your own folder of images with a CSV, COCO boxes or mask files"),
+    "jsrt": ("app.data.jsrt", "JSRT: nodules with position, size and subtlety"),
+    "neatx": ("app.data.neatx", "NEATX: tubes on PadChest, two non-expert annotators"),
+    "nih": ("app.data.nih", "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels"),
+    "padchest": ("app.data.padchest", "PadChest: labels with and without a physician"),
+    "rsna": ("app.data.rsna", "RSNA pneumonia challenge: opacity boxes"),
+    "siim": ("app.data.siim", "SIIM-ACR: pneumothorax masks"),
+    "vindr": ("app.data.vindr", "VinDr-CXR: boxes of three readers"),
+}
+
+
+class _LateParser(argparse.ArgumentParser):
+    """A parser that asks a data set's module for its arguments only when that data set is named."""
+
+    module = ""
+
+    def parse_known_args(  # type: ignore[override]  # the base class has overloads, which amount to this
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As the base class does, after adding the arguments."""
+        module, self.module = self.module, ""
+        if module:
+            importlib.import_module(module).add_arguments(self)
+        return super().parse_known_args(args, namespace)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "datalist", help="make a datalist of a data set, or show one", description=__doc__.partition("\n")[0]
+    )
+    names = parser.add_subparsers(title="data sets", required=True, metavar="NAME", parser_class=_LateParser)
+    for name, (module, help_text) in DATA_SETS.items():
+        data_set = names.add_parser(name, help=help_text, description=help_text)
+        data_set.module = module
+        _add_common_arguments(data_set)
+        data_set.set_defaults(run=run, module=module)
+    show = names.add_parser("show", help="a table and a picture of what a datalist holds, and its problems")
+    show.add_argument("file", type=Path)
+    show.add_argument("--picture", type=Path, metavar="FILE.png", help="write the picture here")
+    show.add_argument("--files", action="store_true", help="look at the image and mask files as well")
+    show.set_defaults(run=run_show)
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tables", type=Path, required=True, metavar="DIR", help="folder of the data set's tables")
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="only the images in this folder (default: every row of the tables)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
+    parser.add_argument("--findings", type=_names, metavar="A,B", help="only these findings (default: all)")
+    parser.add_argument(
+        "--split",
+        type=_shares,
+        metavar="0.7,0.1,0.2",
+        help="shares of training, validation and test (default: the data set's own sections, else 0.7,0.1,0.2)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make a datalist: build, choose findings, split, check, write, and tell what came in and what did not."""
+    from app.data.choose import choose_findings
+    from app.data.datalist import write_datalist
+    from app.data.show import summary
+    from app.data.split import complete_split
+    from app.data.validate import validate
+
+    datalist = importlib.import_module(arguments.module).datalist_from(arguments)
+    if arguments.findings:
+        datalist = choose_findings(datalist, arguments.findings)
+    datalist = complete_split(datalist, arguments.split, arguments.seed)
+    validate(datalist, arguments.out.parent, files=arguments.images is not None, where=str(arguments.out))
+    write_datalist(datalist, arguments.out)
+    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+
+
+def run_show(arguments: argparse.Namespace) -> None:
+    """Show a datalist and its problems; problems make the command fail after all is shown."""
+    from app.data.datalist import parse_datalist
+    from app.data.show import draw, table
+    from app.data.validate import file_problems, report
+
+    datalist, found = parse_datalist(arguments.file)
+    if arguments.files:
+        found += file_problems(datalist, arguments.file.parent)
+    sys.stdout.write(f"{table(datalist)}\n")
+    if arguments.picture:
+        draw(datalist, arguments.picture)
+        sys.stdout.write(f"picture written to {arguments.picture}\n")
+    if found:
+        raise report(str(arguments.file), found)
+    sys.stdout.write("No problem found.\n" if arguments.files else "No problem found (files not looked at: --files).\n")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _shares(text: str) -> Sequence[float]:
+    shares = [float(share) for share in text.split(",")]
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        raise argparse.ArgumentTypeError(f"{text!r}: three shares that add up to 1, such as 0.7,0.1,0.2")
+    return shares

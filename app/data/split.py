@@ -1,0 +1,191 @@
+"""Split a datalist by patient, every finding evenly at once, or into folds; the same seed gives the same split."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from app.data.datalist import split_fingerprint
+from app.data.item import SECTIONS, Datalist, Item
+from app.findings import PRESENT
+
+Shares = tuple[float, float, float]
+DEFAULT_SHARES: Shares = (0.7, 0.1, 0.2)
+
+
+def complete_split(datalist: Datalist, shares: Shares | None, seed: int) -> Datalist:
+    """What a newly built datalist needs: asked shares over all items, else what the data set's own sections leave open.
+
+    Without ``shares``, a data set that has only a training section is split by ``DEFAULT_SHARES``; one with a test
+    section but no validation section gets one from its training section; any other stays as it is.
+    """
+    training, validation, test = (datalist.sections.get(section, []) for section in SECTIONS)
+    if test and training and not validation:
+        return split_rest(datalist, shares or DEFAULT_SHARES, seed)
+    if shares is not None or not (validation or test):
+        return split(datalist, shares or DEFAULT_SHARES, seed)
+    return _with_sections(datalist, datalist.sections, {"method": "the data set's own"})
+
+
+def split(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
+    """Share all items out anew among training, validation and test, whole patients at a time.
+
+    Args:
+        datalist: its present sections do not matter.
+        shares: of the images, for training, validation and test; none negative, together 1.
+        seed: another one gives another split; the order of the items does not matter.
+
+    Returns:
+        A new datalist; its provenance tells method, shares, seed and fingerprint of the split.
+    """
+    _require_shares(shares)
+    parts = assign(_all_items(datalist), shares, seed)
+    facts = {"method": "by patient, stratified over findings", "shares": list(shares), "seed": seed}
+    return _with_sections(datalist, dict(zip(SECTIONS, parts, strict=True)), facts)
+
+
+def split_rest(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
+    """Keep a given test section and share the rest out between training and validation, in their proportion."""
+    training, validation, _ = shares
+    _require_shares(shares)
+    rest = [*datalist.sections["training"], *datalist.sections["validation"]]
+    parts = assign(rest, (training / (training + validation), validation / (training + validation)), seed)
+    sections = {"training": parts[0], "validation": parts[1], "test": datalist.sections["test"]}
+    facts = {"method": "given test section, the rest by patient, stratified over findings"}
+    return _with_sections(datalist, sections, facts | {"shares": list(shares[:2]), "seed": seed})
+
+
+def folds(datalist: Datalist, k: int, located_only: bool, extra_share: float, seed: int) -> list[Datalist]:
+    """Folds for cross-validation, one datalist a fold, whole patients at a time and stratified over findings.
+
+    Source: the protocol of Rozenberg et al., "Localization with Limited Annotation for Chest X-rays": five folds over
+    the images with boxes; trained on four of them with 0% or 20% of all other images, evaluated on the fifth.
+
+    Args:
+        datalist: its present sections do not matter.
+        k: number of folds, 2 or more.
+        located_only: whether folds are made of the items with a box or a mask alone. The others then go nowhere but
+            for ``extra_share`` of them, which every fold's training gets.
+        extra_share: 0 to 1; needs ``located_only``. Patients of the test fold are left out of that fold's extra items.
+        seed: gives folds and extra items.
+
+    Returns:
+        k datalists with ``training`` and ``test``. The tests are disjoint and cover all (located) items.
+    """
+    if k < 2 or not 0 <= extra_share <= 1 or (extra_share and not located_only):
+        raise ValueError(f"{k} folds with {extra_share} extra: at least 2 folds; extra in [0, 1] of items not located.")
+    items = _all_items(datalist)
+    inside = [item for item in items if is_located(item)] if located_only else items
+    extra = _random_share([item for item in items if not is_located(item)], extra_share, seed)
+    parts = assign(inside, (1 / k,) * k, seed)
+    if not all(parts):
+        raise ValueError(f"{datalist.name}: {len(inside)} items of too few patients for {k} folds.")
+    made = []
+    for fold, test in enumerate(parts):
+        patients = {item.patient for item in test}
+        training = [item for other, part in enumerate(parts) if other != fold for item in part]
+        training += [item for item in extra if item.patient not in patients]
+        facts = {"method": "folds by patient, stratified over findings", "fold": fold, "folds": k, "seed": seed}
+        facts |= {"located_only": located_only, "extra_share": extra_share}
+        made.append(_with_sections(datalist, {"training": training, "validation": [], "test": test}, facts))
+    return made
+
+
+def is_located(item: Item) -> bool:
+    """Whether somebody drew where a finding is."""
+    return bool(item.boxes or item.mask)
+
+
+def assign(items: Iterable[Item], shares: Sequence[float], seed: int) -> list[list[Item]]:
+    """Share items out, whole patients at a time, so that every part gets its share of every finding.
+
+    Source: iterative stratification, Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data"
+    (2011), algorithm 1: the finding with the fewest items left is dealt out first, each patient to the part that lacks
+    most of it. Departures: patients are dealt, not items, those with most items first; what a part lacks is measured
+    relative to its share, so that large and small parts fill at one pace; locations are dealt like findings.
+
+    Returns:
+        One list of items a share, each in the items' order.
+    """
+    items = list(items)
+    counts = _counts_by_patient(items)
+    order = sorted(counts)
+    random.Random(seed).shuffle(order)
+    order.sort(key=lambda patient: -counts[patient][0])
+    part_of = _deal(order, counts, shares)
+    parts: list[list[Item]] = [[] for _ in shares]
+    for item in items:
+        parts[part_of[item.patient]].append(item)
+    return parts
+
+
+def _counts_by_patient(items: Sequence[Item]) -> dict[str, list[int]]:
+    """Per patient: items, then items with each finding present, then items with each finding located."""
+    findings = sorted({finding for item in items for finding in item.annotated})
+    place = {finding: index for index, finding in enumerate(findings)}
+    classes = len(items[0].label) if items else 0
+    counts: dict[str, list[int]] = {}
+    for item in items:
+        count = counts.setdefault(item.patient, [0] * (1 + classes + len(findings)))
+        count[0] += 1
+        for index, value in enumerate(item.label):
+            if value == PRESENT:
+                count[1 + index] += 1
+        for finding in {*(box.finding for box in item.boxes), *item.mask}:
+            count[1 + classes + place[finding]] += 1
+    return counts
+
+
+def _deal(order: list[str], counts: dict[str, list[int]], shares: Sequence[float]) -> dict[str, int]:
+    totals = [sum(column) for column in zip(*counts.values(), strict=True)]
+    left = list(totals)
+    # lacking[part][stratum]: 1 where the part has nothing of its share yet, 0 where it is full.
+    scale = [[1 / (share * total) if share * total else 0.0 for total in totals] for share in shares]
+    lacking = [[1.0 if weight else 0.0 for weight in weights] for weights in scale]
+    open_parts = [part for part, share in enumerate(shares) if share > 0]
+    part_of: dict[str, int] = {}
+    holders: dict[int, list[str]] = defaultdict(list)
+    for patient in order:
+        for stratum, count in enumerate(counts[patient]):
+            if count:
+                holders[stratum].append(patient)
+    while any(left):
+        # Stratum 0, the items themselves, comes last: it then evens out the sizes of the parts.
+        stratum = min((index for index, count in enumerate(left) if count), key=lambda index: (index == 0, left[index]))
+        for patient in holders[stratum]:
+            if patient in part_of:
+                continue
+            part = max(open_parts, key=lambda part: (lacking[part][stratum], lacking[part][0]))
+            part_of[patient] = part
+            for index, count in enumerate(counts[patient]):
+                if count:
+                    left[index] -= count
+                    lacking[part][index] -= count * scale[part][index]
+    return part_of
+
+
+def _random_share(items: list[Item], share: float, seed: int) -> list[Item]:
+    chosen = set(random.Random(seed).sample(range(len(items)), round(share * len(items))))
+    return [item for index, item in enumerate(items) if index in chosen]
+
+
+def _all_items(datalist: Datalist) -> list[Item]:
+    """Every item, in the order of their images: the order of the file then has no say."""
+    return sorted((item for items in datalist.sections.values() for item in items), key=lambda item: item.image)
+
+
+def _with_sections(datalist: Datalist, sections: dict[str, list[Item]], facts: dict[str, object]) -> Datalist:
+    made = replace(datalist, sections=sections)
+    facts["fingerprint"] = split_fingerprint(made)
+    made.provenance = datalist.provenance | {"split": facts}
+    return made
+
+
+def _require_shares(shares: Sequence[float]) -> None:
+    if len(shares) != len(SECTIONS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not shares[0]:
+        raise ValueError(
+            f"split {','.join(f'{share:g}' for share in shares)}: must be three shares, for training (above 0), "
+            "validation and test, none negative and together 1, such as 0.7,0.1,0.2."
+        )

@@ -1,0 +1,104 @@
+"""Keep of a data set's items those whose image is in a folder, with their boxes in the stored images' pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from app.data.images import IMAGE_SUFFIXES, find_images, image_sizes, relative_image
+from app.data.item import Box, Datalist, Item
+
+
+def with_images(datalist: Datalist, folder: Path | None, out: Path, frame: tuple[int, int] | None = None) -> Datalist:
+    """A data set's items that have an image in a folder, named as a datalist at ``out`` names them.
+
+    Args:
+        datalist: items whose ``image`` is the bare file name; a file of the same name but another image suffix serves
+            as well (``1.dcm`` may be stored as ``1.png``).
+        folder: searched with all folders below it; None keeps every item and its bare name, for counting and planning.
+        out: where the datalist will be written.
+        frame: (height, width) in whose pixels the boxes are; they are scaled to each stored image's size. None: boxes
+            are in the stored image's pixels already.
+
+    Returns:
+        A new datalist; the counts in its provenance tell what was left out on either side.
+
+    Raises:
+        ValueError: no such folder, none of the images in it, two files of one name, or an unreadable image header.
+    """
+    if folder is None:
+        return datalist
+    return place_images(*keep_stored(datalist, folder), out, frame)
+
+
+def keep_stored(datalist: Datalist, folder: Path) -> tuple[Datalist, dict[str, Path]]:
+    """The first half of :func:`with_images`: the items that have an image, still by bare name, and their files."""
+    files = find_images(folder)
+    by_stem = {stem(name): path for name, path in files.items()}
+    stored: dict[str, Path] = {}
+    sections: dict[str, list[Item]] = {}
+    for name, items in datalist.sections.items():
+        sections[name] = []
+        for item in items:
+            path = files.get(item.image) or by_stem.get(stem(item.image))
+            if path is not None:
+                stored[item.image] = path
+                sections[name].append(item)
+    if not stored:
+        raise ValueError(f"{folder}: none of its {len(files)} images belongs to {datalist.name}.")
+    counts = {
+        "images included": len(stored),
+        "left out: rows without an image in the folder": sum(map(len, datalist.sections.values())) - len(stored),
+        "left out: images in the folder without a row": len(set(files.values()) - set(stored.values())),
+    }
+    return with_counts(replace(datalist, sections=sections), counts), stored
+
+
+def place_images(
+    datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: tuple[int, int] | None = None
+) -> Datalist:
+    """The second half of :func:`with_images`: name images relative to ``out``, boxes in the stored images' pixels."""
+    boxed = [item for items in datalist.sections.values() for item in items if item.boxes]
+    sizes = image_sizes(stored[item.image] for item in boxed) if frame is not None else {}
+    sections = {
+        section: [_placed(item, stored[item.image], sizes.get(stored[item.image]), out, frame) for item in items]
+        for section, items in datalist.sections.items()
+    }
+    return replace(datalist, sections=sections)
+
+
+def scaled_box(box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Box:
+    """A box given in the pixels of an image of one (height, width) in those of another, to a thousandth of a pixel."""
+    down, across = size[0] / frame[0], size[1] / frame[1]
+    return box._replace(
+        x=round(box.x * across, 3),
+        y=round(box.y * down, 3),
+        width=round(box.width * across, 3),
+        height=round(box.height * down, 3),
+    )
+
+
+def with_counts(datalist: Datalist, counts: Mapping[str, int]) -> Datalist:
+    """A datalist with more counts of what was included and left out, and why, in its provenance."""
+    before = datalist.provenance.get("counts", {})
+    merged = {**(before if isinstance(before, dict) else {}), **counts}
+    return replace(datalist, provenance=datalist.provenance | {"counts": merged})
+
+
+def stem(name: str) -> str:
+    """A file name without its image suffix; other dots (as in a DICOM unique identifier) stay."""
+    lower = name.lower()
+    suffix: Sequence[str] = [suffix for suffix in IMAGE_SUFFIXES if lower.endswith(suffix)]
+    return name[: -max(map(len, suffix))] if suffix else name
+
+
+def _placed(
+    item: Item, path: Path, size: tuple[int, int] | ValueError | None, out: Path, frame: tuple[int, int] | None
+) -> Item:
+    if isinstance(size, ValueError):
+        raise size
+    placed = replace(item, image=relative_image(path, out))
+    if size is not None and frame is not None:
+        placed.boxes = tuple(scaled_box(box, frame, size) for box in item.boxes)
+    return placed
