@@ -1,0 +1,8 @@
+"""What the training loop needs beyond MONAI's trainer and evaluator."""
+
+from app.engines.batch import PrepareBatch
+from app.engines.device import MixedPrecisionInferer, default_device
+from app.engines.evaluator import RadiographEvaluator
+from app.engines.launch import Launch, begin
+
+__all__ = ["Launch", "MixedPrecisionInferer", "PrepareBatch", "RadiographEvaluator", "begin", "default_device"]

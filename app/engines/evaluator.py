@@ -1,0 +1,64 @@
+"""MONAI's evaluator over prepared radiographs, batch by batch, with its outputs gathered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from monai.engines import SupervisedEvaluator
+from torch import nn
+from torch.utils.data import DataLoader
+
+from app.engines.batch import PrepareBatch
+from app.engines.device import MixedPrecisionInferer
+from app.engines.outputs import CollectOutputs, Outputs
+
+
+class RadiographEvaluator(SupervisedEvaluator):
+    """One pass over a section without gradients; afterwards ``outputs`` holds what the network said.
+
+    Args:
+        loader: of a ``PreparedDataset``, in order.
+        network: image to Prediction.
+        inferer: calls the network.
+        device: where the network is.
+        loss: validation loss, where wanted.
+        activation_maps: see ``CollectOutputs``.
+    """
+
+    def __init__(
+        self,
+        loader: DataLoader[dict[str, torch.Tensor]],
+        network: nn.Module,
+        inferer: MixedPrecisionInferer,
+        device: torch.device,
+        loss: nn.Module | None = None,
+        activation_maps: bool = False,
+    ) -> None:
+        super().__init__(
+            device=device,
+            val_data_loader=loader,
+            network=network,
+            inferer=inferer,
+            prepare_batch=PrepareBatch(),
+            decollate=False,
+        )
+        self.collected = CollectOutputs(loss, activation_maps)
+        self.collected.attach(self)
+
+    @property
+    def dataset(self) -> Any:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
+        """What is being evaluated."""
+        return self.data_loader.dataset
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the last pass left behind."""
+        return self.collected.outputs
+
+    def predict(self, image: torch.Tensor) -> Any:  # noqa: ANN401 - Prediction; torch.no_grad hides its type
+        """The network's word on a few images (B, 1, H, W), uint8 or float in [0, 1]."""
+        self.network.eval()
+        values = image.float() / 255 if image.dtype == torch.uint8 else image
+        with torch.no_grad():
+            return self.inferer(values.to(self.state.device), self.network)

@@ -1,0 +1,179 @@
+"""What every bundle shares around its engines: an MLflow run of its own, checkpoints, progress, a true end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from ignite.engine import Engine, Events
+from ignite.handlers import ProgressBar
+from monai.engines import SupervisedTrainer
+from monai.utils import set_determinism
+from monai.utils.enums import CommonKeys
+from torch.optim.lr_scheduler import LRScheduler
+
+from app.data.opened import OpenedData
+from app.engines import pictures
+from app.engines.evaluator import RadiographEvaluator
+from app.engines.output_folder import require_writable, write_predictions
+from app.engines.results import Metrics, flat, map_thresholds, metrics, table, write_metrics
+from app.engines.running import require_used, running_parser, settings
+from app.engines.training import BestWeights, FiniteLoss, History
+from app.networks.checkpoints import load_exactly
+from app.tracking import Run
+
+logger = logging.getLogger(__name__)
+
+
+class Launch:
+    """One launch of a bundle: trains or evaluates, records it in MLflow and leaves its results in a folder.
+
+    Args:
+        bundle: name of the bundle, and of its experiment in MLflow.
+        data: the datalist that is used.
+        output_dir: where ``model.pt``, ``metrics.json``, ``predictions.csv`` and pictures go; made where missing.
+        seed: of everything random.
+        section: which section is reported on: ``test``, ``validation`` or ``training``.
+        key_metric: by which validation metric the best weights are chosen: ``auc``, ``dice`` or (lowest) ``loss``.
+
+    Raises:
+        ValueError: an unknown key metric.
+    """
+
+    def __init__(
+        self,
+        bundle: str,
+        data: OpenedData,
+        output_dir: str | Path,
+        seed: int = 0,
+        section: str = "test",
+        key_metric: str = "auc",
+    ) -> None:
+        if key_metric not in ("auc", "dice", "loss"):
+            raise ValueError(f"key_metric is one of auc, dice, loss, not {key_metric!r}")
+        self.bundle = bundle
+        self.data = data
+        self.output_dir = Path(output_dir)
+        self.seed = seed
+        self.section = section
+        self.key_metric = key_metric
+
+    def train(
+        self,
+        trainer: SupervisedTrainer,
+        validation: RadiographEvaluator,
+        test: RadiographEvaluator,
+        scheduler: LRScheduler | None = None,
+    ) -> Metrics:
+        """Train, keep the best weights by the key metric, and report on ``test`` with them.
+
+        Args:
+            trainer: MONAI's, over prepared radiographs, with ``decollate=False``.
+            validation: chooses the best epoch and the thresholds.
+            test: is looked at once, after training.
+            scheduler: stepped after each epoch.
+
+        Returns:
+            What ``metrics.json`` then holds.
+        """
+        with self._run("training") as run:
+            best = BestWeights(self.output_dir, self.key_metric)
+            history = History(run)
+            self._attach(trainer, scheduler, history)
+
+            def close_epoch(engine: Engine) -> None:
+                validation.run()
+                epoch = history.add(engine, validation.state.metrics)
+                best.consider(engine.state.epoch, trainer.network, validation.state.metrics)
+                if scheduler is not None:
+                    scheduler.step()
+                logger.info(_epoch_line(engine, epoch))
+
+            trainer.add_event_handler(Events.EPOCH_COMPLETED, close_epoch)
+            trainer.run()
+            load_exactly(trainer.network, best.path)
+            run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
+            run.figure(pictures.history(history.values), "pictures/history.png")
+            run.artifact(best.path)
+            return self._report(run, validation, test)
+
+    def evaluate(self, checkpoint: str | Path, validation: RadiographEvaluator, test: RadiographEvaluator) -> Metrics:
+        """Report on a section with the weights of a checkpoint.
+
+        Args:
+            checkpoint: weights that fit the network exactly.
+            validation: chooses the thresholds.
+            test: is reported on.
+        """
+        load_exactly(test.network, checkpoint)
+        with self._run("evaluating") as run:
+            return self._report(run, validation, test)
+
+    @contextmanager
+    def _run(self, kind: str) -> Iterator[Run]:
+        """An open MLflow run that knows the config, the settings and the data."""
+        parser = running_parser()
+        config = {} if parser is None else {key: value for key, value in parser.get().items() if key != "_meta_"}
+        with Run(self.bundle, folder=self.output_dir) as run:
+            run.tags({"workflow": kind})
+            run.parameters(settings(config) | {"data": self.data.facts()})
+            run.dataset(self.data.datalist.name, str(self.data.facts()["fingerprint"]), kind)
+            run.text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
+            yield run
+
+    def _attach(self, trainer: SupervisedTrainer, scheduler: LRScheduler | None, history: History) -> None:
+        for part in (trainer.prepare_batch, history, FiniteLoss(self.data.samples("training"))):
+            part.attach(trainer)
+        sampler = getattr(trainer.data_loader, "sampler", None)
+        if sampler is not None and hasattr(sampler, "set_epoch"):
+            trainer.add_event_handler(Events.EPOCH_STARTED, lambda engine: sampler.set_epoch(engine.state.epoch))
+        bar = ProgressBar(desc="training", disable=not sys.stderr.isatty())
+        bar.attach(trainer, output_transform=lambda output: {"loss": float(output[CommonKeys.LOSS])})
+
+    def _report(self, run: Run, validation: RadiographEvaluator, test: RadiographEvaluator) -> Metrics:
+        validation.run()
+        test.run()
+        findings, samples = self.data.findings, self.data.samples(self.section)
+        thresholds = map_thresholds(validation.outputs)
+        result = {"section": self.section} | metrics(test.outputs, samples, findings, thresholds)
+        write_metrics(result, self.output_dir / "metrics.json")
+        write_predictions(test.outputs, samples, findings, self.output_dir / "predictions.csv")
+        run.metrics({f"{self.section}.{name}": value for name, value in flat(result).items()}, step=0)
+        for name in ("metrics.json", "predictions.csv"):
+            run.artifact(self.output_dir / name)
+        self._draw(run, test, thresholds)
+        logger.info(f"\n{self.bundle}, {self.section} section of {self.data.datalist.name}:\n{table(result)}")
+        logger.info(f"\nResults are in {self.output_dir}. To look at the run and compare it with others:")
+        logger.info(f"    {run.open_hint}")
+        return result
+
+    def _draw(self, run: Run, test: RadiographEvaluator, thresholds: list[float]) -> None:
+        findings = self.data.findings
+        run.figure(pictures.curves(test.outputs, findings), "pictures/curves.png")
+        run.figure(pictures.distributions(test.outputs, findings), "pictures/score_distributions.png")
+        for name, figure in pictures.cases(test, findings, thresholds):
+            run.figure(figure, f"pictures/cases_{name.lower().replace(' ', '_')}.png")
+
+
+def begin(output_dir: str | Path, seed: int) -> None:
+    """The first thing a workflow runs: refuse early what cannot work, and fix every source of chance.
+
+    Raises:
+        PermissionError: ``output_dir`` cannot be written.
+        ValueError: a setting that nothing uses.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    require_writable(Path(output_dir))
+    parser = running_parser()
+    if parser is not None:
+        require_used(parser.get())
+    set_determinism(seed=seed)
+
+
+def _epoch_line(engine: Engine, epoch: dict[str, float]) -> str:
+    values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.items())
+    return f"epoch {engine.state.epoch}/{engine.state.max_epochs}: {values}"

@@ -1,0 +1,160 @@
+"""Pictures of a result: ROC and precision-recall curves, score distributions, and cases with map and truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from app.contract import Target
+from app.engines.evaluator import RadiographEvaluator
+from app.engines.outputs import Outputs, map_probability
+from evaluation.cases import checked_labels
+from evaluation.roc import auc, precision_recall_curve, roc_curve
+
+CASES = 4
+"""How many best, worst and typical cases are drawn of each finding."""
+
+
+def curves(outputs: Outputs, findings: Sequence[str]) -> Figure:
+    """ROC and precision-recall curves, one line a finding that has both kinds of case."""
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    roc, precision = figure.subplots(1, 2)
+    for c, name in enumerate(findings):
+        score, label = outputs.score[:, c], outputs.label[:, c]
+        area = auc(score, label)
+        if np.isnan(area):
+            continue
+        curve = roc_curve(score, label)
+        roc.step(curve.x, curve.y, where="post", label=f"{name}: AUC {area:.3f}")
+        curve = precision_recall_curve(score, label)
+        precision.plot(curve.x, curve.y, label=name)
+    roc.plot([0, 1], [0, 1], color="0.8", zorder=0)
+    roc.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC", xlim=(0, 1), ylim=(0, 1.01))
+    precision.set(xlabel="recall", ylabel="precision", title="Precision and recall", xlim=(0, 1), ylim=(0, 1.01))
+    for axes in (roc, precision):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
+    return figure
+
+
+def distributions(outputs: Outputs, findings: Sequence[str]) -> Figure:
+    """Histograms of the score among present and absent cases (Kim et al. 2022, figure 2)."""
+    figure = Figure(figsize=(4.5 * min(len(findings), 4), 3 * -(-len(findings) // 4)), layout="constrained")
+    axes = figure.subplots(-(-len(findings) // 4), min(len(findings), 4), squeeze=False).ravel()
+    edges = np.linspace(0, 1, 31)
+    for c, name in enumerate(findings):
+        labels = checked_labels(outputs.label[:, c])
+        for chosen, kind, colour in ((labels.absent, "absent", "tab:blue"), (labels.present, "present", "tab:orange")):
+            count = int(chosen.sum())
+            weight = np.full(count, 1 / max(1, count))
+            axes[c].hist(
+                outputs.score[chosen, c], edges, weights=weight, alpha=0.6, color=colour, label=f"{kind} ({count})"
+            )
+        axes[c].set(title=name, xlabel="score", ylabel="share of cases")
+        axes[c].legend(fontsize=8)
+    for empty in axes[len(findings) :]:
+        empty.set_axis_off()
+    return figure
+
+
+def history(values: dict[str, list[float]]) -> Figure:
+    """Curves of a training by epoch: losses on the left, validation AUC and Dice on the right."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, series in values.items():
+        axes = left if "loss" in name else right
+        if name != "learning_rate" and not np.isnan(series).all():
+            axes.plot(range(1, len(series) + 1), series, marker=".", label=name)
+    left.set(xlabel="epoch", ylabel="loss")
+    right.set(xlabel="epoch", ylabel="validation")
+    for axes in (left, right):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
+    return figure
+
+
+def cases(
+    evaluator: RadiographEvaluator, findings: Sequence[str], thresholds: Sequence[float]
+) -> Iterator[tuple[str, Figure]]:
+    """Best, typical and worst cases of each finding with map and true outline drawn over the image.
+
+    Where a finding is located somewhere, present cases are ordered by Dice; else by score, low scores being worst.
+
+    Yields:
+        The finding and its figure. Titles carry numbers of the case, not names.
+    """
+    for c, name in enumerate(findings):
+        ordered, value, measure = _ordered(evaluator.outputs, c, thresholds[c])
+        if len(ordered):
+            yield name, _case_figure(evaluator, c, thresholds[c], _chosen(ordered, value), measure)
+
+
+def _ordered(outputs: Outputs, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, str]:
+    """Rows of present cases from best to worst, with the value they are ordered by, and its name."""
+    rows = outputs.located_row[outputs.located_finding == finding]
+    value, measure = outputs.dice(finding, threshold), "Dice"
+    if not len(rows):
+        rows = np.flatnonzero(outputs.label[:, finding] == 1)
+        value, measure = outputs.score[rows, finding], "score"
+    order = np.argsort(-value, kind="stable")
+    return rows[order], value[order], measure
+
+
+def _chosen(rows: np.ndarray, value: np.ndarray) -> list[tuple[str, int, float]]:
+    middle = max(0, len(rows) // 2 - CASES // 2)
+    groups = {"best": slice(0, CASES), "typical": slice(middle, middle + CASES), "worst": slice(-CASES, None)}
+    return [
+        (kind, int(row), float(each))
+        for kind, part in groups.items()
+        for row, each in zip(rows[part], value[part], strict=True)
+    ]
+
+
+def _case_figure(
+    evaluator: RadiographEvaluator,
+    finding: int,
+    threshold: float,
+    chosen: list[tuple[str, int, float]],
+    measure: str,
+) -> Figure:
+    outputs = evaluator.outputs
+    samples = [evaluator.dataset[int(outputs.index[row])] for _, row, _ in chosen]
+    batch = {key: torch.stack([torch.as_tensor(sample[key]) for sample in samples]) for key in ("image", "mask")}
+    probability = _maps(evaluator, batch, finding)
+    figure = Figure(figsize=(3 * CASES, 3.3 * -(-len(chosen) // CASES)), layout="constrained")
+    axes = figure.subplots(-(-len(chosen) // CASES), CASES, squeeze=False).ravel()
+    for place, (kind, row, value) in enumerate(chosen):
+        draw_case(axes[place], batch["image"][place, 0].numpy(), probability[place], threshold)
+        truth = batch["mask"][place, finding].numpy()
+        if truth.any():
+            axes[place].contour(truth, levels=[0.5], colors="lime", linewidths=1)
+        axes[place].set_title(
+            f"{kind}: {measure} {value:.2f}, score {outputs.score[row, finding]:.2f}\ncase {outputs.index[row]}",
+            fontsize=8,
+        )
+    for empty in axes:
+        empty.set_axis_off()
+    return figure
+
+
+def _maps(evaluator: RadiographEvaluator, batch: dict[str, torch.Tensor], finding: int) -> np.ndarray:
+    prediction = evaluator.predict(batch["image"])
+    rows = torch.arange(len(batch["image"]))
+    nothing = torch.zeros(len(rows), prediction.score.shape[1])
+    target = Target(label=nothing, mask=batch["mask"].float(), annotated=nothing.bool())
+    return map_probability(
+        prediction, target, rows, torch.full_like(rows, finding), evaluator.collected.activation_maps
+    )
+
+
+def draw_case(axes: Any, image: np.ndarray, probability: np.ndarray, threshold: float) -> None:  # noqa: ANN401
+    """Draw a radiograph (H, W) with its map (H, W) as a red veil, and the outline at the threshold."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axes.imshow(probability, cmap="Reds", alpha=np.clip(probability, 0, 1) * 0.45, vmin=0, vmax=1)
+    if probability.min() < threshold <= probability.max():
+        axes.contour(probability, levels=[threshold], colors="red", linewidths=1)
+    axes.set_axis_off()
