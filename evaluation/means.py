@@ -1,0 +1,95 @@
+"""Means and ratios with intervals by formula: over cases grouped by patient, and over repeated runs."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.cases import Interval, require_dimensions
+from evaluation.distributions import t_quantile
+from evaluation.resampling import patient_numbers
+
+
+@dataclass(frozen=True)
+class RepeatedRuns:
+    """A value over runs that differ by their seed.
+
+    Attributes:
+        interval: mean with the 95% interval by Student's t; NaN limits with fewer than two runs.
+        deviation: standard deviation over runs (n - 1); NaN with fewer than two.
+        runs: how many had a value.
+    """
+
+    interval: Interval
+    deviation: float
+    runs: int
+
+
+def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95) -> Interval:
+    """Mean over cases, such as Dice over images, with Student's interval; cases of one patient are taken together.
+
+    Args:
+        value: (N,); NaN is left out.
+        patient: (N,) or None when every case is a patient of its own.
+        level: confidence.
+
+    Returns:
+        NaN without a case; NaN limits with a single patient.
+    """
+    values = np.asarray(value, dtype=np.float64)
+    require_dimensions(values, 1, "value")
+    known = ~np.isnan(values)
+    return ratio_interval(np.where(known, values, 0.0), known, patient, level)
+
+
+def ratio_interval(
+    part: ArrayLike, whole: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> Interval:
+    """Ratio of sums over cases by its linearisation, with Student's interval over patients.
+
+    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas. Limits are not cut to
+    [0, 1]; where they leave it, the linearisation has too few patients to stand on.
+
+    Source: Cochran, "Sampling Techniques", 1977, chapter 6.
+
+    Args:
+        part: (N,).
+        whole: (N,), not negative; patients whose whole is 0 say nothing and are not counted.
+        patient: (N,) or None.
+        level: confidence.
+    """
+    parts, wholes = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    patients, number = patient_numbers(patient, len(parts))
+    by_patient = [np.bincount(number, weights=source, minlength=patients) for source in (parts, wholes)]
+    total = float(by_patient[1].sum())
+    if total <= 0:
+        return Interval(math.nan, math.nan, math.nan)
+    value = float(by_patient[0].sum()) / total
+    counted = int((by_patient[1] > 0).sum())
+    if counted < 2:
+        return Interval(value, math.nan, math.nan)
+    spread = float(np.square(by_patient[0] - value * by_patient[1]).sum()) * counted / (counted - 1)
+    half = t_quantile(level, counted - 1) * math.sqrt(spread) / total
+    return Interval(value, value - half, value + half)
+
+
+def over_runs(value: ArrayLike, level: float = 0.95) -> RepeatedRuns:
+    """Mean, standard deviation and interval over repeated runs, as "92.1 +- 1.3" over three seeds.
+
+    The interval is about the training's randomness on the one test set; it says nothing about other patients.
+
+    Args:
+        value: (R,) one value a run; NaN is left out.
+        level: confidence.
+    """
+    values = np.asarray(value, dtype=np.float64)
+    require_dimensions(values, 1, "value")
+    values = values[~np.isnan(values)]
+    runs = int(values.size)
+    mean = float(values.mean()) if runs else math.nan
+    if runs < 2:
+        return RepeatedRuns(Interval(mean, math.nan, math.nan), math.nan, runs)
+    deviation = float(values.std(ddof=1))
+    half = t_quantile(level, runs - 1) * deviation / math.sqrt(runs)
+    return RepeatedRuns(Interval(mean, mean - half, mean + half), deviation, runs)

@@ -1,0 +1,55 @@
+"""Means, ratios and repeated runs against scipy and by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from evaluation.means import mean_interval, over_runs, ratio_interval
+from evaluation.resampling import bootstrap_ratio
+
+
+def test_mean_interval_is_students():
+    value = np.random.default_rng(0).random(30)
+    expected = stats.t.interval(0.95, 29, value.mean(), stats.sem(value))
+    result = mean_interval(value)
+    assert (result.value, result.lower, result.upper) == pytest.approx((value.mean(), *expected))
+    with_gap = mean_interval(np.append(value, np.nan))
+    assert (with_gap.value, with_gap.lower, with_gap.upper) == pytest.approx((value.mean(), *expected))
+
+
+def test_cases_of_one_patient_are_taken_together():
+    value = np.random.default_rng(0).random(30)
+    once = mean_interval(value)
+    twice = mean_interval(np.repeat(value, 2), np.repeat(np.arange(30), 2))
+    assert (twice.lower, twice.upper) == pytest.approx((once.lower, once.upper))
+
+
+def test_ratio_interval_agrees_with_the_bootstrap():
+    random = np.random.default_rng(1)
+    whole = random.gamma(2, size=400)
+    part = whole * random.beta(6, 3, size=400)
+    patient = random.integers(0, 150, 400)
+    result = ratio_interval(part, whole, patient)
+    drawn = bootstrap_ratio(part[:, None], whole[:, None], patient, 4000).intervals()[0]
+    width = result.upper - result.lower
+    assert (drawn.lower, drawn.upper) == pytest.approx((result.lower, result.upper), abs=0.08 * width)
+
+
+def test_too_few_to_say():
+    assert math.isnan(mean_interval([]).value)
+    assert math.isnan(mean_interval([0.5]).lower)
+    assert mean_interval([0.5]).value == 0.5
+    assert math.isnan(over_runs([]).interval.value)
+    single = over_runs([0.9, np.nan])
+    assert (single.runs, single.interval.value) == (1, 0.9)
+    assert math.isnan(single.deviation)
+
+
+def test_three_runs_by_hand():
+    # mean 0.8, deviation 0.1; t with two degrees of freedom is 4.302653
+    result = over_runs([0.7, 0.8, 0.9])
+    assert result.interval.value == pytest.approx(0.8)
+    assert result.deviation == pytest.approx(0.1)
+    assert result.interval.upper == pytest.approx(0.8 + 4.302653 * 0.1 / math.sqrt(3))
