@@ -26,8 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make them."""
-    from app.data.phantom import write_phantoms
+    from app.data.phantom import ALL, write_phantoms
 
-    findings = tuple(arguments.findings.split(",")) if arguments.findings else None
-    write_phantoms(arguments.out, arguments.count, arguments.seed, arguments.size, findings=findings)
-    sys.stdout.write(f"{arguments.count} phantoms and their datalist are in {arguments.out}\n")
+    findings = tuple(arguments.findings.split(",")) if arguments.findings else ALL
+    datalist = write_phantoms(arguments.out, arguments.count, arguments.seed, arguments.size, findings=findings)
+    sys.stdout.write(f"{arguments.count} phantoms: {datalist}\n")

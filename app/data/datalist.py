@@ -173,7 +173,8 @@ def _lines(datalist: Datalist) -> Iterator[bytes]:
 
 
 def _canonical(item: Item) -> bytes:
-    record = item_record(item) | {"annotated": sorted(item.annotated), "boxes": sorted(item.boxes)}
+    record = item_record(item) | {"annotated": sorted(item.annotated)}
+    record["boxes"] = sorted([box.finding, *map(float, box[1:5]), box.reader] for box in item.boxes)
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 

@@ -1,8 +1,9 @@
 """Expert labels of four findings on 4,376 images of ChestX-ray14, adjudicated by three radiologists.
 
 Source: Majkowska et al., "Chest Radiograph Interpretation with Deep Learning Models", Radiology 2020 (GCS4L);
-https://cloud.google.com/healthcare-api/docs/resources/public-datasets/nih-chest. Known faults: whether a patient is in
-"val" and in "test" is not ruled out by the table, so the data set's own sets are kept only where they share no patient.
+https://cloud.google.com/healthcare-api/docs/resources/public-datasets/nih-chest. Known faults: only images
+that those authors chose, enriched with findings, so prevalences say nothing; "airspace opacity" is wider than any label
+of ChestX-ray14. No patient is in both of its sets, "val" and "test".
 
 Table: ``google2019_nih-chest-xray-labels.csv`` (or ``all_findings_expert_labels.csv``), gzipped or not.
 """

@@ -3,7 +3,7 @@
 Source: Shih et al., "Augmenting the National Institutes of Health Chest Radiograph Dataset with Expert Annotations of
 Possible Pneumonia", Radiology: AI 2019; the challenge's stage 2 training set. Non-commercial research use. What was
 drawn are opacities suspicious for pneumonia, on 1024x1024 copies; most of the images were read by one radiologist.
-Known faults: 20 pairs of its images are one ChestX-ray14 image, 7 of them with different verdicts; the verdicts and
+Known faults: 21 pairs of its images are one ChestX-ray14 image, 6 of them with different verdicts; the verdicts and
 ChestX-ray14's label Pneumonia differ on most images that have either (see :func:`with_readings`).
 
 Tables: ``rsna_stage_2_train_labels.csv`` (or ``stage_2_train_labels.csv``) and ``rsna_to_nih.csv``, which tells the
