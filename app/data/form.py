@@ -15,7 +15,7 @@ MASK_KEYS = ("size", "counts")
 
 _ITEM_KEYS = frozenset(ITEM_KEYS)
 _BOX_KEYS = frozenset(BOX_KEYS)
-_TEXTS = ("image", "patient", "study", "view", "source")
+_TEXTS = ("patient", "study", "view", "source")
 _COORDINATES = ("x", "y", "width", "height")
 _NO_MASK: Mapping[str, str | RunLengths] = {}
 _NO_ATTRIBUTES: Mapping[str, str | int | float | bool] = {}
@@ -42,17 +42,15 @@ class ItemParser:
         where = f"{section}[{index}] {record['image']}"
         if not record.keys() <= _ITEM_KEYS:
             self._unknown_keys(record, ITEM_KEYS, where)
-        for key in _TEXTS:
-            if key in record and type(record[key]) is not str:
-                self.problems.append(f"{where}: {key!r} must be text in quotes, not {record[key]!r}.")
-                record[key] = ""
         get, kept = record.get, self._texts.setdefault
-        patient, view, source = get("patient", ""), get("view", ""), get("source", "")
+        patient, study, view, source = get("patient", ""), get("study", ""), get("view", ""), get("source", "")
+        if not type(patient) is type(study) is type(view) is type(source) is str:
+            patient, study, view, source = self._only_texts(record, where)
         return Item(
             image=record["image"],
             patient=kept(patient, patient),
             label=self._label(get("label"), where),
-            study=get("study", ""),
+            study=study,
             view=kept(view, view),
             boxes=self._boxes(record["boxes"], where) if get("boxes") else (),
             mask=self._masks(record["mask"], where) if get("mask") else _NO_MASK,
@@ -60,6 +58,16 @@ class ItemParser:
             source=kept(source, source),
             attributes=self._values(record["attributes"], where) if get("attributes") else _NO_ATTRIBUTES,
         )
+
+    def _only_texts(self, record: dict, where: str) -> list[str]:
+        texts = []
+        for key in _TEXTS:
+            value = record.get(key, "")
+            if type(value) is not str:
+                self.problems.append(f"{where}: {key!r} must be text in quotes, not {value!r}.")
+                value = ""
+            texts.append(value)
+        return texts
 
     def _unknown_keys(self, record: dict, known: Sequence[str], where: str) -> None:
         for key in record:
@@ -69,19 +77,22 @@ class ItemParser:
                 self.problems.append(f"{where}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
 
     def _label(self, values: object, where: str) -> tuple[float, ...]:
-        if not isinstance(values, list):
-            self.problems.append(f"{where}: 'label' must be a list with one value a finding, not {values!r}.")
+        # Equal labels are common: what was seen before has been checked before.
+        if type(values) is list:
+            try:
+                known = self._labels.get(tuple(values))
+            except TypeError:  # a list or an object among the values
+                known = None
+            if known is not None:
+                return known
+        if not isinstance(values, list) or not all(type(value) in _LABEL_TYPES for value in values):
+            self.problems.append(f"{where}: 'label' must be a list of 1, 0, -1, null or certainties, not {values!r}.")
             return ()
-        key = tuple(values) if all(type(value) in _LABEL_TYPES for value in values) else None
-        if key is None:
-            self.problems.append(f"{where}: label {values!r}: allowed are 1, 0, -1, null and certainties in [0, 1].")
-            return ()
-        known = self._labels.get(key)
-        if known is None:
-            if NOT_SAID in key:
-                self.problems.append(f"{where}: label {values!r}: what nobody said is written null, not {NOT_SAID}.")
-            known = self._labels[key] = tuple(NOT_SAID if value is None else value for value in key)
-        return known
+        if NOT_SAID in values:
+            self.problems.append(f"{where}: label {values!r}: what nobody said is written null, not {NOT_SAID}.")
+            return tuple(values)
+        known = tuple(NOT_SAID if value is None else value for value in values)
+        return self._labels.setdefault(tuple(values), known)
 
     def _names(self, names: object, where: str) -> tuple[str, ...]:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -91,11 +102,13 @@ class ItemParser:
         return self._annotated.setdefault(key, key)
 
     def _values(self, values: object, where: str) -> Mapping[str, str | int | float | bool]:
-        if not isinstance(values, dict) or not all(type(value) in _ATTRIBUTE_TYPES for value in values.values()):
-            self.problems.append(f"{where}: 'attributes' must be an object of texts, numbers, true or false.")
-            return _NO_ATTRIBUTES
-        key = (*values.items(), *map(type, values.values()))
-        return self._attributes.setdefault(key, values)
+        if isinstance(values, dict):
+            # The types belong to the key because True, 1 and 1.0 are equal.
+            types = tuple(map(type, values.values()))
+            if _ATTRIBUTE_TYPES.issuperset(types):
+                return self._attributes.setdefault((types, *values.items()), values)
+        self.problems.append(f"{where}: 'attributes' must be an object of texts, numbers, true or false.")
+        return _NO_ATTRIBUTES
 
     def _boxes(self, records: object, where: str) -> tuple[Box, ...]:
         if not isinstance(records, list):
@@ -138,7 +151,7 @@ class ItemParser:
 
 _LABEL_TYPES = (int, float, type(None))
 _NUMBER_TYPES = (int, float)
-_ATTRIBUTE_TYPES = (str, int, float, bool)
+_ATTRIBUTE_TYPES = frozenset({str, int, float, bool})
 
 
 def item_record(item: Item) -> dict[str, Any]:

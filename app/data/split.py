@@ -104,7 +104,7 @@ def assign(items: Iterable[Item], shares: Sequence[float], seed: int) -> list[li
     Source: iterative stratification, Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data"
     (2011), algorithm 1: the finding with the fewest items left is dealt out first, each patient to the part that lacks
     most of it. Departures: patients are dealt, not items, those with most items first; what a part lacks is measured
-    relative to its share, so that large and small parts fill at one pace; locations are dealt like findings.
+    relative to its share, so that large and small parts fill at one pace; locations and views are dealt like findings.
 
     Returns:
         One list of items a share, each in the items' order.
@@ -122,20 +122,29 @@ def assign(items: Iterable[Item], shares: Sequence[float], seed: int) -> list[li
 
 
 def _counts_by_patient(items: Sequence[Item]) -> dict[str, list[int]]:
-    """Per patient: items, then items with each finding present, then items with each finding located."""
-    findings = sorted({finding for item in items for finding in item.annotated})
-    place = {finding: index for index, finding in enumerate(findings)}
-    classes = len(items[0].label) if items else 0
+    """Per patient: items, then items of each stratum: finding present, finding located or nowhere, view."""
+    place: dict[tuple[str, object], int] = {}
+    strata_of = [_strata(item) for item in items]
+    for stratum in sorted({stratum for strata in strata_of for stratum in strata}, key=str):
+        place[stratum] = 1 + len(place)
     counts: dict[str, list[int]] = {}
-    for item in items:
-        count = counts.setdefault(item.patient, [0] * (1 + classes + len(findings)))
+    for item, strata in zip(items, strata_of, strict=True):
+        count = counts.setdefault(item.patient, [0] * (1 + len(place)))
         count[0] += 1
-        for index, value in enumerate(item.label):
-            if value == PRESENT:
-                count[1 + index] += 1
-        for finding in {*(box.finding for box in item.boxes), *item.mask}:
-            count[1 + classes + place[finding]] += 1
+        for stratum in strata:
+            count[place[stratum]] += 1
     return counts
+
+
+def _strata(item: Item) -> list[tuple[str, object]]:
+    """What an item counts for, beside itself."""
+    strata: list[tuple[str, object]] = [("present", at) for at, value in enumerate(item.label) if value == PRESENT]
+    if item.view:
+        strata.append(("view", item.view))
+    if item.annotated:
+        located = {*(box.finding for box in item.boxes), *item.mask}
+        strata += [("located" if finding in located else "nowhere", finding) for finding in item.annotated]
+    return strata
 
 
 def _deal(order: list[str], counts: dict[str, list[int]], shares: Sequence[float]) -> dict[str, int]:
