@@ -6,8 +6,12 @@ import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from app.tracking.store import Store, TrackingError, open_client, probe, wanted_store
+from app.tracking.clients import open_client
+from app.tracking.errors import TrackingError
+from app.tracking.probing import probe
+from app.tracking.store import Store, wanted_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +45,7 @@ def artifact_of_run(run_id: str, name: str = "model.pt", tracking_uri: str | Non
             f"run {run.info.run_name} ({run.info.run_id}) is {run.info.status}, and only a FINISHED run can be "
             f"started from. {_finished_runs(client)}"
         )
-    return _download(client, run, name)
+    return _download(client, store, run, name)
 
 
 def _find(client: MlflowClient, store: Store, wanted: str) -> Found:
@@ -67,10 +71,16 @@ def _find(client: MlflowClient, store: Store, wanted: str) -> Found:
     return runs[0]
 
 
-def _download(client: MlflowClient, run: Found, name: str) -> Path:
+def _download(client: MlflowClient, store: Store, run: Found, name: str) -> Path:
     """The artifact as a local file; a store on this machine gives its own file, uncopied."""
     from mlflow.exceptions import MlflowException
 
+    place = urlsplit(run.info.artifact_uri)
+    if store.database is not None and place.scheme == "mlflow-artifacts":
+        raise TrackingError(
+            f"run {run.info.run_name} ({run.info.run_id}) was logged through a tracking server, which keeps its "
+            "artifacts: set MLFLOW_TRACKING_URI to that server"
+        )
     folder = name.rpartition("/")[0]
     present = [entry.path for entry in client.list_artifacts(run.info.run_id, folder or None)]
     if name not in present:
@@ -78,9 +88,9 @@ def _download(client: MlflowClient, run: Found, name: str) -> Path:
             f"run {run.info.run_name} ({run.info.run_id}) has no artifact {name!r}; "
             f"it has: {', '.join(present) or 'none'}"
         )
+    if place.scheme in ("", "file"):
+        return Path(unquote(place.path)) / name
     try:
-        if run.info.artifact_uri.startswith("file:"):
-            return Path(client.download_artifacts(run.info.run_id, name))
         return Path(client.download_artifacts(run.info.run_id, name, tempfile.mkdtemp(prefix="frugal-")))
     except (MlflowException, OSError) as error:
         raise TrackingError(f"cannot fetch {name!r} of run {run.info.run_name}: {error}") from error

@@ -10,7 +10,7 @@ LONGEST_NAME = 250
 LONGEST_VALUE = 6000
 """Characters of a parameter's value (MLflow 2.8 and later)."""
 
-_REFUSED = re.compile(r"[^\w.\- /]")
+_REFUSED = re.compile(r"[^\w.\- /]+")
 
 
 def clean(name: str) -> str:

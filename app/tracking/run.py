@@ -7,37 +7,30 @@ import logging
 import os
 import secrets
 import signal
-import threading
+import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from app.tracking.facts import facts
+from app.tracking import termination
+from app.tracking.errors import TrackingError, first_line
+from app.tracking.journal import Journal
 from app.tracking.names import LONGEST_VALUE, clean, flatten, shorten
+from app.tracking.opening import Opened, Wish, journal_of, open_run
 from app.tracking.operations import Artifact, Dataset, Parameters, Status, Tags
-from app.tracking.process import identity, is_gone, sweep
-from app.tracking.store import (
-    Store,
-    TrackingError,
-    choose_store,
-    experiment_id,
-    local_store,
-    open_client,
-)
-from app.tracking.writer import Writer, first_line
+from app.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from mlflow import MlflowClient
 
 logger = logging.getLogger(__name__)
 
-KILLED_BY_SIGTERM = 143
-"""Exit code of a process that SIGTERM ended: 128 + 15."""
-KILLED_BY_SIGINT = 130
+
+KILLED_CODES = (128 + signal.SIGINT, termination.EXIT_CODE)
+"""Exit codes of processes that Ctrl-C and SIGTERM ended."""
 
 
 class Run:
@@ -68,52 +61,54 @@ class Run:
         resume: str | None = None,
     ) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%d-%H-%M-%S")
-        self.experiment = experiment
-        self.name = name or f"{experiment}-{now}-{secrets.token_hex(2)}"
-        self.folder = Path(folder)
-        self.id = ""
-        self._experiment_id = ""
-        self._tracking_uri = tracking_uri
-        self._resume = resume
-        self._store: Store | None = None
+        name = name or f"{experiment}-{now}-{secrets.token_hex(2)}"
+        self._wish = Wish(experiment, name, tracking_uri, Path(folder), resume)
+        self._opened: Opened | None = None
         self._writer: Writer | None = None
+        self._termination = termination.Termination()
+        self._owner = 0
         self._logged: dict[str, str] = {}
         self._whole: dict[str, str] = {}
-        self._given: dict[str, str] = {}
-        self._previous_handler: Any = None
-        self._owner = 0
-        self._is_leaving = False
+        self._original: dict[str, str] = {}
+
+    @property
+    def id(self) -> str:
+        """The run's id, 32 hexadecimal digits; empty before it was opened and on other ranks than 0."""
+        return self._opened.id if self._opened else ""
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self._opened.name if self._opened else self._wish.name
 
     @property
     def uri(self) -> str:
-        """The store's address, without credentials; empty on other ranks than 0."""
-        return self._store.shown if self._store else ""
+        """The store's address, without credentials; empty where `id` is."""
+        return self._opened.store.shown if self._opened else ""
 
     @property
     def open_hint(self) -> str:
-        """The command, or the address, that shows this run; empty on other ranks than 0."""
-        return self._store.open_hint(self._experiment_id, self.id) if self._store else ""
+        """The command, or the address, that shows this run; empty where `id` is."""
+        return self._opened.store.open_hint(self._opened.experiment_id, self.id) if self._opened else ""
 
     def __enter__(self) -> Self:
         """Open the run.
 
         Raises:
-            TrackingError: the store cannot be used, or the run to resume is unknown or still at work.
-            OSError: the output folder cannot be made.
+            TrackingError: the store cannot be used, the output folder cannot be written, or the run to resume is
+                unknown or still at work.
         """
         if self._writer is not None:
             raise TrackingError(f"run {self.name} is open already")
         if int(os.environ.get("RANK", "0")) != 0:
             return self
-        self.folder.mkdir(parents=True, exist_ok=True)
-        client = self._open_store()
-        swept = sweep(client)
-        if swept:
-            logger.warning("%d runs whose process is gone are now KILLED: %s", len(swept), ", ".join(swept))
-        self._open_run(client)
+        _require_writable(self._wish.folder)
+        self._opened = open_run(self._wish)
+        self._logged = dict(self._opened.parameters)
+        head = {"run": self.id, "store": self.uri, "experiment": self._wish.experiment, "name": self.name}
+        self._writer = Writer(self._opened.client, self.id, Journal(journal_of(self._wish.folder, self.id), head))
         self._owner = os.getpid()
-        self._is_leaving = False
-        self._install_handler()
+        self._termination.install()
         return self
 
     def __exit__(
@@ -123,20 +118,24 @@ class Run:
         # A forked data-loading worker holds a copy of this object, but the run is its parent's.
         if self._writer is None or os.getpid() != self._owner:
             return
-        self._is_leaving = True
+        self._termination.hold_off()
         if error is not None:
             self.tags({"error": first_line(error)})
         self._writer.put(Status(status_after(error), _now()))
-        if not self._writer.close():
+        try:
+            is_all_written = self._writer.close()
+        finally:
+            writer, self._writer = self._writer, None
+            self._termination.restore()
+        if not is_all_written:
+            path = writer.journal.path
             logger.warning(
                 "the tracking store %s did not take everything. What is missing is kept in %s; "
                 "upload it later with: frugal sync %s",
                 self.uri,
-                self._writer.journal,
-                self._writer.journal,
+                path,
+                path,
             )
-        self._writer = None
-        self._restore_handler()
 
     def parameters(self, mapping: Mapping[str, object]) -> None:
         """Log hyper-parameters; nested mappings become dotted names.
@@ -151,7 +150,7 @@ class Run:
         flat = {self._unique(key): value for key, value in flatten(mapping).items()}
         new = {key: shorten(value) for key, value in flat.items()}
         changed = {key: value for key, value in new.items() if self._logged.get(key, value) != value}
-        if changed and not self._resume:
+        if changed and not self._wish.resume:
             key, value = next(iter(changed.items()))
             raise ValueError(f"parameter {key} is {self._logged[key]!r} in this run and cannot become {value!r}")
         if changed:
@@ -219,61 +218,13 @@ class Run:
         if self._writer is not None:
             self._writer.flush()
 
-    def _open_store(self) -> MlflowClient:
-        """The client of the wanted store or, should it fail between being asked and being used, of a local one."""
-        self._store = choose_store(self._tracking_uri, self.folder)
-        try:
-            client = open_client(self._store)
-            self._experiment_id = experiment_id(client, self._store, self.experiment)
-        except Exception as error:
-            if not _is_outage(error, self._store):
-                raise
-            self._store = local_store(self._store, self.folder, first_line(error))
-            client = open_client(self._store)
-            self._experiment_id = experiment_id(client, self._store, self.experiment)
-        return client
-
-    def _open_run(self, client: MlflowClient) -> None:
-        """Create the run, or take up the one to resume, and start its writer."""
-        if self._store is None:
-            raise TrackingError("no store is open")
-        tags = facts() | identity()
-        if self._store.intended:
-            tags["frugal.intended_store"] = self._store.intended
-        if self._resume:
-            self._take_up(client, tags)
-        else:
-            run = client.create_run(self._experiment_id, tags=tags, run_name=self.name)
-            self.id = run.info.run_id
-        head = {"run": self.id, "store": self.uri, "experiment": self.experiment, "name": self.name}
-        self._writer = Writer(client, self.id, self.folder.absolute() / f"tracking-{self.id}.jsonl", head)
-
-    def _take_up(self, client: MlflowClient, tags: Mapping[str, str]) -> None:
-        """Go on with an earlier run of this store whose process is gone or which ended."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            run = client.get_run(str(self._resume))
-        except MlflowException as error:
-            raise TrackingError(f"no run {self._resume} to resume in {self.uri}: {first_line(error)}") from error
-        # Our own sweep has just ended what could be known to be gone.
-        if run.info.status == "RUNNING" and "frugal.pid" in run.data.tags and not is_gone(run.data.tags):
-            raise TrackingError(
-                f"run {self._resume} is still at work as process {run.data.tags['frugal.pid']} on "
-                f"{run.data.tags.get('frugal.host', 'another host')}; it cannot be resumed now"
-            )
-        self.id, self.name = run.info.run_id, run.info.run_name
-        self._experiment_id = run.info.experiment_id
-        self._logged = dict(run.data.params)
-        client.update_run(self.id, status="RUNNING")
-        for key, value in tags.items():
-            client.set_tag(self.id, key, value)
-
     def _unique(self, name: str) -> str:
         """The clean form of a name, which no other name may share."""
         cleaned = clean(name)
-        if self._given.setdefault(cleaned, name) != name:
-            raise ValueError(f"{name!r} and {self._given[cleaned]!r} would both be logged as {cleaned!r}; rename one")
+        if self._original.setdefault(cleaned, name) != name:
+            raise ValueError(
+                f"{name!r} and {self._original[cleaned]!r} would both be logged as {cleaned!r}; rename one"
+            )
         return cleaned
 
     def _place(self, name: str) -> Path:
@@ -283,31 +234,25 @@ class Run:
             raise ValueError(
                 f"{name!r} is no name of an artifact: give a path relative to the run, such as plots/roc.png"
             )
-        path = self.folder / relative
+        path = self._wish.folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def _log_placed(self, name: str) -> None:
         parent = PurePosixPath(name).parent
-        self.artifact(self.folder / name, "" if parent == PurePosixPath() else str(parent))
+        self.artifact(self._wish.folder / name, "" if parent == PurePosixPath() else str(parent))
 
-    def _install_handler(self) -> None:
-        """Let SIGTERM end the run in order; only the main thread may set handlers."""
-        if threading.current_thread() is threading.main_thread():
-            self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
 
-    def _restore_handler(self) -> None:
-        if self._previous_handler is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._previous_handler)
-        self._previous_handler = None
-
-    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._owner:
-            # A forked worker inherits the handler, but must die as it would have without us.
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTERM)
-        elif not self._is_leaving:
-            raise SystemExit(KILLED_BY_SIGTERM)
+def _require_writable(folder: Path) -> None:
+    """Make the output folder, and find out now, not after an epoch, that it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TrackingError(
+            f"cannot write to the output folder {folder}: {error.strerror}. Give another with --output_dir."
+        ) from error
 
 
 def status_after(error: BaseException | None) -> str:
@@ -319,21 +264,10 @@ def status_after(error: BaseException | None) -> str:
     if isinstance(error, SystemExit):
         if error.code in (None, 0):
             return "FINISHED"
-        return "KILLED" if error.code in (KILLED_BY_SIGINT, KILLED_BY_SIGTERM) else "FAILED"
+        return "KILLED" if error.code in KILLED_CODES else "FAILED"
     return "FAILED"
 
 
 def _now() -> int:
     """Milliseconds since 1970, as MLflow counts time."""
     return time.time_ns() // 1_000_000
-
-
-def _is_outage(error: Exception, store: Store) -> bool:
-    """Whether a store elsewhere failed in a way that a local one is the remedy for; a refusal must be seen instead."""
-    from mlflow.exceptions import MlflowException
-
-    if store.database is not None or isinstance(error, TrackingError):
-        return False
-    if isinstance(error, MlflowException):
-        return error.get_http_status_code() >= 500
-    return isinstance(error, OSError)

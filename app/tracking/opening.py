@@ -1,0 +1,131 @@
+"""Open a run: find its store, end the runs whose process is gone, and create the run or take up an earlier one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.tracking.clients import experiment_id, is_outage, open_client
+from app.tracking.errors import TrackingError, first_line
+from app.tracking.facts import facts
+from app.tracking.journal import replay
+from app.tracking.operations import Tags
+from app.tracking.process import identity, is_gone, sweep
+from app.tracking.store import Store, choose_store, local_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The run that is asked for; see `app.tracking.run.Run`."""
+
+    experiment: str
+    name: str
+    tracking_uri: str | None
+    folder: Path
+    resume: str | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run that says RUNNING, and where it is.
+
+    Attributes:
+        client: of ``store``.
+        store: where the run is.
+        experiment_id: of the run.
+        id: of the run.
+        name: of the run.
+        parameters: what an earlier part of a resumed run has logged; MLflow lets none of it change.
+    """
+
+    client: MlflowClient
+    store: Store
+    experiment_id: str
+    id: str
+    name: str
+    parameters: dict[str, str]
+
+
+def open_run(wish: Wish) -> Opened:
+    """Open it in the store that is wanted or, when that one does not answer, in a local one.
+
+    Raises:
+        TrackingError: the store cannot be used, or the run to resume is unknown or still at work.
+    """
+    store = choose_store(wish.tracking_uri, wish.folder)
+    try:
+        return _open_in(store, wish)
+    except Exception as error:
+        # It answered when asked, and fails in use: the same remedy.
+        if not is_outage(error, store):
+            raise
+        return _open_in(local_store(store, wish.folder, first_line(error)), wish)
+
+
+def journal_of(folder: Path, run_id: str) -> Path:
+    """The file in a run's output folder for what its store could not take."""
+    return folder.absolute() / f"tracking-{run_id}.jsonl"
+
+
+def _open_in(store: Store, wish: Wish) -> Opened:
+    """Open the run in this store."""
+    client = open_client(store)
+    _sweep(client)
+    tags = facts() | identity()
+    if store.intended:
+        tags["frugal.intended_store"] = store.intended
+    if wish.resume and not store.intended:
+        return _take_up(client, store, wish, tags)
+    if wish.resume:
+        # The run to go on with is where nobody answers: its second part is a run of its own until they meet.
+        tags["frugal.resumes"] = wish.resume
+    experiment = experiment_id(client, store, wish.experiment)
+    run = client.create_run(experiment, tags=tags, run_name=wish.name)
+    _tell_of_leftovers(wish.folder)
+    return Opened(client, store, experiment, run.info.run_id, wish.name, {})
+
+
+def _take_up(client: MlflowClient, store: Store, wish: Wish, tags: dict[str, str]) -> Opened:
+    """Go on with an earlier run of this store whose process is gone or which ended."""
+    from mlflow.exceptions import MlflowException
+
+    wanted = str(wish.resume)
+    try:
+        run = client.get_run(wanted)
+    except MlflowException as error:
+        if is_outage(error, store):
+            raise
+        raise TrackingError(f"no run {wanted} to resume in {store.shown}: {first_line(error)}") from error
+    if run.info.status == "RUNNING" and "frugal.pid" in run.data.tags and not is_gone(run.data.tags):
+        raise TrackingError(
+            f"run {wanted} is still at work as process {run.data.tags['frugal.pid']} on "
+            f"{run.data.tags.get('frugal.host', 'another host')}: it cannot be resumed now"
+        )
+    if store.database is not None and run.info.artifact_uri.startswith("mlflow-artifacts:"):
+        raise TrackingError(f"run {wanted} was logged through a tracking server: set MLFLOW_TRACKING_URI to resume it")
+    journal = journal_of(wish.folder, wanted)
+    if journal.exists():
+        replay(journal, client, store)
+    client.update_run(wanted, status="RUNNING")
+    Tags(tags).write(client, wanted)
+    return Opened(client, store, run.info.experiment_id, wanted, run.info.run_name, dict(run.data.params))
+
+
+def _sweep(client: MlflowClient) -> None:
+    swept = sweep(client)
+    if swept:
+        logger.warning("%d runs whose process is gone are now KILLED: %s", len(swept), ", ".join(swept))
+
+
+def _tell_of_leftovers(folder: Path) -> None:
+    """A process killed during an outage could not say where it kept what it had logged; say it now."""
+    for path in sorted(folder.glob("tracking-*.jsonl")):
+        if not path.name.endswith(".refused.jsonl"):
+            logger.warning("an earlier run could not write all it logged; upload it with: frugal sync %s", path)
