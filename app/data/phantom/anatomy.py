@@ -17,7 +17,9 @@ def build(grid: Grid, shape: Shape, generator: np.random.Generator) -> Scene:
     scene = Scene(grid, shape, _body(grid, shape, generator), right + left, *(grid.empty() for _ in range(3)))
     scene.side = {-1: right.copy(), 1: left.copy()}
     scene.fill(_mediastinum(grid, shape))
-    scene.mark("heart", scene.fill(heart(grid, shape)), 0.0)
+    path = heart(grid, shape)
+    scene.fill(path)
+    scene.mark("heart", path, 0.0)
     for side in (-1, 1):
         scene.side[side] *= scene.lung > 0
     _texture(scene, generator)
@@ -49,7 +51,7 @@ def heart(grid: Grid, shape: Shape) -> Map:
     right = right * (1 + 0.6 * (shape.heart - 1)) - moved + 12 * grown
     left = left * (1 + 1.0 * (shape.heart - 1)) + moved + 18 * grown
     depth = (
-        92
+        112
         * width
         * shape.heart**0.5
         * curve((0.40, 0.48, 0.62, 0.8, 1.0, 1.1, 1.2), (0, 0.4, 0.8, 1, 1, 0.75, 0), v, 0.06)
@@ -62,10 +64,10 @@ def mediastinal_edges(grid: Grid, shape: Shape) -> tuple[Map, Map]:
     """Distance (mm) of the mediastinum's right and left edge from the midline over the rows, each (H, 1)."""
     v = grid.y / shape.height
     wide = shape.mediastinum * curve((-0.05, 0.08, 0.35, 0.5), (0.6, 1, 1, 0), v, 0.1)
-    right = curve((-0.3, 0.0, 0.12, 0.3, 0.45, 0.6, 1.2), (30, 27, 24, 25, 24, 16, 14), v, 0.1)
-    left = curve((-0.3, 0.0, 0.12, 0.3, 0.45, 0.7, 1.2), (30, 27, 25, 24, 25, 23, 19), v, 0.1)
-    arch = shape.knob * np.exp(-(((v - 0.265) / 0.055) ** 2))
-    trunk = 0.7 * (shape.knob**0.5) * 3 * np.exp(-(((v - 0.41) / 0.05) ** 2))
+    right = curve((-0.3, 0.0, 0.12, 0.3, 0.45, 0.6, 1.2), (30, 27, 25, 26, 26, 24, 24), v, 0.1)
+    left = curve((-0.3, 0.0, 0.12, 0.3, 0.45, 0.7, 1.2), (30, 27, 26, 25, 26, 27, 24), v, 0.1)
+    arch = shape.knob * np.maximum(1 - ((v - 0.265) / 0.095) ** 2, 0) ** 0.75
+    trunk = (3 + 0.25 * shape.knob) * np.exp(-(((v - 0.43) / 0.06) ** 2))
     return right + wide + 0.2 * shape.turn * -1, left + wide + arch + trunk + 0.2 * shape.turn
 
 
@@ -107,14 +109,14 @@ def _body(grid: Grid, shape: Shape, generator: np.random.Generator) -> Map:
 def _arm(body: Map, grid: Grid, shape: Shape, side: int, spread: float) -> None:
     chest, wall = shape.width + shape.wall, shape.wall
     path = [
-        (0.98 * chest, 0.10),
-        (1.2 * chest, 0.24),
-        ((1.27 + 0.1 * spread) * chest, 0.55),
-        ((1.34 + 0.22 * spread) * chest, 1.1),
+        (0.7 * chest, 0.22),
+        (1.1 * chest, 0.2),
+        ((1.28 + 0.16 * spread) * chest, 0.45),
+        ((1.4 + 0.3 * spread) * chest, 1.1),
     ]
     points = spline([(side * x, v * shape.height) for x, v in path], 14)
     arm = grid.empty()
-    add_rod(arm, grid, points, np.linspace(46, 36, 14) + 0.5 * wall, np.linspace(100, 80, 14) + 0.6 * wall)
+    add_rod(arm, grid, points, np.linspace(40, 36, 14) + 0.5 * wall, np.linspace(96, 80, 14) + 0.6 * wall)
     np.maximum(body, grid.blurred(arm, 3), out=body)
 
 
@@ -123,20 +125,24 @@ def _breast(body: Map, grid: Grid, shape: Shape, side: int) -> None:
         return
     x = (side * grid.x - 0.55 * shape.width) / (0.5 * shape.width)
     y = grid.y - 0.82 * shape.height
-    down = np.where(y > 0, y / (0.2 * shape.height), y / (0.55 * shape.height))
-    body += shape.breast * np.maximum(1 - x * x - down * down, 0) ** np.float32(0.65) * (body > 0)
+    lower = np.sqrt(np.maximum(1 - (y / (0.21 * shape.height)) ** 2 - 0.7 * x * x, 0))
+    upper = np.maximum(1 - (y / (0.7 * shape.height)) ** 2 - x * x, 0) ** 2
+    body += shape.breast * np.where(y > 0, lower * np.sqrt(np.maximum(1 - x * x, 0)), upper) * (body > 0)
 
 
 def _lung(grid: Grid, shape: Shape, side: int) -> Map:
     v = grid.y / shape.height
     outer = lateral_edge(shape, v)
-    inner = shape.width / 140 * curve((0.0, 0.03, 0.1, 0.2, 0.4, 1.4), (46, 26, 15, 10, 8, 8), v, 0.03)
+    inner = shape.width / 140 * curve((0.0, 0.03, 0.1, 0.2, 0.4, 1.4), (46, 26, 15, 10, 4, 4), v, 0.03)
     depth = (
         0.74 * shape.depth * curve((-0.02, 0.0, 0.06, 0.2, 0.5, 1.0, 1.4), (0.28, 0.34, 0.5, 0.74, 0.93, 1, 1), v, 0.05)
     )
     u = (side * grid.x - (outer + inner) / 2) / ((outer - inner) / 2)
     square = u * u
-    profile = np.where(u > 0, square * (0.45 + 0.55 * square), square * square * square)
+    # Beside the heart the lung wedges in between heart and spine and thins out towards the midline.
+    wedge = curve((0.3, 0.55, 1.4), (0.0, 0.85, 0.85), v, 0.1)
+    inward = wedge * square + (1 - wedge) * square * square * square
+    profile = np.where(u > 0, square * (0.45 + 0.55 * square), inward)
     lung = depth * np.sqrt(np.maximum(1 - profile, 0)) * (v > 0)
     below = np.maximum(grid.y - dome(grid, shape, side), 0)
     # The ray under the outline of a dome of 90 mm radius crosses a chord of it; lung is left before and behind.
@@ -146,16 +152,16 @@ def _lung(grid: Grid, shape: Shape, side: int) -> Map:
 def _mediastinum(grid: Grid, shape: Shape) -> Map:
     right, left = mediastinal_edges(grid, shape)
     u = (grid.x - (left - right) / 2) / ((left + right) / 2)
-    depth = (
-        1.2 * shape.depth * curve((-0.2, 0.1, 0.45, 0.6, 1.2), (0.5, 0.62, 0.55, 0.4, 0.4), grid.y / shape.height, 0.1)
-    )
-    return depth * np.sqrt(np.maximum(1 - (u * u) ** 2, 0))
+    depth = shape.depth * curve((-0.2, 0.1, 0.4, 0.62, 1.2), (0.6, 0.74, 0.62, 0.26, 0.26), grid.y / shape.height, 0.14)
+    return depth * np.sqrt(np.maximum(1 - u * u, 0))
 
 
 def _texture(scene: Scene, generator: np.random.Generator) -> None:
     """Interstitium: what is denser or looser than the mean of the lung, as soft tissue more or less."""
     grid = scene.grid
-    grain = 0.028 * noise(grid, generator, 2.6) + 0.03 * noise(grid, generator, 5.5) + 0.02 * noise(grid, generator, 24)
+    grain = (
+        0.016 * noise(grid, generator, 2.6) + 0.014 * noise(grid, generator, 5.5) + 0.03 * noise(grid, generator, 30)
+    )
     scene.lung *= np.clip(1 - 0.012 - grain * 0.6, 0.85, 1.08)
 
 

@@ -71,7 +71,7 @@ def draw_form(generator: np.random.Generator) -> Form:
         window=window,
         modality=modality if not direct or modality != "none" else "identity",
         spacing=SPACINGS[_choice(generator, (0.0, 0.7, 0.3, 0.0) if direct else (0.5, 0.3, 0.1, 0.1))],
-        syntax=SYNTAXES[_choice(generator, (0.45, 0.27, 0.1, 0.12, 0.06))],
+        syntax=SYNTAXES[_choice(generator, (0.48, 0.29, 0.06, 0.12, 0.05))],
         low=float(generator.uniform(0.01, 0.08)),
         high=float(generator.uniform(0.85, 0.99)),
         padded=bool(generator.random() < 0.6),

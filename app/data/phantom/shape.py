@@ -52,7 +52,7 @@ def draw_patient(generator: np.random.Generator, sex: str, age: int) -> Shape:
     size = float(generator.normal(1.0 if sex == "M" else 0.93, 0.05))
     fat = float(np.clip(generator.gamma(2.2, 0.45), 0.2, 2.6))
     old = max(age - 40, 0) / 50
-    breast = float(generator.uniform(18, 60)) if sex == "F" and age > 14 and generator.random() < 0.85 else 0.0
+    breast = float(generator.uniform(14, 40)) if sex == "F" and age > 14 and generator.random() < 0.85 else 0.0
     return Shape(
         height=size * float(generator.normal(222, 13)),
         width=size * float(generator.normal(140, 7)),

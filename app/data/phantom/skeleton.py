@@ -36,7 +36,7 @@ def _spine(bone: Map, scene: Scene) -> None:
     )
     u = np.abs(grid.x - axis) / half
     profile = np.sqrt(np.maximum(1 - u**6, 0))
-    bone += profile * (1.5 + 4.5 * body + 2.5 * plate)
+    bone += profile * (2.5 + 5.5 * body + 3.5 * plate)
     for number in range(-4, 14):
         y = (number + 0.42) * pitch
         for side in (-1, 1):
@@ -66,7 +66,7 @@ def _rib(bone: Map, scene: Scene, side: int, number: int, uneven: float) -> None
     radius[:2] *= 0.8
     # A ray along the rib's course crosses more of it, at the side of the chest most of all.
     along = 1 / np.maximum(np.hypot(0.42, np.cos(angle)), 0.42)
-    depth = (2.5 + 0.55 * along) * np.where(front, 0.86, 1.0)
+    depth = (4.2 + 0.9 * along) * np.where(front, 0.84, 1.0)
     add_rod(bone, grid, points, radius, depth, HOLLOW)
 
 
@@ -91,7 +91,7 @@ def _clavicle(bone: Map, scene: Scene, side: int) -> None:
         (side * 1.17 * w, 0.025 * h),
     ]
     radius = curve((0, 5, 20, 32, 39), (9.5, 7.5, 5.6, 6.2, 7.5), np.arange(40.0), 5)
-    add_rod(bone, scene.grid, spline(path), radius, 5.2, HOLLOW)
+    add_rod(bone, scene.grid, spline(path), radius, 8.0, HOLLOW)
 
 
 def _shoulder(bone: Map, scene: Scene, side: int) -> None:
@@ -117,13 +117,13 @@ def _shoulder(bone: Map, scene: Scene, side: int) -> None:
         ]
     )
     outline = spline(np.vstack([blade, blade[:1]]), 60)
-    bone += 1.3 * polygon(grid, outline)
-    add_rod(bone, grid, outline[5:42], 2.2, 1.5)
-    add_rod(bone, grid, outline[34:58], 3.4, 3.2)
+    bone += 2.0 * polygon(grid, outline)
+    add_rod(bone, grid, outline[5:42], 2.2, 2.4)
+    add_rod(bone, grid, outline[34:58], 3.4, 4.5)
     add_rod(
         bone, grid, spline(place([(0.88, 0.14), (1.02, 0.06), (1.16, 0.0)]), 20), np.linspace(2.5, 7, 20), 3.0, HOLLOW
     )
     add_rod(bone, grid, spline(place([(1.12, 0.11), (1.06, 0.055), (1.05, 0.09)]), 12), 5.0, 3.0, HOLLOW)
-    add_ball(bone, grid, (side * joint[0], joint[1]), (25.0, 26.0), 9.0)
-    shaft = spline([(side * x * w, y * h) for x, y in ((1.22, 0.15), (1.29, 0.4), (1.4, 0.85), (1.5, 1.2))], 20)
-    add_rod(bone, grid, shaft, np.linspace(16, 11, 20), 9.0, HOLLOW)
+    add_ball(bone, grid, (side * joint[0], joint[1]), (25.0, 26.0), 12.0)
+    shaft = spline([(side * x * w, y * h) for x, y in ((1.21, 0.1), (1.27, 0.4), (1.4, 0.85), (1.5, 1.2))], 30)
+    add_rod(bone, grid, shaft, np.linspace(17, 11, 30), np.interp(np.arange(30.0), (0, 5), (0, 12)), HOLLOW)

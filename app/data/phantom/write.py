@@ -209,7 +209,11 @@ def _boxes(name: str, outline: NDArray[np.bool_]) -> list[Box]:
     """One tight box a connected part, the largest first; specks under a hundredth of the largest get none."""
     _, _, parts, _ = cv2.connectedComponentsWithStats(outline.astype(np.uint8), connectivity=8)
     rows = sorted(parts[1:].tolist(), key=lambda part: -part[4])
-    return [Box(name, *map(float, part[:4])) for part in rows if part[4] * 100 >= rows[0][4]]
+    return [
+        Box(name, float(part[0]), float(part[1]), float(part[2]), float(part[3]))
+        for part in rows
+        if part[4] * 100 >= rows[0][4]
+    ]
 
 
 def _datalist(settings: Settings, count: int, sections: dict[str, list[Item]]) -> Datalist:
