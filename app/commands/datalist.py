@@ -45,15 +45,18 @@ class _LateParser(argparse.ArgumentParser):
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "datalist", help="make a datalist of a data set, or show one", description=__doc__.partition("\n")[0]
+        "datalist",
+        help="make a datalist of a data set, or show one",
+        description="Make a datalist of a data set's tables, or show what one holds. "
+        "'frugal datalist NAME --help' tells what each takes.",
     )
-    names = parser.add_subparsers(title="data sets", required=True, metavar="NAME", parser_class=_LateParser)
+    data_sets = parser.add_subparsers(title="data sets", required=True, metavar="NAME", parser_class=_LateParser)
     for name, (module, help_text) in DATA_SETS.items():
-        data_set = names.add_parser(name, help=help_text, description=help_text)
+        data_set = data_sets.add_parser(name, help=help_text, description=help_text)
         data_set.module = module
         _add_common_arguments(data_set)
         data_set.set_defaults(run=run, module=module)
-    show = names.add_parser("show", help="a table and a picture of what a datalist holds, and its problems")
+    show = data_sets.add_parser("show", help="a table and a picture of what a datalist holds, and its problems")
     show.add_argument("file", type=Path)
     show.add_argument("--picture", type=Path, metavar="FILE.png", help="write the picture here")
     show.add_argument("--files", action="store_true", help="look at the image and mask files as well")
@@ -66,10 +69,10 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=Path, metavar="DIR", help="only the images in this folder (default: every row of the tables)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
-    parser.add_argument("--findings", type=_names, metavar="A,B", help="only these findings (default: all)")
+    parser.add_argument("--findings", type=names, metavar="A,B", help="only these findings (default: all)")
     parser.add_argument(
         "--split",
-        type=_shares,
+        type=shares,
         metavar="0.7,0.1,0.2",
         help="shares of training, validation and test (default: the data set's own sections, else 0.7,0.1,0.2)",
     )
@@ -111,12 +114,17 @@ def run_show(arguments: argparse.Namespace) -> None:
     sys.stdout.write("No problem found.\n" if arguments.files else "No problem found (files not looked at: --files).\n")
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _shares(text: str) -> Sequence[float]:
-    shares = [float(share) for share in text.split(",")]
-    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+def shares(text: str) -> tuple[float, float, float]:
+    """Three shares between commas."""
+    try:
+        training, validation, test = (float(share) for share in text.split(","))
+    except ValueError:
+        training, validation, test = -1, 0, 0
+    if min(training, validation, test) < 0 or not training or abs(training + validation + test - 1) > 1e-6:
         raise argparse.ArgumentTypeError(f"{text!r}: three shares that add up to 1, such as 0.7,0.1,0.2")
-    return shares
+    return training, validation, test

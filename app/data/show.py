@@ -24,11 +24,16 @@ _LOCATIONS = ("located", "nowhere", "boxes", "masks")
 
 def summary(datalist: Datalist) -> str:
     """Items and patients by section, and the counts of what was included and left out when it was made."""
-    lines = [f"{datalist.name}: {datalist.description}", *_section_lines(holdings(datalist))]
+    lines = [f"{datalist.name}: {datalist.description}", sections_in_words(datalist)]
     counts = datalist.provenance.get("counts")
     if isinstance(counts, dict):
         lines += [f"  {what}: {count}" for what, count in counts.items()]
     return "\n".join(lines)
+
+
+def sections_in_words(datalist: Datalist) -> str:
+    """One line a section that holds something."""
+    return "\n".join(_section_lines(holdings(datalist)))
 
 
 def table(datalist: Datalist) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,29 @@ def scaled_box(box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Box:
         width=round(box.width * across, 3),
         height=round(box.height * down, 3),
     )
+
+
+def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
+    """A datalist read from the file ``old``, its images and masks named relative to ``new``, where it will be written."""
+    before, after = old.resolve().parent, new.resolve().parent
+    if before == after:
+        return datalist
+
+    def path(name: str) -> str:
+        return Path(os.path.relpath(before / name, after)).as_posix()
+
+    sections = {
+        section: [
+            replace(
+                item,
+                image=path(item.image),
+                mask={finding: path(mask) if isinstance(mask, str) else mask for finding, mask in item.mask.items()},
+            )
+            for item in items
+        ]
+        for section, items in datalist.sections.items()
+    }
+    return replace(datalist, sections=sections)
 
 
 def with_counts(datalist: Datalist, counts: Mapping[str, int]) -> Datalist:

@@ -1,0 +1,61 @@
+"""``frugal split``: share a datalist's items out anew among sections, or into folds, whole patients at a time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from app.commands.datalist import shares
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "split",
+        help="split a datalist by patient, or into folds",
+        description="Split a datalist by patient, stratified over all findings, locations and views at once. "
+        "With --folds, OUT must hold {fold}: one file a fold is written.",
+    )
+    parser.add_argument("file", type=Path, metavar="IN", help="datalist")
+    parser.add_argument("out", type=Path, metavar="OUT", help="datalist to write; images keep their place")
+    parser.add_argument(
+        "--shares", type=shares, default="0.7,0.1,0.2", help="training, validation, test (default: %(default)s)"
+    )
+    parser.add_argument("--folds", type=int, metavar="K", help="folds instead of shares: each file has one as its test")
+    parser.add_argument("--located", action="store_true", help="with --folds: of the items with a box or a mask alone")
+    parser.add_argument(
+        "--extra", type=float, default=0.0, metavar="SHARE", help="with --located: share of the others to train on too"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Split and write."""
+    from app.data.datalist import parse_datalist, write_datalist
+    from app.data.item import Datalist
+    from app.data.show import sections_in_words
+    from app.data.split import folds, split
+    from app.data.stored import moved
+    from app.data.validate import crossing_patients, report
+
+    datalist, found = parse_datalist(arguments.file)
+    # Patients in two sections are what splitting mends; anything else is refused.
+    crossing = crossing_patients(datalist)
+    found = [problem for problem in found if problem not in crossing]
+    if found:
+        raise report(str(arguments.file), found)
+    datalist = moved(datalist, arguments.file, arguments.out)
+    made: dict[Path, Datalist] = {}
+    if arguments.folds is None:
+        made[arguments.out] = split(datalist, arguments.shares, arguments.seed)
+    elif "{fold}" not in arguments.out.name:
+        raise ValueError(f"{arguments.out}: with --folds the name must hold {{fold}}, as in fold_{{fold}}.json.")
+    else:
+        parts = folds(datalist, arguments.folds, arguments.located, arguments.extra, arguments.seed)
+        for fold, part in enumerate(parts):
+            made[arguments.out.with_name(arguments.out.name.replace("{fold}", str(fold)))] = part
+    for path, part in made.items():
+        write_datalist(part, path)
+        sys.stdout.write(f"{sections_in_words(part)}\nwritten to {path}\n")
