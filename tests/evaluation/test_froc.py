@@ -1,0 +1,122 @@
+"""Marks against scipy.ndimage; free-response curves by hand and against a loop."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from evaluation.froc import afroc_curve, froc_curve, froc_sensitivity, jafroc_figure, match_marks
+from evaluation.marks import Marks, components, label_components, peaks
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.45, 0.6, 0.9])
+@pytest.mark.parametrize("shape", [(20, 20), (1, 9), (7, 1), (64, 48)])
+def test_components_agree_with_scipy(share, shape):
+    mask = np.random.default_rng(0).random((7, *shape)) < share
+    number, count = label_components(mask)
+    total = 0
+    for ours, one in zip(number, mask, strict=True):
+        theirs, found = ndimage.label(one, np.ones((3, 3)))
+        # scipy counts from 1 in reading order as well
+        np.testing.assert_array_equal(np.where(ours >= 0, ours - total + 1, 0), theirs)
+        total += found
+    assert count == total
+
+
+def test_a_path_that_winds_through_all_rows_is_one_component():
+    mask = np.zeros((2, 41, 41), bool)
+    mask[1, ::2] = True
+    mask[1, 1::4, -1] = mask[1, 3::4, 0] = True
+    number, count = label_components(mask)
+    assert count == 1
+    np.testing.assert_array_equal(number >= 0, mask)
+
+
+def test_no_mask_has_no_component():
+    number, count = label_components(np.zeros((2, 3, 3)))
+    assert count == 0
+    assert (number == -1).all()
+
+
+def test_component_marks():
+    value = np.zeros((2, 4, 4))
+    value[1, 0, 0], value[1, 0, 1], value[1, 3, 3] = 0.6, 0.9, 0.7
+    marks = components(value, [(0, 0, 40, 40), (100, 0, 40, 80)], 0.5)
+    # patches are 10 wide and 20 high; the first region spans columns 0 and 1, its middle is their common edge
+    assert marks.image.tolist() == [1, 1]
+    np.testing.assert_allclose(marks.x, [110, 135])
+    np.testing.assert_allclose(marks.y, [10, 70])
+    np.testing.assert_allclose(marks.score, [0.9, 0.7])
+
+
+def test_peaks_are_local_maxima():
+    value = np.random.default_rng(1).random((3, 9, 9))
+    marks = peaks(value, [(0, 0, 9, 9)] * 3, 0.2)
+    expected = [np.argwhere((ndimage.maximum_filter(v, 3, mode="constant") == v) & (v >= 0.2)) for v in value]
+    assert np.bincount(marks.image).tolist() == [len(e) for e in expected]
+    np.testing.assert_allclose(np.stack([marks.y, marks.x], 1), np.concatenate(expected) + 0.5)
+
+
+def test_a_plateau_is_marked_once():
+    value = np.zeros((1, 3, 4))
+    value[0, 1, 1:3] = 1
+    marks = peaks(value, [(0, 0, 4, 3)], 0.5)
+    assert (marks.x.tolist(), marks.y.tolist()) == ([1.5], [1.5])
+
+
+def example():
+    """Three images: two lesions in the first, none in the others."""
+    marks = Marks(
+        image=np.array([0, 0, 0, 1, 1]),
+        x=np.array([5.0, 6.0, 50.0, 5.0, 5.0]),
+        y=np.array([5.0, 6.0, 50.0, 5.0, 5.0]),
+        score=np.array([0.9, 0.4, 0.6, 0.7, 0.3]),
+    )
+    return match_marks(marks, [[0, 0, 10, 10], [80, 80, 10, 10]], [0, 0], images=3)
+
+
+def test_matches_by_hand():
+    matches = example()
+    assert matches.lesion_score.tolist() == [0.9, -np.inf]
+    assert sorted(matches.false_score.tolist()) == [0.3, 0.6, 0.7]
+
+
+def test_froc_by_hand():
+    curve = froc_curve(example())
+    assert curve.threshold.tolist() == [np.inf, 0.9, 0.7, 0.6, 0.3]
+    np.testing.assert_allclose(curve.x, np.array([0, 0, 1, 2, 3]) / 3)
+    assert curve.sensitivity.tolist() == [0, 0.5, 0.5, 0.5, 0.5]
+    assert froc_sensitivity(curve, [0, 1]).tolist() == [0.5, 0.5]
+
+
+def test_afroc_and_jafroc_by_hand():
+    # Normal images score 0.7 (the highest false mark of the second) and minus infinity (the third has none).
+    curve = afroc_curve(example())
+    assert curve.threshold.tolist() == [np.inf, 0.9, 0.7]
+    assert curve.x.tolist() == [0, 0, 0.5]
+    # Lesion 0.9 beats both; the missed lesion loses to 0.7 and ties at minus infinity: 2.5 of 4 pairs.
+    assert jafroc_figure(example()) == 2.5 / 4
+
+
+def test_matching_agrees_with_a_loop():
+    random = np.random.default_rng(2)
+    marks = Marks(random.integers(0, 30, 200), random.random(200) * 50, random.random(200) * 50, random.random(200))
+    boxes, owner = random.random((40, 4)) * [30, 30, 20, 20], random.integers(0, 30, 40)
+    matches = match_marks(marks, boxes, owner, 30)
+    score, false = np.full(40, -np.inf), np.ones(200, bool)
+    for m in range(200):
+        for b in range(40):
+            x, y, w, h = boxes[b]
+            if owner[b] == marks.image[m] and x <= marks.x[m] <= x + w and y <= marks.y[m] <= y + h:
+                score[b], false[m] = max(score[b], marks.score[m]), False
+    np.testing.assert_array_equal(matches.lesion_score, score)
+    np.testing.assert_array_equal(matches.false_score, marks.score[false])
+
+
+def test_without_lesions_or_marks():
+    empty = Marks(np.array([], int), np.array([]), np.array([]), np.array([]))
+    matches = match_marks(empty, np.zeros((0, 4)), [], images=2)
+    assert np.isnan(froc_curve(matches).sensitivity).all()
+    assert np.isnan(jafroc_figure(matches))
+    missed = match_marks(empty, [[0, 0, 1, 1]], [0], images=2)
+    assert froc_curve(missed).sensitivity.tolist() == [0]
+    assert jafroc_figure(missed) == 0.5
