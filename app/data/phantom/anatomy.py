@@ -14,12 +14,11 @@ from app.data.phantom.vessels import add_vessels
 def build(grid: Grid, shape: Shape, generator: np.random.Generator) -> Scene:
     """The patient without findings that are more than a matter of shape."""
     right, left = _lung(grid, shape, -1), _lung(grid, shape, 1)
-    scene = Scene(grid, shape, _body(grid, shape, generator), right + left, *(grid.empty() for _ in range(3)))
+    body = _body(grid, shape, generator)
+    scene = Scene(grid, shape, body, right + left, grid.empty(), grid.empty(), grid.empty(), heart(grid, shape))
     scene.side = {-1: right.copy(), 1: left.copy()}
     scene.fill(_mediastinum(grid, shape))
-    path = heart(grid, shape)
-    scene.fill(path)
-    scene.mark("heart", path, 0.0)
+    scene.fill(scene.heart)
     for side in (-1, 1):
         scene.side[side] *= scene.lung > 0
     _texture(scene, generator)
@@ -68,7 +67,8 @@ def mediastinal_edges(grid: Grid, shape: Shape) -> tuple[Map, Map]:
     left = curve((-0.3, 0.0, 0.12, 0.3, 0.45, 0.7, 1.2), (30, 27, 26, 25, 26, 27, 24), v, 0.1)
     arch = shape.knob * np.maximum(1 - ((v - 0.265) / 0.095) ** 2, 0) ** 0.75
     trunk = (3 + 0.25 * shape.knob) * np.exp(-(((v - 0.43) / 0.06) ** 2))
-    return right + wide + 0.2 * shape.turn * -1, left + wide + arch + trunk + 0.2 * shape.turn
+    shift = np.float32(0.2 * shape.turn)
+    return right + wide - shift, (left + wide + arch + trunk + shift).astype(np.float32)
 
 
 def _body(grid: Grid, shape: Shape, generator: np.random.Generator) -> Map:

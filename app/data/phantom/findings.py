@@ -55,7 +55,7 @@ def _anywhere(scene: Scene, side: int, generator: np.random.Generator, depth: fl
 
 
 def _cardiomegaly(scene: Scene, generator: np.random.Generator) -> None:
-    scene.mark("Cardiomegaly", scene.own["heart"][0], 6.0)
+    scene.mark("Cardiomegaly", scene.heart, 6.0)
 
 
 def _mediastinal_widening(scene: Scene, generator: np.random.Generator) -> None:
@@ -193,25 +193,30 @@ def _ball(
 
 def _calcification(scene: Scene, generator: np.random.Generator) -> None:
     """Granulomas in the lung, or the calcified rim of the aortic arch."""
-    grid, shape = scene.grid, scene.shape
-    path = grid.empty()
-    if generator.random() < 0.35:
-        radius = 15 + shape.knob * 0.6
-        angle = np.linspace(*np.radians((-70.0, float(generator.uniform(40, 90)))), 20)
-        x = 10 + shape.mediastinum + shape.knob * 0.35 + radius * np.cos(angle)
-        points = np.stack([x, 0.265 * shape.height + radius * np.sin(angle)], 1)
-        add_rod(path, grid, points, float(generator.uniform(1.0, 1.9)), float(generator.uniform(5, 10)))
-    else:
-        side = _side(generator)
-        x, y = _anywhere(scene, side, generator)
-        for _ in range(int(generator.integers(1, 7))):
-            place = np.array([x, y]) + generator.normal(0, 11, 2)
-            radius = float(generator.uniform(1.6, 4.2))
-            add_ball(path, grid, (float(place[0]), float(place[1])), (radius, radius * 0.9), 1.5 * radius)
-        path = path * (scene.side[side] > 0) if np.any(path * scene.side[side]) else path
-    path = grid.blurred(path, 0.5)
+    path = _calcified_arch(scene, generator) if generator.random() < 0.35 else _granulomas(scene, generator)
+    path = scene.grid.blurred(path, 0.5)
     scene.bone += path
-    scene.mark("Calcification", path, 0.35 * float(path.max()))
+    scene.mark("Calcification", path, max(0.35 * float(path.max()), 0.1))
+
+
+def _calcified_arch(scene: Scene, generator: np.random.Generator) -> Map:
+    path, shape = scene.grid.empty(), scene.shape
+    radius = 15 + shape.knob * 0.6
+    angle = np.radians(np.linspace(-70.0, float(generator.uniform(40, 90)), 20))
+    x = 10 + shape.mediastinum + shape.knob * 0.35 + radius * np.cos(angle)
+    points = np.stack([x, 0.265 * shape.height + radius * np.sin(angle)], 1)
+    add_rod(path, scene.grid, points, float(generator.uniform(1.0, 1.9)), float(generator.uniform(5, 10)))
+    return path
+
+
+def _granulomas(scene: Scene, generator: np.random.Generator) -> Map:
+    path = scene.grid.empty()
+    centre = np.array(_anywhere(scene, _side(generator), generator))
+    for number in range(int(generator.integers(1, 7))):
+        x, y = centre + generator.normal(0, 11, 2) * (number > 0)
+        radius = float(generator.uniform(1.6, 4.2))
+        add_ball(path, scene.grid, (float(x), float(y)), (radius, radius * 0.9), 1.5 * radius)
+    return path * (scene.lung > 0)
 
 
 def _pneumoperitoneum(scene: Scene, generator: np.random.Generator) -> None:

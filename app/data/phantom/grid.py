@@ -103,14 +103,15 @@ def spline(points: Sequence[tuple[float, float]] | Points, count: int = 40) -> P
     index = np.minimum(place.astype(int), len(knots) - 2)
     t = (place - index)[:, None]
     a, b, c, d = (padded[index + k] for k in range(4))
-    return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    curved: Points = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return curved
 
 
 def polygon(grid: Grid, points: Points) -> Map:
     """Coverage 0 to 1 of a polygon given in millimetres (n, 2)."""
     canvas = np.zeros((grid.size, grid.size), np.uint8)
     cv2.fillPoly(canvas, [_fixed(grid.pixels(points))], 255, cv2.LINE_AA, _SHIFT)
-    return canvas.astype(np.float32) / 255
+    return canvas.astype(np.float32) * np.float32(1 / 255)
 
 
 def add_rod(

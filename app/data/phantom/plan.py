@@ -85,7 +85,7 @@ def plans(settings: Settings, count: int) -> list[Plan]:
     while len(made) < count:
         patient += 1
         images = int(1 + np.searchsorted((0.72, 0.92), _stream(settings.seed, 2, patient, "images").random()))
-        # The section that is furthest behind its share gets the next patient: exact at any count, and without shuffling.
+        # The section that is furthest behind its share gets the next patient: close at any count.
         behind = np.array(settings.split) * (filled.sum() + images) - filled
         place = int(np.argmax(np.where(np.array(settings.split) > 0, behind, -np.inf)))
         filled[place] += images

@@ -45,8 +45,8 @@ def render(plan: Plan, size: int) -> Radiograph:
     image = expose(attenuation, scene.grid, draw_exposure(stream, plan.view), stream)
     shutter = draw_marks(image, plan.view, plan.stream("marks"))
     outlines = {}
-    for name, (path, threshold) in scene.own.items():
-        drawn = cv2.remap((path > threshold).astype(np.uint8) * 255, across, down, cv2.INTER_LINEAR)
+    for name, path in scene.own.items():
+        drawn = cv2.remap((path > 1).astype(np.uint8) * 255, across, down, cv2.INTER_LINEAR)
         outline = (drawn > 127) & ~shutter
         if name in plan.findings and outline.any():
             outlines[name] = outline

@@ -29,7 +29,8 @@ class Scene:
         lung: air-filled lung; what is taken from it becomes soft tissue, unless it goes to ``air``.
         air: free air: airways, stomach, pneumothorax.
         bone, metal: on top of what else is there.
-        own: path length of each finding alone, and from where on it counts as seen.
+        heart: path length through the heart.
+        own: path length of each finding alone, relative to what counts as seen: outlined where above 1.
     """
 
     grid: Grid
@@ -39,8 +40,9 @@ class Scene:
     air: Map
     bone: Map
     metal: Map
+    heart: Map
     side: dict[int, Map] = field(default_factory=dict)
-    own: dict[str, tuple[Map, float]] = field(default_factory=dict)
+    own: dict[str, Map] = field(default_factory=dict)
 
     def fill(self, path: Map) -> Map:
         """Replace lung by soft tissue along at most ``path`` millimetres; returns what was replaced."""
@@ -50,9 +52,8 @@ class Scene:
 
     def mark(self, name: str, path: Map, threshold: float) -> None:
         """Keep a finding's own path length; it is outlined where that exceeds ``threshold`` millimetres."""
-        if name in self.own:
-            path, threshold = np.maximum(path, self.own[name][0]), self.own[name][1]
-        self.own[name] = (path, threshold)
+        relative = path * np.float32(1 / threshold)
+        self.own[name] = np.maximum(relative, self.own[name]) if name in self.own else relative
 
     def attenuation(self) -> Map:
         """The exponent of Beer and Lambert's law, (H, W)."""

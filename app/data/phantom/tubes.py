@@ -84,7 +84,7 @@ def _drain(scene: Scene, generator: np.random.Generator) -> None:
     h, w = scene.shape.height, scene.shape.width
     side = 1 if generator.random() < 0.5 else -1
     if "Pneumothorax" in scene.own:
-        air = scene.own["Pneumothorax"][0]
+        air = scene.own["Pneumothorax"]
         half = int(np.argmin(np.abs(scene.grid.x)))
         side = 1 if air[:, half:].sum() > air[:, :half].sum() else -1
     entry = float(generator.uniform(0.45, 0.85))
