@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import warnings
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
-from app.data.cache.encode import Sample, sample_key, unpack_boxes, unpack_planes
-from app.data.cache.identity import digest, identity
-from app.data.cache.prepare import PreparationError, Task, attempt, default_workers, prepare_missing
-from app.data.cache.shards import Prepared, ShardIndex, ShardWriter
+from app.data.cache.drawn import spread_planes, unpack_boxes, unpack_planes
+from app.data.cache.identity import digest
+from app.data.cache.plan import Preparation
+from app.data.cache.prepare import PreparationError, default_workers
+from app.data.cache.reading import DamagedError, Entries
+from app.data.cache.recipe import Recipe, Sample, Transform
+from app.data.cache.store import Entry, Index, ShardWriter, records_of
 
-FORMAT = 1
-"""Changes with the layout of the files."""
 NAMED = 5
 """How many bad files an error names."""
 
@@ -32,17 +30,18 @@ logger = logging.getLogger(__name__)
 class PreparedDataset(Dataset[dict[str, Any]]):
     """Samples whose deterministic transforms ran once, and whose results are kept in a folder.
 
-    A result is kept under the transforms with their source, parameters and weight files, and under the sample's
-    files and annotations: where any of these changes, it is made again. Labels are taken from the samples each time.
-    Several processes may use one folder at once and share the work; one that was killed is continued.
+    An image is kept under the transforms with their source, parameters and weight files, and under the sample's files;
+    what is drawn on it under the annotations as well (see `Recipe`). Where any of these changes it is made again.
+    Labels are taken from the samples each time. Several processes may use one folder at once and share the work; one
+    that was killed is continued.
 
     Args:
-        samples: as the datalist gives them: ``image`` is a path, ``label`` and ``annotated`` have one value a
-            finding.
+        samples: as the datalist gives them: ``image`` is a path, ``label`` and ``annotated`` have one value a finding.
         transform: deterministic; makes of a sample's dictionary one whose ``image`` is (1, H, W) in [0, 1], of one
-            size over all samples, and whose ``mask`` is (C, H, W).
-        folder: where results are kept.
-        workers: processes to prepare with; None for one a core, 0 for this one alone.
+            size over all samples, and whose ``mask`` is (C, H, W). It is shown nothing of `BOOKKEEPING`.
+        folder: where results are kept; one for any number of data sets and transforms.
+        workers: processes to prepare with; None for one a core, 0 for this one alone (which a transform on a GPU
+            needs).
         progress: whether to show a progress bar with an estimate.
         on_error: "raise" or "exclude": what to do about files that cannot be prepared.
         bits: 8 or 16 a pixel.
@@ -52,9 +51,9 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     Attributes:
         samples: those that were prepared, in the order given.
         excluded: (name, error) of each that could not be.
-        lungs_not_found: names of those that were kept whole for want of lungs.
         shape: (H, W).
-        rebuilt: names of those that were found damaged in this process and were prepared again.
+        levels: the pixel value that stands for 1.0.
+        rebuilt: names of those that were found damaged by this process and made again.
 
     Raises:
         PreparationError: after all were tried, naming the first that failed; also where sizes differ.
@@ -65,7 +64,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     def __init__(
         self,
         samples: Sequence[Sample],
-        transform: Callable[[Sample], Mapping[str, Any]],
+        transform: Transform,
         folder: str | Path,
         workers: int | None = None,
         progress: bool = True,
@@ -75,59 +74,41 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     ) -> None:
         if on_error not in ("raise", "exclude"):
             raise ValueError(f"on_error is {on_error!r}, but must be 'raise' or 'exclude'")
-        if bits not in (8, 16):
-            raise ValueError(f"bits is {bits!r}, but must be 8 or 16")
-        described = {
-            "format": FORMAT,
-            "bits": bits,
-            "files": "content" if content else "path",
-            "transform": identity(transform),
-        }
-        self.folder = Path(folder).absolute() / digest(described)
-        self.transform = transform
-        self.bits = bits
+        self.recipe = Recipe(transform, bits, content)
+        self.folder = Path(folder).absolute() / digest(self.recipe.description)
+        self.levels = 2**bits - 1
         self.rebuilt: list[str] = []
-        self._maps: dict[int, Tensor] = {}
         self._writer: tuple[int, ShardWriter] | None = None
-        failed: dict[int, str] = {}
-        keys = _keys(samples, content, failed)
-        index = ShardIndex(self.folder, bits // 8)
+        index = Index(self.folder)
         index.refresh()
-        by_key = {key: at for at, key in keys.items()}
-        task = Task([samples[at] for at in by_key.values()], list(by_key), transform, bits)
-        if any(key not in index.found for key in by_key):
-            _make_folder(self.folder, described)
-            prepare_missing(task, index, default_workers() if workers is None else workers, progress)
-        failed.update({at: task.failed[key] for at, key in keys.items() if key in task.failed})
-        self.excluded = [(_name(samples[at]), message) for at, message in sorted(failed.items())]
+        preparation = Preparation(samples, self.recipe, index)
+        preparation.run(default_workers() if workers is None else workers, progress)
+        failed = preparation.failed
+        self.excluded = [(_name(samples[at]), failed[at]) for at in sorted(failed)]
         if self.excluded and on_error == "raise":
             raise PreparationError(_report(self.excluded, len(samples)))
         kept = [at for at in range(len(samples)) if at not in failed]
         self.samples = [samples[at] for at in kept]
-        self._fill(index, [keys[at] for at in kept])
+        self._image_keys = [preparation.image_keys[at] for at in kept]
+        self._drawn_keys = [preparation.drawn_keys.get(at) for at in kept]
+        self._fill(index)
 
-    def _fill(self, index: ShardIndex, keys: list[bytes]) -> None:
-        found = [index.found[key] for key in keys]
-        records = np.array([record for _, record in found]) if found else np.zeros(0, dtype=_record_type())
-        sizes = {(int(height), int(width)) for height, width in zip(records["height"], records["width"], strict=True)}
-        if len(sizes) > 1:
-            raise PreparationError(
-                f"transforms made images of several sizes (height, width), {sorted(sizes)[:NAMED]}, but a batch needs "
-                f"one: resize them (ResizeRadiographd does)"
-            )
-        self.shape = sizes.pop() if sizes else (0, 0)
-        self._keys = keys
-        self._stems = list(index.stems)
-        self._shard = np.array([shard for shard, _ in found], dtype=np.int64)
-        self._records = records
-        self._label = _stacked(self.samples, "label", np.float32)
-        self._annotated = _stacked(self.samples, "annotated", np.bool_)
+    def _fill(self, index: Index) -> None:
+        found = [index.found[key] for key in self._image_keys]
+        records = records_of(found)
+        self.shape = _one_shape(records)
+        self._images = Entries(index.stems, np.array([shard for shard, _ in found], dtype=np.int64), records)
+        present = [index.found[key] for key in self._drawn_keys if key is not None]
+        shards = np.array([shard for shard, _ in present], dtype=np.int64)
+        self._drawn = Entries(index.stems, shards, records_of(present))
+        # Where a sample's masks are among all that was drawn; -1 where there are none.
+        drawn = np.array([key is not None for key in self._drawn_keys], dtype=bool)
+        self._drawn_at: list[int] = np.where(drawn, np.cumsum(drawn) - 1, -1).tolist()
+        self._label = torch.from_numpy(_stacked(self.samples, "label", np.float32))
+        self._annotated = torch.from_numpy(_stacked(self.samples, "annotated", np.bool_))
         self._region = torch.from_numpy(records["region"].astype(np.float32))
         self._original_size = torch.from_numpy(records["original_size"].astype(np.int64))
-        self._lungs_found = torch.from_numpy(records["lungs_found"].astype(bool))
-        # Shared, so that a row that one worker process has checked is not checked by the others, nor in later epochs.
-        self._checked = torch.zeros(len(keys), dtype=torch.bool).share_memory_()
-        self._own: dict[int, Prepared] = {}
+        self._lungs_found = torch.from_numpy(records["lungs_found"] != 0)
 
     @property
     def lungs_not_found(self) -> list[str]:
@@ -145,33 +126,38 @@ class PreparedDataset(Dataset[dict[str, Any]]):
             ``annotated`` (C,) bool, ``region`` (4,) float32, ``original_size`` (2,) int64, ``lungs_found`` bool,
             ``index`` int.
         """
-        at = range(len(self))[index]
-        sample = {key: value[0] for key, value in self.read_batch([at]).items()}
-        sample["lungs_found"], sample["index"] = bool(sample["lungs_found"]), at
-        return sample
+        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Read several samples, as a ``DataLoader`` asks for a batch of them."""
         batch = self.read_batch(indices)
-        return [{key: value[place] for key, value in batch.items()} for place in range(len(indices))]
+        plain = {key: batch.pop(key).tolist() for key in ("lungs_found", "index")}
+        columns: dict[str, Any] = {**batch, **plain}
+        return [{key: value[place] for key, value in columns.items()} for place in range(len(indices))]
 
     def read_batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """Read several samples as tensors with a leading dimension B, copying every pixel once."""
+        """Read several samples: those of `__getitem__`, with a leading dimension B."""
+        batch = self.read_planes(indices)
+        planes, plane_at = batch.pop("planes"), batch.pop("plane_at")
+        shape = (len(indices), self._label.shape[1], *self.shape)
+        return {**batch, "mask": spread_planes(planes, plane_at, shape)}
+
+    def read_planes(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """Read several samples, with masks as few bytes, which `spread_planes` makes masks of on any device.
+
+        Returns:
+            Those of `read_batch`, with ``planes`` (K, bytes) uint8 and ``plane_at`` (K, 2) int64 in the place of
+            ``mask``.
+        """
         places = [range(len(self))[at] for at in indices]
-        chosen = torch.as_tensor(places, dtype=torch.int64)
-        image = torch.empty((len(places), 1, *self.shape), dtype=torch.uint8 if self.bits == 8 else torch.uint16)
-        for place, at in enumerate(places):
-            image[place, 0] = self._pixels(at)
-        label = self._label[chosen]
-        mask = torch.zeros((len(places), label.shape[1], *self.shape), dtype=torch.uint8)
-        for place, at in enumerate(places):
-            planes, findings = unpack_planes(self._drawn(at), self.shape)
-            if len(findings):
-                mask[place, torch.from_numpy(findings)] = torch.from_numpy(planes)
+        chosen = torch.tensor(places, dtype=torch.int64)
+        image = self._images_of(places)
+        planes, plane_at = self._planes_of(places)
         return {
             "image": image,
-            "mask": mask,
-            "label": label,
+            "planes": planes,
+            "plane_at": plane_at,
+            "label": self._label[chosen],
             "annotated": self._annotated[chosen],
             "region": self._region[chosen],
             "original_size": self._original_size[chosen],
@@ -180,87 +166,118 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         }
 
     def boxes(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes of a sample (N, 4) float32 x, y, width, height in pixels of its image, and (N,) int64 their findings."""
-        return unpack_boxes(self._drawn(range(len(self))[index]))
+        """Boxes of a sample: (N, 4) float32 in pixels of its image, and (N,) int64 their findings.
 
-    def _pixels(self, at: int) -> Tensor:
-        if at in self._own:
-            return torch.from_numpy(self._own[at].pixels)
-        pixels = self._map(int(self._shard[at]))[int(self._records["row"][at])]
-        if not self._checked[at]:
-            if zlib.crc32(memoryview(pixels.numpy())) != self._records["checksum"][at]:
-                return torch.from_numpy(self._again(at).pixels)
-            self._checked[at] = True
-        return pixels
+        A box is x, y, width, height, clipped to the image.
+        """
+        drawn = self._drawn_of(range(len(self))[index])
+        return (np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) if drawn is None else unpack_boxes(drawn)
 
-    def _drawn(self, at: int) -> bytes:
-        if at in self._own:
-            return self._own[at].drawn
-        record = self._records[at]
-        if not record["drawn_length"]:
-            return b""
-        with open(f"{self._stems[self._shard[at]]}.drawn", "rb") as file:
-            file.seek(int(record["drawn_at"]))
-            drawn = file.read(int(record["drawn_length"]))
-        return drawn if zlib.crc32(drawn) == record["drawn_checksum"] else self._again(at).drawn
+    def verify(self) -> list[str]:
+        """Read all that is kept, make again what is damaged, and name it."""
+        before = len(self.rebuilt)
+        for at in range(len(self)):
+            self._images_of([at])
+            self._drawn_of(at)
+        return self.rebuilt[before:]
 
-    def _map(self, shard: int) -> Tensor:
-        if shard not in self._maps:
-            kind = np.uint8 if self.bits == 8 else np.uint16
-            path = f"{self._stems[shard]}.pixels"
-            rows = os.path.getsize(path) // (self.shape[0] * self.shape[1] * self.bits // 8)  # noqa: PTH202
-            mapped = np.memmap(path, kind, "r", shape=(rows, *self.shape))
-            with warnings.catch_warnings():  # that nothing may be written to it, which nothing here does
-                warnings.simplefilter("ignore", UserWarning)
-                self._maps[shard] = torch.from_numpy(mapped)
-        return self._maps[shard]
+    def _images_of(self, places: Sequence[int]) -> Tensor:
+        size = self.shape[0] * self.shape[1] * (1 if self.levels == 255 else 2)
+        rows = _empty((len(places), size))
+        for place, at in enumerate(places):
+            try:
+                data = self._images.read(at)
+            except DamagedError as error:
+                data = self._again(at, self._images, at, error)
+            rows[place].copy_(data)
+        return rows.view(torch.uint8 if self.levels == 255 else torch.uint16).view(len(places), 1, *self.shape)
 
-    def _again(self, at: int) -> Prepared:
-        """Prepare a damaged sample again, and keep it beside the damaged row, which it supersedes."""
-        name = _name(self.samples[at])
-        logger.warning("%s: what was kept of it in %s is damaged; it is prepared again", name, self.folder)
-        prepared = attempt(self.samples[at], self.transform, self.bits)
-        if isinstance(prepared, str):
-            raise PreparationError(f"{name}: kept damaged in {self.folder}, and cannot be prepared again: {prepared}")
+    def _planes_of(self, places: Sequence[int]) -> tuple[Tensor, Tensor]:
+        planes, plane_at = [], []
+        for place, at in enumerate(places):
+            drawn = self._drawn_of(at)
+            if drawn is not None:
+                packed, findings = unpack_planes(drawn)
+                planes += list(packed)
+                plane_at += [(place, finding) for finding in findings.tolist()]
+        if not planes:
+            return torch.zeros((0, 0), dtype=torch.uint8), torch.zeros((0, 2), dtype=torch.int64)
+        return torch.from_numpy(np.stack(planes)), torch.tensor(plane_at, dtype=torch.int64)
+
+    def _drawn_of(self, at: int) -> np.ndarray | None:
+        entry = self._drawn_at[at]
+        if entry < 0:
+            return None
+        try:
+            return self._drawn.read(entry).numpy()
+        except DamagedError as error:
+            return self._again(at, self._drawn, entry, error).numpy()
+
+    def _again(self, at: int, entries: Entries, entry: int, damage: DamagedError) -> Tensor:
+        """Make a damaged entry again, unless another process has, and read it from where it is then."""
+        key = self._image_keys[at] if entries is self._images else self._drawn_keys[at]
+        index = Index(self.folder)
+        index.refresh()
+        if not _moved(entries, entry, index, key):
+            logger.warning("%s: %s; it is made again", _name(self.samples[at]), damage)
+            self._keep(self._made(at, entries is self._images, index))
+            index.refresh()
+            if not _moved(entries, entry, index, key):
+                raise PreparationError(f"{_name(self.samples[at])}: {damage}, and its files have changed") from damage
+            self.rebuilt.append(_name(self.samples[at]))
+        return entries.read(entry)
+
+    def _made(self, at: int, image: bool, index: Index) -> list[Entry]:
+        sample, key = self.samples[at], self._image_keys[at]
+        if image or self.recipe.draw is None:
+            return self.recipe.entries(sample)
+        if key not in index.found:  # its shard is gone altogether
+            self._keep(self.recipe.entries(sample))
+            index.refresh()
+        return self.recipe.drawn_entries(sample, index.found[key][1], key)
+
+    def _keep(self, made: list[Entry]) -> None:
         if self._writer is None or self._writer[0] != os.getpid():
             self._writer = (os.getpid(), ShardWriter(self.folder))
-        self._writer[1].append(self._keys[at], prepared)
-        self._own[at] = prepared
-        self.rebuilt.append(name)
-        return prepared
+        for entry in made:
+            self._writer[1].append(entry)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is open in this process."""
-        return {**self.__dict__, "_maps": {}, "_writer": None}
+        return {**self.__dict__, "_writer": None}
 
 
-def _keys(samples: Sequence[Sample], content: bool, failed: dict[int, str]) -> dict[int, bytes]:
-    keys = {}
-    for at, sample in enumerate(samples):
-        try:
-            keys[at] = sample_key(sample, content)
-        except OSError as error:
-            failed[at] = f"{type(error).__name__}: {error}"
-    return keys
-
-
-def _make_folder(folder: Path, described: object) -> None:
+def _moved(entries: Entries, entry: int, index: Index, key: bytes | None) -> bool:
+    """Whether a damaged entry could be replaced by another one of the same key."""
+    found = None if key is None else index.found.get(key)
+    if found is None or entries.is_at(entry, index.stems[found[0]], found[1]):
+        return False
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError("not writable")
-        temporary = folder / f"transform.json.{os.getpid()}"
-        temporary.write_text(json.dumps(described, indent=1, sort_keys=True))
-        temporary.replace(folder / "transform.json")
-    except PermissionError as error:
-        raise PermissionError(
-            error.errno,
-            "not all radiographs are prepared, and the folder to keep them in cannot be written to",
-            str(folder),
-        ) from error
+        entries.replace(entry, index.stems[found[0]], found[1])
+    except DamagedError:
+        return False
+    return True
 
 
-def _name(sample: Mapping[str, Any]) -> str:
+def _one_shape(records: np.ndarray) -> tuple[int, int]:
+    shapes = np.unique(np.stack([records["height"], records["width"]], axis=1), axis=0).tolist()
+    if len(shapes) > 1:
+        raise PreparationError(
+            f"transforms made images of several sizes (height, width), {shapes[:NAMED]}, but a batch needs one: resize "
+            f"them (ResizeRadiographd does)"
+        )
+    return (shapes[0][0], shapes[0][1]) if shapes else (0, 0)
+
+
+def _empty(shape: tuple[int, int]) -> Tensor:
+    """Room for bytes; in a loader's worker process where the other process can read it without a further copy."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(shape[0] * shape[1])
+    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+
+
+def _name(sample: Sample) -> str:
     return str(sample.get("name") or sample["image"])
 
 
@@ -270,12 +287,5 @@ def _report(excluded: Sequence[tuple[str, str]], count: int) -> str:
     return f"{len(excluded)} of {count} radiographs could not be prepared:{first}{more}"
 
 
-def _stacked(samples: Sequence[Sample], key: str, kind: type) -> Tensor:
-    values = [np.asarray(sample[key], dtype=kind) for sample in samples]
-    return torch.from_numpy(np.stack(values)) if values else torch.zeros((0, 0))
-
-
-def _record_type() -> np.dtype:
-    from app.data.cache.shards import RECORD
-
-    return RECORD
+def _stacked(samples: Sequence[Sample], key: str, kind: type) -> np.ndarray:
+    return np.stack([np.asarray(sample[key], dtype=kind) for sample in samples]) if samples else np.zeros((0, 0), kind)

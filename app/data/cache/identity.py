@@ -106,12 +106,16 @@ def _array(thing: np.ndarray | np.generic, where: str, inside: tuple[int, ...]) 
     array = np.ascontiguousarray(thing)
     if array.dtype.hasobject:
         return ["array", list(np.shape(thing)), _sequence(array.tolist(), where, inside)]
-    return ["array", array.dtype.str, list(np.shape(thing)), hashlib.blake2b(array, digest_size=16).hexdigest()]
+    return ["array", array.dtype.str, list(np.shape(thing)), _bytes_digest(array)]
+
+
+def _bytes_digest(array: np.ndarray) -> str:
+    return hashlib.blake2b(memoryview(array), digest_size=16).hexdigest()  # type: ignore[arg-type]  # a buffer
 
 
 def _tensor(thing: torch.Tensor, where: str, inside: tuple[int, ...]) -> Any:  # noqa: ANN401
     values = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-    return ["tensor", str(thing.dtype), list(thing.shape), hashlib.blake2b(values, digest_size=16).hexdigest()]
+    return ["tensor", str(thing.dtype), list(thing.shape), _bytes_digest(values)]
 
 
 def _network(thing: torch.nn.Module, where: str, inside: tuple[int, ...]) -> Any:  # noqa: ANN401
@@ -163,8 +167,7 @@ def _object(thing: Any, where: str, inside: tuple[int, ...]) -> Any:  # noqa: AN
             f"is still right: give the object that holds it a method fingerprint() that returns a string which "
             f"changes whenever its result does"
         )
-    compose = getattr(sys.modules.get("monai.transforms"), "Compose", ())
-    if isinstance(thing, compose):
+    if kind is getattr(sys.modules.get("monai.transforms"), "Compose", None):
         settings = [thing.map_items, thing.unpack_items, bool(thing.lazy), thing.overrides]
         return [
             _name(kind),

@@ -1,0 +1,64 @@
+"""Boxes and masks of one sample as few bytes: masks that are not empty, a bit a pixel, and where they belong."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HEAD = struct.Struct("<II")
+
+
+def pack(mask: np.ndarray, boxes: np.ndarray, box_finding: np.ndarray) -> np.ndarray:
+    """Pack what is drawn on one image.
+
+    Args:
+        mask: (C, H, W), not zero is on.
+        boxes: (N, 4) x, y, width, height in pixels of the image.
+        box_finding: (N,) indices of findings.
+
+    Returns:
+        (M,) uint8.
+    """
+    findings = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
+    parts = [HEAD.pack(len(findings), len(boxes)), findings.astype("<i4").tobytes()]
+    parts += [boxes.astype("<f4").tobytes(), box_finding.astype("<i4").tobytes()]
+    parts += [np.packbits(mask[finding] != 0, bitorder="little").tobytes() for finding in findings]
+    return np.frombuffer(b"".join(parts), np.uint8)
+
+
+def unpack_boxes(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) float32, and (N,) int64 their findings."""
+    planes, boxes = HEAD.unpack(drawn[: HEAD.size].tobytes())
+    at = HEAD.size + 4 * planes
+    corners = np.frombuffer(drawn, "<f4", 4 * boxes, at).reshape(-1, 4)
+    return corners.astype(np.float32), np.frombuffer(drawn, "<i4", boxes, at + 16 * boxes).astype(np.int64)
+
+
+def unpack_planes(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Masks that are not empty: (K, bytes) uint8 of eight pixels each, rows first, and (K,) int64 their findings."""
+    planes, boxes = HEAD.unpack(drawn[: HEAD.size].tobytes())
+    findings = np.frombuffer(drawn, "<i4", planes, HEAD.size).astype(np.int64)
+    packed = np.frombuffer(drawn, np.uint8, offset=HEAD.size + 4 * planes + 20 * boxes)
+    return packed.reshape(planes, -1) if planes else np.zeros((0, 0), np.uint8), findings
+
+
+def spread_planes(planes: Tensor, plane_at: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    """Masks of a batch from the few that are not empty, on whatever device these are.
+
+    Args:
+        planes: (K, bytes) uint8, eight pixels a byte, the first in the lowest bit.
+        plane_at: (K, 2) int64 place in the batch and finding.
+        shape: (B, C, H, W) to come out.
+
+    Returns:
+        uint8, 0 or 1.
+    """
+    mask = torch.zeros(shape, dtype=torch.uint8, device=planes.device)
+    if len(planes):
+        bits = torch.arange(8, dtype=torch.uint8, device=planes.device)
+        pixels = (planes[:, :, None] >> bits & 1).flatten(1)[:, : shape[2] * shape[3]]
+        mask[plane_at[:, 0], plane_at[:, 1]] = pixels.view(-1, *shape[2:])
+    return mask
