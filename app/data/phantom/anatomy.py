@@ -178,7 +178,7 @@ def _airways(scene: Scene) -> None:
 
 def _stomach(scene: Scene, generator: np.random.Generator) -> None:
     grid, shape = scene.grid, scene.shape
-    size = float(generator.gamma(3.0, 7.0))
+    size = min(float(generator.gamma(3.0, 6.0)), 30.0)
     centre = (float(generator.uniform(45, 80)), shape.height * 1.08 + shape.dome + 0.7 * size)
     bubble = grid.empty()
     add_ball(bubble, grid, centre, (1.4 * size, size), 1.5 * size)
