@@ -4,13 +4,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transforms.augment import AugmentBatch as AugmentBatch
+    from transforms.clahe import CLAHE as CLAHE
+    from transforms.clahe import CLAHEd as CLAHEd
+    from transforms.draw import DrawAnnotationsd as DrawAnnotationsd
     from transforms.errors import RadiographError as RadiographError
     from transforms.load import LoadRadiograph as LoadRadiograph
     from transforms.load import LoadRadiographd as LoadRadiographd
+    from transforms.lungs import CropLungs as CropLungs
+    from transforms.lungs import CropLungsd as CropLungsd
+    from transforms.lungs import report_lungs as report_lungs
     from transforms.read import read_radiograph as read_radiograph
+    from transforms.regions import restore_map as restore_map
+    from transforms.resize import ResizeRadiograph as ResizeRadiograph
+    from transforms.resize import ResizeRadiographd as ResizeRadiographd
 
 # Loaded when asked for, so that what needs no torch starts without it. One line a public name, here and above.
 LAZY = {
+    "CLAHE": "transforms.clahe",
+    "CLAHEd": "transforms.clahe",
+    "CropLungs": "transforms.lungs",
+    "CropLungsd": "transforms.lungs",
+    "report_lungs": "transforms.lungs",
+    "ResizeRadiograph": "transforms.resize",
+    "ResizeRadiographd": "transforms.resize",
+    "DrawAnnotationsd": "transforms.draw",
+    "restore_map": "transforms.regions",
+    "AugmentBatch": "transforms.augment",
     "RadiographError": "transforms.errors",
     "read_radiograph": "transforms.read",
     "LoadRadiograph": "transforms.load",

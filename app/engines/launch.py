@@ -137,7 +137,7 @@ class Launch:
     def _report(self, run: Run, validation: RadiographEvaluator, test: RadiographEvaluator) -> Metrics:
         validation.run()
         test.run()
-        findings, samples = self.data.findings, self.data.samples(self.section)
+        findings, samples = self.data.findings, test.dataset.samples
         thresholds = map_thresholds(validation.outputs)
         result = {"section": self.section} | metrics(test.outputs, samples, findings, thresholds)
         write_metrics(result, self.output_dir / "metrics.json")
@@ -167,6 +167,8 @@ def begin(output_dir: str | Path, seed: int) -> None:
         ValueError: a setting that nothing uses.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.
+    logging.getLogger("ignite").setLevel(logging.WARNING)
     require_writable(Path(output_dir))
     parser = running_parser()
     if parser is not None:

@@ -1,0 +1,149 @@
+"""A folder of radiographs in; scores and one picture each, in the radiograph's own pixels, out."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.utils.enums import CommonKeys
+
+from app.engines.evaluator import RadiographEvaluator
+from app.engines.output_folder import require_writable
+from app.findings import NOT_SAID
+from app.networks.checkpoints import load_exactly
+from transforms import read_radiograph, restore_map
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SIDE = 1024
+"""Pixels of the longer side of an overlay picture; larger radiographs are shown reduced."""
+
+
+def folder_samples(folder: str | Path, findings: Sequence[str]) -> list[dict[str, Any]]:
+    """Every file of a folder, at any depth, as a sample of which nothing is known; hidden files are left out.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no file in it.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder of radiographs")
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(root)))
+    if not files:
+        raise FileNotFoundError(f"{root}: no file in this folder")
+    return [_sample(path, root, len(findings)) for path in files]
+
+
+class Inference:
+    """Score the radiographs of a folder: ``predictions.csv`` and one overlay picture each in ``output_dir``.
+
+    Args:
+        evaluator: over the prepared folder, with ``on_error="exclude"``.
+        findings: names, in the network's order.
+        output_dir: made where missing.
+        threshold: of the map, where its outline is drawn.
+    """
+
+    def __init__(
+        self, evaluator: RadiographEvaluator, findings: Sequence[str], output_dir: str | Path, threshold: float = 0.5
+    ) -> None:
+        self.evaluator = evaluator
+        self.findings = list(findings)
+        self.output_dir = Path(output_dir)
+        self.threshold = threshold
+
+    def run(self, checkpoint: str | Path) -> None:
+        """Load the weights and score every radiograph; files that could not be read are listed in ``excluded.csv``."""
+        require_writable(self.output_dir)
+        load_exactly(self.evaluator.network, checkpoint)
+        dataset = self.evaluator.dataset
+        with (self.output_dir / "predictions.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "finding", "score"])
+
+            def write(engine: Engine) -> None:
+                self._write_batch(engine, writer)
+
+            with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
+                self.evaluator.run()
+        with (self.output_dir / "excluded.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("image", "error"), *dataset.excluded])
+        logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
+        if dataset.lungs_not_found:
+            logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
+        logger.info(f"Results are in {self.output_dir}.")
+
+    def _write_batch(self, engine: Engine, writer: Any) -> None:  # noqa: ANN401 - csv has no public writer type
+        prediction = engine.state.output[CommonKeys.PRED]
+        scores = torch.sigmoid(prediction.score).cpu().numpy()
+        maps = torch.sigmoid(prediction.map).cpu().numpy()
+        for row, index in enumerate(engine.state.batch["index"].tolist()):
+            sample = self.evaluator.dataset.samples[index]
+            for finding, score in zip(self.findings, scores[row], strict=True):
+                writer.writerow([sample["name"], finding, f"{score:.7g}"])
+            region = engine.state.batch["region"][row].numpy()
+            image, _ = read_radiograph(sample["image"])
+            here = restore_map(maps[row], region, image.shape).numpy()
+            picture = overlay(
+                image, here, [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)], self.threshold
+            )
+            path = self.output_dir / "overlays" / (re.sub(r"[^\w.-]+", "_", sample["name"]) + ".png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not cv2.imwrite(str(path), picture):
+                raise OSError(f"{path}: the picture could not be written")
+
+
+def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], threshold: float = 0.5) -> np.ndarray:
+    """A radiograph with the strongest map as a red veil, its outline at the threshold, and captions.
+
+    Args:
+        image: (H, W) in [0, 1].
+        maps: (C, H, W) probabilities, on the same pixels.
+        captions: lines of text.
+        threshold: of the outline.
+
+    Returns:
+        (h, w, 3) uint8, blue first as OpenCV writes it; the longer side has at most 1,024 pixels.
+    """
+    scale = min(1.0, LONGEST_SIDE / max(image.shape))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    grey = cv2.resize((image * 255).astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+    here = cv2.resize(maps.max(axis=0), size, interpolation=cv2.INTER_LINEAR)
+    veil = (0.45 * here)[..., None]
+    picture = (cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR) * (1 - veil) + veil * np.array([0, 0, 255.0])).astype(np.uint8)
+    outlines, _ = cv2.findContours((here >= threshold).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, outlines, -1, (0, 0, 255), 1)
+    for line, caption in enumerate(captions):
+        place = (8, 24 + 22 * line)
+        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+    return picture
+
+
+def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
+    return {
+        "image": str(path.resolve()),
+        "name": path.relative_to(root).as_posix(),
+        "patient": "",
+        "study": "",
+        "view": "",
+        "source": "",
+        "attributes": {},
+        "label": np.full(findings, NOT_SAID, dtype=np.float32),
+        "annotated": np.zeros(findings, dtype=bool),
+        "boxes": np.zeros((0, 4), dtype=np.float32),
+        "box_finding": np.zeros(0, dtype=np.int64),
+        "mask": [],
+    }
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
