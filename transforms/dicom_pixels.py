@@ -130,7 +130,8 @@ def _decoded_words(dataset: Dataset, layout: PixelLayout) -> Array:
         raise RadiographError(f"is damaged or truncated: its {syntax.name} pixels cannot be decoded{hint}") from error
     if words.shape != layout.size:
         raise RadiographError(f"decodes to {words.shape} pixels where its tags say {layout.size}")
-    return np.ascontiguousarray(words).view(f"u{words.itemsize}")
+    native = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("="))
+    return native.view(f"u{words.itemsize}")
 
 
 def _check_stream(dataset: Dataset, size: tuple[int, int]) -> None:

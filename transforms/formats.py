@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ def unit_range(image: Array) -> tuple[Array, int]:
     """Bring pixels to [0, 1] without stretching what has a known range.
 
     Integers are divided by the largest value of the smallest depth of ``DEPTHS`` that holds their maximum: a 12-bit
-    radiograph in a 16-bit file comes out as bright as it was. 8-bit types are always divided by 255. Floating values
-    within [0, 1] are taken as they are. All others (negative or wider integers, other floating ranges) are stretched
-    from their minimum to their maximum.
+    radiograph in a 16-bit file comes out as bright as it was. 8-bit types are always divided by 255. Booleans, and
+    floating values within [0, 1], are taken as they are. All others (negative or wider integers, other floating
+    ranges) are stretched from their minimum to their maximum.
 
     Args:
         image: any shape, integer or floating.
@@ -42,11 +43,11 @@ def unit_range(image: Array) -> tuple[Array, int]:
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise RadiographError("holds values that are not finite (NaN or infinity)")
-    if image.dtype.kind in "bu" or (image.dtype.kind == "i" and low >= 0):
+    if image.dtype.kind == "u" or (image.dtype.kind == "i" and low >= 0):
         bits = next((depth for depth in DEPTHS if int(high) < 1 << depth), 0)
         if bits:
             return np.divide(image, np.float32((1 << bits) - 1), dtype=np.float32), bits
-    if image.dtype.kind == "f" and low >= 0 and high <= 1:
+    if image.dtype.kind in "bf" and low >= 0 and high <= 1:
         return image.astype(np.float32), 0
     span = float(high) - float(low)
     return np.clip((image.astype(np.float64) - float(low)) / (span or 1.0), 0.0, 1.0).astype(np.float32), 0
@@ -67,7 +68,7 @@ def read_picture(content: bytes) -> tuple[Array, int]:
     Raises:
         RadiographError: damaged, truncated, of several pages, or absurdly large.
     """
-    is_inverted = False
+    is_inverted = has_alpha = False
     if content[:2] == b"\xff\xd8":
         jpeg_size(content)
         if b"\xff\xd9" not in content[-65536:]:
@@ -76,7 +77,7 @@ def read_picture(content: bytes) -> tuple[Array, int]:
         png_size(content)
     else:
         header = tiff_header(content)
-        is_inverted = header.white_is_zero
+        is_inverted, has_alpha = header.white_is_zero, header.has_alpha
         if header.pages > 1:
             raise RadiographError("holds several pages, not one image; export the wanted page by itself")
     try:
@@ -85,9 +86,22 @@ def read_picture(content: bytes) -> tuple[Array, int]:
         raise RadiographError("cannot be decoded: damaged, or of an unusual kind") from error
     if image is None:
         raise RadiographError("cannot be decoded: damaged, truncated, or of an unusual kind")
+    if has_alpha and image.shape[2:] == (3,) and image.dtype == np.uint8:
+        image = _without_alpha(content)
     grey, bits = unit_range(_grey(image))
     # OpenCV inverts such files of 8 bits itself, and those of more bits not.
     return (1 - grey if is_inverted and image.dtype != np.uint8 else grey), bits
+
+
+def _without_alpha(content: bytes) -> Array:
+    """Blue, green, red of an 8-bit TIFF with alpha: OpenCV multiplies it in, Pillow leaves it out."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content)) as picture:
+            return np.asarray(picture.convert("RGB"))[..., ::-1]
+    except (OSError, ValueError) as error:
+        raise RadiographError("cannot be decoded: damaged, truncated, or of an unusual kind") from error
 
 
 def read_nifti(content: bytes) -> tuple[Array, int, Spacing]:

@@ -27,14 +27,17 @@ class LoadRadiograph(Transform):
             path: the file.
 
         Returns:
-            float32 (1, H, W) in [0, 1], bright is dense. ``meta`` is that of ``read_radiograph``; the affine matrix
-            holds the spacing (row, column) in mm, 1 where it is unknown.
+            float32 (1, H, W) in [0, 1], bright is dense. ``meta`` is that of ``read_radiograph``, but lacks
+            ``spacing`` where it is unknown, as data loaders cannot make a batch of ``None``. The affine matrix holds
+            the spacing (row, column) in mm, 1 where it is unknown.
 
         Raises:
             RadiographError: not one readable radiograph; the message names the file.
         """
         image, meta = read_radiograph(path)
-        row, column = meta["spacing"] or (1.0, 1.0)
+        if meta["spacing"] is None:
+            del meta["spacing"]
+        row, column = meta.get("spacing", (1.0, 1.0))
         affine = torch.diag(torch.tensor([row, column, 1.0, 1.0], dtype=torch.float64))
         return MetaTensor(torch.from_numpy(image)[None], affine=affine, meta=meta)
 

@@ -22,6 +22,7 @@ class TiffHeader(NamedTuple):
     size: tuple[int, int]
     """(height, width)."""
     white_is_zero: bool
+    has_alpha: bool
     pages: int
     """1, or 2 for more than one."""
 
@@ -133,4 +134,4 @@ def tiff_header(content: bytes) -> TiffHeader:
     except struct.error as error:
         raise RadiographError("is damaged or truncated: its TIFF directory cannot be read") from error
     size = checked_size((tags.get(257, 0), tags.get(256, 0)))
-    return TiffHeader(size, tags.get(262) == 0, 2 if following else 1)
+    return TiffHeader(size, tags.get(262) == 0, 338 in tags, 2 if following else 1)
