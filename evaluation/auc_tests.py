@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FindingResult, FloatArray, Interval, checked_cases, require_dimensions
-from evaluation.delong import area_covariance, area_variance, auc_interval
+from evaluation.delong import area_covariance, area_result, area_variance, auc_interval
 from evaluation.distributions import normal_quantile, two_sided_p
 
 
@@ -50,14 +50,11 @@ def compare_paired(
     one, labels = checked_cases(first, label)
     two, _ = checked_cases(second, label)
     require_dimensions(one, 1, "score")
-    areas = auc_interval(one, label, patient, level), auc_interval(two, label, patient, level)
-    if math.isnan(areas[0].value):
-        return _undefined(*areas)
-    if _rank_alike(one[labels.known], two[labels.known]):
-        return AucComparison(*areas, Interval(0.0, 0.0, 0.0), 0.0, 1.0)
-    together = area_covariance(np.stack([one, two], axis=1), label, patient)
-    contrast = np.array([1.0, -1.0])
-    return _compared(*areas, float(contrast @ together.covariance @ contrast), level)
+    twice = np.stack([np.asarray(label), np.asarray(label)], axis=1)
+    result = compare_areas(np.stack([one, two], axis=1), twice, patient, level)
+    if not math.isnan(result.first.value) and _rank_alike(one[labels.known], two[labels.known]):
+        return AucComparison(result.first, result.second, Interval(0.0, 0.0, 0.0), 0.0, 1.0)
+    return result
 
 
 def compare_unpaired(
@@ -77,6 +74,29 @@ def compare_unpaired(
     if math.isnan(areas[0].value) or math.isnan(areas[1].value):
         return _undefined(*areas)
     return _compared(*areas, variance, level)
+
+
+def compare_areas(
+    score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> AucComparison:
+    """Test of two areas whose cases may be shared in any part, such as a subgroup against the rest.
+
+    Undefined cases as in ``compare_paired``.
+
+    Args:
+        score: (N, 2) scores A and B of the same cases.
+        label: (N, 2) their labels; what is unknown in one column only is a case of the other alone.
+        patient: (N,) or None; patients that have cases on both sides are then accounted for.
+        level: confidence.
+    """
+    areas = area_covariance(score, label, patient)
+    first, second = (
+        area_result(float(areas.auc[k]), float(areas.covariance[k, k]), areas.counts[k], level) for k in (0, 1)
+    )
+    if math.isnan(first.value) or math.isnan(second.value):
+        return _undefined(first, second)
+    contrast = np.array([1.0, -1.0])
+    return _compared(first, second, float(contrast @ areas.covariance @ contrast), level)
 
 
 def _rank_alike(first: FloatArray, second: FloatArray) -> bool:

@@ -9,6 +9,7 @@ FloatArray = NDArray[np.float64]
 AnyArray = NDArray[np.generic]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
+TextArray = NDArray[np.str_]
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,9 @@ def auc_interval(
     """
     if patient is None:
         area = area_variance(score, label)
-        return _result(area.auc, area.variance, area.counts, level)
+        return area_result(area.auc, area.variance, area.counts, level)
     areas = area_covariance(np.asarray(score)[:, None], np.asarray(label)[:, None], patient)
-    return _result(float(areas.auc[0]), float(areas.covariance[0, 0]), areas.counts[0], level)
+    return area_result(float(areas.auc[0]), float(areas.covariance[0, 0]), areas.counts[0], level)
 
 
 def auc_intervals(
@@ -101,11 +101,11 @@ def auc_intervals(
     require_dimensions(values, 2, "score")
     if patient is None:
         areas = [_area_variance(values[:, c], _column(labels, c)) for c in range(values.shape[1])]
-        return tuple(_result(area.auc, area.variance, area.counts, level) for area in areas)
+        return tuple(area_result(area.auc, area.variance, area.counts, level) for area in areas)
     together = area_covariance(values, label, patient)
     variance = np.diag(together.covariance)
     cells = zip(together.auc.tolist(), variance.tolist(), together.counts, strict=True)
-    return tuple(_result(area, spread, counts, level) for area, spread, counts in cells)
+    return tuple(area_result(area, spread, counts, level) for area, spread, counts in cells)
 
 
 def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None) -> AreaCovariance:
@@ -158,6 +158,16 @@ def bounded_interval(value: float, variance: float, level: float) -> Interval:
     return Interval(value, _expit(logit - reach), _expit(logit + reach))
 
 
+def area_result(area: float, variance: float, counts: Counts, level: float) -> FindingResult:
+    """An area with the interval that its variance gives; see the module for areas whose variance says nothing."""
+    rarer = min(counts.present, counts.absent)
+    if rarer and not variance > 0:
+        interval = exact_interval(area * rarer, rarer, level)
+    else:
+        interval = bounded_interval(area, variance, level)
+    return FindingResult(area, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
+
+
 def _expit(x: float) -> float:
     """Logistic function that does not overflow."""
     return 0.5 * (1 + math.tanh(x / 2))
@@ -165,15 +175,6 @@ def _expit(x: float) -> float:
 
 def _column(labels: Labels, k: int) -> Labels:
     return Labels(labels.present[:, k], labels.absent[:, k])
-
-
-def _result(area: float, variance: float, counts: Counts, level: float) -> FindingResult:
-    rarer = min(counts.present, counts.absent)
-    if rarer and not variance > 0:
-        interval = exact_interval(area * rarer, rarer, level)
-    else:
-        interval = bounded_interval(area, variance, level)
-    return FindingResult(area, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
 
 
 def _area_variance(score: FloatArray, labels: Labels) -> AreaVariance:

@@ -1,0 +1,163 @@
+"""Kappa against scikit-learn, published tables and resampling."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from evaluation.agreement import (
+    agreement_table,
+    cohen_kappa,
+    fleiss_kappa,
+    landis_koch,
+    linear_weight,
+    quadratic_weight,
+)
+
+
+def readers(seed, n=200, levels=5, noise=1.0):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, levels, n)
+    return [np.clip(np.round(truth + random.normal(0, noise, n)), 0, levels - 1) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("weight", "theirs"), [(None, None), (linear_weight(5), "linear"), (quadratic_weight(5), "quadratic")]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_agrees_with_scikit_learn(seed, weight, theirs):
+    one, two = readers(seed)
+    result = cohen_kappa(one, two, range(5), weight)
+    assert result.kappa.value == pytest.approx(cohen_kappa_score(one, two, weights=theirs), abs=1e-12)
+
+
+@pytest.mark.parametrize("weight", [None, quadratic_weight(5)], ids=["plain", "weighted"])
+def test_standard_error_agrees_with_resampling(weight):
+    # Oracle: 3,000 plain bootstrap replicates; the two agree to about 1 / sqrt(n).
+    one, two = readers(0, n=400)
+    random = np.random.default_rng(1)
+    drawn = [random.integers(0, 400, 400) for _ in range(3000)]
+    replicates = [cohen_kappa(one[i], two[i], range(5), weight).kappa.value for i in drawn]
+    limits = cohen_kappa(one, two, range(5), weight).kappa
+    assert (limits.upper - limits.lower) / (2 * 1.959964) == pytest.approx(np.std(replicates), rel=0.06)
+
+
+def test_the_example_of_fleiss_cohen_and_everitt():
+    # Their Table 1 (shares of 200 cases in three categories); kappa 0.429 with standard error 0.054 as published.
+    table = np.array([[106, 10, 4], [22, 28, 10], [2, 12, 6]])
+    one, two = (np.repeat(axis.ravel(), table.ravel()) for axis in np.indices(table.shape))
+    result = cohen_kappa(one, two, range(3))
+    assert result.kappa.value == pytest.approx(0.429, abs=5e-4)
+    assert (result.kappa.upper - result.kappa.value) / 1.959964 == pytest.approx(0.054, abs=5e-4)
+
+
+def test_the_example_of_fleiss():
+    # Ten subjects, fourteen readers, five categories: the worked example of encyclopaedias, kappa 0.210.
+    votes = np.array(
+        [
+            [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
+            [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
+        ]
+    )  # fmt: skip
+    rating = np.array([np.repeat(np.arange(5), row) for row in votes])
+    result = fleiss_kappa(rating, range(5))
+    assert result.kappa.value == pytest.approx(0.210, abs=5e-4)
+    assert result.observed == pytest.approx(0.378, abs=5e-4)
+    assert result.expected == pytest.approx(0.213, abs=5e-4)
+
+
+def test_fleiss_interval_agrees_with_resampling():
+    random = np.random.default_rng(0)
+    truth = random.random((300, 1)) < 0.4
+    rating = (truth ^ (random.random((300, 4)) < 0.15)).astype(float)
+    replicates = [fleiss_kappa(rating[random.integers(0, 300, 300)]).kappa.value for _ in range(2000)]
+    limits = fleiss_kappa(rating).kappa
+    assert (limits.upper - limits.lower) / (2 * 1.959964) == pytest.approx(np.std(replicates), rel=0.06)
+
+
+def test_unknown_cases_are_left_out_and_counted():
+    one, two = [0, 1, 1, -1, np.nan, 0], [0, 1, 0, 1, 1, -2]
+    result = cohen_kappa(one, two)
+    assert (result.cases, result.left_out) == (3, 3)
+    assert result.kappa.value == pytest.approx(cohen_kappa_score([0, 1, 1], [0, 1, 0]))
+    three = fleiss_kappa([[0, 0, 0], [1, 1, -1], [1, 0, 1], [1, 1, 1]])
+    assert (three.cases, three.left_out) == (3, 1)
+
+
+def test_full_agreement_is_not_certain():
+    result = cohen_kappa([0, 1] * 10, [0, 1] * 10)
+    assert result.kappa.value == result.kappa.upper == 1
+    # Clopper and Pearson for 20 of 20 is 0.025 ** (1 / 20); chance agrees in half of the cases.
+    assert result.kappa.lower == pytest.approx((0.025 ** (1 / 20) - 0.5) / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"), [([], []), ([1, 1], [1, 1]), ([-1], [1])], ids=["nobody", "one class", "unknown"]
+)
+def test_undefined(one, two):
+    result = cohen_kappa(one, two)
+    assert math.isnan(result.kappa.value)
+    assert result.name == "Undefined"
+    assert math.isnan(fleiss_kappa(np.stack([one, two], axis=1)).kappa.value)
+
+
+def test_values_must_be_categories():
+    with pytest.raises(ValueError, match=r"1 values are neither a category of \[0.0, 1.0\] .* the first is 0.25"):
+        cohen_kappa([0, 0.25], [0, 1])
+    with pytest.raises(ValueError, match=r"shape \(1,\) and B \(2,\)"):
+        cohen_kappa([0], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("kappa", "name"),
+    [
+        (-0.1, "No agreement"), (0, "No agreement"), (0.2, "None to slight"), (0.21, "Fair"), (0.54, "Moderate"),
+        (0.6, "Moderate"), (0.72, "Substantial"), (0.91, "Almost perfect"), (1, "Almost perfect"),
+    ],
+)  # fmt: skip
+def test_names(kappa, name):
+    # The last four appear in Cheplygina et al., Fig. 4 and section 4.3.
+    assert landis_koch(kappa) == name
+
+
+def test_table_between_label_sets():
+    random = np.random.default_rng(0)
+    truth = (random.random((100, 2)) < 0.4).astype(float)
+    noisy = np.where(random.random((100, 2)) < 0.1, 1 - truth, truth)
+    partial = truth.copy()
+    partial[30:] = np.nan
+    table = agreement_table({"a": truth, "b": noisy, "c": partial}, ("Drain", "Tube"))
+    assert table.kappa[0, 1, 1] == pytest.approx(cohen_kappa_score(truth[:, 1], noisy[:, 1]))
+    assert (
+        table.kappa[2, 1, 0] == table.kappa[1, 2, 0] == pytest.approx(cohen_kappa_score(truth[:30, 0], noisy[:30, 0]))
+    )
+    assert table.cases[:, :, 0].tolist() == [[100, 100, 30], [100, 100, 30], [30, 30, 30]]
+    assert table.kappa[0, 2].tolist() == [1, 1]
+    assert table.names()[0][2] == ["Almost perfect"] * 2
+    with pytest.raises(ValueError, match=r"label set 'b' has shape \(1, 2\)"):
+        agreement_table({"a": truth, "b": truth[:1]}, ("Drain", "Tube"))
+
+
+def test_two_annotators_of_tubes(frugal_data):
+    # Oracle: scikit-learn on the same published annotations.
+    with (frugal_data / "tables" / "neatx_padchest_raw.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    levels = (0, 0.25, 0.5, 0.75, 1)
+    for tube in ("Chest_drain_tube", "NSG_tube", "Endotracheal_tube", "Tracheostomy_tube"):
+        cells = [(row[f"{tube}_a1"], row[f"{tube}_a2"]) for row in rows]
+        pairs = np.array([[_number(cell) for cell in pair] for pair in cells])
+        known = ~np.isnan(pairs).any(axis=1)
+        ours = cohen_kappa(pairs[:, 0], pairs[:, 1], levels, quadratic_weight(5))
+        theirs = cohen_kappa_score(*(4 * pairs[known]).astype(int).T, weights="quadratic", labels=range(5))
+        assert ours.kappa.value == pytest.approx(theirs, abs=1e-12)
+        assert ours.cases == known.sum() > 900
+        assert 0 < ours.kappa.lower < ours.kappa.value < ours.kappa.upper < 1
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:  # "INVALID"
+        return math.nan
