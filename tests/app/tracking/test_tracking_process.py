@@ -1,0 +1,41 @@
+"""Whether the process that a run belongs to still lives."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.tracking.process import identity, is_gone
+
+
+def test_this_process_is_here():
+    assert not is_gone(identity())
+
+
+def test_a_process_that_ended_is_gone():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert is_gone(identity() | {"frugal.pid": str(process.pid)})
+
+
+def test_another_process_with_the_same_number_is_not_ours():
+    assert is_gone(identity() | {"frugal.process_start": "1"})
+
+
+def test_before_the_last_boot():
+    assert is_gone(identity() | {"frugal.boot": "another"})
+
+
+@pytest.mark.parametrize(
+    "tags", [{}, identity() | {"frugal.host": "elsewhere"}, identity() | {"frugal.pid": "?"}], ids=str
+)
+def test_what_cannot_be_known_is_not_gone(tags):
+    assert not is_gone(tags)
+
+
+def test_a_process_of_somebody_else_is_here():
+    # Process 1 always runs; as another user we may not signal it, which must not look like its absence.
+    start = int(identity()["frugal.process_start"])
+    assert start > 0
+    assert os.getpid() != 1
