@@ -42,7 +42,11 @@ def split(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
     """
     _require_shares(shares)
     parts = assign(_all_items(datalist), shares, seed)
-    facts = {"method": "by patient, stratified over findings", "shares": list(shares), "seed": seed}
+    facts = {
+        "method": "by patient, stratified over findings, locations and views",
+        "shares": list(shares),
+        "seed": seed,
+    }
     return _with_sections(datalist, dict(zip(SECTIONS, parts, strict=True)), facts)
 
 
@@ -53,7 +57,7 @@ def split_rest(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
     rest = [*datalist.sections["training"], *datalist.sections["validation"]]
     parts = assign(rest, (training / (training + validation), validation / (training + validation)), seed)
     sections = {"training": parts[0], "validation": parts[1], "test": datalist.sections["test"]}
-    facts = {"method": "given test section, the rest by patient, stratified over findings"}
+    facts = {"method": "given test section, the rest by patient, stratified over findings, locations and views"}
     return _with_sections(datalist, sections, facts | {"shares": list(shares[:2]), "seed": seed})
 
 
@@ -87,7 +91,12 @@ def folds(datalist: Datalist, k: int, located_only: bool, extra_share: float, se
         patients = {item.patient for item in test}
         training = [item for other, part in enumerate(parts) if other != fold for item in part]
         training += [item for item in extra if item.patient not in patients]
-        facts = {"method": "folds by patient, stratified over findings", "fold": fold, "folds": k, "seed": seed}
+        facts = {
+            "method": "folds by patient, stratified over findings, locations and views",
+            "fold": fold,
+            "folds": k,
+            "seed": seed,
+        }
         facts |= {"located_only": located_only, "extra_share": extra_share}
         made.append(_with_sections(datalist, {"training": training, "validation": [], "test": test}, facts))
     return made

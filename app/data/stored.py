@@ -81,7 +81,7 @@ def scaled_box(box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Box:
 
 
 def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
-    """A datalist read from the file ``old``, its images and masks named relative to ``new``, where it will be written."""
+    """A datalist read from the file ``old``, with its files named relative to ``new``, where it will be written."""
     before, after = old.resolve().parent, new.resolve().parent
     if before == after:
         return datalist
