@@ -151,7 +151,8 @@ def _check_is_radiograph(dataset: Dataset, is_truncated: bool) -> None:
 def _kind_problems(dataset: Dataset) -> list[str]:
     """What shows that a data set is something else than one grey image of a radiograph."""
     problems = []
-    modality = _code(dataset, "Modality")
+    # One that is no code is not taken for one that is unsaid.
+    modality = _code(dataset, "Modality") or ("that is no code" if element(dataset, "Modality") else "")
     if modality not in MODALITIES:
         allowed = ", ".join(filter(None, MODALITIES))
         problems.append(f"has the modality {modality}, which is no chest radiograph; allowed are {allowed} or none")

@@ -181,4 +181,4 @@ def _is_inverted(dataset: Dataset) -> bool:
     carry both or neither (C.8.11.3.1.2): together they are one statement, so they invert once.
     """
     shape = str(element(dataset, "PresentationLUTShape") or "").strip().upper()
-    return dataset.PhotometricInterpretation == "MONOCHROME1" or shape == "INVERSE"
+    return str(dataset.PhotometricInterpretation).strip() == "MONOCHROME1" or shape == "INVERSE"

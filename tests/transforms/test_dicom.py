@@ -289,6 +289,7 @@ REJECTED = {
         r"modality US.*allowed are CR, DX, RG, OT.*colour image \(RGB, 3 samples",
     ),
     "CT": ({"Modality": "CT"}, "modality CT, which is no chest radiograph"),
+    "two modalities": ({"Modality": ["CR", "CT"]}, "modality that is no code"),
     "palette": ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour image"),
     "several frames": ({"NumberOfFrames": 7}, "holds 7 frames, not one image"),
     "no photometric interpretation": ({"PhotometricInterpretation": None}, "lacks PhotometricInterpretation"),
