@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FindingResult, FloatArray, Interval, checked_cases, require_dimensions
-from evaluation.delong import area_covariance, area_result, area_variance, auc_interval
+from evaluation.delong import AreaCovariance, area_covariance, area_result, area_variance, auc_interval
 from evaluation.distributions import normal_quantile, two_sided_p
 
 
@@ -52,8 +52,8 @@ def compare_paired(
     require_dimensions(one, 1, "score")
     twice = np.stack([np.asarray(label), np.asarray(label)], axis=1)
     result = compare_areas(np.stack([one, two], axis=1), twice, patient, level)
-    if not math.isnan(result.first.value) and _rank_alike(one[labels.known], two[labels.known]):
-        return AucComparison(result.first, result.second, Interval(0.0, 0.0, 0.0), 0.0, 1.0)
+    if not math.isnan(result.first.value) and rank_alike(one[labels.known], two[labels.known]):
+        return no_difference(result.first, result.second)
     return result
 
 
@@ -89,17 +89,32 @@ def compare_areas(
         patient: (N,) or None; patients that have cases on both sides are then accounted for.
         level: confidence.
     """
-    areas = area_covariance(score, label, patient)
-    first, second = (
-        area_result(float(areas.auc[k]), float(areas.covariance[k, k]), areas.counts[k], level) for k in (0, 1)
-    )
-    if math.isnan(first.value) or math.isnan(second.value):
-        return _undefined(first, second)
+    return compared(area_covariance(score, label, patient), 0, 1, level)
+
+
+def compared(areas: AreaCovariance, first: int, second: int, level: float = 0.95) -> AucComparison:
+    """Test two of the areas that were measured together; undefined cases as in ``compare_paired``.
+
+    Args:
+        areas: of K scores.
+        first: column of area A.
+        second: column of area B.
+        level: confidence.
+    """
+    pair = [first, second]
+    one, two = (area_result(float(areas.auc[k]), float(areas.covariance[k, k]), areas.counts[k], level) for k in pair)
+    if math.isnan(one.value) or math.isnan(two.value):
+        return _undefined(one, two)
     contrast = np.array([1.0, -1.0])
-    return _compared(first, second, float(contrast @ areas.covariance @ contrast), level)
+    return _compared(one, two, float(contrast @ areas.covariance[np.ix_(pair, pair)] @ contrast), level)
 
 
-def _rank_alike(first: FloatArray, second: FloatArray) -> bool:
+def no_difference(first: FindingResult, second: FindingResult) -> AucComparison:
+    """What is said of scores that rank alike: difference 0, limits 0, z 0 and p 1, exactly."""
+    return AucComparison(first, second, Interval(0.0, 0.0, 0.0), 0.0, 1.0)
+
+
+def rank_alike(first: FloatArray, second: FloatArray) -> bool:
     """Whether both scores order all cases alike, ties included: no measure of ranks can then tell them apart."""
     if np.array_equal(first, second):
         return True

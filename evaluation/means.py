@@ -74,6 +74,41 @@ def ratio_interval(
     return Interval(value, value - half, value + half)
 
 
+def ratio_difference(
+    first: tuple[ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike],
+    patient: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Difference A - B of two ratios of sums over the same cases, with Student's interval over patients.
+
+    Args:
+        first: ``(part, whole)`` of A, each (N,); see ``ratio_interval``.
+        second: ``(part, whole)`` of B.
+        patient: (N,) or None.
+        level: confidence.
+
+    Returns:
+        Exactly 0 with limits 0 when A and B are equal everywhere; NaN where a ratio is undefined.
+    """
+    terms, values, counted = [], [], []
+    patients, number = patient_numbers(patient, len(np.asarray(first[0])))
+    for side in (first, second):
+        part, whole = (np.bincount(number, weights=np.asarray(x, float), minlength=patients) for x in side)
+        total = float(whole.sum())
+        if total <= 0:
+            return Interval(math.nan, math.nan, math.nan)
+        values.append(float(part.sum()) / total)
+        terms.append((part - values[-1] * whole) / total)
+        counted.append(whole > 0)
+    value, known = values[0] - values[1], int((counted[0] | counted[1]).sum())
+    if known < 2:
+        return Interval(value, math.nan, math.nan)
+    spread = float(np.square(terms[0] - terms[1]).sum()) * known / (known - 1)
+    half = t_quantile(level, known - 1) * math.sqrt(spread)
+    return Interval(value, value - half, value + half)
+
+
 def over_runs(value: ArrayLike, level: float = 0.95) -> RepeatedRuns:
     """Mean, standard deviation and interval over repeated runs, as "92.1 +- 1.3" over three seeds.
 

@@ -1,0 +1,109 @@
+"""Prediction tables written, read and refused."""
+
+import numpy as np
+import pytest
+
+from evaluation.predictions import PredictionTable, read_predictions, write_predictions
+
+HEADER = "image,patient,finding,label,score\n"
+
+
+def table(n=4, findings=("Nodule", "Effusion")):
+    random = np.random.default_rng(0)
+    return PredictionTable(
+        findings,
+        np.array([f"images/{k}.png" for k in range(n)]),
+        np.array([f"p{k // 2}" for k in range(n)]),
+        random.integers(-2, 2, (n, len(findings))).astype(float),
+        random.random((n, len(findings))),
+        {"view": np.array(["PA", "AP"] * (n // 2)), "age": np.array(["60", ""] * (n // 2))},
+    )
+
+
+def written(tmp_path, text):
+    path = tmp_path / "predictions.csv"
+    path.write_text(text)
+    return path
+
+
+def test_what_is_written_is_read_to_the_last_bit(tmp_path):
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, table())
+    read = read_predictions(path)
+    assert read.findings == ("Nodule", "Effusion")
+    for name in ("image", "patient", "label", "score"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(table(), name))
+    assert {name: values.tolist() for name, values in read.attributes.items()} == {
+        "view": ["PA", "AP", "PA", "AP"],
+        "age": ["60", "", "60", ""],
+    }
+
+
+def test_columns_and_rows_may_come_in_any_order_and_labels_in_any_number_format(tmp_path):
+    path = written(
+        tmp_path,
+        "\ufeffscore,finding,image,view,label,patient\n"
+        "0.5,A,one,PA,1.0,p\n-inf,B,two,AP,,q\n2,A,two,AP,-1,q\n1e-3,B,one,PA,nan,p\n",
+    )
+    read = read_predictions(path)
+    assert (read.image.tolist(), read.patient.tolist(), read.findings) == (["one", "two"], ["p", "q"], ("A", "B"))
+    np.testing.assert_array_equal(read.label, [[1, -2], [-1, -2]])
+    np.testing.assert_array_equal(read.score, [[0.5, 0.001], [2, -np.inf]])
+    assert read.attributes["view"].tolist() == ["PA", "AP"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column image, patient, finding, label, score; the columns are none"),
+        ("image,finding,score\n", "no column patient, label; the columns are image, finding, score"),
+        ("image,image,patient,finding,label,score\n", "a column occurs twice"),
+        (HEADER + "a,p,F,1,0.5\na,p,F,1,0.6\n", r"image 'a' with finding 'F' occurs more than once \(1 such"),
+        (HEADER + "a,p,F,1,0.5\nb,p,G,1,0.6\n", r"image 'a' with finding 'G' has no row \(2 such pairs\)"),
+        (HEADER + "a,p,F,1,0.5\nb,p,F,1,nan\n", "line 3: score 'nan' is not a number"),
+        (HEADER + "a,p,F,1,high\n", "line 2: score 'high' is not a number"),
+        (HEADER + "a,p,F,0.5,1\n", "line 2: label '0.5' is none of 1, 0, -1"),
+        (HEADER + "a,p,F,yes,1\n", "line 2: label 'yes' is none of"),
+        (HEADER + "a,p,F,1\n", "line 2: 4 cells under 5 columns"),
+        (HEADER + "a,p,F,1,1\na,q,G,1,1\n", "line 3: patient is another one than in line 2, of the same image"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(tmp_path, text, message):
+    path = written(tmp_path, text)
+    with pytest.raises(ValueError, match=message) as refusal:
+        read_predictions(path)
+    assert str(path) in str(refusal.value)
+
+
+def test_an_empty_table_is_a_table(tmp_path):
+    read = read_predictions(written(tmp_path, HEADER))
+    assert read.score.shape == (0, 0)
+
+
+def test_lines_are_counted_over_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.predictions.ROWS_AT_ONCE", 2)
+    rows = "".join(f"i{k},p,F,1,{'x' if k == 5 else 1}\n" for k in range(8))
+    with pytest.raises(ValueError, match="line 7: score 'x'"):
+        read_predictions(written(tmp_path, HEADER + rows))
+    assert len(read_predictions(written(tmp_path, HEADER + rows.replace("x", "1"))).image) == 8
+
+
+def test_what_cannot_be_written_is_not(tmp_path):
+    path = tmp_path / "predictions.csv"
+    bad = table()
+    bad.score[0, 0] = np.nan
+    with pytest.raises(ValueError, match="1 scores are NaN; nothing was written"):
+        write_predictions(path, bad)
+    bad = table()
+    bad.label[0, 0] = 0.25
+    with pytest.raises(ValueError, match=r"label 0\.25 is none of"):
+        write_predictions(path, bad)
+    assert not path.exists()
+
+
+def test_a_table_must_fit_together():
+    good = table()
+    with pytest.raises(ValueError, match=r"must both have shape \(4, 1\)"):
+        PredictionTable(("Nodule",), good.image, good.patient, good.label, good.score)
+    with pytest.raises(ValueError, match=r"patient has shape \(2,\), but there are 4 images"):
+        PredictionTable(good.findings, good.image, good.patient[:2], good.label, good.score)
