@@ -161,7 +161,7 @@ def _object(thing: Any, where: str, inside: tuple[int, ...]) -> Any:  # noqa: AN
     own = getattr(thing, "fingerprint", None)
     if callable(own):
         return [_name(kind), "fingerprint", _identity(own(), f"{where}.fingerprint()", inside)]
-    if not hasattr(thing, "__dict__") and not _slots(kind):
+    if isinstance(thing, types.ModuleType) or (not hasattr(thing, "__dict__") and not _slots(kind)):
         raise UnidentifiableError(
             f"{where} is a {_name(kind)}, whose value cannot be told, so that it is not known whether a kept result "
             f"is still right: give the object that holds it a method fingerprint() that returns a string which "

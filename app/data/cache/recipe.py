@@ -14,7 +14,6 @@ import torch
 from app.data.cache.drawn import pack
 from app.data.cache.identity import digest, file_digest, identity
 from app.data.cache.store import Entry
-from transforms.regions import boxes_to_image, clip_boxes
 
 Sample = dict[str, Any]
 Transform = Callable[[Sample], Mapping[str, Any]]
@@ -116,7 +115,7 @@ class Recipe:
         given["original_size"], given["region"] = record["original_size"].astype(np.int64), region
         if given.get("boxes") is not None:
             given["stored_boxes"] = np.asarray(given["boxes"], dtype=np.float32).reshape(-1, 4)
-            given["boxes"], _ = clip_boxes(boxes_to_image(given["stored_boxes"], region, shape), shape)
+            given["boxes"] = _boxes_on(given["stored_boxes"], region, shape)
         result = self.draw(given)
         if key is None or self.drawn_key(sample, image_key) != key:
             raise ValueError(f"{sample['image']}: its annotations changed while they were drawn")
@@ -187,6 +186,12 @@ def _image_entry(key: bytes, result: Mapping[str, Any], bits: int) -> Entry:
     )
 
 
+def _boxes_on(boxes: np.ndarray, region: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    from transforms.regions import boxes_to_image, clip_boxes  # it imports monai, which who draws has done already
+
+    return clip_boxes(boxes_to_image(boxes, region, shape), shape)[0]
+
+
 def _checked_mask(sample: Mapping[str, Any], result: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
     mask, findings = result.get("mask"), len(sample["label"])
     if mask is None or isinstance(mask, list | tuple):
@@ -196,7 +201,7 @@ def _checked_mask(sample: Mapping[str, Any], result: Mapping[str, Any], shape: t
     drawn = _numpy(mask)
     if drawn.shape != (findings, *shape):
         raise ValueError(
-            f"transforms made a mask of shape {drawn.shape}, but {(findings, *shape)} is needed: findings, rows, columns"
+            f"transforms made a mask of shape {drawn.shape}, but (C, H, W) of {(findings, *shape)} is needed"
         )
     return drawn
 

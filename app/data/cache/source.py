@@ -33,32 +33,40 @@ def _collect(module: str, found: dict[str, str]) -> None:
     while pending:
         name = pending.pop()
         top = name.partition(".")[0]
-        if name in found or top in found or top in sys.stdlib_module_names:
+        if name in found or top in sys.stdlib_module_names:
             continue
-        if _own_source(top) is None and not _is_own_folder(top):
+        path = _source(name)
+        if path is not None:
+            found[name], imported = _parsed(path, path.stat().st_mtime_ns, name)
+            pending += imported
+        elif top not in found and not _own_folders(top):  # else a name within one of our modules
             found[top] = _version(top)
-            continue
-        path = _own_source(name)
-        if path is None:  # a name within a module, or a folder
-            continue
-        found[name], imported = _parsed(path, path.stat().st_mtime_ns, name)
-        pending += imported
 
 
-def _own_source(module: str) -> Path | None:
-    """The source file of a module that is not installed as a package; None for all others."""
-    loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None)
-    if file is None and loaded is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):  # not a module but a name in one
-            return None
-        file = spec.origin if spec else None
-    path = Path(file) if file else None
-    if path is None or path.suffix != ".py" or _is_installed(path):
-        return None
-    return path
+def _source(module: str) -> Path | None:
+    """The source file of a module that is not of an installed package; None for all others. Imports nothing."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is not None:
+        return Path(file) if file.endswith(".py") and not _is_installed(Path(file)) else None
+    top, _, rest = module.partition(".")
+    for folder in _own_folders(top):
+        inside = folder.joinpath(*rest.split(".")) if rest else folder
+        for path in (inside / "__init__.py", inside.with_suffix(".py")):
+            if path.is_file():
+                return path
+    return None
+
+
+def _own_folders(package: str) -> tuple[Path, ...]:
+    """Folders of a package that is not installed; of a single module, what would be its folder."""
+    loaded = sys.modules.get(package)
+    spec = loaded.__spec__ if loaded is not None else importlib.util.find_spec(package)
+    if spec is None:
+        return ()
+    places = [Path(place) for place in spec.submodule_search_locations or ()]
+    if not places and spec.origin is not None and spec.origin.endswith(".py"):
+        places = [Path(spec.origin).with_suffix("")]
+    return tuple(place for place in places if not _is_installed(place))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -76,14 +84,6 @@ def _parsed(path: Path, _changed: int, module: str) -> tuple[str, tuple[str, ...
             imported.append(base)
             imported += [f"{base}.{alias.name}" for alias in node.names]  # some of them modules
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest(), tuple(name for name in imported if name)
-
-
-@functools.lru_cache(maxsize=1024)
-def _is_own_folder(package: str) -> bool:
-    """Whether a package is a folder without ``__init__.py`` that is not installed."""
-    spec = importlib.util.find_spec(package) if package not in sys.modules else sys.modules[package].__spec__
-    places = list(spec.submodule_search_locations or ()) if spec is not None and spec.origin is None else []
-    return bool(places) and not any(_is_installed(Path(place)) for place in places)
 
 
 def _is_installed(path: Path) -> bool:
