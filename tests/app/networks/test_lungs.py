@@ -1,0 +1,81 @@
+"""Segmenting lungs: loading, sizes, pickling, and, with the shipped weights, that lungs are found."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from app.networks.checkpoints import save, weights
+from app.networks.lungs import LungSegmenter
+from app.networks.unet import UNet
+from transforms.lungs import implausibility
+
+SHIPPED = Path("bundles/lung_segmentation/models/model.pt")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "model.pt"
+    save(weights(UNet()), path)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(100, 80), (64, 64), (700, 900)], ids=["small", "square", "large"])
+def test_mask_is_bool_on_a_square_of_the_asked_size(checkpoint, shape):
+    mask = LungSegmenter(checkpoint, size=64)(torch.rand(1, *shape))
+    assert mask.shape == (64, 64)
+    assert mask.dtype == bool
+
+
+def test_mask_is_where_the_network_says_so(checkpoint):
+    # The image has the network's size already, so nothing but the threshold of one half (logit 0) stands between.
+    image = torch.rand(1, 64, 64)
+    network = UNet().eval()
+    network.load_state_dict(torch.load(checkpoint, weights_only=True))
+    with torch.inference_mode():
+        expected = network(image[None]).map[0, 0] > 0
+    np.testing.assert_array_equal(LungSegmenter(checkpoint, size=64)(image), expected.numpy())
+
+
+def test_a_pickled_copy_gives_the_same_and_carries_no_weights(checkpoint):
+    segment, image = LungSegmenter(checkpoint, size=64), torch.rand(1, 64, 64)
+    mask = segment(image)
+    text = pickle.dumps(segment)
+    assert len(text) < 2000
+    np.testing.assert_array_equal(pickle.loads(text)(image), mask)
+
+
+def test_threads_may_share_one(checkpoint):
+    segment, images = LungSegmenter(checkpoint, size=64), torch.rand(8, 1, 64, 64)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(segment, images))
+    np.testing.assert_array_equal(together, [segment(image) for image in images])
+
+
+def test_a_missing_checkpoint_is_named_at_once(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.pt: no such checkpoint of a lung segmentation network"):
+        LungSegmenter(tmp_path / "nowhere.pt")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"other\.pt does not fit this network"):
+        LungSegmenter(tmp_path / "other.pt")(torch.rand(1, 64, 64))
+
+
+def test_shipped_weights_are_two_megabytes_at_most():
+    assert SHIPPED.stat().st_size <= 2_000_000
+
+
+def test_shipped_weights_find_plausible_lungs_in_radiographs_they_never_saw(frugal_data):
+    files = sorted((frugal_data / "nih" / "images").glob("*.png"))[::16]
+    segment = LungSegmenter(SHIPPED)
+    images = (cv2.imread(str(file), cv2.IMREAD_GRAYSCALE).astype(np.float32)[None] / 255 for file in files)
+    reasons = {file.name: implausibility(segment(image)) for file, image in zip(files, images, strict=True)}
+    # 50 ChestX-ray14 images, half of them bedside; the weights saw none of that data set.
+    assert not {name: reason for name, reason in reasons.items() if reason}
