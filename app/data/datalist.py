@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from app.data.form import ItemParser, item_record
+from app.data.garbage import without_garbage_collection
 from app.data.item import SECTIONS, Box, Datalist, Item, RunLengths
 from app.data.validate import DatalistError, problems, report
 
@@ -54,7 +53,7 @@ def parse_datalist(path: Path) -> tuple[Datalist, list[str]]:
         DatalistError: the file is missing, no JSON, or has no list of findings.
     """
     parser = ItemParser()
-    with _without_garbage_collection():
+    with without_garbage_collection():
         head, sections = _read_by_line(path, parser) or _read_whole(path, parser)
     findings = head.get("findings")
     if not isinstance(findings, list) or not findings or not all(isinstance(name, str) for name in findings):
@@ -227,15 +226,3 @@ def _read_whole(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[st
         items = (parser.item(record, section, index) for index, record in enumerate(records))
         sections[section] = [item for item in items if item is not None]
     return head, sections
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Collecting cycles again and again while nothing but new items arises takes a third of the reading time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

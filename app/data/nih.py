@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from app.data.garbage import without_garbage_collection
 from app.data.item import Box, Datalist, Item
 from app.data.rsna import read_rsna, with_readings
 from app.data.stored import keep_stored, place_images, with_images
@@ -43,6 +44,7 @@ FINDINGS = (
 )
 """The eight with boxes first, in the order of their paper, then the others."""
 
+VIEWS = ("PA", "AP")
 FRAME = (1024, 1024)
 """Height and width of the published images, in whose pixels boxes are given."""
 OLDEST = 90
@@ -61,6 +63,9 @@ _ENTRY = (
 _BOX = ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]")
 
 
+Attributes = dict[str, str | int | float | bool]
+
+
 class Entry(NamedTuple):
     """One row of the label table."""
 
@@ -69,7 +74,7 @@ class Entry(NamedTuple):
     patient: str
     study: str
     view: str
-    attributes: dict[str, str | int | float | bool]
+    attributes: Attributes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +110,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     return datalist if stored is None else place_images(datalist, stored, arguments.out, FRAME)
 
 
+@without_garbage_collection()
 def chestxray14(tables: Path) -> Datalist:
     """ChestX-ray14 with its own labels and boxes, all in ``training``, every row of the label table.
 
@@ -122,8 +128,9 @@ def chestxray14(tables: Path) -> Datalist:
         if entry.findings not in labels:
             labels[entry.findings] = tuple(PRESENT if finding in entry.findings else ABSENT for finding in FINDINGS)
         item = Item(entry.image, entry.patient, labels[entry.findings], entry.study, entry.view)
-        item.boxes = tuple(boxes.get(entry.image, ()))
-        item.annotated = tuple(dict.fromkeys(box.finding for box in item.boxes))
+        if entry.image in boxes:
+            item.boxes = tuple(boxes[entry.image])
+            item.annotated = tuple(dict.fromkeys(box.finding for box in item.boxes))
         item.source, item.attributes = "ChestX-ray14", entry.attributes
         items.append(item)
     counts = {"rows of the label table": len(entries), "boxes of the box table": sum(map(len, boxes.values())), **notes}
@@ -144,35 +151,42 @@ def read_entries(path: Path) -> tuple[list[Entry], dict[str, int]]:
             named twice.
     """
     table = read_table(path, _ENTRY)
+    # Few texts recur in many rows: each is checked once, and what is made of it is kept once.
     findings: dict[str, frozenset[str]] = {}
-    entries, images, implausible = [], set(), 0
+    people: dict[tuple[str, str], tuple[Attributes, bool]] = {}
+    entries: list[Entry] = []
+    images: set[str] = set()
+    implausible = 0
     for index, (image, names, follow_up, patient, age, sex, view) in enumerate(table.select(*_ENTRY)):
-        if image in images:
-            raise TableError(f"{table.where(index)}: image {image!r} is named twice.")
-        images.add(image)
         if names not in findings:
             findings[names] = _findings(names, table.where(index))
+        if (sex, age) not in people:
+            people[sex, age] = person(sex, age, table.where(index))
+        if image in images:
+            raise TableError(f"{table.where(index)}: image {image!r} is named twice.")
         if not (patient.isdecimal() and follow_up.isdecimal()):
             raise TableError(
                 f"{table.where(index)}: 'Patient ID' and 'Follow-up #' must be whole numbers, "
                 f"not {patient!r} and {follow_up!r}."
             )
-        attributes, plausible = person(sex, age, table.where(index))
-        implausible += not plausible
-        one_of(view, ("PA", "AP"), "View Position", table.where(index))
+        if view not in VIEWS:
+            one_of(view, VIEWS, "View Position", table.where(index))
+        images.add(image)
+        attributes, is_plausible = people[sex, age]
+        implausible += not is_plausible
         entries.append(Entry(image, findings[names], patient, f"{patient}-{follow_up}", view, attributes))
     return entries, {"ages left out as implausible": implausible} if implausible else {}
 
 
-def person(sex: str, age: str, where: str) -> tuple[dict[str, str | int | float | bool], bool]:
+def person(sex: str, age: str, where: str) -> tuple[Attributes, bool]:
     """Sex and age (whole years, 90 for all above) of a row as attributes, and whether the age was plausible.
 
     The first release wrote ages as ``058Y``, and some as 400 years.
     """
     years = int(number(age.removesuffix("Y"), "Patient Age", where))
-    attributes: dict[str, str | int | float | bool] = {"sex": one_of(sex, ("F", "M"), "Patient Gender", where)}
-    plausible = 0 <= years <= _IMPLAUSIBLE_AGE
-    return attributes | ({"age": min(years, OLDEST)} if plausible else {}), plausible
+    attributes: Attributes = {"sex": one_of(sex, ("F", "M"), "Patient Gender", where)}
+    is_plausible = 0 <= years <= _IMPLAUSIBLE_AGE
+    return attributes | ({"age": min(years, OLDEST)} if is_plausible else {}), is_plausible
 
 
 def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from app.data.garbage import without_garbage_collection
 from app.data.item import Box, Datalist, Item
 from app.data.stored import with_counts, with_images
 from app.data.tables import TableError, checked_box, find_table, number, one_of, optional_table, read_table
@@ -53,6 +54,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     return with_images(challenge(arguments.tables), arguments.images, arguments.out, FRAME)
 
 
+@without_garbage_collection()
 def challenge(tables: Path) -> Datalist:
     """All 26,684 images, named ``<patientId>.dcm``, with boxes in 1024x1024 pixels, all in ``training``.
 
@@ -93,14 +95,16 @@ def read_rsna(tables: Path) -> list[Reading]:
     readings = []
     seen = set()
     for index, (name, nih_image, verdict) in enumerate(table.select(*_MAP)):
-        where = table.where(index)
-        one_of(verdict, CLASSES, "class_info", where)
+        if verdict not in CLASSES:
+            one_of(verdict, CLASSES, "class_info", table.where(index))
         if name in seen:
-            raise TableError(f"{where}: image {name!r} is named twice.")
+            raise TableError(f"{table.where(index)}: image {name!r} is named twice.")
         if name not in targets:
-            raise TableError(f"{where}: image {name!r} is not in the label table.")
+            raise TableError(f"{table.where(index)}: image {name!r} is not in the label table.")
         if targets[name] != (verdict == CLASSES[-1]):
-            raise TableError(f"{where}: class {verdict!r}, but Target is {int(targets[name])} in the label table.")
+            raise TableError(
+                f"{table.where(index)}: class {verdict!r}, but Target is {int(targets[name])} in the label table."
+            )
         seen.add(name)
         readings.append(Reading(name, nih_image, verdict, tuple(boxes.get(name, ()))))
     missing = targets.keys() - seen

@@ -1,0 +1,107 @@
+"""Time and memory of building and loading the datalist of ChestX-ray14 and of CheXpert's size, against peers.
+
+    FRUGAL_DATA=... python benchmarks/datalists.py
+
+Peers, in the same run: the csv module's bare read of the label table, pandas' ``iterrows`` over it, ``json.loads`` of
+the datalist, and orjson's. Times are CPU seconds, the best of three (``iterrows`` once); memory is what a new process
+grows by, at its peak, to read the datalist.
+"""
+
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from app.data.datalist import fingerprint, read_datalist, write_datalist
+from app.data.item import Datalist
+from app.data.nih import chestxray14
+from app.data.split import DEFAULT_SHARES, split
+
+MEMORY = r"""
+import json, orjson, re, sys
+from pathlib import Path
+from app.data.datalist import read_datalist
+read = {"json": lambda p: json.loads(p.read_bytes()), "orjson": lambda p: orjson.loads(p.read_bytes()),
+        "ours": read_datalist}[sys.argv[1]]
+peak = lambda: int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+before = peak()
+kept = read(Path(sys.argv[2]))
+print(peak() - before)
+"""
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    best = float("inf")
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def megabytes(reader: str, path: Path) -> float:
+    command = [sys.executable, "-c", MEMORY, reader, str(path)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def bare_read(path: Path) -> list[list[str]]:
+    with gzip.open(path, "rt", newline="") as file:
+        return list(csv.reader(file))
+
+
+def iterate_rows(path: Path) -> list[tuple]:
+    import pandas
+
+    table = pandas.read_csv(path, index_col=False)
+    return [(row["Image Index"], row["Finding Labels"].split("|"), row["Patient ID"]) for _, row in table.iterrows()]
+
+
+def twice(datalist: Datalist) -> Datalist:
+    """Each item twice, the second of another patient: about as many as CheXpert has (223,414)."""
+    sections = {
+        section: [*items, *(replace(item, image=f"b/{item.image}", patient=f"b{item.patient}") for item in items)]
+        for section, items in datalist.sections.items()
+    }
+    return replace(datalist, sections=sections)
+
+
+def main() -> None:
+    tables = Path(os.environ["FRUGAL_DATA"]) / "tables"
+    labels = tables / "Data_Entry_2017_v2020.csv.gz"
+    bare = seconds(lambda: bare_read(labels))
+    print(f"{'csv module, bare read of the label table':<52}{bare:6.2f} s")
+    for name, work, times in (
+        ("ours, tables to datalist", lambda: chestxray14(tables), 3),
+        ("pandas iterrows over the label table", lambda: iterate_rows(labels), 1),
+    ):
+        took = seconds(work, times)
+        print(f"{name:<52}{took:6.2f} s  {took / bare:5.1f} x bare read")
+    datalist = chestxray14(tables)
+    print(f"{'ours, split 70/10/20':<52}{seconds(lambda: split(datalist, DEFAULT_SHARES, 0), 1):6.2f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        for size, held in (("112,120 items", datalist), ("224,240 items", twice(datalist))):
+            measure_files(held, Path(folder) / "list.json", size)
+
+
+def measure_files(datalist: Datalist, path: Path, size: str) -> None:
+    print(f"{size + ': ours, write':<52}{seconds(lambda: write_datalist(datalist, path), 1):6.2f} s")
+    print(f"{size + ': ours, fingerprint':<52}{seconds(lambda: fingerprint(datalist), 1):6.2f} s")
+    for name, reader, work in (
+        ("ours, read and check", "ours", lambda: read_datalist(path)),
+        ("orjson, read", "orjson", lambda: orjson.loads(path.read_bytes())),
+        ("json, read", "json", lambda: json.loads(path.read_bytes())),
+    ):
+        print(f"{f'{size}: {name}':<52}{seconds(work):6.2f} s  {megabytes(reader, path):6.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
