@@ -36,7 +36,7 @@ def draw_exposure(generator: np.random.Generator, view: str) -> Exposure:
     """Bedside (AP) images have more scatter and fewer photons."""
     bedside = view == "AP"
     return Exposure(
-        photons=float(np.exp(generator.normal(np.log(6000 if bedside else 12000), 0.45))),
+        photons=float(np.exp(generator.normal(np.log(11000 if bedside else 18000), 0.4))),
         scatter=float(generator.uniform(0.35, 0.9) if bedside else generator.uniform(0.12, 0.45)),
         blur=float(generator.uniform(0.35, 0.7)),
         sharpening=float(generator.uniform(0.15, 0.6)),

@@ -28,7 +28,7 @@ def add_vessels(scene: Scene, generator: np.random.Generator) -> None:
         _hilum(hila, grid, root, side, shape.vessels, generator)
     vessels = cv2.resize(canvas, (grid.size, grid.size), interpolation=cv2.INTER_AREA).astype(np.float32) / _GREY
     # More than a vessel's own chord: its sheath, and the vessels before and behind it that are not drawn.
-    scene.fill(np.maximum(3.8 * grid.blurred(vessels, 0.4), 1.5 * grid.blurred(hila, 2.5)))
+    scene.fill(np.maximum(2.9 * grid.blurred(vessels, 0.4), 1.5 * grid.blurred(hila, 2.5)))
 
 
 def _hilum(hila: Map, grid: Grid, root: Points, side: int, calibre: float, generator: np.random.Generator) -> None:
