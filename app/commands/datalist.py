@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     data_sets = parser.add_subparsers(title="data sets", required=True, metavar="NAME", parser_class=_LateParser)
     for name, (module, help_text) in DATA_SETS.items():
+        # Offer what this installation has: a data set's module may be left out of it.
+        if importlib.util.find_spec(module) is None:
+            continue
         data_set = data_sets.add_parser(name, help=help_text, description=help_text)
         data_set.module = module
         _add_common_arguments(data_set)
