@@ -38,17 +38,23 @@ class LogSumExpPooling(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, C, h, w) logits to (B, C) logits."""
-        places = logits.flatten(2) * self.sharpness
-        return (torch.logsumexp(places, dim=2) - math.log(places.shape[2])) / self.sharpness
+        places = _wide(logits.flatten(2)) * self.sharpness
+        return ((torch.logsumexp(places, dim=2) - math.log(places.shape[2])) / self.sharpness).to(logits.dtype)
 
 
 class NoisyOrPooling(nn.Module):
     """Present unless absent everywhere: ``1 - prod(1 - p)``, computed in log space so that nothing underflows."""
 
     def forward(self, logits: Tensor) -> Tensor:
-        """(B, C, h, w) logits to (B, C) logits."""
-        log_absent = functional.logsigmoid(-logits.flatten(2).float()).sum(dim=2)
-        # Where everything is surely absent this keeps log(0), and its gradient, out.
-        log_absent = log_absent.clamp(max=-1e-7)
+        """(B, C, h, w) logits to (B, C) logits, float32 or wider: half precision has no room for a sum of many."""
+        log_absent = functional.logsigmoid(-_wide(logits.flatten(2))).sum(dim=2)
+        # Keeps log(0), and its gradient, out where all logits are below -85. Above that the gradient must live: an
+        # image that is wrongly called absent has to be able to learn.
+        log_absent = log_absent.clamp(max=-1e-37)
         log_present = torch.log(-torch.expm1(log_absent))
-        return (log_present - log_absent).to(logits.dtype)
+        return log_present - log_absent
+
+
+def _wide(values: Tensor) -> Tensor:
+    """As float32 where the type is narrower."""
+    return values if values.dtype == torch.float64 else values.float()
