@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,16 +13,16 @@ from torch import Tensor, nn
 def save(content: Mapping[str, object], path: Path) -> None:
     """Write a checkpoint atomically: a reader sees the old file or the new one, whenever the writer dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Opened by name, as a temporary file of the standard library would be readable by its owner alone.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
@@ -44,7 +43,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path}: not a readable checkpoint of weights ({str(error).splitlines()[0]})") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path}: not a readable checkpoint of weights ({reason})") from error
     for key in ("model", "network", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -63,7 +63,7 @@ def load_exactly(network: nn.Module, path: str | Path) -> None:
     own = network.state_dict()
     missing = sorted(own.keys() - state.keys())
     unexpected = sorted(state.keys() - own.keys())
-    shapes = [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
+    shapes = [name for name in sorted(own.keys() & state.keys()) if own[name].shape != state[name].shape]
     if missing or unexpected or shapes:
         raise ValueError(
             f"{path} does not fit this network: {len(missing)} names missing {missing[:2]}, {len(unexpected)} unknown "

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 LEAST_SHARE = 0.5
 """Fewer of the network's numbers than this share found in the checkpoint is taken as naming the wrong one."""
+_COUNT = "num_batches_tracked"
 
 
 def started_network(network: nn.Module, start_from: str | None = None, device: torch.device | str = "cpu") -> nn.Module:
@@ -27,7 +28,7 @@ def started_network(network: nn.Module, start_from: str | None = None, device: t
         device: where to put it.
 
     Raises:
-        FileNotFoundError: neither a file nor a run.
+        FileNotFoundError: neither a file nor a finished run.
         ValueError: the checkpoint fits less than half of the network.
     """
     if start_from:
@@ -51,12 +52,13 @@ def take_over(network: nn.Module, path: Path) -> str:
         ValueError: less than half of the network's numbers are in the checkpoint.
     """
     own = network.state_dict()
-    found = {_modern(name): value for name, value in read_weights(path).items()}
+    found = {name if name in own else _modern(name): value for name, value in read_weights(path).items()}
     taken = {name: _grey(found[name], own[name]) for name in own if name in found}
     taken = {name: value for name, value in taken.items() if value.shape == own[name].shape}
     total = sum(value.numel() for value in own.values())
     share = sum(value.numel() for value in taken.values()) / total
-    left = sorted({name.split(".")[0] + "." + name.split(".")[1] for name in own if name not in taken and "." in name})
+    # Old files do not count batches; the count matters to no network here.
+    left = sorted({".".join(name.split(".")[:2]) for name in own if name not in taken and not name.endswith(_COUNT)})
     if share < LEAST_SHARE:
         raise ValueError(
             f"{path} fits only {share:.0%} of this network's numbers; at least {LEAST_SHARE:.0%} must fit. "
@@ -68,9 +70,12 @@ def take_over(network: nn.Module, path: Path) -> str:
 
 
 def _model_of_run(run: str) -> Path:
-    from app.tracking import artifact_of_run
+    from app.tracking import TrackingError, artifact_of_run
 
-    return artifact_of_run(run, "model.pt")
+    try:
+        return artifact_of_run(run, "model.pt")
+    except TrackingError as error:
+        raise FileNotFoundError(f"start_from: there is no file {run!r}, nor a run to start from: {error}") from error
 
 
 def _modern(name: str) -> str:
