@@ -32,12 +32,13 @@ _ENVIRONMENT = {
 
 
 def quiet_environment() -> None:
-    """Set what keeps MLflow from fetching, asking, telling others or chatting; call before mlflow is imported."""
+    """Keep MLflow from fetching, asking, telling others or chatting, also where MONAI has imported it already."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # mlflow sets its own level when it is imported, so import it here, then set ours.
-    import mlflow  # noqa: F401
+    # mlflow sets its level and makes its telemetry client when it is imported, so import it here, then set ours.
+    from mlflow.telemetry import set_telemetry_client
 
+    set_telemetry_client()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -1,6 +1,7 @@
 """Which store is chosen, and what is said when it cannot be used."""
 
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from app.tracking.errors import TrackingError, first_line, without_credentials
 from app.tracking.probing import probe
 from app.tracking.store import Store, choose_store, wanted_store
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -96,8 +99,24 @@ def test_credentials_are_never_shown():
     assert first_line(OSError("http://me:secret@host failed\nmore")) == "OSError: http://host failed"
 
 
+def test_no_telemetry_even_where_mlflow_was_imported_before(tmp_path):
+    code = (
+        "import mlflow\n"
+        "from mlflow.telemetry import get_telemetry_client\n"
+        "from app.tracking.clients import quiet_environment\n"
+        "before = get_telemetry_client()\n"
+        "quiet_environment()\n"
+        "print(before is not None, get_telemetry_client())"
+    )
+    # As on a user's machine: MLflow is silent by itself in tests and on build servers.
+    settings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=settings
+    )
+    assert done.stdout.split() == ["True", "None"]
+
+
 def test_importing_costs_neither_mlflow_nor_torch():
     code = "import sys, app.tracking; print([m for m in ('mlflow', 'torch', 'matplotlib') if m in sys.modules])"
-    root = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
