@@ -1,7 +1,7 @@
 """DeLong's variance of the area under the ROC curve, its confidence interval, and covariances of several areas.
 
 Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
-characteristic curves: a nonparametric approach", Biometrics 44, 1988. Placements are read off one sort a column; where
+characteristic curves: a nonparametric approach", Biometrics 44, 1988. Placements are read off sorted columns; where
 patients have several cases, terms are summed by patient first (Obuchowski, Biometrics 53, 1997).
 
 Where the variance says nothing: with one case of a class it is undefined, and with areas of 0 or 1 or constant scores
@@ -28,7 +28,7 @@ from evaluation.cases import (
     require_dimensions,
 )
 from evaluation.distributions import exact_interval, normal_quantile
-from evaluation.roc import TiedCounts, tied_counts
+from evaluation.roc import placements, tied_counts
 
 
 @dataclass(frozen=True)
@@ -178,41 +178,38 @@ def _column(labels: Labels, k: int) -> Labels:
 
 
 def _area_variance(score: FloatArray, labels: Labels) -> AreaVariance:
-    """Without leaving the sorted order: the variance needs no placement of a single case."""
-    tied, counts = tied_counts(score, labels.present, labels.absent), labels.counts()
+    """Without a placement for every single case, which the variance does not need."""
+    counts = labels.counts()
     m, n = counts.present, counts.absent
     if not m or not n:
         return AreaVariance(math.nan, math.nan, counts)
-    area, of_present, of_absent = _placements(tied, m, n)
+    placed = placements(score, labels.present, labels.absent)
+    area = placed.wins() / (2 * m * n)
     if m < 2 or n < 2:
         return AreaVariance(area, math.nan, counts)
-    spread_present = float(np.dot(tied.present, np.square(of_present - area)))
-    spread_absent = float(np.dot(tied.absent, np.square(of_absent - area)))
+    spread_present = float(np.dot(placed.present, np.square(placed.of_present / (2 * n) - area)))
+    spread_absent = float(np.dot(placed.absent, np.square(placed.of_absent / (2 * m) - area)))
     return AreaVariance(area, spread_present / (m * (m - 1)) + spread_absent / (n * (n - 1)), counts)
 
 
-def _placements(tied: TiedCounts, m: int, n: int) -> tuple[float, FloatArray, FloatArray]:
-    """The area, and for each distinct score the share of absent cases below it and of present cases above it.
-
-    These are V10 and V01 of the paper's equations 4 and 5; ties count half.
-    """
-    twice_below = 2 * np.cumsum(tied.absent) - tied.absent
-    twice_not_above = 2 * np.cumsum(tied.present) - tied.present
-    area = int(np.dot(tied.present, twice_below)) / (2 * m * n)
-    return area, twice_below / (2 * n), 1 - twice_not_above / (2 * m)
-
-
 def _influence(score: FloatArray, labels: Labels) -> tuple[float, FloatArray]:
-    """The area and what each case adds to it, scaled so that squares sum to DeLong's variance; unknown cases add 0."""
+    """The area and what each case adds to it, scaled so that squares sum to DeLong's variance; unknown cases add 0.
+
+    Placements are V10 and V01 of the paper's equations 4 and 5: the share of absent cases below a present one, and of
+    present cases above an absent one; ties count half.
+    """
     m, n = int(labels.present.sum()), int(labels.absent.sum())
     if not m or not n:
         return math.nan, np.full(score.shape, math.nan)
     tied = tied_counts(score, labels.present, labels.absent)
-    area, of_present, of_absent = _placements(tied, m, n)
+    twice_below = 2 * np.cumsum(tied.absent) - tied.absent
+    twice_not_above = 2 * np.cumsum(tied.present) - tied.present
+    area = int(np.dot(tied.present, twice_below)) / (2 * m * n)
     if m < 2 or n < 2:
         return area, np.full(score.shape, math.nan)
     influence = np.zeros(score.shape)
-    for chosen, placement, size in ((labels.present, of_present, m), (labels.absent, of_absent, n)):
+    of_class = (labels.present, twice_below / (2 * n), m), (labels.absent, 1 - twice_not_above / (2 * m), n)
+    for chosen, placement, size in of_class:
         place = np.searchsorted(tied.score, score[chosen])
         influence[chosen] = (placement[place] - area) / math.sqrt(size * (size - 1))
     return area, influence

@@ -19,7 +19,7 @@ from evaluation.cases import FloatArray, IntArray, TextArray
 REQUIRED = ("image", "patient", "finding", "label", "score")
 LABELS = {"": -2.0, "-1": -1.0, "0": 0.0, "1": 1.0}
 TEXT_OF_LABEL = {-1.0: "-1", 0.0: "0", 1.0: "1"}
-ROWS_AT_ONCE = 8192  # few enough to stay in the cache and out of the garbage collector's way
+ROWS_AT_ONCE = 1024  # few enough to stay in the cache and out of the way of the garbage collector
 
 
 @dataclass(frozen=True)

@@ -97,3 +97,19 @@ def test_precision_recall_curve_agrees_with_scikit_learn(ties):
     np.testing.assert_allclose(curve.y[::-1], precision, atol=1e-15)
     np.testing.assert_allclose(curve.x[::-1], recall, atol=1e-15)
     np.testing.assert_array_equal(curve.threshold[:0:-1], threshold)
+
+
+@pytest.mark.parametrize("spread", [1e-9, 1.0, 1e300])
+@pytest.mark.parametrize("levels", [1, 2, 50, 100_000])
+def test_repeating_scores_are_counted_as_if_sorted(levels, spread):
+    random = np.random.default_rng(levels)
+    score = random.integers(0, levels, 4000) * spread - spread
+    score[::500] = -7 * spread  # far from the others, so that bins are wide
+    label = (random.random(4000) < 0.2).astype(float)
+    label[:9] = -1
+    known = label >= 0
+    expected = metrics.roc_auc_score(label[known], np.unique(score, return_inverse=True)[1][known])
+    assert auc(score, label) == pytest.approx(expected, abs=1e-12)
+    counted, one_by_one = roc_curve(score, label), roc_curve(np.append(score, np.inf), np.append(label, -1))
+    np.testing.assert_array_equal(counted.x, one_by_one.x)
+    np.testing.assert_array_equal(counted.threshold, one_by_one.threshold)
