@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,10 +83,16 @@ def open_data(
 
 
 def made_phantoms(arguments: Mapping[str, Any], folder: Path) -> Path:
-    """The datalist of phantoms made with these arguments, made now where it is not there yet."""
+    """The datalist of phantoms made with these arguments, made now where it is not there or not complete.
+
+    Raises:
+        ValueError: the folder holds phantoms that another version drew.
+    """
     from app.data.phantom import write_phantoms
 
     findings = "-".join(name.lower().replace(" ", "_") for name in arguments.get("findings", ())) or "all"
     name = f"phantoms-{findings}-{arguments['count']}-{arguments['size']}-{arguments['seed']}"
-    path = folder / name / "datalist.json"
-    return path if path.is_file() else write_phantoms(folder / name, **arguments)
+    rest = {key: value for key, value in arguments.items() if key not in ("findings", "count", "size", "seed")}
+    if rest:
+        name += f"-{hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]}"
+    return write_phantoms(folder / name, **arguments)
