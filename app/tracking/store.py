@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from app.tracking.errors import TrackingError, without_credentials
 from app.tracking.probing import probe
@@ -49,7 +49,9 @@ class Store:
         """
         if self.database is None:
             return None
-        return (self.database.parent / "mlartifacts" / quote(experiment, safe=" ")).as_uri()
+        # Two experiments may share a folder: below it, each run has its own.
+        folder = re.sub(r"[^\w\- ]+", "_", experiment)
+        return (self.database.parent / "mlartifacts" / folder).as_uri()
 
     def open_hint(self, experiment_id: str, run_id: str) -> str:
         """What a person types, or the address they open, to see the run."""
