@@ -101,7 +101,8 @@ class FiniteLoss:
         if torch.isfinite(loss):
             return
         names = [self.samples[int(i)]["name"] for i in engine.state.batch["index"]]
+        kept = "model.pt keeps the best weights so far. " if engine.state.epoch > 1 else ""
         raise FloatingPointError(
-            f"the loss is {float(loss)} in iteration {engine.state.iteration} (epoch {engine.state.epoch}). "
-            f"model.pt keeps the best weights so far. The batch: {', '.join(names)}"
+            f"the loss is {loss.item()} in iteration {engine.state.iteration} (epoch {engine.state.epoch}). "
+            f"{kept}The batch: {', '.join(names)}"
         )

@@ -1,0 +1,113 @@
+"""Handlers of a training: which weights are kept, what is logged of an epoch, and where a broken loss stops it."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.utils.enums import CommonKeys
+from torch import nn
+
+from app.engines.training import BestWeights, FiniteLoss, History
+from app.networks.checkpoints import read_weights
+
+NAN = math.nan
+
+
+def network(epoch: int) -> nn.Module:
+    """One whose weight tells the epoch it is from."""
+    made = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(made.weight, float(epoch))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "epoch"),
+    [
+        ("auc", [0.5, 0.9, 0.7], 2),
+        ("dice", [0.5, 0.4, 0.3], 1),
+        ("loss", [0.5, 0.9, 0.3], 3),
+        ("auc", [0.5, 0.5], 1),  # the first of equals
+        ("auc", [0.5, NAN, 0.4], 1),  # undefined never beats defined
+        ("loss", [NAN, 0.5, NAN], 2),  # defined always beats undefined
+        ("auc", [NAN, 0.0], 2),
+        ("auc", [NAN, NAN, NAN], 3),  # while nothing is defined, the latest
+    ],
+)
+def test_weights_of_the_best_epoch_are_kept(tmp_path, metric, values, epoch):
+    best = BestWeights(tmp_path, metric)
+    for number, value in enumerate(values, start=1):
+        best.consider(number, network(number), {"auc": 9.0, "dice": 9.0, "loss": -9.0} | {metric: value})
+    assert best.epoch == epoch
+    assert best.value == pytest.approx(values[epoch - 1], nan_ok=True)
+    assert read_weights(tmp_path / "model.pt")["weight"].item() == epoch
+
+
+def test_a_metric_that_nobody_measures_is_an_error(tmp_path):
+    with pytest.raises(KeyError, match="dice"):
+        BestWeights(tmp_path, "dice").consider(1, network(1), {"auc": 0.5})
+
+
+def trainer(losses: list[float], epochs: int = 1) -> Engine:
+    engine = Engine(lambda engine, batch: {CommonKeys.LOSS: torch.tensor(losses[engine.state.iteration - 1])})
+    engine.optimizer = SimpleNamespace(param_groups=[{"lr": 0.25}])
+    engine.length = len(losses) // epochs
+    return engine
+
+
+class Record:
+    """Stands for a run."""
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[dict, int]] = []
+
+    def metrics(self, mapping: dict, step: int) -> None:
+        self.logged.append((mapping, step))
+
+    def flush(self) -> None:
+        pass
+
+
+def test_history_of_two_epochs():
+    engine, run = trainer([1.0, 2.0, 3.0, 5.0], epochs=2), Record()
+    history = History(run)
+    history.attach(engine)
+    from ignite.engine import Events
+
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: history.add(e, {"auc": 0.5, "dice": NAN}))
+    engine.run([0, 1], max_epochs=2)
+    assert [step for _, step in run.logged] == [1, 2]
+    assert history.values["train_loss"] == [1.5, 4.0]
+    assert history.values["learning_rate"] == [0.25, 0.25]
+    assert history.values["validation_auc"] == [0.5, 0.5]
+    assert all(math.isnan(value) for value in history.values["validation_dice"])
+    assert all(seconds >= 0 for seconds in history.values["epoch_seconds"])
+    assert run.logged[0][0].keys() == history.values.keys()
+
+
+SAMPLES = [{"name": f"{i}.png"} for i in range(4)]
+
+
+@pytest.mark.parametrize("value", [NAN, math.inf, -math.inf], ids=str)
+def test_a_broken_loss_stops_training_and_names_the_images(value):
+    engine = trainer([1.0, value, 1.0])
+    FiniteLoss(SAMPLES).attach(engine)
+    message = rf"the loss is {value} in iteration 2 \(epoch 1\)\. The batch: 3\.png, 1\.png$"
+    with pytest.raises(FloatingPointError, match=message):
+        engine.run([{"index": torch.tensor(rows)} for rows in ([0, 2], [3, 1], [0, 1])])
+    assert engine.state.iteration == 2
+
+
+def test_from_the_second_epoch_there_are_weights_to_fall_back_on():
+    engine = trainer([1.0, NAN], epochs=2)
+    FiniteLoss(SAMPLES).attach(engine)
+    with pytest.raises(FloatingPointError, match=r"\(epoch 2\)\. model\.pt keeps the best weights so far\. The batch"):
+        engine.run([{"index": torch.tensor([0])}], max_epochs=2)
+
+
+def test_a_finite_loss_goes_on():
+    engine = trainer([1.0, -1e30, 0.0])
+    FiniteLoss(SAMPLES).attach(engine)
+    engine.run([{"index": torch.tensor([0])}] * 3)
+    assert engine.state.iteration == 3
