@@ -101,14 +101,21 @@ class Launch:
             run.artifact(best.path)
             return self._report(run, validation, test)
 
-    def evaluate(self, checkpoint: str | Path, validation: RadiographEvaluator, test: RadiographEvaluator) -> Metrics:
+    def evaluate(
+        self, checkpoint: str | Path | None, validation: RadiographEvaluator, test: RadiographEvaluator
+    ) -> Metrics:
         """Report on a section with the weights of a checkpoint.
 
         Args:
             checkpoint: weights that fit the network exactly.
             validation: chooses the thresholds.
             test: is reported on.
+
+        Raises:
+            ValueError: no checkpoint is named, or it does not fit the network.
         """
+        if checkpoint is None:
+            raise ValueError("name the weights to evaluate: --checkpoint FILE")
         load_exactly(test.network, checkpoint)
         with self._run("evaluating") as run:
             return self._report(run, validation, test)
@@ -132,7 +139,7 @@ class Launch:
         if sampler is not None and hasattr(sampler, "set_epoch"):
             trainer.add_event_handler(Events.EPOCH_STARTED, lambda engine: sampler.set_epoch(engine.state.epoch))
         bar = ProgressBar(desc="training", disable=not sys.stderr.isatty())
-        bar.attach(trainer, output_transform=lambda output: {"loss": float(output[CommonKeys.LOSS])})
+        bar.attach(trainer, output_transform=lambda output: {"loss": output[CommonKeys.LOSS].item()})
 
     def _report(self, run: Run, validation: RadiographEvaluator, test: RadiographEvaluator) -> Metrics:
         validation.run()

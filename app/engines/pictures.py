@@ -67,7 +67,7 @@ def history(values: dict[str, list[float]]) -> Figure:
     left, right = figure.subplots(1, 2)
     for name, series in values.items():
         axes = left if "loss" in name else right
-        if name != "learning_rate" and not np.isnan(series).all():
+        if name not in ("learning_rate", "epoch_seconds") and not np.isnan(series).all():
             axes.plot(range(1, len(series) + 1), series, marker=".", label=name)
     left.set(xlabel="epoch", ylabel="loss")
     right.set(xlabel="epoch", ylabel="validation")
