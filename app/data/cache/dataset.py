@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
-from app.data.cache.drawn import spread_planes, unpack_boxes, unpack_planes
+from app.data.cache.drawn import NOTHING, put_planes, unpack_boxes, unpack_planes
 from app.data.cache.identity import digest
 from app.data.cache.plan import Preparation
 from app.data.cache.prepare import PreparationError, default_workers
@@ -98,12 +100,13 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         records = records_of(found)
         self.shape = _one_shape(records)
         self._images = Entries(index.stems, np.array([shard for shard, _ in found], dtype=np.int64), records)
-        present = [index.found[key] for key in self._drawn_keys if key is not None]
+        drawn = [None if key is None else index.found[key] for key in self._drawn_keys]
+        present = [entry for entry in drawn if entry is not None and entry[1]["length"] > NOTHING]
         shards = np.array([shard for shard, _ in present], dtype=np.int64)
         self._drawn = Entries(index.stems, shards, records_of(present))
         # Where a sample's masks are among all that was drawn; -1 where there are none.
-        drawn = np.array([key is not None for key in self._drawn_keys], dtype=bool)
-        self._drawn_at: list[int] = np.where(drawn, np.cumsum(drawn) - 1, -1).tolist()
+        count = itertools.count()
+        self._drawn_at = [-1 if one is None or one[1]["length"] <= NOTHING else next(count) for one in drawn]
         self._label = torch.from_numpy(_stacked(self.samples, "label", np.float32))
         self._annotated = torch.from_numpy(_stacked(self.samples, "annotated", np.bool_))
         self._region = torch.from_numpy(records["region"].astype(np.float32))
@@ -139,8 +142,8 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         """Read several samples: those of `__getitem__`, with a leading dimension B."""
         batch = self.read_planes(indices)
         planes, plane_at = batch.pop("planes"), batch.pop("plane_at")
-        shape = (len(indices), self._label.shape[1], *self.shape)
-        return {**batch, "mask": spread_planes(planes, plane_at, shape)}
+        mask = _room((len(indices), self._label.shape[1], *self.shape), zeros=True)
+        return {**batch, "mask": put_planes(mask, planes, plane_at)}
 
     def read_planes(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Read several samples, with masks as few bytes, which `spread_planes` makes masks of on any device.
@@ -183,14 +186,15 @@ class PreparedDataset(Dataset[dict[str, Any]]):
 
     def _images_of(self, places: Sequence[int]) -> Tensor:
         size = self.shape[0] * self.shape[1] * (1 if self.levels == 255 else 2)
-        rows = _empty((len(places), size))
+        room = _room((len(places) * size,))
+        written = memoryview(room.numpy())  # type: ignore[arg-type]  # arrays are buffers; cheaper than slices of tensors
         for place, at in enumerate(places):
             try:
                 data = self._images.read(at)
             except DamagedError as error:
                 data = self._again(at, self._images, at, error)
-            rows[place].copy_(data)
-        return rows.view(torch.uint8 if self.levels == 255 else torch.uint16).view(len(places), 1, *self.shape)
+            written[place * size : (place + 1) * size] = data
+        return room.view(torch.uint8 if self.levels == 255 else torch.uint16).view(len(places), 1, *self.shape)
 
     def _planes_of(self, places: Sequence[int]) -> tuple[Tensor, Tensor]:
         planes, plane_at = [], []
@@ -209,11 +213,11 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         if entry < 0:
             return None
         try:
-            return self._drawn.read(entry).numpy()
+            return np.frombuffer(self._drawn.read(entry), np.uint8)
         except DamagedError as error:
-            return self._again(at, self._drawn, entry, error).numpy()
+            return np.frombuffer(self._again(at, self._drawn, entry, error), np.uint8)
 
-    def _again(self, at: int, entries: Entries, entry: int, damage: DamagedError) -> Tensor:
+    def _again(self, at: int, entries: Entries, entry: int, damage: DamagedError) -> memoryview:
         """Make a damaged entry again, unless another process has, and read it from where it is then."""
         key = self._image_keys[at] if entries is self._images else self._drawn_keys[at]
         index = Index(self.folder)
@@ -269,11 +273,12 @@ def _one_shape(records: np.ndarray) -> tuple[int, int]:
     return (shapes[0][0], shapes[0][1]) if shapes else (0, 0)
 
 
-def _empty(shape: tuple[int, int]) -> Tensor:
+def _room(shape: tuple[int, ...], zeros: bool = False) -> Tensor:
     """Room for bytes; in a loader's worker process where the other process can read it without a further copy."""
     if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(shape[0] * shape[1])
+        # numpy asks for huge pages, which torch does not, and leaves zeros to the system until they are touched.
+        return torch.from_numpy((np.zeros if zeros else np.empty)(shape, np.uint8))
+    storage = torch.UntypedStorage._new_shared(math.prod(shape))  # zeros, since its file is new
     return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 HEAD = struct.Struct("<II")
+NOTHING = HEAD.size
+"""Length of what is kept where there are neither boxes nor masks."""
 
 
 def pack(mask: np.ndarray, boxes: np.ndarray, box_finding: np.ndarray) -> np.ndarray:
@@ -56,9 +58,13 @@ def spread_planes(planes: Tensor, plane_at: Tensor, shape: tuple[int, int, int, 
     Returns:
         uint8, 0 or 1.
     """
-    mask = torch.zeros(shape, dtype=torch.uint8, device=planes.device)
+    return put_planes(torch.zeros(shape, dtype=torch.uint8, device=planes.device), planes, plane_at)
+
+
+def put_planes(mask: Tensor, planes: Tensor, plane_at: Tensor) -> Tensor:
+    """As `spread_planes`, into a mask (B, C, H, W) of zeros."""
     if len(planes):
         bits = torch.arange(8, dtype=torch.uint8, device=planes.device)
-        pixels = (planes[:, :, None] >> bits & 1).flatten(1)[:, : shape[2] * shape[3]]
-        mask[plane_at[:, 0], plane_at[:, 1]] = pixels.view(-1, *shape[2:])
+        pixels = (planes[:, :, None] >> bits & 1).flatten(1)[:, : mask.shape[2] * mask.shape[3]]
+        mask[plane_at[:, 0], plane_at[:, 1]] = pixels.view(-1, *mask.shape[2:])
     return mask

@@ -1,16 +1,14 @@
-"""Read entries of shards as memory-mapped tensors, checking each the first time."""
+"""Read entries of shards as memory-mapped bytes, checking each the first time."""
 
 from __future__ import annotations
 
-import warnings
+import mmap
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-
-from app.data.cache.store import checksum
 
 
 class DamagedError(RuntimeError):
@@ -40,10 +38,10 @@ class Entries:
         self._checked = self._flags.numpy()
         # Not shared: other processes may still read the damaged place, and have to find that out.
         self._replaced: set[int] = set()
-        self._maps: dict[int, Tensor] = {}
+        self._maps: dict[int, memoryview] = {}
 
-    def read(self, at: int) -> Tensor:
-        """Bytes (N,) uint8 of one entry, of which nothing is copied: not to be written to.
+    def read(self, at: int) -> memoryview:
+        """Bytes of one entry, of which nothing is copied.
 
         Raises:
             DamagedError: where the checksum is another, or the file has become shorter.
@@ -75,8 +73,8 @@ class Entries:
             raise
         self._replaced.add(at)
 
-    def _check(self, at: int, data: Tensor) -> None:
-        if len(data) < self.lengths[at] or checksum(data.numpy()) != self.checksums[at]:
+    def _check(self, at: int, data: memoryview) -> None:
+        if len(data) < self.lengths[at] or zlib.crc32(data) != self.checksums[at]:
             place = f"{self.lengths[at]} bytes from {self.starts[at]} on"
             raise DamagedError(f"{self.stems[self.shards[at]]}.data: {place} are damaged")
 
@@ -84,15 +82,10 @@ class Entries:
         """Whether an entry is what a record of a shard says."""
         return self.stems[self.shards[at]] == stem and self.starts[at] == int(record["start"])
 
-    def _map(self, shard: int, stop: int) -> Tensor:
+    def _map(self, shard: int, stop: int) -> memoryview:
         mapped = self._maps.get(shard)
         if mapped is None or len(mapped) < stop:  # not opened yet, or it has grown since
-            path = Path(f"{self.stems[shard]}.data")
-            empty = not path.exists() or path.stat().st_size == 0
-            bytes_ = np.zeros(0, np.uint8) if empty else np.memmap(path, np.uint8, "r")
-            with warnings.catch_warnings():  # that nothing may be written to it, which nothing here does
-                warnings.simplefilter("ignore", UserWarning)
-                mapped = self._maps[shard] = torch.from_numpy(bytes_)
+            mapped = self._maps[shard] = _mapped(Path(f"{self.stems[shard]}.data"))
         return mapped
 
     def __getstate__(self) -> dict[str, Any]:
@@ -102,3 +95,10 @@ class Entries:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._checked = self._flags.numpy()
+
+
+def _mapped(path: Path) -> memoryview:
+    if not path.exists() or path.stat().st_size == 0:
+        return memoryview(b"")
+    with open(path, "rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
