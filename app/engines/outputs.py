@@ -29,7 +29,7 @@ class Outputs:
         located_finding: (M,) its finding.
         inside: (M, BINS) histogram of the map's probability over the pixels of the finding.
         outside: (M, BINS) the same over all other pixels.
-        loss: mean loss a batch, NaN where none was computed.
+        loss: mean over batches, weighted by their size; NaN where none was computed.
     """
 
     index: np.ndarray
@@ -71,6 +71,7 @@ class _Parts:
     inside: list[np.ndarray] = field(default_factory=list)
     outside: list[np.ndarray] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     seen: int = 0
 
 
@@ -130,6 +131,7 @@ class CollectOutputs:
         parts.seen += len(target.label)
         if self.loss is not None:
             parts.losses.append(float(self.loss(prediction, target)))
+            parts.sizes.append(len(target.label))
 
     def _joined(self) -> Outputs:
         parts = self._parts
@@ -141,7 +143,7 @@ class CollectOutputs:
             located_finding=np.concatenate(parts.finding),
             inside=np.concatenate(parts.inside),
             outside=np.concatenate(parts.outside),
-            loss=float(np.mean(parts.losses)) if parts.losses else float("nan"),
+            loss=float(np.average(parts.losses, weights=parts.sizes)) if parts.losses else float("nan"),
         )
 
 

@@ -1,0 +1,65 @@
+"""Which type is computed with, and that predictions come out in float32."""
+
+import pytest
+import torch
+
+from app.contract import Prediction
+from app.engines.device import MixedPrecisionInferer, computing_type, default_device
+from app.networks.se_densenet import SEDenseNet
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("name", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_named_precision_is_taken(name, expected):
+    assert computing_type(name, CPU) == expected
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_takes_what_the_processor_has(monkeypatch, native, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert computing_type("auto", CPU) == expected
+
+
+def test_float16_needs_a_gpu():
+    with pytest.raises(ValueError, match="float16 needs a GPU; on the CPU take auto, bfloat16 or float32"):
+        computing_type("float16", CPU)
+    assert computing_type("float16", torch.device("cuda")) == torch.float16
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="precision is one of auto, float32, bfloat16, float16, not 'half'"):
+        computing_type("half", CPU)
+
+
+def test_the_first_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert default_device() == CPU
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert default_device() == torch.device("cuda:0")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_predictions_are_float32_and_close_in_any_precision(precision):
+    torch.manual_seed(0)
+    network = SEDenseNet(2, blocks=(1, 1), growth=4, stem=8).eval()
+    image = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        exact = network(image)
+        prediction = MixedPrecisionInferer(precision, CPU)(image, network)
+    assert isinstance(prediction, Prediction)
+    assert prediction.score.dtype == prediction.map.dtype == torch.float32
+    # bfloat16 keeps 8 bits; a few layers lose a few of them.
+    torch.testing.assert_close(prediction.map, exact.map, atol=1e-6 if precision == "float32" else 0.1, rtol=0)
+
+
+def test_the_network_sees_channels_last_and_the_type_asked_for():
+    seen = []
+
+    def network(image: torch.Tensor) -> Prediction:
+        seen.append((image.is_contiguous(memory_format=torch.channels_last), torch.is_autocast_enabled("cpu")))
+        return Prediction(image.mean(dim=(2, 3)), image)
+
+    for precision in ("float32", "bfloat16"):
+        MixedPrecisionInferer(precision, CPU)(torch.rand(2, 1, 8, 8), network)
+    assert seen == [(True, False), (True, True)]
