@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,26 +61,19 @@ def write_metrics(result: Metrics, path: Path) -> None:
     path.write_text(json.dumps(_without_nan(result), indent=2) + "\n")
 
 
-def flat(result: Metrics, prefix: str = "") -> dict[str, float]:
+def flat(result: Metrics) -> dict[str, float]:
     """Every ``value`` under its path, as MLflow's metrics want it: ``auc.Nodule``, ``auc_by_view.AP.macro``."""
-    found: dict[str, float] = {}
-    for name, entry in result.items():
-        if isinstance(entry, dict) and "value" in entry:
-            found[f"{prefix}{name}"] = entry["value"]
-        elif isinstance(entry, dict):
-            found.update(flat(entry, f"{prefix}{name}."))
-    return {name: value for name, value in found.items() if value is not None and not np.isnan(value)}
+    return {".".join(path): entry["value"] for path, entry in _defined(result)}
 
 
 def table(result: Metrics) -> str:
     """A plain table of the values for a terminal, one row a measure and finding."""
     rows: list[tuple[str, str]] = []
-    for name, value in flat(result).items():
-        entry = _entry(result, name)
+    for path, entry in _defined(result):
         limits = f"  [{entry['lower']:.3f}, {entry['upper']:.3f}]" if _has_limits(entry) else ""
         cases = f"  n = {entry['present']} present, {entry['absent']} absent" if "absent" in entry else ""
         cases = cases or (f"  n = {entry['images']} images" if "images" in entry else "")
-        rows.append((name.replace(".", " "), f"{value:.3f}{limits}{cases}"))
+        rows.append((" ".join(path), f"{entry['value']:.3f}{limits}{cases}"))
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
 
@@ -109,11 +102,13 @@ def _dice(outputs: Outputs, findings: Sequence[str], thresholds: Sequence[float]
     return entries
 
 
-def _entry(result: Metrics, name: str) -> Metrics:
-    entry = result
-    for part in name.split("."):
-        entry = entry[part]
-    return entry
+def _defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metrics]]:
+    """Every entry with a value that is defined, under its path of names (which may hold dots themselves)."""
+    for name, entry in result.items():
+        if isinstance(entry, dict) and "value" not in entry:
+            yield from _defined(entry, (*path, name))
+        elif isinstance(entry, dict) and not np.isnan(entry["value"]):
+            yield (*path, name), entry
 
 
 def _has_limits(entry: Metrics) -> bool:
