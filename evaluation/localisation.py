@@ -7,6 +7,7 @@ the box is at least T. Overlaps here are exact areas: a patch that a box covers 
 An item is one finding of one image whose location was annotated.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,11 +104,14 @@ def boxes_on_grid(box: ArrayLike, item: ArrayLike, region: ArrayLike, grid: tupl
     columns = _covered(start[:, 0], size[:, 0], grid[1])
     rows = _covered(start[:, 1], size[:, 1], grid[0])
     coverage = np.zeros((len(regions), *grid))
-    np.add.at(coverage, items, rows[:, :, None] * columns[:, None, :])
+    # Boxes go in by rounds, each with at most one box an item; nearly always one round is all.
+    for chosen in _rounds(items):
+        coverage[items[chosen]] += rows[chosen, :, None] * columns[chosen, None, :]
+    np.minimum(coverage, 1.0, out=coverage)
     outside = np.bincount(
         items, weights=size.prod(axis=1) - rows.sum(axis=1) * columns.sum(axis=1), minlength=len(regions)
     )
-    return GridTruth(np.minimum(coverage, 1.0), np.maximum(outside, 0.0))
+    return GridTruth(coverage, np.maximum(outside, 0.0))
 
 
 def region_overlap(value: ArrayLike, truth: GridTruth, threshold: float = 0.5) -> RegionOverlap:
@@ -195,6 +199,15 @@ def pointing_hits(value: ArrayLike, truth: GridTruth, covered: float = 0.5) -> F
     highest = values == values.max(axis=1, keepdims=True)
     hit = (highest & (coverage >= covered)).sum(axis=1) / highest.sum(axis=1)
     return np.where(coverage.sum(axis=1) + truth.outside > 0, hit, np.nan)
+
+
+def _rounds(items: IntArray) -> Iterator[IntArray]:
+    """Boxes parted so that no part names an item twice."""
+    left = np.arange(len(items))
+    while left.size:
+        _, first = np.unique(items[left], return_index=True)
+        yield left[first]
+        left = np.delete(left, first)
 
 
 def _covered(start: FloatArray, size: FloatArray, cells: int) -> FloatArray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import FloatArray, IntArray, require_dimensions
+from evaluation.cases import BoolArray, FloatArray, IntArray, require_dimensions
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,20 @@ def components(value: ArrayLike, region: ArrayLike, threshold: float) -> Marks:
     """
     values = np.asarray(value, dtype=np.float64)
     require_dimensions(values, 3, "value")
-    number, count = label_components(values >= threshold)
-    image, row, column = np.nonzero(number >= 0)
-    belongs = number[image, row, column]
-    size = np.bincount(belongs, minlength=count)
-    centre_row, centre_column = (np.bincount(belongs, weights=place, minlength=count) / size for place in (row, column))
+    runs = _runs(values >= threshold)
+    number, count = _numbered(runs)
+    length = runs.stop - runs.start
+    size = np.bincount(number, weights=length, minlength=count)
+    row, left = runs.start // runs.stride, runs.start % runs.stride
+    per_image = values.shape[1] + 1
+    in_row = np.bincount(number, weights=(row % per_image) * length, minlength=count) / size
+    in_column = np.bincount(number, weights=(left + (length - 1) / 2) * length, minlength=count) / size
     score = np.full(count, -np.inf)
-    np.maximum.at(score, belongs, values[image, row, column])
-    of_image = np.zeros(count, dtype=np.int64)
-    of_image[belongs] = image
-    x, y = _in_pixels(of_image, centre_row, centre_column, region, values.shape[1:])
-    return Marks(of_image, x, y, score)
+    np.maximum.at(score, number, _highest(values, runs))
+    image = np.zeros(count, dtype=np.int64)
+    image[number] = row // per_image
+    x, y = _in_pixels(image, in_row, in_column, region, values.shape[1:])
+    return Marks(image, x, y, score)
 
 
 def label_components(mask: ArrayLike) -> tuple[IntArray, int]:
@@ -87,17 +90,51 @@ def label_components(mask: ArrayLike) -> tuple[IntArray, int]:
     """
     inside = np.asarray(mask, dtype=bool)
     require_dimensions(inside, 3, "mask")
-    # A blank column parts the rows and a blank row the masks once everything is one line.
-    line = np.pad(inside, ((0, 0), (0, 1), (0, 1))).ravel().astype(np.int8)
-    stride = inside.shape[2] + 1
-    change = np.diff(line, prepend=0, append=0)
-    start, stop = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
-    joined = _joined(start, stop, stride)
-    _, number = np.unique(joined, return_inverse=True)
-    labels = np.full(line.shape, -1, dtype=np.int64)
-    labels[line.astype(bool)] = np.repeat(number, stop - start)
-    padded = labels.reshape(len(inside), inside.shape[1] + 1, stride)
-    return padded[:, :-1, :-1], int(number.max()) + 1 if number.size else 0
+    runs = _runs(inside)
+    number, count = _numbered(runs)
+    labels = np.full(len(inside) * (inside.shape[1] + 1) * runs.stride, -1, dtype=np.int64)
+    padded = labels.reshape(len(inside), inside.shape[1] + 1, runs.stride)
+    padded[:, :-1, :-1][inside] = np.repeat(number, runs.stop - runs.start)
+    return padded[:, :-1, :-1], count
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Runs of marked pixels in all rows of all masks, which lie behind each other in one line.
+
+    A blank column parts the rows and a blank row the masks.
+    """
+
+    start: IntArray
+    stop: IntArray
+    stride: int
+
+
+def _runs(inside: BoolArray) -> _Runs:
+    line = np.zeros((len(inside), inside.shape[1] + 1, inside.shape[2] + 1), dtype=bool)
+    line[:, :-1, :-1] = inside
+    flat = line.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat.size and flat[0]:
+        changes = np.concatenate([[0], changes])
+    return _Runs(changes[::2], changes[1::2], inside.shape[2] + 1)
+
+
+def _highest(values: FloatArray, runs: _Runs) -> FloatArray:
+    """Highest value of each run."""
+    if not len(runs.start):
+        return np.zeros(0)
+    line = np.zeros((len(values), values.shape[1] + 1, runs.stride))
+    line[:, :-1, :-1] = values
+    limits = np.stack([runs.start, runs.stop], axis=1).ravel()
+    return np.asarray(np.maximum.reduceat(line.ravel(), limits)[::2])
+
+
+def _numbered(runs: _Runs) -> tuple[IntArray, int]:
+    """The number of each run's region, and how many regions there are."""
+    joined = _joined(runs.start, runs.stop, runs.stride)
+    first = joined == np.arange(len(joined))
+    return (np.cumsum(first) - 1)[joined], int(first.sum())
 
 
 def _joined(start: IntArray, stop: IntArray, stride: int) -> IntArray:
