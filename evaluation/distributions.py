@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 
 from evaluation.cases import Interval
@@ -46,6 +47,7 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
     return _bisect(lambda x: regularised_beta(x, a, b), probability, 0.0, 1.0)
 
 
+@lru_cache(maxsize=1024)
 def t_quantile(level: float, freedom: int) -> float:
     """Student's t: how many standard errors a two-sided interval of confidence ``level`` reaches to each side.
 
