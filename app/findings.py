@@ -17,9 +17,13 @@ NO_FINDING = "No Finding"
 
 TUBES = ("Chest Drain", "Nasogastric Tube", "Endotracheal Tube", "Tracheostomy Tube")
 
+LUNGS = "Lungs"
+"""No finding but an organ: both lungs, the parts behind the heart included; present in every radiograph."""
+
 VOCABULARY = (
     "Aortic Enlargement",
     "Atelectasis",
+    "Bronchiectasis",
     "Calcification",
     "Cardiomegaly",
     "Consolidation",
@@ -29,11 +33,13 @@ VOCABULARY = (
     "Enlarged Cardiomediastinum",
     "Fibrosis",
     "Fracture",
+    "Granuloma",
     "Hernia",
     "Infiltration",
     "Interstitial Lung Disease",
     "Lung Lesion",
     "Lung Opacity",
+    LUNGS,
     "Mass",
     "Mediastinal Widening",
     "Nodule",
@@ -42,6 +48,7 @@ VOCABULARY = (
     "Pleural Other",
     "Pleural Thickening",
     "Pneumonia",
+    "Pneumoperitoneum",
     "Pneumothorax",
     "Support Devices",
     *TUBES,
@@ -52,16 +59,28 @@ VOCABULARY = (
 _SPELLINGS = {
     "airspace opacity": "Lung Opacity",
     "chest drain tube": "Chest Drain",
+    "chest tube": "Chest Drain",
+    "enlarged cardiom.": "Enlarged Cardiomediastinum",
+    "et tube": "Endotracheal Tube",
+    "fractures": "Fracture",
+    "granulomas": "Granuloma",
+    "hiatal hernia": "Hernia",
     "ild": "Interstitial Lung Disease",
     "infiltrate": "Infiltration",
-    "nodule/mass": "Nodule or Mass",
+    "infiltrates": "Infiltration",
+    "lung nodule": "Nodule",
+    "mediastinal enlargement": "Mediastinal Widening",
     "ng tube": "Nasogastric Tube",
+    "nodule/mass": "Nodule or Mass",
+    "normal": NO_FINDING,
     "nsg tube": "Nasogastric Tube",
     "oedema": "Edema",
     "opacity": "Lung Opacity",
     "pleural effusion": "Effusion",
-    "pleural thickening": "Pleural Thickening",
+    "pulmonary edema": "Edema",
     "pulmonary fibrosis": "Fibrosis",
+    "pulmonary mass": "Mass",
+    "pulmonary nodule": "Nodule",
 }
 
 

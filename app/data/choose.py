@@ -1,4 +1,4 @@
-"""A datalist with some of its findings only."""
+"""A datalist with some of its findings or some of its items only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.data.item import Datalist, Item
+from app.data.stored import with_counts
 from app.findings import canonical, require_known
 
 
@@ -45,3 +46,30 @@ def _with_findings(
         mask={finding: mask for finding, mask in item.mask.items() if finding in wanted} if item.mask else item.mask,
         annotated=tuple(finding for finding in item.annotated if finding in wanted) if item.annotated else (),
     )
+
+
+def first_of_studies(datalist: Datalist) -> Datalist:
+    """The first image of each study, in the order of the datalist; an item without a study is a study of its own."""
+    seen: set[tuple[str, str]] = set()
+    sections: dict[str, list[Item]] = {}
+    for section, items in datalist.sections.items():
+        sections[section] = kept = []
+        for item in items:
+            study = (item.patient, item.study)
+            if not item.study or study not in seen:
+                seen.add(study)
+                kept.append(item)
+    return _fewer(datalist, sections, "left out: images of a study beside its first")
+
+
+def with_views(datalist: Datalist, views: Sequence[str], keep: bool) -> Datalist:
+    """The items of some views alone or, where not ``keep``, all others."""
+    sections = {
+        section: [item for item in items if (item.view in views) == keep] for section, items in datalist.sections.items()
+    }
+    return _fewer(datalist, sections, "left out: images of other views")
+
+
+def _fewer(datalist: Datalist, sections: dict[str, list[Item]], what: str) -> Datalist:
+    left_out = sum(map(len, datalist.sections.values())) - sum(map(len, sections.values()))
+    return with_counts(replace(datalist, sections=sections), {what: left_out})

@@ -16,8 +16,13 @@ _JPEG = b"\xff\xd8"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
+def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES, parts: int = 1) -> dict[str, Path]:
     """Image files in a folder and all folders below it, by file name.
+
+    Args:
+        folder: where to look.
+        suffixes: of the files that count.
+        parts: how many of a path's last parts make its name: 2 for ``study/image.png``.
 
     Raises:
         ValueError: no such folder, no image in it, or two files of one name (which is meant cannot be known).
@@ -25,17 +30,24 @@ def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dic
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of images.")
     found: dict[str, Path] = {}
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in os.walk(folder.absolute() if parts > 1 else folder):
         folders.sort()
         for name in sorted(names):
             if not name.lower().endswith(suffixes):
                 continue
-            if name in found:
-                raise ValueError(f"{folder}: two files are named {name!r}: {found[name]} and {Path(base, name)}.")
-            found[name] = Path(base, name)
+            path = Path(base, name)
+            key = last_parts(path.as_posix(), parts)
+            if key in found:
+                raise ValueError(f"{folder}: two files are named {key!r}: {found[key]} and {path}.")
+            found[key] = path
     if not found:
         raise ValueError(f"{folder}: holds no image ({', '.join(suffixes)}).")
     return found
+
+
+def last_parts(path: str, parts: int) -> str:
+    """The last parts of a path with forward slashes, joined by them."""
+    return path.rsplit("/", parts)[-1] if parts == 1 else "/".join(path.split("/")[-parts:])
 
 
 def relative_image(image: Path, datalist: Path) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.data.images import IMAGE_SUFFIXES, find_images, image_sizes, relative_image
-from app.data.item import Box, Datalist, Item
+from app.data.images import IMAGE_SUFFIXES, find_images, image_sizes, last_parts, relative_image
+from app.data.item import Box, Datalist, Item, RunLengths
+
+Frame = tuple[int, int] | Mapping[str, tuple[int, int]]
+"""(height, width) in whose pixels boxes and run lengths are: one for all images, or one an image by its bare name."""
 
 
-def with_images(datalist: Datalist, folder: Path | None, out: Path, frame: tuple[int, int] | None = None) -> Datalist:
+def with_images(
+    datalist: Datalist, folder: Path | None, out: Path, frame: Frame | None = None, parts: int = 1
+) -> Datalist:
     """A data set's items that have an image in a folder, named as a datalist at ``out`` names them.
 
     Args:
@@ -19,8 +24,9 @@ def with_images(datalist: Datalist, folder: Path | None, out: Path, frame: tuple
             as well (``1.dcm`` may be stored as ``1.png``).
         folder: searched with all folders below it; None keeps every item and its bare name, for counting and planning.
         out: where the datalist will be written.
-        frame: (height, width) in whose pixels the boxes are; they are scaled to each stored image's size. None: boxes
-            are in the stored image's pixels already.
+        frame: in whose pixels boxes and run lengths are; they are scaled to each stored image's size. None: they are
+            in the stored image's pixels already.
+        parts: how many of a path's last parts make an image's name: 2 for ``study/image.png``.
 
     Returns:
         A new datalist; the counts in its provenance tell what was left out on either side.
@@ -30,19 +36,20 @@ def with_images(datalist: Datalist, folder: Path | None, out: Path, frame: tuple
     """
     if folder is None:
         return datalist
-    return place_images(*keep_stored(datalist, folder), out, frame)
+    return place_images(*keep_stored(datalist, folder, parts), out, frame)
 
 
-def keep_stored(datalist: Datalist, folder: Path) -> tuple[Datalist, dict[str, Path]]:
+def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
     """The first half of :func:`with_images`: the items that have an image, still by bare name, and their files."""
-    files = find_images(folder)
+    files = find_images(folder, parts=parts)
     by_stem = {stem(name): path for name, path in files.items()}
     stored: dict[str, Path] = {}
     sections: dict[str, list[Item]] = {}
     for name, items in datalist.sections.items():
         sections[name] = []
         for item in items:
-            path = files.get(item.image) or by_stem.get(stem(item.image))
+            name_of = item.image if parts == 1 else last_parts(item.image, parts)
+            path = files.get(name_of) or by_stem.get(stem(name_of))
             if path is not None:
                 stored[item.image] = path
                 sections[name].append(item)
@@ -57,15 +64,24 @@ def keep_stored(datalist: Datalist, folder: Path) -> tuple[Datalist, dict[str, P
 
 
 def place_images(
-    datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: tuple[int, int] | None = None
+    datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: Frame | None = None
 ) -> Datalist:
-    """The second half of :func:`with_images`: name images relative to ``out``, boxes in the stored images' pixels."""
-    boxed = [item for items in datalist.sections.values() for item in items if item.boxes]
-    sizes = image_sizes(stored[item.image] for item in boxed) if frame is not None else {}
-    sections = {
-        section: [_placed(item, stored[item.image], sizes.get(stored[item.image]), out, frame) for item in items]
-        for section, items in datalist.sections.items()
-    }
+    """The second half of :func:`with_images`: name images relative to ``out``, locations in the stored images' pixels.
+
+    Raises:
+        ValueError: an image header that cannot be read, or an image with locations that ``frame`` does not have.
+    """
+    located = [item for items in datalist.sections.values() for item in items if item.boxes or item.mask]
+    sizes = image_sizes(stored[item.image] for item in located) if frame is not None else {}
+    sections: dict[str, list[Item]] = {}
+    for section, items in datalist.sections.items():
+        sections[section] = placed = []
+        for item in items:
+            path = stored[item.image]
+            one = replace(item, image=relative_image(path, out))
+            if frame is not None and path in sizes:
+                one.boxes, one.mask = _scaled(item, _frame_of(item, frame), sizes[path])
+            placed.append(one)
     return replace(datalist, sections=sections)
 
 
@@ -117,12 +133,23 @@ def stem(name: str) -> str:
     return name[: -max(map(len, suffix))] if suffix else name
 
 
-def _placed(
-    item: Item, path: Path, size: tuple[int, int] | ValueError | None, out: Path, frame: tuple[int, int] | None
-) -> Item:
+def _frame_of(item: Item, frame: Frame) -> tuple[int, int]:
+    if not isinstance(frame, Mapping):
+        return frame
+    if item.image not in frame:
+        raise ValueError(f"{item.image}: the table of the images' sizes does not have it.")
+    return frame[item.image]
+
+
+def _scaled(
+    item: Item, frame: tuple[int, int], size: tuple[int, int] | ValueError
+) -> tuple[tuple[Box, ...], Mapping[str, str | RunLengths]]:
+    from app.data.run_lengths import resized
+
     if isinstance(size, ValueError):
         raise size
-    placed = replace(item, image=relative_image(path, out))
-    if size is not None and frame is not None:
-        placed.boxes = tuple(scaled_box(box, frame, size) for box in item.boxes)
-    return placed
+    boxes = tuple(scaled_box(box, frame, size) for box in item.boxes)
+    masks = {
+        finding: resized(mask, size) if isinstance(mask, RunLengths) else mask for finding, mask in item.mask.items()
+    }
+    return boxes, masks
