@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 import zlib
@@ -144,13 +145,17 @@ class Index:
 
     def refresh(self) -> None:
         """Take in records that were added since the last call; those whose data are missing do not count."""
-        for path in sorted(self.folder.glob("*.records")):
-            if path.name not in self._seen:
-                self._seen[path.name] = (len(self.stems), 0)
-                self.stems.append(path.with_suffix(""))
-            shard, done = self._seen[path.name]
+        names = os.listdir(self.folder) if self.folder.is_dir() else []  # noqa: PTH208  asked for once an image
+        for name in sorted(name for name in names if name.endswith(".records")):
+            if name not in self._seen:
+                self._seen[name] = (len(self.stems), 0)
+                self.stems.append((self.folder / name).with_suffix(""))
+            shard, done = self._seen[name]
+            if done >= ENTRIES * RECORD.itemsize:  # it is full
+                continue
+            path = self.folder / name
             if path.stat().st_size - done >= RECORD.itemsize:
-                self._seen[path.name] = (shard, done + self._read(path, shard, done))
+                self._seen[name] = (shard, done + self._read(path, shard, done))
 
     def _read(self, path: Path, shard: int, start: int) -> int:
         with open(path, "rb") as file:
