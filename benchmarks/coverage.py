@@ -1,6 +1,6 @@
 """Do the 95% intervals cover the truth in 95% of samples, and are p-values uniform when nothing differs?
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py [--sets 2000] [--write docs/evaluation.md]
+    OMP_NUM_THREADS=1 python -m benchmarks.coverage [--sets 2000] [--write docs/evaluation.md]
 
 Every line draws that many samples from a population whose truth is known and counts how many intervals hold it. With
 2,000 sets a count has a standard error of half a point. ``--write`` puts the tables between the markers of the file.

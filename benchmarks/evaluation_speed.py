@@ -1,12 +1,14 @@
 """Speed of the evaluation package against plainer ways, each pair in the same run and with the same results.
 
-    OMP_NUM_THREADS=1 python benchmarks/evaluation_speed.py
+    OMP_NUM_THREADS=1 python -m benchmarks.evaluation_speed [--write docs/evaluation.md]
 
 Times are processor seconds, the best of a few repetitions. Everything runs on one core.
 """
 
+import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +22,7 @@ from evaluation.resampling import bootstrap_auc, patient_weights
 
 T = TypeVar("T")
 FINDINGS = 14
+MARKERS = "<!-- speed: begin -->", "<!-- speed: end -->"
 
 
 def seconds(work: Callable[[], T], repetitions: int) -> tuple[float, T]:
@@ -140,12 +143,17 @@ def row(name: str, other: str, slow: float, fast: float, wanted: int) -> str:
 
 
 def main() -> None:
-    print("| what | against | theirs | ours | times faster | wanted |\n|---|---|---|---|---|---|")
-    for n in (10_000, 112_120):
-        for decimals in (None, 3):
-            print(auc_with_interval(n, decimals), flush=True)
-    print(clustered_bootstrap(), flush=True)
-    print(localisation(), flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", type=Path)
+    path = parser.parse_args().write
+    lines = ["| what | against | theirs | ours | times faster | wanted |", "|---|---|---|---|---|---|"]
+    lines += [auc_with_interval(n, decimals) for n in (10_000, 112_120) for decimals in (None, 3)]
+    lines += [clustered_bootstrap(), localisation()]
+    print("\n".join(lines))
+    if path:
+        text = path.read_text(encoding="utf-8")
+        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
+        path.write_text("\n".join([before + MARKERS[0], *lines, MARKERS[1] + after]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FindingResult, FloatArray, Interval, checked_cases, require_dimensions
-from evaluation.delong import AreaCovariance, area_covariance, area_result, area_variance, auc_interval
+from evaluation.delong import AreaCovariance, area_covariance, area_variance
 from evaluation.distributions import normal_quantile, two_sided_p
 
 
@@ -69,11 +69,11 @@ def compare_unpaired(
         second_label: (M,) labels of B's cases.
         level: confidence.
     """
-    variance = area_variance(first, first_label).variance + area_variance(second, second_label).variance
-    areas = auc_interval(first, first_label, level=level), auc_interval(second, second_label, level=level)
-    if math.isnan(areas[0].value) or math.isnan(areas[1].value):
-        return _undefined(*areas)
-    return _compared(*areas, variance, level)
+    one, two = area_variance(first, first_label), area_variance(second, second_label)
+    if math.isnan(one.auc) or math.isnan(two.auc):
+        return _undefined(one.result(level), two.result(level))
+    variance, trials = one.variance + two.variance, min(one.trials, two.trials)
+    return _compared(one.result(level), two.result(level), variance, trials, level)
 
 
 def compare_areas(
@@ -102,11 +102,12 @@ def compared(areas: AreaCovariance, first: int, second: int, level: float = 0.95
         level: confidence.
     """
     pair = [first, second]
-    one, two = (area_result(float(areas.auc[k]), float(areas.covariance[k, k]), areas.counts[k], level) for k in pair)
+    one, two = (areas.result(k, level) for k in pair)
     if math.isnan(one.value) or math.isnan(two.value):
         return _undefined(one, two)
     contrast = np.array([1.0, -1.0])
-    return _compared(one, two, float(contrast @ areas.covariance[np.ix_(pair, pair)] @ contrast), level)
+    variance = float(contrast @ areas.covariance[np.ix_(pair, pair)] @ contrast)
+    return _compared(one, two, variance, min(areas.trials[first], areas.trials[second]), level)
 
 
 def no_difference(first: FindingResult, second: FindingResult) -> AucComparison:
@@ -125,11 +126,10 @@ def rank_alike(first: FloatArray, second: FloatArray) -> bool:
     return bool(np.array_equal(*rises) and np.all(two[1:] >= two[:-1]))
 
 
-def _compared(first: FindingResult, second: FindingResult, variance: float, level: float) -> AucComparison:
+def _compared(first: FindingResult, second: FindingResult, variance: float, trials: int, level: float) -> AucComparison:
     value = first.value - second.value
-    rarer = min(first.present, first.absent, second.present, second.absent)
     if not variance > 1e-30:  # what rounding leaves of zero
-        return AucComparison(first, second, _hybrid(first, second), math.nan, _sign_test(value, rarer))
+        return AucComparison(first, second, _hybrid(first, second), math.nan, _sign_test(value, trials))
     error = math.sqrt(variance)
     half = normal_quantile(level) * error
     limits = Interval(value, max(value - half, -1.0), min(value + half, 1.0))

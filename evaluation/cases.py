@@ -1,6 +1,7 @@
 """What every measurement shares: checked scores and labels, and the small records that are returned."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,12 +102,13 @@ def checked_labels(label: ArrayLike) -> Labels:
     """Labels split into present and absent.
 
     Args:
-        label: any shape; 1 present, 0 absent, negative (-1 uncertain, -2 not said) or NaN unknown.
+        label: any shape; 1 present, 0 absent, negative (-1 uncertain, -2 not said) or NaN unknown. Text, as attributes
+            of a table are, is read as numbers.
 
     Raises:
         ValueError: a label lies between 0 and 1 or above 1: a certainty is not a truth to be measured against.
     """
-    values = np.asarray(label)
+    values = as_numbers(label)
     present, absent = values == 1, values == 0
     odd = (values > 0) & ~present
     if odd.any():
@@ -115,6 +117,20 @@ def checked_labels(label: ArrayLike) -> Labels:
             f"the first is {values[odd].flat[0]}"
         )
     return Labels(np.asarray(present), np.asarray(absent))
+
+
+def as_numbers(value: ArrayLike) -> NDArray[Any]:
+    """Values as they are, but text as float64: empty text is NaN.
+
+    Raises:
+        ValueError: text that is no number.
+    """
+    values = np.asarray(value)
+    if values.dtype.kind not in "USO":
+        return values
+    return np.array([np.nan if x is None or x == "" else float(x) for x in values.ravel().tolist()]).reshape(
+        values.shape
+    )
 
 
 def checked_cases(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, Labels]:

@@ -13,9 +13,9 @@ from evaluation.cases import BoolArray, FindingResult, IntArray, Interval, TextA
 from evaluation.delong import AreaCovariance, area_covariance, bounded_interval
 from evaluation.distributions import normal_quantile, two_sided_p
 from evaluation.means import ratio_difference, ratio_interval
+from evaluation.patients import patient_numbers
 from evaluation.permutation import holm, paired_ratio_permutation_test
 from evaluation.predictions import PredictionTable
-from evaluation.resampling import patient_numbers
 
 MACRO = "macro average"
 SHOWN = 3  # examples of what differs in a refusal

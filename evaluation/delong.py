@@ -6,7 +6,7 @@ patients have several cases, terms are summed by patient first (Obuchowski, Biom
 
 Where the variance says nothing: with one case of a class it is undefined, and with areas of 0 or 1 or constant scores
 it is 0, which would claim certainty. The interval then is Clopper and Pearson's for as many trials as the rarer class
-has cases: no score whose area is A has a variance above A (1 - A) / min(present, absent).
+has cases (or patients): no score whose area is A has a variance above A (1 - A) / min(present, absent).
 """
 
 import math
@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import (
-    AnyArray,
     Counts,
     FindingResult,
     FloatArray,
+    IntArray,
     Interval,
     Labels,
     checked_cases,
@@ -28,6 +28,7 @@ from evaluation.cases import (
     require_dimensions,
 )
 from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.patients import patient_numbers
 from evaluation.roc import placements, tied_counts
 
 
@@ -39,6 +40,15 @@ class AreaVariance:
     variance: float
     counts: Counts
 
+    @property
+    def trials(self) -> int:
+        """Cases of the rarer class."""
+        return min(self.counts.present, self.counts.absent)
+
+    def result(self, level: float = 0.95) -> FindingResult:
+        """The area with its interval and counts."""
+        return _result(self.auc, self.variance, self.counts, self.trials, level)
+
 
 @dataclass(frozen=True)
 class AreaCovariance:
@@ -48,11 +58,17 @@ class AreaCovariance:
         auc: (K,), NaN where a class is missing.
         covariance: (K, K), NaN in rows and columns with fewer than two cases of a class.
         counts: K of them.
+        trials: K numbers of patients that have a case of the rarer class; without patients, of such cases.
     """
 
     auc: FloatArray
     covariance: FloatArray
     counts: tuple[Counts, ...]
+    trials: tuple[int, ...]
+
+    def result(self, k: int, level: float = 0.95) -> FindingResult:
+        """The k-th area with its interval and counts."""
+        return _result(float(self.auc[k]), float(self.covariance[k, k]), self.counts[k], self.trials[k], level)
 
 
 def area_variance(score: ArrayLike, label: ArrayLike) -> AreaVariance:
@@ -87,10 +103,9 @@ def auc_interval(
         the rest. NaN where a class is missing.
     """
     if patient is None:
-        area = area_variance(score, label)
-        return area_result(area.auc, area.variance, area.counts, level)
+        return area_variance(score, label).result(level)
     areas = area_covariance(np.asarray(score)[:, None], np.asarray(label)[:, None], patient)
-    return area_result(float(areas.auc[0]), float(areas.covariance[0, 0]), areas.counts[0], level)
+    return areas.result(0, level)
 
 
 def auc_intervals(
@@ -100,12 +115,9 @@ def auc_intervals(
     values, labels = checked_cases(score, label)
     require_dimensions(values, 2, "score")
     if patient is None:
-        areas = [_area_variance(values[:, c], _column(labels, c)) for c in range(values.shape[1])]
-        return tuple(area_result(area.auc, area.variance, area.counts, level) for area in areas)
+        return tuple(_area_variance(values[:, c], _column(labels, c)).result(level) for c in range(values.shape[1]))
     together = area_covariance(values, label, patient)
-    variance = np.diag(together.covariance)
-    cells = zip(together.auc.tolist(), variance.tolist(), together.counts, strict=True)
-    return tuple(area_result(area, spread, counts, level) for area, spread, counts in cells)
+    return tuple(together.result(c, level) for c in range(values.shape[1]))
 
 
 def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None) -> AreaCovariance:
@@ -127,10 +139,14 @@ def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | Non
         raise ValueError(f"scores have shape {values.shape} and labels {known.shape}; they must be the same")
     parts = [_influence(values[:, k], _column(labels, k)) for k in range(values.shape[1])]
     influence = np.stack([part for _, part in parts], axis=1)
+    columns = [_column(labels, k) for k in range(values.shape[1])]
+    counts = tuple(column.counts() for column in columns)
+    trials = tuple(min(count.present, count.absent) for count in counts)
     if patient is not None:
-        influence = _summed_by_patient(influence, np.asarray(patient))
-    counts = tuple(_column(labels, k).counts() for k in range(values.shape[1]))
-    return AreaCovariance(np.array([area for area, _ in parts]), influence.T @ influence, counts)
+        patients, number = patient_numbers(patient, len(values))
+        influence = _summed_by_patient(influence, patients, number)
+        trials = tuple(min(len(np.unique(number[chosen])) for chosen in (c.present, c.absent)) for c in columns)
+    return AreaCovariance(np.array([area for area, _ in parts]), influence.T @ influence, counts, trials)
 
 
 def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
@@ -158,11 +174,10 @@ def bounded_interval(value: float, variance: float, level: float) -> Interval:
     return Interval(value, _expit(logit - reach), _expit(logit + reach))
 
 
-def area_result(area: float, variance: float, counts: Counts, level: float) -> FindingResult:
+def _result(area: float, variance: float, counts: Counts, trials: int, level: float) -> FindingResult:
     """An area with the interval that its variance gives; see the module for areas whose variance says nothing."""
-    rarer = min(counts.present, counts.absent)
-    if rarer and not variance > 0:
-        interval = exact_interval(area * rarer, rarer, level)
+    if trials and not variance > 0 and not math.isnan(area):
+        interval = exact_interval(area * trials, trials, level)
     else:
         interval = bounded_interval(area, variance, level)
     return FindingResult(area, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
@@ -215,11 +230,8 @@ def _influence(score: FloatArray, labels: Labels) -> tuple[float, FloatArray]:
     return area, influence
 
 
-def _summed_by_patient(influence: FloatArray, patient: AnyArray) -> FloatArray:
-    """(N, K) in, (patients, K) out, scaled by P / (P - 1) as a variance of sums is."""
-    if patient.shape != influence.shape[:1]:
-        raise ValueError(f"patients have shape {patient.shape}, but there are {len(influence)} cases")
-    names, number = np.unique(patient, return_inverse=True)
-    columns = [np.bincount(number, weights=column, minlength=len(names)) for column in influence.T]
-    scale = len(names) / (len(names) - 1) if len(names) > 1 else math.nan
+def _summed_by_patient(influence: FloatArray, patients: int, number: IntArray) -> FloatArray:
+    """(N, K) in, (P, K) out, scaled by P / (P - 1) as a variance of sums is."""
+    columns = [np.bincount(number, weights=column, minlength=patients) for column in influence.T]
+    scale = patients / (patients - 1) if patients > 1 else math.nan
     return np.asarray(np.stack(columns, axis=1) * math.sqrt(scale), dtype=np.float64)

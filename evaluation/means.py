@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.cases import Interval, require_dimensions
 from evaluation.distributions import t_quantile
-from evaluation.resampling import patient_numbers
+from evaluation.patients import patient_numbers
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FloatArray, IntArray, require_dimensions
-from evaluation.resampling import patient_numbers
+from evaluation.patients import patient_numbers
 
 EXACT_UP_TO = 12  # patients; 4,096 swaps are enumerated, more are sampled
 SWAPS_AT_ONCE = 256

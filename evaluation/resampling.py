@@ -22,6 +22,7 @@ from evaluation.cases import (
     checked_cases,
     require_dimensions,
 )
+from evaluation.patients import patient_numbers
 
 REPLICATES_AT_ONCE = 32  # rows of 32 numbers are gathered at the speed of memory and still fit the cache
 
@@ -127,21 +128,6 @@ def bootstrap_ratio(
     ones = np.ones((1, patients))
     drawn = [_quotient(w.T @ sums[0], w.T @ sums[1]) for w in patient_weights(patients, replicates, seed)]
     return Bootstrap(_quotient(ones @ sums[0], ones @ sums[1])[0], np.concatenate(drawn))
-
-
-def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArray]:
-    """How many patients there are, and the number (cases,) of each case's patient.
-
-    Raises:
-        ValueError: there is not one patient for every case.
-    """
-    if patient is None:
-        return cases, np.arange(cases)
-    names = np.asarray(patient)
-    if names.shape != (cases,):
-        raise ValueError(f"patients have shape {names.shape}, but there are {cases} cases")
-    unique, number = np.unique(names, return_inverse=True)
-    return len(unique), number
 
 
 def patient_weights(patients: int, replicates: int, seed: int) -> Iterator[FloatArray]:

@@ -19,6 +19,7 @@ from evaluation.cases import (
     FloatArray,
     Interval,
     TextArray,
+    as_numbers,
     checked_cases,
     checked_labels,
     require_dimensions,
@@ -99,8 +100,8 @@ def group_names(group: ArrayLike) -> TextArray:
 
 
 def age_bands(age: ArrayLike, edges: tuple[int, ...] = (18, 40, 60, 80)) -> TextArray:
-    """Ages (N,) in years as names of bands, such as "40-59"; NaN and negative ages are "unknown"."""
-    ages = np.asarray(age, dtype=np.float64)
+    """Ages (N,) in years, numbers or text, as names of bands, such as "40-59"; NaN, "" and below 0 are "unknown"."""
+    ages = np.asarray(as_numbers(age), dtype=np.float64)
     lows, highs = (0, *edges), edges
     names = [f"{low}-{high - 1}" for low, high in zip(lows, highs, strict=False)] + [f"{edges[-1]} and over", UNKNOWN]
     place = np.searchsorted(edges, np.nan_to_num(ages), side="right")
@@ -147,7 +148,8 @@ def check_treatment(
     Args:
         score: (N,).
         label: (N,) the finding: 1 present, 0 absent, negative or NaN unknown.
-        treatment: (N,) the drain or tube: 1 visible, 0 not, negative or NaN unknown (a present case is then left out).
+        treatment: (N,) the drain or tube: 1 visible, 0 not, negative, NaN or "" unknown (a present case is then left
+            out).
         names: how to call finding and treatment in the warning.
         patient: (N,) or None; cases of one patient are taken together.
     """

@@ -159,6 +159,21 @@ def test_cases_of_one_patient_count_once():
     assert auc_interval(scores[:, 0], label, patient).lower < auc_interval(scores[:, 0], label).lower
 
 
+def test_copies_of_a_perfectly_ranked_patient_are_no_evidence():
+    label = np.repeat([0, 0, 0, 1, 1, 1], 10)
+    result = auc_interval(label + 0.0, label, np.repeat(np.arange(6), 10))
+    assert result.lower == pytest.approx(0.025 ** (1 / 3))  # three patients of each class, not thirty images
+
+
+def test_labels_may_be_text():
+    scores, label = random_cases(0, models=1)
+    text = np.where(np.arange(120) < 5, "", label.astype(int).astype(str))
+    label[:5] = np.nan
+    assert auc_interval(scores[:, 0], text) == auc_interval(scores[:, 0], label)
+    with pytest.raises(ValueError, match="could not convert string to float: 'yes'"):
+        auc_interval([1, 2], ["yes", "0"])
+
+
 def test_macro_average_of_one_finding_is_the_finding():
     scores, label = random_cases(5, models=1)
     one = macro_auc_interval(area_covariance(scores, label))

@@ -63,6 +63,7 @@ def test_names_of_groups():
     assert age_bands([0, 17, 18, 59, 60, 80, 90, np.nan, -1]).tolist() == [
         "0-17", "0-17", "18-39", "40-59", "60-79", "80 and over", "80 and over", "unknown", "unknown",
     ]  # fmt: skip
+    assert age_bands(["60", "", "17.5"]).tolist() == ["60-79", "unknown", "0-17"]
 
 
 def drained(shortcut, n=2000):
