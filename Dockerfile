@@ -1,0 +1,54 @@
+# FrugalCXR in a container: `trainer` (the default target) trains, evaluates and infers, on a GPU where one is given;
+# `server` is the MLflow server of compose.yaml. How to use both: docs/docker.md.
+#
+#   docker build --tag frugal-cxr .
+#   docker build --tag frugal-cxr-server --target server .
+#
+# PyTorch's wheels bring the CUDA libraries, so a GPU node needs its driver and the NVIDIA container toolkit, no more.
+
+FROM python:3.11.14-slim-bookworm AS base
+ENV PATH=/opt/frugal/bin:$PATH \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONUNBUFFERED=1 \
+    MLFLOW_DISABLE_TELEMETRY=true \
+    DO_NOT_TRACK=true \
+    HOME=/home/frugal \
+    USER=frugal
+# Open to all, as `docker run --user` may name anybody: files in a mounted folder then belong to that person.
+RUN groupadd --gid 1000 frugal \
+    && useradd --uid 1000 --gid 1000 --home-dir /home/frugal --create-home frugal \
+    && install --directory --owner 1000 --group 1000 --mode 1777 \
+        /home/frugal /workspace /workspace/data /workspace/runs /mlartifacts
+RUN python3 -m venv /opt/frugal
+COPY constraints.txt /opt/frugal/
+
+FROM base AS server
+RUN pip install --constraint /opt/frugal/constraints.txt mlflow psycopg2-binary
+USER 1000:1000
+WORKDIR /home/frugal
+EXPOSE 5000
+CMD ["mlflow", "server", "--help"]
+
+# What changes seldom comes first: the 5 GB of dependencies are one layer that a change of our code leaves alone.
+FROM base AS dependencies
+COPY setup.cfg /opt/frugal/
+RUN python -c 'import configparser; c = configparser.ConfigParser(); c.read("/opt/frugal/setup.cfg"); print(c["options"]["install_requires"])' \
+        > /opt/frugal/requirements.txt \
+    && pip install --constraint /opt/frugal/constraints.txt --requirement /opt/frugal/requirements.txt setuptools
+
+FROM dependencies AS trainer
+COPY setup.cfg pyproject.toml README.md LICENSE /opt/frugal/source/
+COPY app /opt/frugal/source/app
+COPY transforms /opt/frugal/source/transforms
+COPY evaluation /opt/frugal/source/evaluation
+RUN pip install --no-deps --no-build-isolation /opt/frugal/source \
+    && rm -rf /opt/frugal/source
+COPY bundles /workspace/bundles
+# A bare run is recorded beside its results, where a mounted folder keeps it.
+ENV MLFLOW_TRACKING_URI=sqlite:////workspace/runs/mlflow.db \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 1000:1000
+WORKDIR /workspace
+CMD ["frugal", "--help"]
