@@ -80,6 +80,8 @@ class Launch:
         Returns:
             What ``metrics.json`` then holds.
         """
+        # Preparing the data drew random numbers, or none where it was prepared already.
+        set_determinism(seed=self.seed)
         with self._run("training") as run:
             best = BestWeights(self.output_dir, self.key_metric)
             history = History(run)

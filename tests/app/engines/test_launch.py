@@ -1,0 +1,235 @@
+"""The nodule detection bundle end to end at toy size: what a launch leaves behind, and how it fails."""
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from app.data.datalist import fingerprint, read_datalist, write_datalist
+from app.engines.launch import Launch
+from app.networks.checkpoints import load_exactly, read_weights
+from app.networks.se_densenet import SEDenseNet
+
+PICTURES = {"cases_nodule.png", "curves.png", "history.png", "score_distributions.png"}
+
+
+def only_run(store: str) -> mlflow.entities.Run:
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    return run
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_weights_are_those_of_the_network(trained):
+    network = SEDenseNet(1, blocks=(1, 1, 1, 1), growth=4, stem=8)
+    load_exactly(network, trained.output_dir / "model.pt")
+    assert all(bool(value.isfinite().all()) for value in network.state_dict().values())
+
+
+def test_metrics_file(trained, world):
+    read = json.loads((trained.output_dir / "metrics.json").read_text())
+    assert list(read) == ["section", "auc", "dice", "auc_by_view"]
+    assert read["section"] == "test"
+    assert read["auc"].keys() == {"Nodule", "macro"}
+    assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}
+    assert (read["auc"]["Nodule"]["present"], read["auc"]["Nodule"]["absent"]) == (3, 4)
+    assert read["dice"].keys() == {"Nodule", "macro"}
+    assert read["dice"]["Nodule"]["images"] == 3
+    assert read["auc_by_view"].keys() == {"AP", "PA"}
+    assert read["auc"]["Nodule"] == trained.metrics["auc"]["Nodule"]
+
+
+def test_predictions_are_of_every_item_and_give_the_reported_auc(trained, world):
+    rows = rows_of(trained.output_dir / "predictions.csv")
+    columns = ["image", "patient", "finding", "label", "score", "study", "view", "source", "sex"]
+    assert list(rows[0]) == columns
+    items = read_datalist(world.datalist).sections["test"]
+    assert [(row["image"], row["patient"], row["view"]) for row in rows] == [
+        (item.image, item.patient, item.view) for item in items
+    ]
+    assert [row["label"] for row in rows] == [f"{item.label[0]:g}" for item in items]
+    assert {row["finding"] for row in rows} == {"Nodule"}
+    scores = [float(row["score"]) for row in rows]
+    assert all(0 <= score <= 1 for score in scores)
+    area = roc_auc_score([int(row["label"]) for row in rows], scores)
+    assert trained.metrics["auc"]["Nodule"]["value"] == pytest.approx(area, abs=1e-12)
+
+
+def test_pictures_are_there(trained):
+    pictures = list((trained.output_dir / "pictures").iterdir())
+    assert {picture.name for picture in pictures} == PICTURES
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_the_run_holds_everything(trained, world):
+    run, client = only_run(trained.store), mlflow.MlflowClient(trained.store)
+    assert run.info.status == "FINISHED"
+    assert client.get_experiment(run.info.experiment_id).name == "nodule_detection"
+    parameters = run.data.params
+    assert parameters["seed"] == "0"
+    assert parameters["max_epochs"] == "2"
+    assert parameters["pixel_level"] == "True"
+    assert parameters["datalist"] == str(world.datalist)
+    assert parameters["data.fingerprint"] == fingerprint(read_datalist(world.datalist))
+    assert parameters["data.training_items"] == str(world.counts["training"])
+    assert run.data.tags["workflow"] == "training"
+    assert {"frugal.version", "mlflow.source.git.commit", "frugal.dataset.training"} <= run.data.tags.keys()
+    for name in ("train_loss", "learning_rate", "epoch_seconds", *(f"validation_{m}" for m in ("auc", "dice", "loss"))):
+        history = client.get_metric_history(run.info.run_id, name)
+        assert [metric.step for metric in history] == [1, 2], name
+        assert all(math.isfinite(metric.value) for metric in history), name
+    # Twice 0.625 and 0.925 of two epochs are 1 and 2: the rate falls after the first.
+    rates = [metric.value for metric in client.get_metric_history(run.info.run_id, "learning_rate")]
+    assert rates == pytest.approx([1e-2, 1e-3])
+    assert run.data.metrics["test.auc.Nodule"] == trained.metrics["auc"]["Nodule"]["value"]
+    best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "validation_auc")}
+    assert run.data.metrics["best_validation_auc"] == max(best.values())
+    assert best[int(run.data.metrics["best_epoch"])] == max(best.values())
+    assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == {
+        "config.yaml",
+        "metrics.json",
+        "model.pt",
+        "pictures",
+        "predictions.csv",
+    }
+    assert {Path(entry.path).name for entry in client.list_artifacts(run.info.run_id, "pictures")} == PICTURES
+
+
+def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, launch, store, tmp_path):
+    checkpoint = str(trained.output_dir / "model.pt")
+    metrics = launch("evaluating", world.overrides(tmp_path / "again", checkpoint=checkpoint))
+    assert metrics == trained.metrics
+    for name in ("metrics.json", "predictions.csv"):
+        assert (tmp_path / "again" / name).read_text() == (trained.output_dir / name).read_text()
+    run = only_run(store)
+    assert (run.info.status, run.data.tags["workflow"]) == ("FINISHED", "evaluating")
+    assert not (tmp_path / "again" / "model.pt").exists()
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit(trained, world, launch, store, tmp_path):
+    assert launch("training", world.overrides(tmp_path / "again")) == trained.metrics
+    first, again = (read_weights(folder / "model.pt") for folder in (trained.output_dir, tmp_path / "again"))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_image_level_form_of_two_findings_started_from_a_run(trained, other_world, launch, store, tmp_path):
+    # The second finding is absent in all of validation, the size is odd, the last batch of twelve is cut off.
+    datalist = read_datalist(other_world.datalist)
+    for item in datalist.sections["validation"]:
+        item.label = (item.label[0], 0.0)
+    write_datalist(datalist, other_world.datalist)
+    shutil.copy(trained.store.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    changes = {"pixel_level": False, "image_size": 75, "batch_size": 5, "precision": "bfloat16", "max_epochs": 1}
+    start = only_run(trained.store).info.run_name
+    metrics = launch("training", other_world.overrides(tmp_path / "out", start_from=start, **changes))
+    assert metrics["auc"].keys() == {"Nodule", "Effusion", "macro"}
+    assert metrics["dice"].keys() == {"Nodule", "macro"}
+    assert len(rows_of(tmp_path / "out" / "predictions.csv")) == 2 * other_world.counts["test"]
+    assert (tmp_path / "out" / "pictures" / "cases_effusion.png").exists()
+    client = mlflow.MlflowClient(store)
+    run = client.get_run(client.search_runs(["1"], "attributes.status = 'FINISHED'", max_results=1)[0].info.run_id)
+    assert run.data.params["start_from"] == start
+    assert math.isfinite(run.data.metrics["validation_auc"])
+
+
+def test_batches_of_one_image(world, launch, store, tmp_path):
+    # Normalised over the cells of one map, which at this size are enough.
+    overrides = world.overrides(tmp_path / "out", batch_size=1, max_epochs=1, section="validation")
+    assert launch("training", overrides)["section"] == "validation"
+
+
+def refused(launch, overrides: dict, message: str, run_id: str = "training") -> None:
+    """A launch fails with this message somewhere in its chain of errors, where a reader of the traceback sees it."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - MONAI wraps what components raise
+        launch(run_id, overrides)
+    said, error = [], caught.value
+    while error is not None:
+        said.append(str(error))
+        error = error.__cause__ or error.__context__
+    assert any(message in text for text in said), said
+
+
+def test_a_broken_loss_fails_the_run(world, launch, store, tmp_path):
+    # Steps of 1e30 leave weights whose variance is infinite.
+    overrides = world.overrides(tmp_path / "out", learning_rate=1e30)
+    refused(launch, overrides, "the loss is nan in iteration 2 (epoch 1). The batch: training-")
+    run = only_run(store)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"].startswith("FloatingPointError: the loss is nan in iteration 2")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("section", ["training", "validation", "test"])
+def test_an_empty_section_is_refused_before_training(world, launch, store, tmp_path, section):
+    datalist = read_datalist(world.datalist)
+    datalist.sections[section] = []
+    path = world.folder / f"without-{section}.json"
+    write_datalist(datalist, path)
+    refused(launch, world.overrides(tmp_path / "out", datalist=str(path)), f"section '{section}' holds no item")
+    assert mlflow.MlflowClient(store).search_experiments(filter_string="name = 'nodule_detection'") == []
+
+
+def test_a_patient_in_two_sections_is_refused(world, launch, tmp_path):
+    datalist = read_datalist(world.datalist)
+    datalist.sections["test"][2].patient = "validation-patient-3"
+    path = world.folder / "crossing.json"
+    write_datalist(datalist, path)
+    message = "'validation-patient-3' in validation and test. Split by patient."
+    refused(launch, world.overrides(tmp_path / "out", datalist=str(path)), message)
+
+
+@pytest.mark.parametrize("run_id", ["training", "evaluating"])
+def test_an_output_folder_that_cannot_be_written_is_refused_first(world, launch, tmp_path, run_id):
+    (tmp_path / "file").touch()
+    message = f"{tmp_path / 'file'}: results cannot be written there (File exists). Name another folder: --output_dir"
+    refused(launch, world.overrides(tmp_path / "file", datalist="no.json"), message, run_id)
+
+
+def test_a_misspelt_override_is_refused(world, launch, tmp_path):
+    message = "unknown setting 'max_epoch': nothing in the config uses it. Did you mean 'max_epochs'?"
+    refused(launch, world.overrides(tmp_path / "out", max_epoch=3), message)
+
+
+def test_evaluating_wants_a_checkpoint_that_fits(trained, world, launch, tmp_path):
+    refused(launch, world.overrides(tmp_path / "out"), "name the weights to evaluate: --checkpoint FILE", "evaluating")
+    checkpoint = str(trained.output_dir / "model.pt")
+    overrides = world.overrides(tmp_path / "out", checkpoint=checkpoint, growth=8)
+    refused(launch, overrides, "model.pt does not fit this network", "evaluating")
+    missing = world.overrides(tmp_path / "out", checkpoint=str(tmp_path / "no.pt"))
+    refused(launch, missing, "no.pt: no such checkpoint", "evaluating")
+
+
+def test_a_start_that_is_nowhere_is_refused(world, launch, store, tmp_path):
+    refused(launch, world.overrides(tmp_path / "out", start_from="modle.pt"), "there is no file 'modle.pt', nor a run")
+
+
+def test_one_kind_of_label_alone_is_refused(world, launch, store, tmp_path):
+    datalist = read_datalist(world.datalist)
+    datalist.sections["training"] = datalist.sections["training"][::2]
+    path = world.folder / "absent-alone.json"
+    write_datalist(datalist, path)
+    refused(launch, world.overrides(tmp_path / "out", datalist=str(path)), "there are 0 with a finding and 6 without")
+
+
+def test_an_unknown_key_metric():
+    with pytest.raises(ValueError, match="key_metric is one of auc, dice, loss, not 'f1'"):
+        Launch("x", None, "out", key_metric="f1")
+
+
+def test_an_image_that_cannot_be_read_is_named(world, launch, store, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("prepared"))
+    path = folder / "training-3.png"
+    path.write_bytes(path.read_bytes()[:200])
+    overrides = world.overrides(tmp_path / "out", datalist=str(folder / "datalist.json"))
+    refused(launch, overrides, "training-3.png")
