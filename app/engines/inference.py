@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,10 +60,21 @@ class Inference:
         self.threshold = threshold
 
     def run(self, checkpoint: str | Path) -> None:
-        """Load the weights and score every radiograph; files that could not be read are listed in ``excluded.csv``."""
+        """Load the weights and score every radiograph; files that could not be read are listed in ``excluded.csv``.
+
+        Raises:
+            ValueError: none could be read, or the weights do not fit the network.
+        """
         require_writable(self.output_dir)
         load_exactly(self.evaluator.network, checkpoint)
         dataset = self.evaluator.dataset
+        with (self.output_dir / "excluded.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("image", "error"), *dataset.excluded])
+        if not len(dataset):
+            raise ValueError(
+                f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
+                f"{self.output_dir / 'excluded.csv'}, the first: {dataset.excluded[0][1]}"
+            )
         with (self.output_dir / "predictions.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["image", "finding", "score"])
@@ -74,8 +84,6 @@ class Inference:
 
             with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
                 self.evaluator.run()
-        with (self.output_dir / "excluded.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("image", "error"), *dataset.excluded])
         logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
         if dataset.lungs_not_found:
             logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
@@ -95,7 +103,8 @@ class Inference:
             picture = overlay(
                 image, here, [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)], self.threshold
             )
-            path = self.output_dir / "overlays" / (re.sub(r"[^\w.-]+", "_", sample["name"]) + ".png")
+            # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
+            path = self.output_dir / "overlays" / f"{sample['name']}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             if not cv2.imwrite(str(path), picture):
                 raise OSError(f"{path}: the picture could not be written")

@@ -1,0 +1,134 @@
+"""A folder in, scores and overlays out: every file is scored or named, in the radiograph's own pixels."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.engines.inference import folder_samples, overlay
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def image_file(path: Path, height: int = 40, width: int = 60, disc: bool = True) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((height, width), 90, np.uint8)
+    cv2.circle(image, (width // 4, height // 4), 6, 230, -1)
+    cv2.imwrite(str(path), image)
+
+
+def test_every_file_at_any_depth_but_hidden_ones(tmp_path):
+    for name in ("b.png", "a/c.dcm", "notes.txt", ".hidden.png", ".git/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    samples = folder_samples(tmp_path, ["Nodule", "Mass"])
+    assert [sample["name"] for sample in samples] == ["a/c.dcm", "b.png", "notes.txt"]
+    assert samples[0]["image"] == str(tmp_path / "a/c.dcm")
+    assert samples[0]["label"].tolist() == [-2, -2]
+    assert samples[0]["annotated"].tolist() == [False, False]
+
+
+def test_a_hidden_folder_above_hides_nothing(tmp_path):
+    (tmp_path / ".data").mkdir()
+    (tmp_path / ".data" / "a.png").touch()
+    assert len(folder_samples(tmp_path / ".data", ["Nodule"])) == 1
+
+
+def test_no_folder_and_an_empty_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no: no such folder of radiographs"):
+        folder_samples(tmp_path / "no", ["Nodule"])
+    (tmp_path / ".hidden").touch()
+    with pytest.raises(FileNotFoundError, match=r"no file in this folder"):
+        folder_samples(tmp_path, ["Nodule"])
+
+
+def test_overlay_lies_where_the_map_does():
+    image, maps = np.full((40, 60), 0.5, np.float32), np.zeros((2, 40, 60), np.float32)
+    maps[1, 10:20, 30:50] = 1
+    picture = overlay(image, maps, [])
+    assert picture.shape == (40, 60, 3)
+    assert picture.dtype == np.uint8
+    red = picture[..., 2].astype(int) - picture[..., 0]
+    assert np.array_equal(red > 0, maps[1] == 1)
+    # Inside the outline: 0.55 of grey 127, and 0.45 of pure red on top.
+    assert picture[15, 40].tolist() == [69, 69, 184]
+    assert picture[0, 0].tolist() == [127, 127, 127]
+    # The outline itself is pure red.
+    assert picture[10, 30].tolist() == [0, 0, 255]
+
+
+def test_a_large_radiograph_is_shown_reduced():
+    picture = overlay(np.zeros((2048, 512), np.float32), np.zeros((1, 2048, 512), np.float32), ["Nodule 0.50"])
+    assert picture.shape == (1024, 256, 3)
+    # The caption is written in white.
+    assert picture.max() == 255
+
+
+@pytest.fixture
+def settings(trained, world, tmp_path):
+    """Overrides of inference.yaml with the weights of the toy training."""
+    chosen = world.overrides(tmp_path / "out")
+    network = {key: chosen[key] for key in ("blocks", "growth", "stem", "image_size", "precision", "batch_size")}
+    return {
+        **network,
+        "dataset_dir": str(tmp_path / "in"),
+        "output_dir": str(tmp_path / "out"),
+        "checkpoint": str(trained.output_dir / "model.pt"),
+        "lung_weights": chosen["lung_weights"],
+        "prepared_dir": str(tmp_path / "prepared"),
+        "dataset#workers": 0,
+    }
+
+
+def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
+    image_file(tmp_path / "in/good.png")
+    # Two names that differ in a folder alone.
+    image_file(tmp_path / "in/a/b.png", 50, 30)
+    image_file(tmp_path / "in/a_b.png", 30, 50)
+    image_file(tmp_path / "in/.hidden.png")
+    (tmp_path / "in/notes.txt").write_text("not a radiograph\n")
+    (tmp_path / "in/broken.png").write_bytes((tmp_path / "in/good.png").read_bytes()[:50])
+    launch("run", settings, "inference.yaml")
+    rows = rows_of(tmp_path / "out/predictions.csv")
+    assert rows[0] == ["image", "finding", "score"]
+    assert [(image, finding) for image, finding, _ in rows[1:]] == [
+        ("a/b.png", "Nodule"),
+        ("a_b.png", "Nodule"),
+        ("good.png", "Nodule"),
+    ]
+    assert all(0 <= float(score) <= 1 for _, _, score in rows[1:])
+    excluded = rows_of(tmp_path / "out/excluded.csv")
+    assert excluded[0] == ["image", "error"]
+    assert [name for name, _ in excluded[1:]] == ["broken.png", "notes.txt"]
+    assert all(name in error for name, error in excluded[1:])
+    overlays = {path.relative_to(tmp_path / "out/overlays").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert overlays == {"good.png.png", "a/b.png.png", "a_b.png.png"}
+    for name, shape in (("good", (40, 60)), ("a/b", (50, 30)), ("a_b", (30, 50))):
+        assert cv2.imread(str(tmp_path / f"out/overlays/{name}.png.png")).shape[:2] == shape
+
+
+def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_path):
+    (tmp_path / "in").mkdir()
+    for path in world.folder.glob("test-*.png"):
+        shutil.copy(path, tmp_path / "in")
+    launch("run", settings, "inference.yaml")
+    scores = {image: float(score) for image, _, score in rows_of(tmp_path / "out/predictions.csv")[1:]}
+    header, *reported = rows_of(trained.output_dir / "predictions.csv")
+    expected = {row[header.index("image")]: float(row[header.index("score")]) for row in reported}
+    assert scores == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_folder_without_a_readable_radiograph(settings, launch, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/notes.txt").write_text("not a radiograph\n")
+    with pytest.raises(RuntimeError) as caught:
+        launch("run", settings, "inference.yaml")
+    assert "none of 1 files is a readable radiograph" in str(caught.value.__cause__)
+    assert "notes.txt" in str(caught.value.__cause__)
+    assert [name for name, _ in rows_of(tmp_path / "out/excluded.csv")] == ["image", "notes.txt"]
