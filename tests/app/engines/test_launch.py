@@ -140,6 +140,8 @@ def test_image_level_form_of_two_findings_started_from_a_run(trained, other_worl
     run = client.get_run(client.search_runs(["1"], "attributes.status = 'FINISHED'", max_results=1)[0].info.run_id)
     assert run.data.params["start_from"] == start
     assert math.isfinite(run.data.metrics["validation_auc"])
+    checkpoint = {"checkpoint": str(tmp_path / "out" / "model.pt")}
+    assert launch("evaluating", other_world.overrides(tmp_path / "again", **changes, **checkpoint)) == metrics
 
 
 def test_batches_of_one_image(world, launch, store, tmp_path):
