@@ -7,8 +7,8 @@ study; an empty cell means not mentioned, which is not the same as absent; "No F
 account; the heart's shadow, the mediastinum and opacities are labelled in a hierarchy; 17 images are frontal but have a
 lateral projection (LL or RL), and one has no sex and three have age 0 (left out as unknown).
 
-Tables: ``train.csv`` (or ``chexpert_train.csv``) and, where it is there, ``valid.csv`` (``chexpert_valid.csv``), read by
-three radiologists, which becomes the test section. Each may be gzipped.
+Tables: ``train.csv`` (or ``chexpert_train.csv``) and, where it is there, ``valid.csv`` (``chexpert_valid.csv``), read
+by three radiologists, which becomes the test section. Each may be gzipped.
 """
 
 from __future__ import annotations

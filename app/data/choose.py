@@ -65,7 +65,8 @@ def first_of_studies(datalist: Datalist) -> Datalist:
 def with_views(datalist: Datalist, views: Sequence[str], keep: bool) -> Datalist:
     """The items of some views alone or, where not ``keep``, all others."""
     sections = {
-        section: [item for item in items if (item.view in views) == keep] for section, items in datalist.sections.items()
+        section: [item for item in items if (item.view in views) == keep]
+        for section, items in datalist.sections.items()
     }
     return _fewer(datalist, sections, "left out: images of other views")
 

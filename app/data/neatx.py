@@ -7,8 +7,8 @@ annotators' notes); nasogastric and endotracheal tubes are uncertain on 202 and 
 
 Tables: ``neatx_padchest_raw.csv`` (or ``raw.csv``): one certainty of 0, 0.25, 0.5, 0.75, 1 or INVALID for each tube and
 annotator; ``neatx_padchest_aggregated.csv`` (``aggregated.csv``), the published combination, is not needed, since it
-follows from the raw one (:func:`app.data.readers.by_certainty`). Which patient each image is of stands in PadChest's own
-table alone, which is taken from the same folder.
+follows from the raw one (:func:`app.data.readers.by_certainty`). Which patient each image is of stands in PadChest's
+own table alone, which is taken from the same folder.
 """
 
 from __future__ import annotations
@@ -136,6 +136,6 @@ def _people(tables: Path, each_image_a_patient: bool) -> dict[str, Item] | None:
     if each_image_a_patient:
         return None
     raise TableError(
-        f"{tables}: holds no {PADCHEST_TABLES[0]}[.gz], which alone tells the patients of NEATX's images. Put it there or, "
-        "to take each image for a patient of its own, add --each-image-a-patient."
+        f"{tables}: holds no {PADCHEST_TABLES[0]}[.gz], which alone tells the patients of NEATX's images. Put it there "
+        "or, to take each image for a patient of its own, add --each-image-a-patient."
     )

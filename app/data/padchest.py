@@ -2,10 +2,10 @@
 
 Source: Bustos et al., "PadChest: A large chest x-ray image dataset with multi-label annotated reports", Medical Image
 Analysis 2020; https://bimcv.cipf.es/bimcv-projects/padchest. CC BY-NC-SA 4.0 with a data use agreement: research only.
-Known faults: 27% of the reports were labelled by physicians, the others by a recurrent network (``MethodLabel``, here the
-item's source, ``physician`` or ``RNN``); a label says what a report says, so absent means not mentioned; some image files
-are truncated or empty; some rows have no label at all, or the label ``exclude``, ``suboptimal study`` or ``unchanged``,
-which tells nothing of what the image shows; study ids and file names hold dates.
+Known faults: 27% of the reports were labelled by physicians, the others by a recurrent network (``MethodLabel``, here
+the item's source, ``physician`` or ``RNN``); a label says what a report says, so absent means not mentioned; some image
+files are truncated or empty; some rows have no label at all, or the label ``exclude``, ``suboptimal study`` or
+``unchanged``, which tells nothing of what the image shows; study ids and file names hold dates.
 
 Table: ``PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv``, gzipped or not.
 """
@@ -150,7 +150,9 @@ def with_tubes(datalist: Datalist, tables: Path) -> Datalist:
             read += 1
     datalist.findings = findings
     datalist.description += " Tubes by NEATX's annotators where they read them."
-    return with_counts(datalist, {"images with tubes by NEATX": read, "left out: NEATX's images not here": len(tubes) - read})
+    return with_counts(
+        datalist, {"images with tubes by NEATX": read, "left out: NEATX's images not here": len(tubes) - read}
+    )
 
 
 def _names(cell: str, where: str) -> frozenset[str] | None:

@@ -32,8 +32,8 @@ def majority(values: Sequence[float]) -> float:
 def any_of(at_least: int, otherwise: float = ABSENT) -> Rule:
     """A rule: present where at least n readers say so; ``otherwise`` where some do, but fewer; absent where none does.
 
-    A reader who is uncertain is not one who says present; where nobody says present or absent, it is uncertain or, where
-    nobody said anything, not said.
+    A reader who is uncertain is not one who says present; where nobody says present or absent, it is uncertain or,
+    where nobody said anything, not said.
     """
 
     def rule(values: Sequence[float]) -> float:
@@ -51,15 +51,15 @@ def by_certainty(values: Sequence[float]) -> float:
     """What NEATX made of its two annotators' certainties: all above 0.5 present, all below absent, else uncertain.
 
     Source: the rule that gives the published combination of all 1,011 PadChest images from the raw annotations
-    (Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations"). 0.5 is on neither side, so that it
-    makes the whole uncertain. Departure: INVALID, which occurs in no published row, is not said, and an image that any
-    annotator calls invalid is so as a whole.
+    (Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations"). 0.5 is on neither side, so that
+    it makes the whole uncertain. Departure: INVALID, which occurs in no published row, is not said, and an image that
+    any annotator calls invalid is so as a whole.
     """
     if not values or NOT_SAID in values:
         return NOT_SAID
     if min(values) > 0.5:
         return PRESENT
-    return ABSENT if 0 <= min(values) and max(values) < 0.5 else UNCERTAIN
+    return ABSENT if min(values) >= 0 and max(values) < 0.5 else UNCERTAIN
 
 
 def overlap(first: Box, second: Box) -> float:
@@ -76,9 +76,9 @@ def agreed_boxes(boxes: Sequence[Box], at_least: int, iou: float) -> list[Box]:
     """Boxes of one finding that at least k readers drew at the same place, each the mean of theirs.
 
     Source: Kim et al. 2022 take images on which two or more radiologists drew a nodule "in the same location" (k = 2).
-    Boxes are put together pair by pair, those that overlap most first, as long as all boxes of a group overlap each other
-    by at least ``iou`` and come from different readers; a group of k or more becomes its mean box. With k = 1 boxes that
-    nobody shares are kept as well.
+    Boxes are put together pair by pair, those that overlap most first, as long as all boxes of a group overlap each
+    other by at least ``iou`` and come from different readers; a group of k or more becomes its mean box. With k = 1
+    boxes that nobody shares are kept as well.
 
     Args:
         boxes: of one finding on one image, each with its reader.
@@ -96,9 +96,7 @@ def agreed_boxes(boxes: Sequence[Box], at_least: int, iou: float) -> list[Box]:
     close = {(one, two) for share, one, two in pairs if share >= iou and boxes[one].reader != boxes[two].reader}
     for _, one, two in sorted(pairs, key=lambda pair: -pair[0]):
         first, second = sorted((group_of[one], group_of[two]))
-        if first == second or not all(
-            (min(a, b), max(a, b)) in close for a in members[first] for b in members[second]
-        ):
+        if first == second or not all((min(a, b), max(a, b)) in close for a in members[first] for b in members[second]):
             continue
         for place in members[second]:
             group_of[place] = first
@@ -109,8 +107,8 @@ def agreed_boxes(boxes: Sequence[Box], at_least: int, iou: float) -> list[Box]:
 def with_agreed_boxes(datalist: Datalist, at_least: int, iou: float, otherwise: float = UNCERTAIN) -> Datalist:
     """Boxes and labels of those findings that at least k readers drew at the same place.
 
-    A finding that some drew, but no k at one place, gets the label ``otherwise``: absent (then its location is: nowhere)
-    or uncertain (then its location was not asked for). Findings that nobody drew stay as they are.
+    A finding that some drew, but no k at one place, gets the label ``otherwise``: absent (then its location is:
+    nowhere) or uncertain (then its location was not asked for). Findings that nobody drew stay as they are.
     """
     return _each_item(datalist, lambda item: _agreed_item(item, datalist.findings, at_least, iou, otherwise))
 
@@ -131,8 +129,9 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
     """One datalist of several readers' datalists: labels by a rule, boxes of all, for the images of the first.
 
     Images are matched by file name, findings by name. An image or finding that a reader's datalist does not have counts
-    as not said by that reader. Sections, studies, views and attributes are the first's. A finding was annotated where any
-    reader was asked for it. Masks must stand in the first datalist alone, since two outlines of one finding are not one.
+    as not said by that reader. Sections, studies, views and attributes are the first's. A finding was annotated where
+    any reader was asked for it. Masks must stand in the first datalist alone, since two outlines of one finding are not
+    one.
 
     Raises:
         ValueError: fewer than two datalists, findings that differ, a mask in a later one, one file name twice.
@@ -155,10 +154,12 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
         found = [(other[named], place) for other, place in zip(others, places, strict=True) if named in other]
         shared += bool(found)
         labels = [item.label, *(tuple(other.label[at] for at in place) for other, place in found)]
-        made = replace(item, label=tuple(rule([value for value in column]) for column in zip(*labels, strict=True)))
+        made = replace(item, label=tuple(rule(list(column)) for column in zip(*labels, strict=True)))
         made.source = "+".join(dict.fromkeys(filter(None, (item.source, *(other.source for other, _ in found)))))
         made.boxes = tuple(box for one in (item, *(other for other, _ in found)) for box in _signed(one))
-        made.annotated = tuple(dict.fromkeys(name for one in (item, *(other for other, _ in found)) for name in one.annotated))
+        made.annotated = tuple(
+            dict.fromkeys(name for one in (item, *(other for other, _ in found)) for name in one.annotated)
+        )
         return made
 
     made = _each_item(first, combined)
@@ -175,7 +176,9 @@ def _votes(values: Sequence[float]) -> tuple[int, int, int]:
 
 
 def _mean(boxes: Sequence[Box]) -> Box:
-    x, y, width, height = (round(sum(values) / len(boxes), 3) for values in zip(*(box[1:5] for box in boxes), strict=True))
+    x, y, width, height = (
+        round(sum(values) / len(boxes), 3) for values in zip(*(box[1:5] for box in boxes), strict=True)
+    )
     return Box(boxes[0].finding, x, y, width, height)
 
 

@@ -157,7 +157,9 @@ def boxes_of(mask: np.ndarray, finding: str) -> list[Box]:
     import numpy as np
 
     _, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask, dtype=np.uint8), connectivity=8)
-    return [Box(finding, *map(float, row[:4])) for row in stats[1:].tolist()]
+    return [
+        Box(finding, float(x), float(y), float(width), float(height)) for x, y, width, height, _ in stats[1:].tolist()
+    ]
 
 
 def _ellipse_runs(box: Box, size: tuple[int, int]) -> list[Run]:

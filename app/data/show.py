@@ -28,6 +28,14 @@ def summary(datalist: Datalist) -> str:
     counts = datalist.provenance.get("counts")
     if isinstance(counts, dict):
         lines += [f"  {what}: {count}" for what, count in counts.items()]
+    unmapped = datalist.provenance.get("unmapped")
+    if isinstance(unmapped, dict):
+        named = ", ".join(f"{name} {count}" for name, count in unmapped.items())
+        lines.append(f"  Labels that are no finding of the vocabulary, and how often they occur: {named}")
+    for what in ("columns not used", "degraded"):
+        found = datalist.provenance.get(what)
+        if isinstance(found, list):
+            lines.append(f"  {what}: {'; '.join(map(_in_words, found))}")
     return "\n".join(lines)
 
 
@@ -67,6 +75,12 @@ def draw(datalist: Datalist, path: Path) -> None:
     figure.suptitle(datalist.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+
+
+def _in_words(fact: object) -> str:
+    if not isinstance(fact, dict):
+        return str(fact)
+    return ", ".join(f"{name} {_in_words(value)}" for name, value in fact.items())
 
 
 def _section_lines(held: dict[str, SectionHoldings]) -> Iterator[str]:

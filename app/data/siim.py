@@ -5,8 +5,9 @@ images are of ChestX-ray14, outlines by radiologists. Terms of the challenge: no
 table tells no patient, so each image counts as its own, although several are of one person; which ChestX-ray14 image
 each is was not published, so never test one on models trained on the other; outlines follow the pleural line roughly.
 
-Table: ``train-rle.csv`` or ``siim-pneumothorax-train-rle.csv``, gzipped or not: ``ImageId`` and, with a blank before its
-name, ``EncodedPixels``: relative run lengths down the columns of a 1024x1024 image, ``-1`` for none; a row an outline.
+Table: ``train-rle.csv`` or ``siim-pneumothorax-train-rle.csv``, gzipped or not: ``ImageId`` and, with a blank before
+its name, ``EncodedPixels``: relative run lengths down the columns of a 1024x1024 image, ``-1`` for none; a row an
+outline.
 """
 
 from __future__ import annotations

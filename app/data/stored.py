@@ -26,7 +26,7 @@ def with_images(
         out: where the datalist will be written.
         frame: in whose pixels boxes and run lengths are; they are scaled to each stored image's size. None: they are
             in the stored image's pixels already.
-        parts: how many of a path's last parts make an image's name: 2 for ``study/image.png``.
+        parts: how many of a path's last parts make an image's name, at most: 2 for ``study/image.png``.
 
     Returns:
         A new datalist; the counts in its provenance tell what was left out on either side.
@@ -41,18 +41,23 @@ def with_images(
 
 def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
     """The first half of :func:`with_images`: the items that have an image, still by bare name, and their files."""
-    files = find_images(folder, parts=parts)
-    by_stem = {stem(name): path for name, path in files.items()}
+    by_parts: dict[int, tuple[dict[str, Path], dict[str, Path]]] = {}
     stored: dict[str, Path] = {}
     sections: dict[str, list[Item]] = {}
     for name, items in datalist.sections.items():
         sections[name] = []
         for item in items:
-            name_of = item.image if parts == 1 else last_parts(item.image, parts)
-            path = files.get(name_of) or by_stem.get(stem(name_of))
+            count = 1 if parts == 1 else min(parts, item.image.count("/") + 1)
+            if count not in by_parts:
+                found = find_images(folder, parts=count)
+                by_parts[count] = found, {stem(file): path for file, path in found.items()}
+            files, by_stem = by_parts[count]
+            named = last_parts(item.image, count)
+            path = files.get(named) or by_stem.get(stem(named))
             if path is not None:
                 stored[item.image] = path
                 sections[name].append(item)
+    files = next(iter(by_parts.values()), ({}, {}))[0]
     if not stored:
         raise ValueError(f"{folder}: none of its {len(files)} images belongs to {datalist.name}.")
     counts = {
@@ -63,9 +68,7 @@ def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datal
     return with_counts(replace(datalist, sections=sections), counts), stored
 
 
-def place_images(
-    datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: Frame | None = None
-) -> Datalist:
+def place_images(datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: Frame | None = None) -> Datalist:
     """The second half of :func:`with_images`: name images relative to ``out``, locations in the stored images' pixels.
 
     Raises:

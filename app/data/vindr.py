@@ -1,11 +1,11 @@
 """VinDr-CXR: 15,000 radiographs of its training set, boxes of 14 findings by three radiologists each.
 
-Source: Nguyen et al., "VinDr-CXR: An open dataset of chest X-rays with radiologist's annotations", Scientific Data 2022;
-https://physionet.org/content/vindr-cxr, and the VinBigData challenge on Kaggle, whose ``train.csv`` this is. PhysioNet
-Credentialed Health Data License: research, no passing on. Known faults: no patient is told, so each image counts as its
-own; 17 radiologists share the images unevenly and three of them read nearly all images that have boxes, so that who read
-an image says much about it; readers agree on a nodule's place in fewer than half of the images where any saw one; boxes
-are in pixels of the original DICOM, while most copies in use are resized.
+Source: Nguyen et al., "VinDr-CXR: An open dataset of chest X-rays with radiologist's annotations", Scientific Data
+2022; https://physionet.org/content/vindr-cxr, and the VinBigData challenge on Kaggle, whose ``train.csv`` this is.
+PhysioNet Credentialed Health Data License: research, no passing on. Known faults: no patient is told, so each image
+counts as its own; 17 radiologists share the images unevenly and three of them read nearly all images that have boxes,
+so that who read an image says much about it; readers agree on a nodule's place in fewer than half of the images where
+any saw one; boxes are in pixels of the original DICOM, while most copies in use are resized.
 
 Tables: ``train.csv`` (or ``vinbigdata-train.csv``) and, for resized images, ``train_meta.csv`` of the originals' sizes
 (``image_id``, ``dim0`` height, ``dim1`` width), which the resized copies on Kaggle come with. Each may be gzipped.
@@ -114,12 +114,15 @@ def vindr(tables: Path) -> Datalist:
         "boxes of the table": sum(map(len, boxes.values())),
         "images whose patient the data set does not tell (each counts as its own)": len(items),
     }
+    provenance: dict[str, object] = {"counts": counts}
+    if unmapped:
+        provenance["unmapped"] = dict(unmapped.most_common())
     return Datalist(
         name="VinDr-CXR",
         description="Boxes of 14 findings by three radiologists an image.",
         findings=findings,
         sections={"training": items, "validation": [], "test": []},
-        provenance={"counts": counts} | ({"unmapped": dict(unmapped.most_common())} if unmapped else {}),
+        provenance=provenance,
     )
 
 
@@ -135,7 +138,9 @@ def read_sizes(tables: Path) -> dict[str, tuple[int, int]] | None:
     table = read_table(path, _SIZES)
     sizes = {}
     for index, (image, *cells) in enumerate(table.select(*_SIZES)):
-        height, width = (int(number(cell, name, table.where(index))) for cell, name in zip(cells, _SIZES[1:], strict=True))
+        height, width = (
+            int(number(cell, name, table.where(index))) for cell, name in zip(cells, _SIZES[1:], strict=True)
+        )
         if height <= 0 or width <= 0:
             raise TableError(f"{table.where(index)}: an image of {height} x {width} pixels.")
         sizes[f"{image}.dcm"] = (height, width)
@@ -166,6 +171,7 @@ def _box(finding: str, cells: list[str], reader: str, where: str) -> Box:
     left, top, right, bottom = (number(cell, name, where) for cell, name in zip(cells, _COLUMNS[3:], strict=True))
     if not (0 <= left < right and 0 <= top < bottom):
         raise TableError(
-            f"{where}: the box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) has no area or begins outside the image."
+            f"{where}: the box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) has no area or begins outside "
+            "the image."
         )
     return Box(finding, left, top, right - left, bottom - top, reader)

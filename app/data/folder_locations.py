@@ -1,0 +1,115 @@
+"""Locations of a user's own images: from a COCO file, or from mask files named by a pattern."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from app.data.coco import Coco, Located
+from app.data.images import last_parts, relative_image
+from app.data.item import Datalist, Item
+from app.data.stored import stem, with_counts
+from app.data.tables import TableError
+from app.findings import ABSENT, NOT_SAID, PRESENT, canonical
+
+
+def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple[int, int]]]:
+    """A datalist with the locations of a COCO file, and the size that the file gives of each image.
+
+    Every finding of the file was asked for in each of its images: without a location it is nowhere, except where the
+    label says present (then it counts as not asked for). A label that nobody gave becomes present by a location and
+    absent by its lack; a label of absent stays beside a location, and is counted.
+
+    Images are matched by their path or, where no other has it, by their file name; another suffix does not matter.
+
+    Raises:
+        TableError: none of the file's images is in the datalist.
+    """
+    by_name = {stem(name): located for name, located in coco.images.items()}
+    by_file = _by_file_name(coco)
+    counts: Counter[str] = Counter()
+    frames: dict[str, tuple[int, int]] = {}
+
+    def located(item: Item) -> Item:
+        found = by_name.get(stem(item.image)) or by_file.get(last_parts(stem(item.image), 1))
+        if found is None:
+            return item
+        frames[item.image] = found.size
+        counts["COCO: images located"] += 1
+        return _located_item(item, datalist.findings, coco.findings, found, counts)
+
+    sections = {section: [located(item) for item in items] for section, items in datalist.sections.items()}
+    if not frames:
+        raise TableError(
+            f"none of the COCO file's {len(coco.images)} images, such as {next(iter(coco.images), '')!r}, is in the table."
+        )
+    counts["COCO: left out: images that are not in the table"] = len(by_name) - counts["COCO: images located"]
+    made = with_counts(replace(datalist, sections=sections), counts)
+    if coco.unmapped:
+        made.provenance["unmapped"] = coco.unmapped
+    return made, frames
+
+
+def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datalist:
+    """A datalist with the mask files that are there, each named by the image's stem and the finding.
+
+    A finding with a mask file was annotated, and is present where nobody said anything; without one nothing is known.
+
+    Raises:
+        ValueError: a pattern without ``{stem}``, one without ``{finding}`` for several findings, or no file that fits.
+    """
+    if "{stem}" not in pattern or ("{finding}" not in pattern and len(datalist.findings) > 1):
+        raise ValueError(f"--masks {pattern!r}: must hold {{stem}} and, for more than one finding, {{finding}}.")
+    found = 0
+    for item in (item for items in datalist.sections.values() for item in items):
+        name = last_parts(stem(item.image), 1)
+        for place, finding in enumerate(datalist.findings):
+            plain = finding.casefold().replace(" ", "_")
+            paths = (
+                root / pattern.format(stem=name, finding=spelling)
+                for spelling in (finding, plain, finding.replace(" ", "_"))
+            )
+            path = next((path for path in paths if path.is_file()), None)
+            if path is not None:
+                found += 1
+                item.mask = {**item.mask, finding: relative_image(path, out)}
+                item.boxes = tuple(box for box in item.boxes if box.finding != finding)
+                item.annotated = tuple(dict.fromkeys((*item.annotated, finding)))
+                if item.label[place] == NOT_SAID:
+                    item.label = (*item.label[:place], PRESENT, *item.label[place + 1 :])
+    if not found:
+        raise ValueError(f"{root}: no mask file fits {pattern!r} for any of the images.")
+    files = len(list(root.glob(pattern.format(stem="*", finding="*"))))
+    return with_counts(datalist, {"mask files": found, "left out: mask files of no image or finding": files - found})
+
+
+def category_finding(name: str, findings: tuple[str, ...]) -> str | None:
+    """The datalist's finding that the name of a COCO category means, or None."""
+    return next((found for found in (name, canonical(name)) if found in findings), None)
+
+
+def _located_item(
+    item: Item, findings: tuple[str, ...], asked: tuple[str, ...], found: Located, counts: Counter[str]
+) -> Item:
+    drawn = {*(box.finding for box in found.boxes), *found.mask}
+    label = dict(zip(findings, item.label, strict=True))
+    annotated = list(item.annotated)
+    for finding in asked:
+        if finding in drawn or label[finding] != PRESENT:
+            annotated.append(finding)
+        else:
+            counts["COCO: labelled present, but not located (location not asked for)"] += 1
+        if label[finding] == NOT_SAID:
+            label[finding] = PRESENT if finding in drawn else ABSENT
+        elif label[finding] == ABSENT and finding in drawn:
+            counts["COCO: labelled absent, but located (both kept)"] += 1
+    made = replace(item, label=tuple(label.values()), boxes=found.boxes, mask=found.mask)
+    made.annotated = tuple(dict.fromkeys(annotated))
+    return made
+
+
+def _by_file_name(coco: Coco) -> dict[str, Located]:
+    named = [last_parts(stem(name), 1) for name in coco.images]
+    counts = Counter(named)
+    return {name: found for name, found in zip(named, coco.images.values(), strict=True) if counts[name] == 1}
