@@ -19,6 +19,7 @@ DATA_SETS = {
     "chexpert": ("app.data.chexpert", "CheXpert: labels with uncertain ones"),
     "folder": ("app.data.folder", "your own folder of images with a CSV, COCO boxes or mask files"),
     "jsrt": ("app.data.jsrt", "JSRT: nodules with position, size and subtlety"),
+    "lungs": ("app.data.lungs", "radiographs with drawn lung masks"),
     "neatx": ("app.data.neatx", "NEATX: tubes on PadChest, two non-expert annotators"),
     "nih": ("app.data.nih", "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels"),
     "padchest": ("app.data.padchest", "PadChest: labels with and without a physician"),

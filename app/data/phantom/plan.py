@@ -10,7 +10,7 @@ import numpy as np
 
 from app.data.item import SECTIONS
 from app.data.phantom.findings import FINDINGS
-from app.findings import TUBES
+from app.findings import LUNGS, TUBES
 
 _NORMAL = 0.25
 """Share of images without any finding, on top of those that chance leaves without one."""
@@ -53,7 +53,7 @@ class Plan:
         view: PA or AP.
         sex: M or F.
         age: in years, 90 for all above.
-        findings: findings and tubes that are drawn, whether or not the datalist names them.
+        findings: findings and tubes that are drawn, whether or not the datalist names them; the lungs where asked for.
         electrodes: whether electrodes lie on the chest.
     """
 
@@ -117,7 +117,8 @@ def _plan(settings: Settings, number: int, patient: int, study: int, section: st
     present = _drawn_findings(settings, chance)
     tubes = _drawn_tubes(settings, chance, view, "Pneumothorax" in present)
     electrodes = bool(image.random() < (0.5 if view == "AP" else 0.05))
-    return Plan(settings.seed, number, patient, study, section, view, sex, age, frozenset(present | tubes), electrodes)
+    drawn = frozenset(present | tubes | ({LUNGS} & set(settings.findings)))
+    return Plan(settings.seed, number, patient, study, section, view, sex, age, drawn, electrodes)
 
 
 def _drawn_findings(settings: Settings, chance: dict[str, float]) -> set[str]:

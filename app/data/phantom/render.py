@@ -17,6 +17,11 @@ from app.data.phantom.plan import Plan
 from app.data.phantom.scene import Scene
 from app.data.phantom.shape import draw_grid, draw_patient, draw_posture
 from app.data.phantom.tubes import draw_electrodes, draw_tubes
+from app.findings import LUNGS
+
+_LUNG_EDGE = 30.0
+"""Millimetres of lung along a ray from which on it belongs to the outline: what readers outline ends at the dome of the
+diaphragm, and leaves out the thin recess behind it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ def draw_scene(plan: Plan, size: int) -> Scene:
     # The field of view is chosen for the patient before the disease is known.
     healthy = draw_posture(plan.stream("posture"), patient, plan.view, ())
     scene = build(draw_grid(plan.stream("grid"), healthy, size), shape, plan.stream("anatomy"))
+    if LUNGS in plan.findings:
+        # As they are in health: lungs that are filled with something are outlined all the same.
+        scene.mark(LUNGS, scene.side[-1] + scene.side[1], _LUNG_EDGE)
     draw_findings(scene, plan.findings, plan.stream)
     draw_tubes(scene, plan.findings, plan.stream)
     if plan.electrodes:

@@ -23,7 +23,7 @@ from app.data.phantom.dicom import draw_form, encode
 from app.data.phantom.findings import FINDINGS
 from app.data.phantom.plan import Plan, Settings, default_prevalence, plans
 from app.data.phantom.render import render
-from app.findings import TUBES, require_known
+from app.findings import LUNGS, TUBES, require_known
 
 ALL = (*FINDINGS, *TUBES)
 """Everything that phantoms can show: the ten findings of the annotation-cost paper, and four tubes."""
@@ -59,7 +59,7 @@ def write_phantoms(
         seed: 0 or more.
         size: pixels along each side, 64 to 4096.
         findings: what to draw and to label, in the order of the labels. Tubes are drawn in some images whether or not
-            they are labelled, as patients have them whatever is looked for.
+            they are labelled, as patients have them whatever is looked for. ``Lungs`` outlines the lungs.
         prevalence: share of images with each finding; by default 0.45 for one finding, 0.35 for two, 0.2 for more.
         split: shares of training, validation and test; patients never cross.
         views: PA, AP or both (then 40 % are AP).
@@ -104,7 +104,7 @@ def _checked(
         raise ValueError(f"size is {size}; allowed are {SMALLEST} to {LARGEST} pixels along each side.")
     if not findings or len(set(findings)) != len(findings):
         raise ValueError(f"findings are {list(findings)}; name one or more of {', '.join(ALL)}, each once.")
-    require_known(findings, ALL, "findings")
+    require_known(findings, (*ALL, LUNGS), "findings")
     if prevalence is not None and not 0 < prevalence < 1:
         raise ValueError(f"prevalence is {prevalence}; allowed is more than 0 and less than 1.")
     if len(split) != len(SECTIONS) or min(split) < 0 or abs(sum(split) - 1) > 1e-6:
