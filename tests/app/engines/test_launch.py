@@ -171,6 +171,20 @@ def test_a_broken_loss_fails_the_run(world, launch, store, tmp_path):
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
+@pytest.mark.parametrize("code", [None, 143], ids=["Ctrl-C", "SIGTERM"])
+def test_a_launch_that_is_stopped_is_killed_and_not_failed(world, launch, store, tmp_path, monkeypatch, code):
+    # What the two signals raise, in the middle of an iteration, comes through Ignite and MONAI unchanged.
+    error = KeyboardInterrupt() if code is None else SystemExit(code)
+
+    def stop(network: SEDenseNet, image: torch.Tensor) -> None:
+        raise error
+
+    monkeypatch.setattr(SEDenseNet, "forward", stop)
+    with pytest.raises(type(error)):
+        launch("training", world.overrides(tmp_path / "out"))
+    assert only_run(store).info.status == "KILLED"
+
+
 @pytest.mark.parametrize("section", ["training", "validation", "test"])
 def test_an_empty_section_is_refused_before_training(world, launch, store, tmp_path, section):
     datalist = read_datalist(world.datalist)
