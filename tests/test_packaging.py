@@ -1,0 +1,205 @@
+"""What the front door promises exists: commands, files and links in documents, versions that agree, what is built."""
+
+import configparser
+import json
+import re
+import shlex
+import subprocess
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import app
+from app.cli import parser
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bundles/*/docs/*.md")]
+)
+CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("bundles/*/configs/*.yaml"))
+LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)\s]+)\)")
+CODE = re.compile(r"^ *```\w*\n(.*?)^ *```", re.M | re.S)
+BUILT_FROM = re.compile(r"^FROM (\S+) AS (\S+)$", re.M)
+
+
+def commands(document: str) -> list[list[str]]:
+    """Command lines in a document's code blocks and in a config's head comment, as words; placeholders left out."""
+    text = (ROOT / document).read_text()
+    if document.endswith(".md"):
+        lines = "\n".join(CODE.findall(text)) + "\n" + "\n".join(re.findall(r"^    (\S.*(?:\\\n.*)*)", text, re.M))
+    else:
+        lines = re.sub(r"^# ?", "", text, flags=re.M)
+    lines = re.sub(r"\\\n", " ", lines)
+    found = re.findall(
+        r"^ *(?:docker compose run --rm trainer )?((?:frugal|python -m monai\.bundle run) .*)$", lines, re.M
+    )
+    return [
+        shlex.split(line, comments=True) for line in found if "..." not in line and "[" not in line.split(" #")[0][:60]
+    ]
+
+
+def cases(first: str) -> list[pytest.param]:
+    return [
+        pytest.param(words, id=f"{document}: {shlex.join(words)[:70]}")
+        for document in [*DOCUMENTS, *CONFIGS]
+        for words in commands(document)
+        if words[0] == first
+    ]
+
+
+@pytest.mark.parametrize("words", cases("frugal"))
+def test_frugal_commands_in_documents_are_understood(words):
+    parser().parse_args(words[1:])
+
+
+@pytest.mark.parametrize("words", cases("python"))
+def test_bundle_commands_in_documents_name_what_exists(words):
+    run_id, options = words[4], dict(zip(words[5::2], words[6::2], strict=True))
+    config = {}
+    named = options.pop("--config_file")
+    for name in yaml.safe_load(named) if named.startswith("[") else [named]:
+        config |= yaml.safe_load((ROOT / name).read_text())
+    assert run_id in config
+    # Options of a bundle command are settings of its config: an unknown one would be refused when it runs.
+    assert {option.removeprefix("--") for option in options} <= set(config)
+
+
+def test_the_documents_hold_commands():
+    # Else the two tests above would pass on nothing.
+    assert len(cases("frugal")) >= 3
+    assert len(cases("python")) >= 4
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    for link in LINK.findall((ROOT / document).read_text()):
+        target, _, anchor = link.partition("#")
+        path = (ROOT / document).parent / target if target else ROOT / document
+        assert path.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+            assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, link
+
+
+def constraints() -> dict[str, str]:
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    return {canonicalize_name(name): value for name, value in pinned.items()}
+
+
+def extras() -> configparser.ConfigParser:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return setup
+
+
+def closure(names: list[str]) -> set[str]:
+    """Installed distributions that these requirements bring, with theirs, on this platform."""
+    seen: set[tuple[str, str]] = set()
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        wanted = waiting.pop()
+        for extra in wanted.extras | {""}:
+            if (canonicalize_name(wanted.name), extra) in seen:
+                continue
+            seen.add((canonicalize_name(wanted.name), extra))
+            below = [Requirement(text) for text in requires(wanted.name) or []]
+            waiting += [each for each in below if each.marker is None or each.marker.evaluate({"extra": extra})]
+    return {name for name, _ in seen}
+
+
+def test_constraints_pin_whatever_is_installed():
+    setup = extras()
+    wanted = setup["options"]["install_requires"].split() + setup["options.extras_require"]["dev"].split()
+    try:
+        installed = {name: version(name) for name in closure(wanted)}
+    except PackageNotFoundError as missing:
+        pytest.skip(f"not all of setup.cfg is installed here: {missing}")
+    pinned = constraints()
+    assert installed == {name: pinned.get(name) for name in installed}
+
+
+def test_constraints_pin_the_server():
+    for name in extras()["options.extras_require"]["server"].split():
+        assert canonicalize_name(name) in constraints()
+
+
+@pytest.mark.parametrize("bundle", sorted(path.name for path in (ROOT / "bundles").iterdir() if path.is_dir()))
+def test_bundles_name_the_pinned_versions(bundle):
+    metadata = json.loads((ROOT / "bundles" / bundle / "configs" / "metadata.json").read_text())
+    named = metadata.get("required_packages_version", {}) | {
+        "monai": metadata["monai_version"],
+        "torch": metadata["pytorch_version"],
+        "numpy": metadata["numpy_version"],
+    }
+    pinned = constraints()
+    assert named == {name: pinned.get(canonicalize_name(name)) for name in named}
+
+
+def test_one_version_everywhere():
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest is not None
+    assert newest[1] == app.__version__
+    # setup.cfg takes it from the same place, and images are named for it.
+    assert extras()["metadata"]["version"] == "attr: app.__version__"
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    for name in ("server", "trainer"):
+        assert services[name]["image"].endswith(f":{app.__version__}")
+
+
+def dockerfile() -> str:
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.M)
+    return text.replace("\\\n", " ")
+
+
+def test_container_is_built_from_pinned_images():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    stages = [stage for _, stage in BUILT_FROM.findall(dockerfile())]
+    images = [image for image, _ in BUILT_FROM.findall(dockerfile()) if image not in stages]
+    images += [service["image"] for service in services.values() if "build" not in service]
+    assert len(images) == 2
+    for image in images:
+        assert re.search(r":\d+\.\d+(\.\d+)?-bookworm$|:\d+\.\d+\.\d+-slim-bookworm$", image), image
+    for service in services.values():
+        if "build" in service:
+            assert service["build"]["target"] in stages
+
+
+def test_container_copies_what_exists_and_is_let_in():
+    ignore = (ROOT / ".dockerignore").read_text().split("\n")
+    let_in = {line[1:] for line in ignore if line.startswith("!")}
+    assert "*" in ignore
+    copied = {name for line in re.findall(r"^COPY (.*)$", dockerfile(), re.M) for name in line.split()[:-1]}
+    assert copied == let_in
+    for name in copied:
+        assert (ROOT / name).exists(), name
+
+
+def test_container_runs_as_no_root_user():
+    for stage in re.split(r"^FROM ", dockerfile(), flags=re.M)[1:]:
+        name = stage.split()[2]
+        if "\nCMD" in stage:
+            assert "\nUSER 1000:1000\n" in stage, name
+
+
+def test_compose_shows_itself_to_this_machine_alone_and_holds_no_secret():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    for service in services.values():
+        for key, value in service.get("environment", {}).items():
+            if "PASSWORD" in key:
+                assert value.startswith("${DATABASE_PASSWORD:?")
+    assert re.search(r"^DATABASE_PASSWORD=$", (ROOT / "compose.env.example").read_text(), re.M)
+    assert ".env" in (ROOT / ".gitignore").read_text().split("\n")
+
+
+def test_make_demo_runs_a_config_that_exists():
+    dry = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for config in re.findall(r"--config_file (\S+)", dry) or [""]:
+        assert (ROOT / config).is_file(), dry
