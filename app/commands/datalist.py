@@ -66,6 +66,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show.add_argument("--picture", type=Path, metavar="FILE.png", help="write the picture here")
     show.add_argument("--files", action="store_true", help="look at the image and mask files as well")
     show.set_defaults(run=run_show)
+    agree = data_sets.add_parser("agree", help="Cohen's kappa of two datalists that say something of the same images")
+    agree.add_argument("first", type=Path)
+    agree.add_argument("second", type=Path)
+    agree.add_argument(
+        "--same",
+        type=same,
+        action="append",
+        default=[],
+        metavar="A=B",
+        help="findings to take for each other, such as 'Nodule or Mass=Nodule+Mass'; may be repeated",
+    )
+    agree.set_defaults(run=run_agree)
 
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +129,26 @@ def run_show(arguments: argparse.Namespace) -> None:
     if found:
         raise report(str(arguments.file), found)
     sys.stdout.write("No problem found.\n" if arguments.files else "No problem found (files not looked at: --files).\n")
+
+
+def run_agree(arguments: argparse.Namespace) -> None:
+    """Show how far two datalists agree."""
+    from app.data.agree import agreement, agreement_text
+    from app.data.datalist import read_datalist
+
+    first, second = read_datalist(arguments.first), read_datalist(arguments.second)
+    sys.stdout.write(f"{agreement_text(first, second, agreement(first, second, arguments.same))}\n")
+
+
+def same(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``Nodule or Mass=Nodule+Mass``: findings of one datalist and those of another that they stand for."""
+    first, equals, second = text.partition("=")
+    sides = tuple(tuple(name.strip() for name in side.split("+") if name.strip()) for side in (first, second))
+    if not equals or not all(sides):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: findings on both sides of '=', such as 'Nodule or Mass=Nodule+Mass'"
+        )
+    return sides[0], sides[1]
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--masks",
         metavar="PATTERN",
-        help="mask files, such as 'masks/{stem}_{finding}.png', below --tables; {finding} as the vocabulary has it, or in "
+        help="mask files, such as 'masks/{stem}_{finding}.png', below --tables; {finding} as in the vocabulary, or in "
         "small letters, with underscores",
     )
 

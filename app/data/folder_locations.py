@@ -42,7 +42,7 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
     sections = {section: [located(item) for item in items] for section, items in datalist.sections.items()}
     if not frames:
         raise TableError(
-            f"none of the COCO file's {len(coco.images)} images, such as {next(iter(coco.images), '')!r}, is in the table."
+            f"none of the COCO file's {len(coco.images)} images (such as {next(iter(coco.images), '')!r}) is a row's."
         )
     counts["COCO: left out: images that are not in the table"] = len(by_name) - counts["COCO: images located"]
     made = with_counts(replace(datalist, sections=sections), counts)

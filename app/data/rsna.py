@@ -58,8 +58,8 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
 def challenge(tables: Path) -> Datalist:
     """All 26,684 images, named ``<patientId>.dcm``, with boxes in 1024x1024 pixels, all in ``training``.
 
-    Patient and study are those of the ChestX-ray14 image; the class is the attribute ``rsna_class``. All are annotated:
-    without a box there is nothing anywhere.
+    Patient and study are those of the ChestX-ray14 image; the class is the attribute ``rsna_class``, and that image
+    ``nih_image``. All are annotated: without a box there is nothing anywhere.
 
     Raises:
         TableError: a table is missing or wrong.
@@ -72,7 +72,7 @@ def challenge(tables: Path) -> Datalist:
         view, attributes = people.get(reading.nih_image, ("", {}))
         item = Item(f"{reading.name}.dcm", patient, (PRESENT if reading.boxes else ABSENT,), study, view)
         item.boxes, item.annotated, item.source = reading.boxes, (FINDING,), READER
-        item.attributes = attributes | {"rsna_class": reading.verdict}
+        item.attributes = attributes | {"rsna_class": reading.verdict, "nih_image": reading.nih_image}
         items.append(item)
     return Datalist(
         name="RSNA Pneumonia Detection Challenge",

@@ -32,7 +32,7 @@ def test_an_image_of_the_challenge_becomes_an_item(tmp_path: Path):
     assert (second.patient, second.study, second.label) == ("2", "2-13", (1,))
     assert second.boxes == (OPACITY[0], Box(FINDING, 50, 60, 70, 80, "RSNA"))
     assert all(item.annotated == (FINDING,) for item in (first, second, third))
-    assert third.attributes == {"rsna_class": "No Lung Opacity / Not Normal"}
+    assert third.attributes == {"rsna_class": "No Lung Opacity / Not Normal", "nih_image": "00000003_000.png"}
 
 
 BAD = {

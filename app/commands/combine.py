@@ -1,0 +1,71 @@
+"""``frugal combine``: make one reader of several."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_OTHERWISE = {"absent": 0, "uncertain": -1}
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "combine",
+        help="make one reader of several",
+        description="Of one datalist with boxes by reader, or of one datalist a reader, make one reader's datalist. "
+        "With several IN, images are matched by file name and all else is the first one's.",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="datalist to write")
+    parser.add_argument("files", type=Path, nargs="+", metavar="IN", help="datalist with several readers, or one each")
+    parser.add_argument(
+        "--labels",
+        choices=("majority", "any", "certainty"),
+        default="majority",
+        help="majority; any: --at-least readers; certainty: all above 0.5, or all below (default: %(default)s)",
+    )
+    parser.add_argument("--at-least", type=int, metavar="N", help="readers needed for --labels any and for --iou")
+    parser.add_argument("--iou", type=float, metavar="T", help="... at one place: boxes that overlap by T or more")
+    parser.add_argument(
+        "--otherwise", choices=tuple(_OTHERWISE), default="uncertain", help="what fewer say (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Combine and write."""
+    from app.data.datalist import read_datalist, write_datalist
+    from app.data.readers import read_together, with_agreed_boxes, with_votes
+    from app.data.show import summary
+    from app.data.stored import moved
+    from app.data.validate import validate
+
+    if arguments.at_least is None and (arguments.iou is not None or arguments.labels == "any"):
+        raise ValueError("--iou and --labels any need --at-least N: how many readers.")
+    if arguments.at_least is not None and arguments.at_least < 1:
+        raise ValueError(f"--at-least {arguments.at_least}: must be 1 or more.")
+    datalists = [read_datalist(path) for path in arguments.files]
+    rule = _rule(arguments)
+    datalist = read_together(datalists, rule) if len(datalists) > 1 else datalists[0]
+    if arguments.iou is not None:
+        otherwise = _OTHERWISE[arguments.otherwise]
+        datalist = with_agreed_boxes(datalist, arguments.at_least, arguments.iou, otherwise)
+    elif len(datalists) == 1:
+        datalist = with_votes(datalist, rule)
+    how = f"{arguments.labels}, at least {arguments.at_least}, IoU {arguments.iou}, otherwise {arguments.otherwise}"
+    datalist.provenance["readers combined"] = how
+    datalist.description = f"{datalist.description} Readers combined: {how}."
+    datalist = moved(datalist, arguments.files[0], arguments.out)
+    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
+    write_datalist(datalist, arguments.out)
+    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+
+
+def _rule(arguments: argparse.Namespace) -> Callable[[Sequence[float]], float]:
+    from app.data.readers import any_of, by_certainty, majority
+
+    if arguments.labels == "any":
+        return any_of(arguments.at_least, _OTHERWISE[arguments.otherwise])
+    return by_certainty if arguments.labels == "certainty" else majority
