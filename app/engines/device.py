@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from app.contract import Prediction
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def default_device() -> torch.device:
@@ -26,15 +26,13 @@ def computing_type(precision: str, device: torch.device) -> torch.dtype:
         device: where the network is.
 
     Raises:
-        ValueError: an unknown precision, or float16 on a CPU.
+        ValueError: an unknown precision.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     if precision == "auto":
         return torch.bfloat16 if _native_bfloat16(device) else torch.float32
-    if precision == "float16" and device.type == "cpu":
-        raise ValueError("precision float16 needs a GPU; on the CPU take auto, bfloat16 or float32")
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
+    return torch.float32 if precision == "float32" else torch.bfloat16
 
 
 def _native_bfloat16(device: torch.device) -> bool:
@@ -48,7 +46,7 @@ class MixedPrecisionInferer(Inferer):
     """Call the network under autocast, with its input in channels-last order (three times as fast on CPUs).
 
     Args:
-        precision: "auto", "float32", "bfloat16" or "float16".
+        precision: "auto", "float32" or "bfloat16".
         device: where the network is.
     """
 

@@ -16,6 +16,9 @@ from monai.utils.enums import CommonKeys
 
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.output_folder import require_writable
+from app.engines.outputs import as_probability
+from app.engines.record import record_of
+from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID
 from app.networks.checkpoints import load_exactly
 from transforms import read_radiograph, restore_map
@@ -48,16 +51,21 @@ class Inference:
         evaluator: over the prepared folder, with ``on_error="exclude"``.
         findings: names, in the network's order.
         output_dir: made where missing.
-        threshold: of the map, where its outline is drawn.
+        threshold: of the maps, where their outline is drawn; None for those kept beside the weights.
     """
 
     def __init__(
-        self, evaluator: RadiographEvaluator, findings: Sequence[str], output_dir: str | Path, threshold: float = 0.5
+        self,
+        evaluator: RadiographEvaluator,
+        findings: Sequence[str],
+        output_dir: str | Path,
+        threshold: float | None = None,
     ) -> None:
         self.evaluator = evaluator
         self.findings = list(findings)
         self.output_dir = Path(output_dir)
         self.threshold = threshold
+        self._thresholds: tuple[float, ...] = ()
 
     def run(self, checkpoint: str | Path) -> None:
         """Load the weights and score every radiograph; files that could not be read are listed in ``excluded.csv``.
@@ -67,6 +75,9 @@ class Inference:
         """
         require_writable(self.output_dir)
         load_exactly(self.evaluator.network, checkpoint)
+        record = record_of(Path(checkpoint), self.findings, settings_of(running_config()))
+        given = (self.threshold,) * len(self.findings) if self.threshold is not None else None
+        self._thresholds = given or record.map_thresholds
         dataset = self.evaluator.dataset
         with (self.output_dir / "excluded.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("image", "error"), *dataset.excluded])
@@ -92,7 +103,7 @@ class Inference:
     def _write_batch(self, engine: Engine, writer: Any) -> None:  # noqa: ANN401 - csv has no public writer type
         prediction = engine.state.output[CommonKeys.PRED]
         scores = torch.sigmoid(prediction.score).cpu().numpy()
-        maps = torch.sigmoid(prediction.map).cpu().numpy()
+        maps = as_probability(prediction.map, self.evaluator.collected.activation_maps).cpu().numpy()
         for row, index in enumerate(engine.state.batch["index"].tolist()):
             sample = self.evaluator.dataset.samples[index]
             for finding, score in zip(self.findings, scores[row], strict=True):
@@ -100,9 +111,8 @@ class Inference:
             region = engine.state.batch["region"][row].numpy()
             image, _ = read_radiograph(sample["image"])
             here = restore_map(maps[row], region, image.shape).numpy()
-            picture = overlay(
-                image, here, [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)], self.threshold
-            )
+            captions = [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)]
+            picture = overlay(image, here, captions, self._thresholds)
             # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
             path = self.output_dir / "overlays" / f"{sample['name']}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,14 +120,14 @@ class Inference:
                 raise OSError(f"{path}: the picture could not be written")
 
 
-def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], threshold: float = 0.5) -> np.ndarray:
-    """A radiograph with the strongest map as a red veil, its outline at the threshold, and captions.
+def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresholds: Sequence[float]) -> np.ndarray:
+    """A radiograph with the strongest map as a red veil, outlines at the thresholds, and captions.
 
     Args:
         image: (H, W) in [0, 1].
         maps: (C, H, W) probabilities, on the same pixels.
         captions: lines of text.
-        threshold: of the outline.
+        thresholds: of the outlines, C.
 
     Returns:
         (h, w, 3) uint8, blue first as OpenCV writes it; the longer side has at most 1,024 pixels.
@@ -125,10 +135,11 @@ def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresh
     scale = min(1.0, LONGEST_SIDE / max(image.shape))
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     grey = cv2.resize((image * 255).astype(np.uint8), size, interpolation=cv2.INTER_AREA)
-    here = cv2.resize(maps.max(axis=0), size, interpolation=cv2.INTER_LINEAR)
-    veil = (0.45 * here)[..., None]
+    resized = np.stack([cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in maps])
+    veil = (0.45 * resized.max(axis=0))[..., None]
     picture = (cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR) * (1 - veil) + veil * np.array([0, 0, 255.0])).astype(np.uint8)
-    outlines, _ = cv2.findContours((here >= threshold).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    inside = (resized >= np.asarray(thresholds)[:, None, None]).any(axis=0).astype(np.uint8)
+    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, outlines, -1, (0, 0, 255), 1)
     for line, caption in enumerate(captions):
         place = (8, 24 + 22 * line)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ignite.engine import Engine, Events
@@ -19,9 +20,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from app.data.opened import OpenedData
 from app.engines import pictures
 from app.engines.evaluator import RadiographEvaluator
-from app.engines.output_folder import require_writable, write_predictions
-from app.engines.results import Metrics, flat, map_thresholds, metrics, table, write_metrics
-from app.engines.running import require_used, running_parser, settings
+from app.engines.output_folder import require_writable
+from app.engines.record import ModelRecord, chosen_on, record_of
+from app.engines.results import Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
+from app.engines.running import require_used, running_config, running_parser, settings, settings_of
 from app.engines.training import BestWeights, FiniteLoss, History
 from app.networks.checkpoints import load_exactly
 from app.tracking import Run
@@ -80,6 +82,8 @@ class Launch:
         Returns:
             What ``metrics.json`` then holds.
         """
+        for evaluator in (validation, test):
+            require_certain(evaluator.dataset.samples)
         # Preparing the data drew random numbers, or none where it was prepared already.
         set_determinism(seed=self.seed)
         with self._run("training") as run:
@@ -100,33 +104,34 @@ class Launch:
             load_exactly(trainer.network, best.path)
             run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
             run.figure(pictures.history(history.values), "pictures/history.png")
-            run.artifact(best.path)
-            return self._report(run, validation, test)
+            validation.run()
+            record = chosen_on(validation.outputs, self.data.findings, settings_of(running_config()))
+            for path in (best.path, record.write(best.path)):
+                run.artifact(path)
+            return self._report(run, test, record)
 
-    def evaluate(
-        self, checkpoint: str | Path | None, validation: RadiographEvaluator, test: RadiographEvaluator
-    ) -> Metrics:
-        """Report on a section with the weights of a checkpoint.
+    def evaluate(self, checkpoint: str | Path | None, test: RadiographEvaluator) -> Metrics:
+        """Report on a section with the weights of a checkpoint, at the thresholds kept beside it.
 
         Args:
-            checkpoint: weights that fit the network exactly.
-            validation: chooses the thresholds.
+            checkpoint: weights that fit the network exactly, with their ``.json`` beside them.
             test: is reported on.
 
         Raises:
-            ValueError: no checkpoint is named, or it does not fit the network.
+            ValueError: no checkpoint is named, it does not fit the network, or was trained for something else.
         """
         if checkpoint is None:
             raise ValueError("name the weights to evaluate: --checkpoint FILE")
+        require_certain(test.dataset.samples)
         load_exactly(test.network, checkpoint)
+        record = record_of(Path(checkpoint), self.data.findings, settings_of(running_config()))
         with self._run("evaluating") as run:
-            return self._report(run, validation, test)
+            return self._report(run, test, record)
 
     @contextmanager
     def _run(self, kind: str) -> Iterator[Run]:
         """An open MLflow run that knows the config, the settings and the data."""
-        parser = running_parser()
-        config = {} if parser is None else {key: value for key, value in parser.get().items() if key != "_meta_"}
+        config = running_config()
         with Run(self.bundle, folder=self.output_dir) as run:
             run.tags({"workflow": kind})
             run.parameters(settings(config) | {"data": self.data.facts()})
@@ -143,28 +148,28 @@ class Launch:
         bar = ProgressBar(desc="training", disable=not sys.stderr.isatty())
         bar.attach(trainer, output_transform=lambda output: {"loss": output[CommonKeys.LOSS].item()})
 
-    def _report(self, run: Run, validation: RadiographEvaluator, test: RadiographEvaluator) -> Metrics:
-        validation.run()
+    def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
         test.run()
-        findings, samples = self.data.findings, test.dataset.samples
-        thresholds = map_thresholds(validation.outputs)
-        result = {"section": self.section} | metrics(test.outputs, samples, findings, thresholds)
+        outputs, samples = test.outputs, test.dataset.samples
+        result = {"section": self.section} | metrics(outputs, samples, record)
         write_metrics(result, self.output_dir / "metrics.json")
-        write_predictions(test.outputs, samples, findings, self.output_dir / "predictions.csv")
+        write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
+        write_cases(outputs, samples, record, self.output_dir / "cases.csv")
         run.metrics({f"{self.section}.{name}": value for name, value in flat(result).items()}, step=0)
-        for name in ("metrics.json", "predictions.csv"):
+        for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)
-        self._draw(run, test, thresholds)
-        logger.info(f"\n{self.bundle}, {self.section} section of {self.data.datalist.name}:\n{table(result)}")
+        self._draw(run, test, record)
+        for line in report_lines(self.bundle, self.section, self.data.datalist.name, test, result):
+            logger.info(line)
         logger.info(f"\nResults are in {self.output_dir}. To look at the run and compare it with others:")
         logger.info(f"    {run.open_hint}")
         return result
 
-    def _draw(self, run: Run, test: RadiographEvaluator, thresholds: list[float]) -> None:
-        findings = self.data.findings
-        run.figure(pictures.curves(test.outputs, findings), "pictures/curves.png")
-        run.figure(pictures.distributions(test.outputs, findings), "pictures/score_distributions.png")
-        for name, figure in pictures.cases(test, findings, thresholds):
+    def _draw(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
+        run.figure(pictures.curves(test.outputs, record.findings), "pictures/curves.png")
+        run.figure(pictures.distributions(test.outputs, record.findings), "pictures/score_distributions.png")
+        run.figure(pictures.reliability(test.outputs, record.findings), "pictures/reliability.png")
+        for name, figure in pictures.cases(test, record):
             run.figure(figure, f"pictures/cases_{name.lower().replace(' ', '_')}.png")
 
 
@@ -188,3 +193,26 @@ def begin(output_dir: str | Path, seed: int) -> None:
 def _epoch_line(engine: Engine, epoch: dict[str, float]) -> str:
     values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.items())
     return f"epoch {engine.state.epoch}/{engine.state.max_epochs}: {values}"
+
+
+def report_lines(bundle: str, section: str, data: str, test: RadiographEvaluator, result: Metrics) -> Iterator[str]:
+    """What a user reads at the end of a launch: the table, and what was treated in another way than the rest."""
+    yield f"\n{bundle}, {section} section of {data}:\n{table(result)}"
+    whole = getattr(test.dataset, "lungs_not_found", [])
+    if whole:
+        yield f"no lungs found in {len(whole)} of {len(test.dataset)} images, which were used whole"
+
+
+def require_certain(samples: Sequence[Mapping[str, Any]]) -> None:
+    """Raise where a label is a certainty between absent and present: it can be learnt from, but not counted.
+
+    Raises:
+        ValueError: names the first item and its value.
+    """
+    for sample in samples:
+        between = [value for value in sample["label"] if 0 < value < 1]
+        if between:
+            raise ValueError(
+                f"{sample['name']}: label {between[0]:g} is a certainty; evaluation needs 1, 0, -1 or null. "
+                "Decide from which certainty on a finding counts as present."
+            )

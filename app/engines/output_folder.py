@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from app.engines.outputs import Outputs
-from app.findings import NOT_SAID
-
-COLUMNS = ("image", "patient", "finding", "label", "score", "study", "view", "source")
 
 
 def require_writable(folder: Path) -> None:
@@ -28,25 +20,3 @@ def require_writable(folder: Path) -> None:
         raise PermissionError(
             f"{folder}: results cannot be written there ({error.strerror}). Name another folder: --output_dir DIR"
         ) from error
-
-
-def write_predictions(
-    outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path
-) -> None:
-    """Write one row an image and finding; label is empty where nothing was said, -1 where uncertain.
-
-    Attributes of the items (sex, age, drain, ...) follow as further columns.
-    """
-    attributes = sorted({name for sample in samples for name in sample["attributes"]} - set(COLUMNS))
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*COLUMNS, *attributes])
-        for row, index in enumerate(outputs.index):
-            sample = samples[index]
-            about = [sample["study"], sample["view"], sample["source"]]
-            about += [sample["attributes"].get(name, "") for name in attributes]
-            for c, finding in enumerate(findings):
-                label = float(outputs.label[row, c])
-                text = "" if label == NOT_SAID else f"{label:g}"
-                score = f"{float(outputs.score[row, c]):.7g}"
-                writer.writerow([sample["name"], sample["patient"], finding, text, score, *about])

@@ -25,7 +25,7 @@ class Outputs:
         index: (N,) place of each item in its section.
         score: (N, C) probabilities of "present".
         label: (N, C) as in Target.
-        located_row: (M,) row in ``score`` of each (image, finding) whose location is known and not empty.
+        located_row: (M,) row in ``score`` of each (image, finding) whose location was asked for, be it "nowhere".
         located_finding: (M,) its finding.
         inside: (M, BINS) histogram of the map's probability over the pixels of the finding.
         outside: (M, BINS) the same over all other pixels.
@@ -54,11 +54,34 @@ class Outputs:
         chosen = self.located_finding == finding
         return self.inside[chosen], self.outside[chosen]
 
-    def dice(self, finding: int, threshold: float) -> np.ndarray:
-        """Dice of each located image of a finding at a threshold of the grid, in the order of ``located_row``."""
+    def dice(self, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """Dice at a threshold of the grid of each image where a finding is somewhere.
+
+        Returns:
+            Rows in ``score`` (n,) and their Dice (n,).
+        """
         inside, outside = self.histograms(finding)
-        column = min(BINS - 1, round(threshold * BINS))
-        return dice_at_thresholds(inside, outside)[:, column]
+        is_somewhere = inside.sum(axis=1) > 0
+        values = dice_at_thresholds(inside[is_somewhere], outside[is_somewhere])[:, _column(threshold)]
+        return self._rows(finding)[is_somewhere], values
+
+    def dice_parts(self, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the aggregated Dice is the ratio of, for each image where a finding was asked for, somewhere or not.
+
+        Returns:
+            Rows in ``score`` (n,), twice the intersection (n,) and the sum of both areas (n,), in pixels.
+        """
+        inside, outside = self.histograms(finding)
+        both = inside[:, _column(threshold) :].sum(axis=1)
+        wrong = outside[:, _column(threshold) :].sum(axis=1)
+        return self._rows(finding), 2 * both, both + wrong + inside.sum(axis=1)
+
+    def _rows(self, finding: int) -> np.ndarray:
+        return self.located_row[self.located_finding == finding]
+
+
+def _column(threshold: float) -> int:
+    return min(BINS - 1, round(threshold * BINS))
 
 
 @dataclass
@@ -117,8 +140,7 @@ class CollectOutputs:
     def _gather(self, engine: Engine) -> None:
         prediction, target = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
         parts = self._parts
-        located = target.annotated.bool() & (target.mask.flatten(2).amax(dim=2) > 0)
-        rows, findings = torch.nonzero(located, as_tuple=True)
+        rows, findings = torch.nonzero(target.annotated.bool(), as_tuple=True)
         probability = map_probability(prediction, target, rows, findings, self.activation_maps)
         inside, outside = probability_histogram(probability, target.mask[rows, findings].cpu().numpy() >= 0.5, BINS)
         parts.index.append(engine.state.batch["index"].numpy())
@@ -157,14 +179,17 @@ def map_probability(
     """
     height, width = target.mask.shape[-2:]
     chosen = prediction.map[rows, findings][:, None].float()
-    chosen = _rescaled(chosen) if activation_maps else torch.sigmoid(chosen)
+    chosen = as_probability(chosen, activation_maps)
     if len(chosen):
         chosen = functional.interpolate(chosen, size=(height, width), mode="bilinear", align_corners=False)
         return chosen[:, 0].clamp(0, 1).cpu().numpy()
     return np.zeros((0, height, width), dtype=np.float32)
 
 
-def _rescaled(maps: torch.Tensor) -> torch.Tensor:
+def as_probability(maps: torch.Tensor, activation_maps: bool) -> torch.Tensor:
+    """Values in [0, 1] of map logits (B, C, h, w): read as probabilities, or scaled from minimum to maximum."""
+    if not activation_maps:
+        return torch.sigmoid(maps)
     low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
     return (maps - low) / (high - low).clamp(min=1e-6)
 

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from app.contract import Target
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.outputs import Outputs, map_probability
+from app.engines.record import ModelRecord
+from evaluation.calibration import reliability_curve
 from evaluation.cases import checked_labels
 from evaluation.roc import auc, precision_recall_curve, roc_curve
 
@@ -77,9 +79,21 @@ def history(values: dict[str, list[float]]) -> Figure:
     return figure
 
 
-def cases(
-    evaluator: RadiographEvaluator, findings: Sequence[str], thresholds: Sequence[float]
-) -> Iterator[tuple[str, Figure]]:
+def reliability(outputs: Outputs, findings: Sequence[str]) -> Figure:
+    """How often a finding is present where the score says so: on the diagonal, scores are probabilities."""
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
+    for c, name in enumerate(findings):
+        curve = reliability_curve(outputs.score[:, c], outputs.label[:, c])
+        spread = np.stack([curve.share - curve.lower, curve.upper - curve.share])
+        axes.errorbar(curve.probability, curve.share, spread, marker="o", capsize=2, linewidth=1, label=name)
+    axes.set(xlabel="mean score", ylabel="share present (95% interval)", title="Reliability", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(fontsize=8)
+    return figure
+
+
+def cases(evaluator: RadiographEvaluator, record: ModelRecord) -> Iterator[tuple[str, Figure]]:
     """Best, typical and worst cases of each finding with map and true outline drawn over the image.
 
     Where a finding is located somewhere, present cases are ordered by Dice; else by score, low scores being worst.
@@ -87,16 +101,16 @@ def cases(
     Yields:
         The finding and its figure. Titles carry numbers of the case, not names.
     """
-    for c, name in enumerate(findings):
-        ordered, value, measure = _ordered(evaluator.outputs, c, thresholds[c])
+    for c, (name, threshold) in enumerate(zip(record.findings, record.map_thresholds, strict=True)):
+        ordered, value, measure = _ordered(evaluator.outputs, c, threshold)
         if len(ordered):
-            yield name, _case_figure(evaluator, c, thresholds[c], _chosen(ordered, value), measure)
+            yield name, _case_figure(evaluator, c, threshold, _chosen(ordered, value), measure)
 
 
 def _ordered(outputs: Outputs, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Rows of present cases from best to worst, with the value they are ordered by, and its name."""
-    rows = outputs.located_row[outputs.located_finding == finding]
-    value, measure = outputs.dice(finding, threshold), "Dice"
+    rows, value = outputs.dice(finding, threshold)
+    measure = "Dice"
     if not len(rows):
         rows = np.flatnonzero(outputs.label[:, finding] == 1)
         value, measure = outputs.score[rows, finding], "score"

@@ -1,7 +1,8 @@
-"""From the outputs of a pass to the numbers that are reported, with thresholds chosen on validation alone."""
+"""From the outputs of a pass to the numbers that are reported, at thresholds that validation chose."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,54 +12,84 @@ from typing import Any
 import numpy as np
 
 from app.engines.outputs import Outputs
-from evaluation.cases import FindingResult, Interval
+from app.engines.record import ModelRecord
+from evaluation.average_precision import average_precision_interval
+from evaluation.calibration import brier_score, expected_calibration_error
+from evaluation.cases import FindingResult
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
-from evaluation.overlap import best_threshold_of_mean
+from evaluation.means import mean_interval, ratio_interval
+from evaluation.operating import operating_point
+from evaluation.predictions import PredictionTable, write_predictions
+from evaluation.subgroups import age_bands, by_subgroup, check_treatment, group_names
 
 Metrics = dict[str, Any]
 """By measure, by finding (and ``macro``): a mapping with at least ``value``."""
 
-
-def map_thresholds(validation: Outputs) -> list[float]:
-    """For each finding the threshold at which the mean Dice over validation images is highest.
-
-    A finding that validation locates nowhere gets 0.5.
-    """
-    chosen = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in range(validation.score.shape[1])]
-    return [0.5 if np.isnan(threshold) else threshold for threshold in chosen]
+IN_TERMINAL = ("auc", "average_precision", "sensitivity", "specificity", "dice", "auc_by_view")
+SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
+TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
 
 
-def metrics(
-    outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], thresholds: Sequence[float]
-) -> Metrics:
+def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord) -> Metrics:
     """All that is reported of one section.
 
     Args:
         outputs: of the pass.
-        samples: of the section, in the datalist's order; ``outputs.index`` points into it.
-        findings: names, C.
-        thresholds: of the maps, C, from ``map_thresholds`` on validation.
+        samples: what was evaluated; ``outputs.index`` points into it.
+        record: findings and thresholds.
 
     Returns:
-        ``auc`` and ``dice`` by finding and ``macro``, and ``auc_by_view`` where there are several views.
+        By measure, finding and ``macro`` the value, its interval (patients taken together) and counts; ``auc_by_view``
+        and ``auc_by`` other attributes; ``warnings`` in plain words.
     """
     visited = [samples[i] for i in outputs.index]
     patient = np.array([sample["patient"] for sample in visited])
-    result: Metrics = {"auc": _auc(outputs, findings, patient, np.ones(len(visited), dtype=bool))}
-    dice = _dice(outputs, findings, thresholds)
-    if dice:
-        result["dice"] = dice
-    views = np.array([sample["view"] for sample in visited])
-    if len(set(views)) > 1:
-        result["auc_by_view"] = {
-            view or "unknown": _auc(outputs, findings, patient, views == view) for view in sorted(set(views))
-        }
-    return result
+    result: Metrics = {"auc": _areas(outputs.score, outputs.label, record.findings, patient)}
+    for c, name in enumerate(record.findings):
+        for measure, entry in _called(outputs.score[:, c], outputs.label[:, c], record.score_thresholds[c]).items():
+            result.setdefault(measure, {})[name] = entry
+    result |= _overlap(outputs, record, patient)
+    for measure, entries in result.items():
+        if measure != "auc":
+            entries["macro"] = {"value": _mean([entry["value"] for entry in entries.values()])}
+    groups = _groups(visited)
+    areas = {name: _areas_by(outputs, record.findings, patient, group) for name, group in groups.items()}
+    if "view" in areas:
+        result["auc_by_view"] = areas.pop("view")
+    return result | {"auc_by": areas, "warnings": _warnings(outputs, record.findings, patient, visited)}
 
 
 def write_metrics(result: Metrics, path: Path) -> None:
     """Write as JSON; a value that is undefined is ``null``."""
     path.write_text(json.dumps(_without_nan(result), indent=2) + "\n")
+
+
+def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path) -> None:
+    """Write ``predictions.csv``: image, patient, finding, label and score, with what is known of the image."""
+    visited = [samples[i] for i in outputs.index]
+    attributes = {name: np.array([str(sample[name]) for sample in visited]) for name in ("study", "view", "source")}
+    for name in sorted({name for sample in visited for name in sample["attributes"]} - attributes.keys()):
+        attributes[name] = np.array([str(sample["attributes"].get(name, "")) for sample in visited])
+    table = PredictionTable(
+        findings=tuple(findings),
+        image=np.array([sample["name"] for sample in visited]),
+        patient=np.array([sample["patient"] for sample in visited]),
+        label=outputs.label.astype(np.float64),
+        score=outputs.score.astype(np.float64),
+        attributes=attributes,
+    )
+    write_predictions(path, table)
+
+
+def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord, path: Path) -> None:
+    """Write ``cases.csv``: the Dice of every located case, for paired comparison of runs."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "patient", "finding", "dice"])
+        for c, name in enumerate(record.findings):
+            for row, value in zip(*outputs.dice(c, record.map_thresholds[c]), strict=True):
+                sample = samples[outputs.index[row]]
+                writer.writerow([sample["name"], sample["patient"], name, f"{value:.6g}"])
 
 
 def flat(result: Metrics) -> dict[str, float]:
@@ -67,39 +98,92 @@ def flat(result: Metrics) -> dict[str, float]:
 
 
 def table(result: Metrics) -> str:
-    """A plain table of the values for a terminal, one row a measure and finding."""
+    """A plain table of the main values for a terminal, one row a measure and finding."""
     rows: list[tuple[str, str]] = []
-    for path, entry in _defined(result):
+    for path, entry in _defined({name: result[name] for name in IN_TERMINAL if name in result}):
         limits = f"  [{entry['lower']:.3f}, {entry['upper']:.3f}]" if _has_limits(entry) else ""
         cases = f"  n = {entry['present']} present, {entry['absent']} absent" if "absent" in entry else ""
         cases = cases or (f"  n = {entry['images']} images" if "images" in entry else "")
         rows.append((" ".join(path), f"{entry['value']:.3f}{limits}{cases}"))
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+    lines = [f"{name:<{width}}  {text}" for name, text in rows]
+    return "\n".join([*lines, *result.get("warnings", [])])
 
 
-def _auc(outputs: Outputs, findings: Sequence[str], patient: np.ndarray, chosen: np.ndarray) -> Metrics:
-    score, label, who = outputs.score[chosen], outputs.label[chosen], patient[chosen]
-    results: list[FindingResult] = list(auc_intervals(score, label, who))
+def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patient: np.ndarray) -> Metrics:
+    results: list[FindingResult] = list(auc_intervals(score, label, patient))
     entries: Metrics = {name: asdict(each) for name, each in zip(findings, results, strict=True)}
-    macro: Interval = macro_auc_interval(area_covariance(score, label, who))
+    defined = [each for each in results if not np.isnan(each.value)]
+    # Over a single finding the macro average is that finding, with the interval that is exact for few cases.
+    macro = defined[0].interval if len(defined) == 1 else macro_auc_interval(area_covariance(score, label, patient))
     return entries | {"macro": asdict(macro)}
 
 
-def _dice(outputs: Outputs, findings: Sequence[str], thresholds: Sequence[float]) -> Metrics:
-    entries: Metrics = {}
-    for c, (name, threshold) in enumerate(zip(findings, thresholds, strict=True)):
-        values = outputs.dice(c, threshold)
-        if len(values):
-            entries[name] = {
-                "value": float(values.mean()),
-                "worst": float(values.min()),
-                "images": len(values),
-                "threshold": float(threshold),
-            }
-    if entries:
-        entries["macro"] = {"value": float(np.mean([entry["value"] for entry in entries.values()]))}
+def _areas_by(outputs: Outputs, findings: Sequence[str], patient: np.ndarray, group: np.ndarray) -> Metrics:
+    def areas(rows: np.ndarray, label: np.ndarray) -> Metrics:
+        chosen = rows.astype(np.int64)[:, 0]
+        return _areas(outputs.score[chosen], label, findings, patient[chosen])
+
+    # Row numbers in place of scores: the measure needs the patients of the group as well.
+    rows = np.repeat(np.arange(len(group), dtype=np.float64)[:, None], len(findings), axis=1)
+    return by_subgroup(areas, rows, outputs.label, group)
+
+
+def _called(score: np.ndarray, label: np.ndarray, threshold: float) -> Metrics:
+    point = operating_point(score, label, threshold)
+    entries: Metrics = {"average_precision": asdict(average_precision_interval(score, label))}
+    for name in SHARES:
+        entries[name] = asdict(getattr(point, name)) | {"threshold": threshold}
+    entries["brier"] = {"value": brier_score(score, label)}
+    entries["calibration_error"] = {"value": expected_calibration_error(score, label)}
     return entries
+
+
+def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metrics:
+    entries: Metrics = {}
+    for c, name in enumerate(record.findings):
+        threshold = record.map_thresholds[c]
+        rows, values = outputs.dice(c, threshold)
+        if not len(rows):
+            continue
+        about = {"images": len(rows), "threshold": threshold, "worst": float(values.min())}
+        entries.setdefault("dice", {})[name] = asdict(mean_interval(values, patient[rows])) | about
+        rows, part, whole = outputs.dice_parts(c, threshold)
+        about = {"images": len(rows), "threshold": threshold}
+        entries.setdefault("dice_aggregated", {})[name] = asdict(ratio_interval(part, whole, patient[rows])) | about
+    return entries
+
+
+def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Attributes that share the cases out among a few groups; ages go by bands."""
+    groups = {"view": group_names([sample["view"] for sample in visited])}
+    groups["source"] = group_names([sample["source"] for sample in visited])
+    names = sorted({name for sample in visited for name in sample["attributes"]})
+    for name in names:
+        values = [sample["attributes"].get(name) for sample in visited]
+        groups[name] = (
+            age_bands([str(v) if v is not None else "" for v in values]) if name == "age" else group_names(values)
+        )
+    return {name: group for name, group in groups.items() if 1 < len(set(group.tolist())) <= 12}
+
+
+def _warnings(
+    outputs: Outputs, findings: Sequence[str], patient: np.ndarray, visited: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    found = []
+    for attribute, words in TREATMENTS.items():
+        values = [_shown(sample["attributes"].get(attribute)) for sample in visited]
+        if not {0.0, 1.0} <= set(values):
+            continue
+        for c, name in enumerate(findings):
+            check = check_treatment(outputs.score[:, c], outputs.label[:, c], values, (name, words), patient)
+            found += [check.warning] if check.warning else []
+    return found
+
+
+def _shown(value: object) -> float:
+    """Whether a treatment is visible: 1, 0, or -1 where the item does not say."""
+    return float(value) if isinstance(value, (bool, int, float)) and value in (0, 1) else -1.0
 
 
 def _defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metrics]]:
@@ -111,6 +195,11 @@ def _defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
             yield (*path, name), entry
 
 
+def _mean(values: Sequence[float]) -> float:
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
 def _has_limits(entry: Metrics) -> bool:
     return "lower" in entry and not np.isnan(entry["lower"])
 
@@ -118,6 +207,6 @@ def _has_limits(entry: Metrics) -> bool:
 def _without_nan(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
         return {key: _without_nan(each) for key, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_without_nan(each) for each in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -27,6 +27,12 @@ def running_parser() -> ConfigParser | None:
     return None
 
 
+def running_config() -> dict[str, Any]:
+    """The config of the bundle workflow that called this function, without meta data; empty outside of one."""
+    parser = running_parser()
+    return {} if parser is None else {key: value for key, value in parser.get().items() if key != "_meta_"}
+
+
 def require_used(config: dict[str, Any]) -> None:
     """Raise where a top-level key is used by nothing: a misspelt override would otherwise change nothing, silently.
 
@@ -45,6 +51,17 @@ def require_used(config: dict[str, Any]) -> None:
 def settings(config: dict[str, Any]) -> dict[str, Any]:
     """Top-level values that are plain settings (numbers, text, switches, lists of them), for the run's parameters."""
     return {key: value for key, value in config.items() if _is_plain(value) and key not in _ENTRIES}
+
+
+def settings_of(config: dict[str, Any], parts: tuple[str, ...] = ("network_def", "preprocessing")) -> dict[str, Any]:
+    """Settings that some parts of a config refer to, other than names and files: what weights were trained for."""
+    text = " ".join(str(config.get(part, "")) for part in parts)
+    named = set(re.findall(r"@(\w+)", text))
+    return {key: value for key, value in settings(config).items() if key in named and not _is_text(value)}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and any(isinstance(each, str) for each in value))
 
 
 def _is_plain(value: object) -> bool:

@@ -10,7 +10,8 @@ class PixelBCELoss(nn.Module):
     """Mean binary cross-entropy of the map against the mask brought to the map's grid.
 
     Source: the localisation loss of Kim et al. 2022. An image-level label "absent" says where the finding is, too:
-    nowhere; so an absent finding counts as located unless ``absent_is_nowhere`` is switched off.
+    nowhere; so an absent finding counts as located unless ``absent_is_nowhere`` is switched off. A present finding
+    whose mask is empty takes no part: its location was lost, such as by a crop, and is not "nowhere".
 
     Args:
         absent_is_nowhere: take an absent label as an empty mask.
@@ -33,6 +34,7 @@ class PixelBCELoss(nn.Module):
         located = target.annotated.bool()
         if self.absent_is_nowhere:
             located = located | (target.label == 0)
+        located = located & ((target.label <= 0) | target.mask.flatten(2).any(dim=2))
         here = prediction.map
         mask = mask_on_grid(target.mask, (here.shape[2], here.shape[3]))
         each = functional.binary_cross_entropy_with_logits(here.float(), mask, reduction="none").mean(dim=(2, 3))

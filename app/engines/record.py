@@ -1,0 +1,97 @@
+"""What must be known beside a network's weights to use them rightly: ``model.json`` next to ``model.pt``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.engines.outputs import Outputs
+from evaluation.operating import youden_threshold
+from evaluation.overlap import best_threshold_of_mean
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What weights were trained for, and the thresholds that validation chose for them.
+
+    Attributes:
+        findings: names, in the network's order.
+        settings: those that the network and the preparation of its input depend on.
+        score_thresholds: by finding; at least this score is called present (Youden's point on validation).
+        map_thresholds: by finding; at least this probability is called "here" (highest mean Dice on validation).
+    """
+
+    findings: tuple[str, ...]
+    settings: dict[str, Any]
+    score_thresholds: tuple[float, ...]
+    map_thresholds: tuple[float, ...]
+
+    def write(self, checkpoint: Path) -> Path:
+        """Write beside the checkpoint."""
+        path = checkpoint.with_suffix(".json")
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        return path
+
+    def require(self, findings: Sequence[str], settings: dict[str, Any], checkpoint: Path) -> None:
+        """Raise where the weights were trained for other findings or with other settings.
+
+        Weights of both forms of a network may fit by name and shape and yet mean something else.
+
+        Raises:
+            ValueError: names each difference.
+        """
+        differences = []
+        if tuple(findings) != self.findings:
+            differences.append(f"findings {', '.join(self.findings)}, not {', '.join(findings)}")
+        for name in sorted(self.settings.keys() & settings.keys()):
+            if self.settings[name] != settings[name]:
+                differences.append(f"{name} {self.settings[name]}, not {settings[name]}")
+        if differences:
+            raise ValueError(f"{checkpoint} was trained with {'; '.join(differences)}. Use it with its own settings.")
+
+
+def chosen_on(validation: Outputs, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
+    """The record with thresholds chosen on a validation pass; 0.5 where validation cannot tell."""
+    count = range(len(findings))
+    scores = [youden_threshold(validation.score[:, c], validation.label[:, c]) for c in count]
+    maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
+    return ModelRecord(tuple(findings), settings, _or_default(scores), _or_default(maps))
+
+
+def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
+    """The record beside a checkpoint, checked against what it is to be used for; thresholds of 0.5 without one.
+
+    Raises:
+        ValueError: the weights were trained for something else, or the record is damaged.
+    """
+    path = checkpoint.with_suffix(".json")
+    if not path.is_file():
+        logger.warning(f"{path} is missing: thresholds chosen on validation are not known, 0.5 is used instead")
+        unknown = (DEFAULT_THRESHOLD,) * len(findings)
+        return ModelRecord(tuple(findings), settings, unknown, unknown)
+    try:
+        content = json.loads(path.read_text())
+        record = ModelRecord(
+            findings=tuple(content["findings"]),
+            settings=dict(content["settings"]),
+            score_thresholds=tuple(map(float, content["score_thresholds"])),
+            map_thresholds=tuple(map(float, content["map_thresholds"])),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a record of a model's settings and thresholds ({error!r})") from error
+    record.require(findings, settings, checkpoint)
+    return record
+
+
+def _or_default(thresholds: Sequence[float]) -> tuple[float, ...]:
+    return tuple(DEFAULT_THRESHOLD if np.isnan(value) else float(value) for value in thresholds)
