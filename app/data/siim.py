@@ -82,9 +82,9 @@ def read_masks(path: Path) -> dict[str, list[RunLengths]]:
     rows: set[tuple[str, ...]] = set()
     for index, row in enumerate(table.select(*_COLUMNS)):
         image, pixels = row[0].strip(), row[1].strip()
-        if row in rows:
+        if (image, pixels) in rows:
             raise TableError(f"{table.where(index)}: image {image!r} is named twice with the same outline.")
-        rows.add(row)
+        rows.add((image, pixels))
         if pixels == _NOTHING:
             if masks[image]:
                 raise TableError(f"{table.where(index)}: image {image!r} has -1, for no outline, beside an outline.")

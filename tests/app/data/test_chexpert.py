@@ -20,8 +20,8 @@ ROWS = [
     "C/train/patient00001/study1/view2_lateral.jpg,Female,68,Lateral,,1.0,,,,,,,,,0.0,,,,-1.0",
     "C/train/patient00002/study1/view1_frontal.jpg,Unknown,0,Frontal,LL,,,,,,,,,,,1.0,,,",
 ]
-# Positive and uncertain studies of 187,641; all others are negative. Source: Fig. 2 of Haghpanah, "Automatic Labeling of
-# Chest Radiography Images", whose negatives are what is left.
+# Positive and uncertain studies of 187,641; all others are negative. Source: Fig. 2 of Haghpanah, "Automatic Labeling
+# of Chest Radiography Images", whose negatives are what is left.
 PUBLISHED = {
     "No Finding": (16627, 0, 171014),
     "Enlarged Cardiomediastinum": (9020, 10148, 168473),
@@ -79,12 +79,18 @@ def test_studies_and_views_are_chosen(tmp_path: Path):
 
 
 BAD = {
-    "another state": ((ROWS[0].replace("-1.0", "2.0"),), "line 2: 'Support Devices' must be one of '1.0', '0.0', '-1.0'"),
+    "another state": (
+        (ROWS[0].replace("-1.0", "2.0"),),
+        "line 2: 'Support Devices' must be one of '1.0', '0.0', '-1.0'",
+    ),
     "text for a state": ((ROWS[0].replace("-1.0", "yes"),), "not 'yes'"),
     "image twice": ((ROWS[0], ROWS[0]), "line 3: image 'C/train/patient00001/study1/view1_frontal.jpg' is named twice"),
     "no study": (("view1_frontal.jpg" + ROWS[0][ROWS[0].index(",") :],), "must end with patient/study/file"),
     "text for age": ((ROWS[0].replace(",68,", ",old,"),), "line 2: 'age' must be a number, not 'old'"),
-    "another side": ((ROWS[0].replace("Frontal,", "Oblique,"),), "'Frontal/Lateral' must be one of 'Frontal', 'Lateral'"),
+    "another side": (
+        (ROWS[0].replace("Frontal,", "Oblique,"),),
+        "'Frontal/Lateral' must be one of 'Frontal', 'Lateral'",
+    ),
 }
 
 
