@@ -28,7 +28,7 @@ LEVELS: Mapping[str, str] = {
     "ellipse": "ellipses in boxes around each finding",
     "box": "boxes around each finding",
     "image": "image-level labels: whether a finding is there, not where",
-    "nlp": "image-level labels as a program that reads reports gives them, at a given F1 (NLP@F1)",
+    "nlp": "image-level labels as a program that reads reports gives them, at an F1 of",
 }
 """Granularities and qualities of annotation, the dearest first, in words."""
 
@@ -80,9 +80,8 @@ def by_labeller(
     for name in sections:
         items, facts[name] = labelled(_section(datalist, name), datalist.findings, quality, seed)
         changed[name] = [_by_program(item) for item in items]
-    return _degraded(
-        datalist, changed, {"to": LEVELS["nlp"], "sections": list(sections), "seed": seed, "came to": facts}
-    )
+    step = {"to": _in_words(quality), "sections": list(sections), "seed": seed, "came to": facts}
+    return _degraded(datalist, changed, step)
 
 
 def share_of_patients(datalist: Datalist, share: float, seed: int, sections: Sequence[str] = TRAINING) -> Datalist:
@@ -149,7 +148,7 @@ def mixture(
             made += map(_by_program, items)
         else:
             made += [_item_at(item, level, root) for item in chosen]
-        words.append(f"{len(chosen)} images with {LEVELS[level]}")
+        words.append(f"{len(chosen)} images with {_in_words(quality or {}) if level == 'nlp' else LEVELS[level]}")
     step: dict[str, object] = {"to": " + ".join(words), "sections": ["training"], "seed": seed}
     step |= {"images left out": len(left)} | ({"came to": facts} if facts else {})
     made.sort(key=lambda item: item.image)
@@ -194,6 +193,14 @@ def _read_mask(root: Path, name: str) -> np.ndarray:
         raise ValueError(f"{path}: no mask file that can be read.")
     grey: np.ndarray = mask if mask.ndim == 2 else mask[..., :3].max(axis=-1)
     return grey > 0
+
+
+def _in_words(quality: Mapping[str, Quality]) -> str:
+    """The level ``nlp`` with its F1: one for all findings, or each one's."""
+    scores = {finding: f"{asked.f1:.4g}" for finding, asked in quality.items()}
+    same = set(scores.values())
+    told = same.pop() if len(same) == 1 else ", ".join(f"{name} {score}" for name, score in scores.items())
+    return f"{LEVELS['nlp']} {told}"
 
 
 def _by_program(item: Item) -> Item:

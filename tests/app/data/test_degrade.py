@@ -95,7 +95,7 @@ def test_what_was_done_is_told(tmp_path: Path):
     datalist = at_level(one(boxes=AROUND), "image", tmp_path)
     datalist = by_labeller(datalist, {"Nodule": quality_at(1.0)}, seed=4)
     assert datalist.description == (
-        f"Made. Made cheaper in training: {LEVELS['image']}. Made cheaper in training: {LEVELS['nlp']}."
+        f"Made. Made cheaper in training: {LEVELS['image']}. Made cheaper in training: {LEVELS['nlp']} 1."
     )
     one_step, two_step = datalist.provenance["degraded"]
     assert one_step == {"to": LEVELS["image"], "sections": ["training"]}
