@@ -21,15 +21,12 @@ def test_auto_takes_what_the_processor_has(monkeypatch, native, expected):
     assert computing_type("auto", CPU) == expected
 
 
-def test_float16_needs_a_gpu():
-    with pytest.raises(ValueError, match="float16 needs a GPU; on the CPU take auto, bfloat16 or float32"):
-        computing_type("float16", CPU)
-    assert computing_type("float16", torch.device("cuda")) == torch.float16
-
-
-def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match="precision is one of auto, float32, bfloat16, float16, not 'half'"):
-        computing_type("half", CPU)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ["float16", "half", ""])
+def test_another_precision_is_refused(name, device):
+    # float16 as well: without a scaled loss its small gradients would be lost.
+    with pytest.raises(ValueError, match=f"precision is one of auto, float32, bfloat16, not '{name}'"):
+        computing_type(name, torch.device(device))
 
 
 def test_the_first_gpu_where_there_is_one(monkeypatch):

@@ -36,11 +36,41 @@ def test_a_mask_comes_down_to_the_map_grid():
 def test_each_located_pair_counts_alike():
     # Three pairs are located (one by its absent label), one is not: the mean is over three.
     here = torch.stack([torch.full((2, 3), logit) for logit in (0.0, 1.0, -1.0, 9.0)]).view(2, 2, 2, 3)
-    value = PixelBCELoss()(
-        prediction(here), target(torch.zeros(2, 2, 2, 3), [[True, False], [True, False]], [[1, 0], [-1, 1]])
-    )
+    mask = torch.zeros(2, 2, 2, 3)
+    mask[0, 0] = 1
+    value = PixelBCELoss()(prediction(here), target(mask, [[True, False], [True, False]], [[1, 0], [-1, 1]]))
     expected = (LN2 + math.log(1 + math.e) + math.log(1 + math.exp(-1))) / 3
     assert value.item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("label", "takes_part"),
+    [(1.0, False), (0.7, False), (0.0, True), (-1.0, True), (-2.0, True)],
+    ids=["present", "certainty", "absent", "uncertain", "not said"],
+)
+def test_an_empty_mask_of_a_present_finding_is_no_nowhere(label, takes_part):
+    # Its location was asked for, but a crop cut it away: the second pair alone counts then, else both do.
+    here = torch.zeros(1, 2, 2, 2)
+    here[0, 0] = 1.0
+    here.requires_grad_()
+    mask = torch.zeros(1, 2, 4, 4)
+    mask[0, 1] = 1
+    value = PixelBCELoss()(prediction(here), target(mask, [[True, True]], [[label, 1]]))
+    value.backward()
+    expected = (math.log(1 + math.e) + LN2) / 2 if takes_part else LN2
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+    assert bool(here.grad[0, 0].abs().max() > 0) == takes_part
+
+
+def test_a_single_pixel_is_somewhere():
+    # One of 16 pixels: 1/16 of the one cell, where a logit of 0 costs log 2 whatever the share.
+    here = torch.zeros(1, 1, 1, 1, requires_grad=True)
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[0, 0, 3, 3] = 1
+    value = PixelBCELoss()(prediction(here), target(mask, [[True]], [[1]]))
+    value.backward()
+    assert value.item() == pytest.approx(LN2, abs=1e-6)
+    assert here.grad.item() == pytest.approx(0.5 - 1 / 16, abs=1e-6)
 
 
 @pytest.mark.parametrize(("absent_is_nowhere", "expected"), [(True, LN2), (False, 0.0)])
@@ -84,7 +114,7 @@ def test_gradient_is_exact():
 @pytest.mark.parametrize("full", [0.0, 1.0])
 def test_saturated_logits_stay_finite(kind, full):
     here = torch.tensor([-6e4, -100.0, 100.0, 6e4], dtype=kind).view(1, 1, 2, 2).requires_grad_()
-    value = PixelBCELoss()(prediction(here), target(torch.full((1, 1, 2, 2), full), [[True]], [[1]]))
+    value = PixelBCELoss()(prediction(here), target(torch.full((1, 1, 2, 2), full), [[True]], [[full]]))
     value.backward()
     assert value.dtype == torch.float32
     assert bool(value.isfinite())
