@@ -42,6 +42,16 @@ class ModelRecord:
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
         return path
 
+    def require_complete(self) -> None:
+        """Raise where there is not one finite threshold of each kind for every finding.
+
+        Raises:
+            ValueError: names the kind and what is there.
+        """
+        for kind, values in (("score_thresholds", self.score_thresholds), ("map_thresholds", self.map_thresholds)):
+            if len(values) != len(self.findings) or not np.isfinite(values).all():
+                raise ValueError(f"{kind} {list(values)} for {len(self.findings)} findings")
+
     def require(self, findings: Sequence[str], settings: dict[str, Any], checkpoint: Path) -> None:
         """Raise where the weights were trained for other findings or with other settings.
 
@@ -61,7 +71,11 @@ class ModelRecord:
 
 
 def chosen_on(validation: Outputs, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
-    """The record with thresholds chosen on a validation pass; 0.5 where validation cannot tell."""
+    """The record with thresholds chosen on a validation pass; 0.5 where validation cannot tell.
+
+    It cannot tell where it lacks present or absent cases, where it locates none, and where no threshold does better
+    than to call nobody (scores that rank the wrong way round).
+    """
     count = range(len(findings))
     scores = [youden_threshold(validation.score[:, c], validation.label[:, c]) for c in count]
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
@@ -87,6 +101,7 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
             score_thresholds=tuple(map(float, content["score_thresholds"])),
             map_thresholds=tuple(map(float, content["map_thresholds"])),
         )
+        record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a record of a model's settings and thresholds ({error!r})") from error
     record.require(findings, settings, checkpoint)
@@ -94,4 +109,4 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
 
 
 def _or_default(thresholds: Sequence[float]) -> tuple[float, ...]:
-    return tuple(DEFAULT_THRESHOLD if np.isnan(value) else float(value) for value in thresholds)
+    return tuple(float(value) if np.isfinite(value) else DEFAULT_THRESHOLD for value in thresholds)

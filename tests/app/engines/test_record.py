@@ -1,0 +1,161 @@
+"""What is kept beside the weights: thresholds of validation, findings and settings, and refusal where they differ."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from app.engines.outputs import BINS, Outputs
+from app.engines.record import ModelRecord, chosen_on, record_of
+from app.engines.running import settings_of
+
+SETTINGS = {"pixel_level": True, "growth": 16, "blocks": [3, 6]}
+RECORD = ModelRecord(("Nodule", "Mass"), SETTINGS, (0.125, 0.1), (0.25, 1 / 3))
+
+
+def outputs(score: np.ndarray, label: np.ndarray, inside: dict[int, list[float]] | None = None) -> Outputs:
+    """Scores and labels (N, C); of each finding in ``inside`` one image with pixels of these probabilities."""
+    located = inside or {}
+    histograms = [np.bincount(np.round(np.array(p) * BINS).astype(int), minlength=BINS) for p in located.values()]
+    return Outputs(
+        index=np.arange(len(score)),
+        score=score,
+        label=label,
+        located_row=np.zeros(len(located), dtype=np.int64),
+        located_finding=np.array(list(located), dtype=np.int64),
+        inside=np.array(histograms, dtype=np.int32).reshape(-1, BINS),
+        outside=np.zeros((len(located), BINS), dtype=np.int32),
+    )
+
+
+def kept(folder: Path, record: ModelRecord = RECORD) -> Path:
+    """Where the weights of a record would be."""
+    record.write(folder / "model.pt")
+    return folder / "model.pt"
+
+
+def test_it_lies_beside_the_weights_and_comes_back_to_the_last_bit(tmp_path):
+    assert RECORD.write(tmp_path / "model.pt") == tmp_path / "model.json"
+    assert record_of(tmp_path / "model.pt", ("Nodule", "Mass"), SETTINGS) == RECORD
+    # A name with a dot of its own keeps it.
+    assert RECORD.write(tmp_path / "best.0.91.pt") == tmp_path / "best.0.91.json"
+
+
+def test_score_thresholds_are_youdens():
+    generator = np.random.default_rng(0)
+    score = generator.random((200, 3))
+    label = (generator.random((200, 3)) < score).astype(np.float32)
+    label[:20, 1], label[20:40, 2] = -1, -2
+    record = chosen_on(outputs(score, label), ("a", "b", "c"), SETTINGS)
+    for c in range(3):
+        known = label[:, c] >= 0
+        false, true, threshold = roc_curve(label[known, c], score[known, c], drop_intermediate=False)
+        assert record.score_thresholds[c] == threshold[np.argmax(true - false)]
+    assert record.findings == ("a", "b", "c")
+    assert record.settings == SETTINGS
+
+
+def test_map_thresholds_are_those_of_the_best_dice():
+    # Everything from 0.401 to 0.6 is the best, 1: the middle of 200 equals. The second is nowhere located.
+    given = outputs(np.zeros((1, 2)), np.ones((1, 2)), {0: [0.6]})
+    given.outside[0, 400] = 1
+    assert chosen_on(given, ("a", "b"), {}).map_thresholds == (0.5, 0.5)
+    given.inside[:], given.outside[:] = 0, 0
+    given.inside[0, 300] = given.outside[0, 100] = 1
+    assert chosen_on(given, ("a", "b"), {}).map_thresholds == (0.2, 0.5)
+
+
+def test_images_annotated_as_nowhere_choose_no_map_threshold():
+    # With the empty one counted as 0 or 1, thresholds above 0.9 would win.
+    given = outputs(np.zeros((1, 1)), np.zeros((1, 1)), {0: []})
+    given.outside[0, 900] = 50
+    assert chosen_on(given, ("a",), {}).map_thresholds == (0.5,)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, -2.0], ids=["absent", "present", "uncertain", "not said"])
+def test_one_kind_of_case_chooses_no_score_threshold(value):
+    record = chosen_on(outputs(np.full((3, 1), 0.9), np.full((3, 1), value)), ("a",), {})
+    assert record.score_thresholds == (0.5,)
+    assert record.map_thresholds == (0.5,)
+
+
+def test_scores_the_wrong_way_round_choose_no_threshold(tmp_path):
+    # Youden's best is to call nobody, at a threshold of plus infinity, which JSON cannot say.
+    record = chosen_on(outputs(np.array([[0.1], [0.9]]), np.array([[1.0], [0.0]])), ("a",), {})
+    assert record.score_thresholds == (0.5,)
+    assert "Infinity" not in record.write(tmp_path / "model.pt").read_text()
+
+
+def test_without_a_record_thresholds_are_one_half_with_a_warning(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        record = record_of(tmp_path / "model.pt", ("Nodule", "Mass"), SETTINGS)
+    assert record == ModelRecord(("Nodule", "Mass"), SETTINGS, (0.5, 0.5), (0.5, 0.5))
+    (line,) = caplog.messages
+    assert line == (
+        f"{tmp_path / 'model.json'} is missing: thresholds chosen on validation are not known, 0.5 is used instead"
+    )
+
+
+@pytest.mark.parametrize(
+    ("findings", "settings", "said"),
+    [
+        (("Mass", "Nodule"), SETTINGS, "findings Nodule, Mass, not Mass, Nodule"),
+        (("Nodule",), SETTINGS, "findings Nodule, Mass, not Nodule"),
+        (("Nodule", "Mass"), SETTINGS | {"pixel_level": False}, "pixel_level True, not False"),
+        (("Nodule", "Mass"), SETTINGS | {"growth": 8, "blocks": [3]}, "blocks [3, 6], not [3]; growth 16, not 8"),
+        (("a", "b"), SETTINGS | {"growth": 8}, "findings Nodule, Mass, not a, b; growth 16, not 8"),
+    ],
+)
+def test_weights_of_something_else_are_refused(tmp_path, findings, settings, said):
+    path = kept(tmp_path)
+    with pytest.raises(ValueError, match="model.pt was trained with ") as caught:
+        record_of(path, findings, settings)
+    assert str(caught.value) == f"{path} was trained with {said}. Use it with its own settings."
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, {}, {"batch_size": 3}, {"growth": 16.0}], ids=str)
+def test_settings_that_only_one_side_knows_are_no_difference(tmp_path, settings):
+    assert record_of(kept(tmp_path), ("Nodule", "Mass"), settings) == RECORD
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", '{"findings": ["Nodule"]}', json.dumps({"findings": 3, "settings": {}}), "\x00"],
+    ids=["empty", "cut off", "list", "number", "keys missing", "wrong type", "no text"],
+)
+def test_a_damaged_record_is_named(tmp_path, text):
+    path = kept(tmp_path)
+    path.with_suffix(".json").write_text(text)
+    with pytest.raises(ValueError, match=r"model\.json: not a record of a model's settings and thresholds \(.+\)"):
+        record_of(path, ("Nodule", "Mass"), SETTINGS)
+
+
+@pytest.mark.parametrize("key", ["score_thresholds", "map_thresholds"])
+@pytest.mark.parametrize("values", [[], [0.5], [0.5, 0.5, 0.5], [0.5, float("nan")]], ids=str)
+def test_a_record_without_a_threshold_for_each_finding_is_damaged(tmp_path, key, values):
+    path = kept(tmp_path)
+    content = json.loads(path.with_suffix(".json").read_text()) | {key: values}
+    path.with_suffix(".json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"model\.json: not a record .*{key} \[.*\] for 2 findings"):
+        record_of(path, ("Nodule", "Mass"), SETTINGS)
+
+
+def test_settings_of_the_parts_that_weights_depend_on():
+    config = {
+        "growth": 16,
+        "levels": [1, 2],
+        "pixel_level": True,
+        "max_epochs": 3,
+        "size": 64,
+        "lung_weights": "lungs.pt",
+        "names": ["a"],
+        "network_def": {"growth": "@growth", "levels": "@levels", "pooling": "$1 if @pixel_level else 2"},
+        "preprocessing": {"transforms": [{"size": "@size", "weights": "@lung_weights"}, {"names": "@names"}]},
+        "training": ["$@network.run(@max_epochs)"],
+    }
+    # Names of files may differ from one computer to the next; epochs are past.
+    assert settings_of(config) == {"growth": 16, "levels": [1, 2], "pixel_level": True, "size": 64}
+    assert settings_of({}) == {}
