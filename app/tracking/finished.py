@@ -33,19 +33,28 @@ def artifact_of_run(run_id: str, name: str = "model.pt", tracking_uri: str | Non
             store; the message names finished runs.
     """
     store = wanted_store(tracking_uri)
-    if store.database is not None and not store.database.exists():
-        raise TrackingError(f"there is no run {run_id!r}: no tracking database {store.database}")
-    problem = None if store.database is not None else probe(store.uri)
-    if problem:
-        raise TrackingError(f"cannot look up run {run_id!r}: tracking server {store.shown} does not answer ({problem})")
-    client = open_client(store)
-    run = _find(client, store, run_id)
+    client, run = found_run(run_id, store)
     if run.info.status != "FINISHED":
         raise TrackingError(
             f"run {run.info.run_name} ({run.info.run_id}) is {run.info.status}, and only a FINISHED run can be "
             f"started from. {_finished_runs(client)}"
         )
-    return _download(client, store, run, name)
+    return download(client, store, run, name)
+
+
+def found_run(wanted: str, store: Store) -> tuple[MlflowClient, Found]:
+    """A run of any status by its id or name, with a client of its store.
+
+    Raises:
+        TrackingError: no such run, more than one of that name, or no store.
+    """
+    if store.database is not None and not store.database.exists():
+        raise TrackingError(f"there is no run {wanted!r}: no tracking database {store.database}")
+    problem = None if store.database is not None else probe(store.uri)
+    if problem:
+        raise TrackingError(f"cannot look up run {wanted!r}: tracking server {store.shown} does not answer ({problem})")
+    client = open_client(store)
+    return client, _find(client, store, wanted)
 
 
 def _find(client: MlflowClient, store: Store, wanted: str) -> Found:
@@ -71,8 +80,12 @@ def _find(client: MlflowClient, store: Store, wanted: str) -> Found:
     return runs[0]
 
 
-def _download(client: MlflowClient, store: Store, run: Found, name: str) -> Path:
-    """The artifact as a local file; a store on this machine gives its own file, uncopied."""
+def download(client: MlflowClient, store: Store, run: Found, name: str) -> Path:
+    """The artifact as a local file; a store on this machine gives its own file, uncopied.
+
+    Raises:
+        TrackingError: the run has no such artifact, or it cannot be fetched.
+    """
     from mlflow.exceptions import MlflowException
 
     place = urlsplit(run.info.artifact_uri)

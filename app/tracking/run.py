@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 KILLED_CODES = (128 + signal.SIGINT, termination.EXIT_CODE)
 """Exit codes of processes that Ctrl-C and SIGTERM ended."""
+RUN_FILE = "run.json"
+"""In the output folder: which run finished there last, and in which store."""
 
 
 class Run:
@@ -47,7 +49,8 @@ class Run:
         experiment: the MLflow experiment; made when there is none.
         name: the run's name; by default ``<experiment>-<UTC time>-<4 hexadecimal digits>``.
         tracking_uri: used when MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
-        folder: the run's output folder: texts, figures and what could not be written go there; made when missing.
+        folder: the run's output folder: texts, figures and what could not be written go there, and ``run.json``,
+            which names the run once it has FINISHED; made when missing.
         resume: id of an earlier run to go on with, instead of opening one.
     """
 
@@ -103,10 +106,13 @@ class Run:
         if int(os.environ.get("RANK", "0")) != 0:
             return self
         _require_writable(self._wish.folder)
+        # What this run leaves in the folder must not pass for that of an earlier one.
+        (self._wish.folder / RUN_FILE).unlink(missing_ok=True)
         self._opened = open_run(self._wish)
         self._logged = dict(self._opened.parameters)
-        head = {"run": self.id, "store": self.uri, "experiment": self._wish.experiment, "name": self.name}
-        self._writer = Writer(self._opened.client, self.id, Journal(journal_of(self._wish.folder, self.id), head))
+        self._writer = Writer(
+            self._opened.client, self.id, Journal(journal_of(self._wish.folder, self.id), self._head())
+        )
         self._owner = os.getpid()
         self._termination.install()
         return self
@@ -121,12 +127,15 @@ class Run:
         self._termination.hold_off()
         if error is not None:
             self.tags({"error": first_line(error)})
-        self._writer.put(Status(status_after(error), _now()))
+        status = status_after(error)
+        self._writer.put(Status(status, _now()))
         try:
             is_all_written = self._writer.close()
         finally:
             writer, self._writer = self._writer, None
             self._termination.restore()
+        if status == "FINISHED":
+            (self._wish.folder / RUN_FILE).write_text(json.dumps(self._head(), indent=2) + "\n", encoding="utf-8")
         if not is_all_written:
             path = writer.journal.path
             logger.warning(
@@ -217,6 +226,10 @@ class Run:
         """Have the buffered metrics written now; does not wait for it."""
         if self._writer is not None:
             self._writer.flush()
+
+    def _head(self) -> dict[str, str]:
+        """What a file in the output folder says of the run that it belongs to."""
+        return {"run": self.id, "store": self.uri, "experiment": self._wish.experiment, "name": self.name}
 
     def _unique(self, name: str) -> str:
         """The clean form of a name, which no other name may share."""

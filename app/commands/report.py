@@ -1,0 +1,40 @@
+"""``frugal report``: one run on one self-contained page."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "report",
+        help="write one self-contained HTML page about a run",
+        description="Write one HTML page about a run: data, split, what it reached with intervals, curves, subgroups, "
+        "cases and settings. It fetches nothing and names no patient.",
+    )
+    parser.add_argument("word", metavar="RUN", help="output folder, or id or name of a run in MLflow")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.html",
+        help="where to (default: report.html in the folder, or report-RUN.html)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Gather and write."""
+    from app.studies.report import gather
+    from app.studies.report_page import report_page
+    from app.studies.results import open_result
+
+    result = open_result(arguments.word)
+    name = re.sub(r"[^\w.\-]+", "_", result.name)
+    path = arguments.out or (result.folder / "report.html" if result.folder else Path(f"report-{name}.html"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report_page(gather(result)), encoding="utf-8")
+    sys.stdout.write(f"report of {result.name} written to {path}\n")
