@@ -1,4 +1,4 @@
-"""Time and memory of building and loading the datalist of ChestX-ray14 and of CheXpert's size, against peers.
+"""Time and memory of building, loading and degrading the datalists of ChestX-ray14, CheXpert and others, against peers.
 
     FRUGAL_DATA=... python benchmarks/datalists.py
 
@@ -16,15 +16,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
 
+from app.data.chexpert import chexpert
 from app.data.datalist import fingerprint, read_datalist, write_datalist
+from app.data.degrade import by_labeller
 from app.data.item import Datalist
+from app.data.labeller import quality_at
 from app.data.nih import chestxray14
+from app.data.siim import siim
 from app.data.split import DEFAULT_SHARES, split
+from app.data.vindr import vindr
 
 MEMORY = r"""
 import json, orjson, re, sys
@@ -65,15 +70,6 @@ def iterate_rows(path: Path) -> list[tuple]:
     return [(row["Image Index"], row["Finding Labels"].split("|"), row["Patient ID"]) for _, row in table.iterrows()]
 
 
-def twice(datalist: Datalist) -> Datalist:
-    """Each item twice, the second of another patient: about as many as CheXpert has (223,414)."""
-    sections = {
-        section: [*items, *(replace(item, image=f"b/{item.image}", patient=f"b{item.patient}") for item in items)]
-        for section, items in datalist.sections.items()
-    }
-    return replace(datalist, sections=sections)
-
-
 def main() -> None:
     tables = Path(os.environ["FRUGAL_DATA"]) / "tables"
     labels = tables / "Data_Entry_2017_v2020.csv.gz"
@@ -85,10 +81,19 @@ def main() -> None:
     ):
         took = seconds(work, times)
         print(f"{name:<52}{took:6.2f} s  {took / bare:5.1f} x bare read")
+    for name, file, work in (
+        ("CheXpert", "chexpert_train.csv.gz", lambda: chexpert(tables)),
+        ("VinDr-CXR", "vinbigdata-train.csv.gz", lambda: vindr(tables)),
+        ("SIIM", "siim-pneumothorax-train-rle.csv.gz", lambda: siim(tables)),
+    ):
+        bare, took = seconds(partial(bare_read, tables / file)), seconds(work)
+        print(f"{f'{name}: ours, tables to datalist':<52}{took:6.2f} s  {took / bare:5.1f} x bare read")
     datalist = chestxray14(tables)
+    quality = dict.fromkeys(datalist.findings, quality_at(0.8))
+    print(f"{'ours, labels as of NLP@F1 0.8':<52}{seconds(lambda: by_labeller(datalist, quality, 0), 1):6.2f} s")
     print(f"{'ours, split 70/10/20':<52}{seconds(lambda: split(datalist, DEFAULT_SHARES, 0), 1):6.2f} s")
     with tempfile.TemporaryDirectory() as folder:
-        for size, held in (("112,120 items", datalist), ("224,240 items", twice(datalist))):
+        for size, held in (("112,120 items", datalist), ("223,414 of CheXpert", chexpert(tables))):
             measure_files(held, Path(folder) / "list.json", size)
 
 
