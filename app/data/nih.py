@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from app.data.garbage import without_garbage_collection
 from app.data.item import Box, Datalist, Item
+from app.data.people import OLDEST, Attributes
 from app.data.rsna import read_rsna, with_readings
 from app.data.stored import keep_stored, place_images, with_images
 from app.data.tables import TableError, checked_box, find_table, number, one_of, read_table
@@ -47,8 +48,6 @@ FINDINGS = (
 VIEWS = ("PA", "AP")
 FRAME = (1024, 1024)
 """Height and width of the published images, in whose pixels boxes are given."""
-OLDEST = 90
-"""Ages above are given as this, so that they identify nobody."""
 LABEL_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 _IMPLAUSIBLE_AGE = 120
 _ENTRY = (
@@ -61,9 +60,6 @@ _ENTRY = (
     "View Position",
 )
 _BOX = ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]")
-
-
-Attributes = dict[str, str | int | float | bool]
 
 
 class Entry(NamedTuple):

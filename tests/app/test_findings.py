@@ -45,6 +45,13 @@ def test_a_name_in_any_case_and_separator_is_itself(name):
         ("Airspace opacity", "Lung Opacity"),  # the expert labels of ChestX-ray14
         ("NSG tube", "Nasogastric Tube"),  # PadChest
         ("oedema", "Edema"),
+        ("infiltrates", "Infiltration"),  # PadChest
+        ("pulmonary edema", "Edema"),  # PadChest
+        ("chest drain tube", "Chest Drain"),  # PadChest
+        ("Chest_drain_tube", "Chest Drain"),  # NEATX
+        ("normal", NO_FINDING),  # PadChest
+        ("No finding", NO_FINDING),  # VinDr-CXR
+        ("Aortic enlargement", "Aortic Enlargement"),  # VinDr-CXR
     ],
 )
 def test_spellings_of_data_sets(spelling, name):

@@ -107,7 +107,7 @@ def test_published_counts(frugal_data: Path):
     assert sum(len(item.boxes) for item in items) == 9_555
     assert sum(item.label == (1,) for item in items) == 6_012
     assert items[0].view in ("PA", "AP")
-    assert set(items[0].attributes) == {"sex", "age", "rsna_class"}
+    assert set(items[0].attributes) == {"sex", "age", "rsna_class", "nih_image"}
     assert problems(datalist) == []
 
 
