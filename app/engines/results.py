@@ -39,8 +39,9 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
         record: findings and thresholds.
 
     Returns:
-        By measure, finding and ``macro`` the value, its interval (patients taken together) and counts; ``auc_by_view``
-        and ``auc_by`` other attributes; ``warnings`` in plain words.
+        By measure, finding and ``macro`` the value, its interval (for areas and Dice with the images of a patient taken
+        together; for the rest they count as independent) and counts; ``auc_by_view`` and ``auc_by`` other attributes;
+        ``warnings`` in plain words.
     """
     visited = [samples[i] for i in outputs.index]
     patient = np.array([sample["patient"] for sample in visited])
@@ -98,9 +99,9 @@ def flat(result: Metrics) -> dict[str, float]:
 
 
 def table(result: Metrics) -> str:
-    """A plain table of the main values for a terminal, one row a measure and finding."""
+    """A plain table of the main values for a terminal, one row a measure and finding, then the warnings."""
     rows: list[tuple[str, str]] = []
-    for path, entry in _defined({name: result[name] for name in IN_TERMINAL if name in result}):
+    for path, entry in _defined(_without_repeats({name: result[name] for name in IN_TERMINAL if name in result})):
         limits = f"  [{entry['lower']:.3f}, {entry['upper']:.3f}]" if _has_limits(entry) else ""
         cases = f"  n = {entry['present']} present, {entry['absent']} absent" if "absent" in entry else ""
         cases = cases or (f"  n = {entry['images']} images" if "images" in entry else "")
@@ -193,6 +194,16 @@ def _defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
             yield from _defined(entry, (*path, name))
         elif isinstance(entry, dict) and not np.isnan(entry["value"]):
             yield (*path, name), entry
+
+
+def _without_repeats(result: Metrics) -> Metrics:
+    """The same without each ``macro`` that repeats the only finding beside it."""
+    repeats = len(result) == 2 and "macro" in result
+    return {
+        name: _without_repeats(entry) if "value" not in entry else entry
+        for name, entry in result.items()
+        if not (repeats and name == "macro")
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -111,7 +111,7 @@ def test_without_a_record_thresholds_are_one_half_with_a_warning(tmp_path, caplo
 )
 def test_weights_of_something_else_are_refused(tmp_path, findings, settings, said):
     path = kept(tmp_path)
-    with pytest.raises(ValueError, match="model.pt was trained with ") as caught:
+    with pytest.raises(ValueError, match=r"model\.pt was trained with ") as caught:
         record_of(path, findings, settings)
     assert str(caught.value) == f"{path} was trained with {said}. Use it with its own settings."
 
