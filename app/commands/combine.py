@@ -54,13 +54,21 @@ def run(arguments: argparse.Namespace) -> None:
         datalist = with_agreed_boxes(datalist, arguments.at_least, arguments.iou, otherwise)
     elif len(datalists) == 1:
         datalist = with_votes(datalist, rule)
-    how = f"{arguments.labels}, at least {arguments.at_least}, IoU {arguments.iou}, otherwise {arguments.otherwise}"
+    how = _in_words(arguments)
     datalist.provenance["readers combined"] = how
     datalist.description = f"{datalist.description} Readers combined: {how}."
     datalist = moved(datalist, arguments.files[0], arguments.out)
     validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
     write_datalist(datalist, arguments.out)
     sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+
+
+def _in_words(arguments: argparse.Namespace) -> str:
+    words = [f"labels by {arguments.labels}"]
+    if arguments.at_least is not None:
+        place = "" if arguments.iou is None else f" at IoU {arguments.iou:g}"
+        words.append(f"at least {arguments.at_least}{place}, else {arguments.otherwise}")
+    return ", ".join(words)
 
 
 def _rule(arguments: argparse.Namespace) -> Callable[[Sequence[float]], float]:

@@ -137,7 +137,10 @@ def run_agree(arguments: argparse.Namespace) -> None:
     from app.data.datalist import read_datalist
 
     first, second = read_datalist(arguments.first), read_datalist(arguments.second)
-    sys.stdout.write(f"{agreement_text(first, second, agreement(first, second, arguments.same))}\n")
+    found = agreement(first, second, arguments.same)
+    # Two datalists of one data set have one name: the files tell them apart.
+    first.name, second.name = f"{first.name} ({arguments.first})", f"{second.name} ({arguments.second})"
+    sys.stdout.write(f"{agreement_text(first, second, found)}\n")
 
 
 def same(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

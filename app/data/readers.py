@@ -17,9 +17,9 @@ Rule = Callable[[Sequence[float]], float]
 
 
 def majority(values: Sequence[float]) -> float:
-    """The state that more than half of those who said present or absent have; uncertain where neither has.
+    """Present or absent where more than half of those who said anything say so; uncertain where neither is the case.
 
-    Certainties above 0.5 count as present, below as absent; not said where no reader said anything.
+    Certainties above 0.5 count as present, below as absent, 0.5 as uncertain; not said where no reader said anything.
     """
     present, absent, said = _votes(values)
     if 2 * present > said:

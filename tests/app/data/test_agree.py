@@ -58,7 +58,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture):
         write_datalist(datalist, Path(path))
     assert main(["datalist", "agree", *paths, "--same", "Mass=Effusion"]) == 0
     text = capsys.readouterr().out
-    assert "A against B: Cohen's kappa (95% interval)" in text
+    assert f"A ({paths[0]}) against B ({paths[1]}): Cohen's kappa (95% interval)" in text
     assert "Mass = Effusion: " in text
     with pytest.raises(SystemExit):
         main(["datalist", "agree", *paths, "--same", "Mass"])
