@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,20 +21,25 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
     label says present (then it counts as not asked for). A label that nobody gave becomes present by a location and
     absent by its lack; a label of absent stays beside a location, and is counted.
 
-    Images are matched by their path or, where no other has it, by their file name; another suffix does not matter.
+    Images are matched by as many last parts of their paths as both names have; another suffix does not matter.
 
     Raises:
-        TableError: none of the file's images is in the datalist.
+        TableError: an image of the table may be one or another of the file's, or none of the file's images is in the
+        datalist.
     """
-    by_name = {stem(name): located for name, located in coco.images.items()}
-    by_file = _by_file_name(coco)
+    by_file: dict[str, list[str]] = defaultdict(list)
+    for name in coco.images:
+        by_file[last_parts(stem(name), 1)].append(name)
     counts: Counter[str] = Counter()
     frames: dict[str, tuple[int, int]] = {}
 
     def located(item: Item) -> Item:
-        found = by_name.get(stem(item.image)) or by_file.get(last_parts(stem(item.image), 1))
-        if found is None:
+        named = [name for name in by_file[last_parts(stem(item.image), 1)] if _is_same(name, item.image)]
+        if len(named) > 1:
+            raise TableError(f"{item.image}: the COCO file has several such images: {', '.join(named)}.")
+        if not named:
             return item
+        found = coco.images[named[0]]
         frames[item.image] = found.size
         counts["COCO: images located"] += 1
         return _located_item(item, datalist.findings, coco.findings, found, counts)
@@ -44,7 +49,7 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
         raise TableError(
             f"none of the COCO file's {len(coco.images)} images (such as {next(iter(coco.images), '')!r}) is a row's."
         )
-    counts["COCO: left out: images that are not in the table"] = len(by_name) - counts["COCO: images located"]
+    counts["COCO: left out: images that are not in the table"] = len(coco.images) - counts["COCO: images located"]
     made = with_counts(replace(datalist, sections=sections), counts)
     if coco.unmapped:
         made.provenance["unmapped"] = coco.unmapped
@@ -109,7 +114,8 @@ def _located_item(
     return made
 
 
-def _by_file_name(coco: Coco) -> dict[str, Located]:
-    named = [last_parts(stem(name), 1) for name in coco.images]
-    counts = Counter(named)
-    return {name: found for name, found in zip(named, coco.images.values(), strict=True) if counts[name] == 1}
+def _is_same(one: str, other: str) -> bool:
+    """Whether one of two paths, without suffixes, ends as the other is."""
+    first, second = stem(one).split("/"), stem(other).split("/")
+    count = min(len(first), len(second))
+    return first[-count:] == second[-count:]

@@ -217,6 +217,25 @@ def test_the_command_with_coco_scales_to_the_stored_images(tmp_path: Path, capsy
     assert "columns not used: Remark" in text
 
 
+def test_coco_images_are_matched_by_as_many_parts_as_both_have(tmp_path: Path):
+    write_csv(tmp_path, "image,patient,Nodule\na/1.png,p,1\nb/1.png,q,1\n")
+    write_images(tmp_path / "images", "a/1.png", "b/1.png")
+    entry = {"id": 1, "file_name": "data/a/1.jpg", "height": 20, "width": 30}
+    path = write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}, images=[entry]))
+    first, second = run(tmp_path, "--coco", str(path)).sections["training"]
+    assert (len(first.boxes), len(second.boxes), second.annotated) == (1, 0, ())
+
+
+def test_a_coco_file_must_be_of_these_images(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\n")
+    entries = [{"id": n, "file_name": f"{n}.png", "height": 20, "width": 30} for n in ("x/1", "y/1", "z/2")]
+    words = ["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), "--coco"]
+    assert main([*words, str(write_coco(tmp_path, coco(images=entries)))]) == 1
+    assert "1.png: the COCO file has several such images: x/1.png, y/1.png" in capsys.readouterr().err
+    assert main([*words, str(write_coco(tmp_path, coco(images=entries[2:])))]) == 1
+    assert "none of the COCO file's 1 images (such as 'z/2.png') is a row's" in capsys.readouterr().err
+
+
 def test_labels_meet_locations(tmp_path: Path):
     write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\n2.png,q,\n3.png,r,\n4.png,s,0\n")
     write_images(tmp_path / "images", "1.png", "2.png", "3.png", "4.png")

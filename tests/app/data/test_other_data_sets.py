@@ -17,6 +17,7 @@ from app.data.jsrt import jsrt
 from app.data.neatx import neatx
 from app.data.padchest import finding_of, padchest, with_tubes
 from app.data.run_lengths import decode
+from app.data.show import summary
 from app.data.siim import siim
 from app.data.tables import TableError
 from app.data.validate import problems, validate
@@ -90,6 +91,11 @@ def test_vindr_keeps_readers_and_lists_what_is_not_in_the_vocabulary(tmp_path: P
     assert [name for name, value in zip(datalist.findings, first.label, strict=True) if value] == ["Nodule or Mass"]
     assert first.annotated == second.annotated == datalist.findings
     assert datalist.provenance["unmapped"] == {"Lung cyst": 1}
+
+
+def test_what_is_not_in_the_vocabulary_is_shown(tmp_path: Path):
+    text = summary(build("vindr", tmp_path, VINDR))
+    assert "Labels that are no finding of the vocabulary, and how often they occur: Lung cyst 1" in text
 
 
 def arguments(tables: Path, images: Path | None, **more: object) -> argparse.Namespace:
