@@ -10,8 +10,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from app.engines.batch import PrepareBatch
+from app.engines.collect import CollectOutputs
 from app.engines.device import MixedPrecisionInferer
-from app.engines.outputs import CollectOutputs, Outputs
+from app.engines.outputs import Outputs
 
 
 class RadiographEvaluator(SupervisedEvaluator):

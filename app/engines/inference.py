@@ -14,9 +14,9 @@ import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.output_folder import require_writable
-from app.engines.outputs import as_probability
 from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID

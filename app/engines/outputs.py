@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from ignite.engine import Engine, Events
-from monai.utils.enums import CommonKeys
-from torch.nn import functional
+from torch import distributed
 
-from app.contract import Prediction, Target
-from evaluation.overlap import best_threshold_of_mean, dice_at_thresholds, probability_histogram
+from evaluation.overlap import best_threshold_of_mean, dice_at_thresholds
 from evaluation.roc import auc_per_finding
 
 BINS = 1000
@@ -80,118 +78,40 @@ class Outputs:
         return self.located_row[self.located_finding == finding]
 
 
+def over_processes(outputs: Outputs) -> Outputs:
+    """Outputs of all processes of a distributed evaluation as one, each item once; of this one alone otherwise.
+
+    A sampler that pads its last round visits some items twice; the first visit counts.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return outputs
+    shares: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(shares, outputs)
+    return _joined(shares)
+
+
+def _joined(shares: Sequence[Outputs]) -> Outputs:
+    start = np.cumsum([0, *(len(share.index) for share in shares[:-1])])
+    index = np.concatenate([share.index for share in shares])
+    located_row = np.concatenate([share.located_row + first for share, first in zip(shares, start, strict=True)])
+    kept = np.sort(np.unique(index, return_index=True)[1])
+    place = np.full(len(index), -1)
+    place[kept] = np.arange(len(kept))
+    is_kept = place[located_row] >= 0
+    return Outputs(
+        index=index[kept],
+        score=np.concatenate([share.score for share in shares])[kept],
+        label=np.concatenate([share.label for share in shares])[kept],
+        located_row=place[located_row[is_kept]],
+        located_finding=np.concatenate([share.located_finding for share in shares])[is_kept],
+        inside=np.concatenate([share.inside for share in shares])[is_kept],
+        outside=np.concatenate([share.outside for share in shares])[is_kept],
+        loss=float(np.average([share.loss for share in shares], weights=[len(share.index) for share in shares])),
+    )
+
+
 def _column(threshold: float) -> int:
     return min(BINS - 1, round(threshold * BINS))
-
-
-@dataclass
-class _Parts:
-    index: list[np.ndarray] = field(default_factory=list)
-    score: list[np.ndarray] = field(default_factory=list)
-    label: list[np.ndarray] = field(default_factory=list)
-    row: list[np.ndarray] = field(default_factory=list)
-    finding: list[np.ndarray] = field(default_factory=list)
-    inside: list[np.ndarray] = field(default_factory=list)
-    outside: list[np.ndarray] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    seen: int = 0
-
-
-class CollectOutputs:
-    """Handler that gathers an evaluator's pass; after it ``outputs`` holds the result and the engine its metrics.
-
-    Args:
-        loss: (Prediction, Target) to scalar, so that validation loss is known too; None to leave it out.
-        activation_maps: the network's map is a class activation map: its logits are scaled from their minimum to their
-            maximum in each image (Zhou et al. 2016) rather than read as probabilities.
-    """
-
-    def __init__(self, loss: torch.nn.Module | None = None, activation_maps: bool = False) -> None:
-        self.loss = loss
-        self.activation_maps = activation_maps
-        self._parts = _Parts()
-        self._outputs: Outputs | None = None
-
-    @property
-    def outputs(self) -> Outputs:
-        """The last complete pass."""
-        if self._outputs is None:
-            raise RuntimeError("no evaluation pass has been completed")
-        return self._outputs
-
-    def attach(self, engine: Engine, name: str = "auc") -> None:
-        """Gather from ``engine``; its metrics are ``name`` (macro AUC), ``dice`` and ``loss``."""
-
-        def start(engine: Engine) -> None:
-            self._parts = _Parts()
-
-        def finish(engine: Engine) -> None:
-            self._outputs = self._joined()
-            engine.state.metrics[name] = self._outputs.macro_auc()
-            engine.state.metrics["dice"] = self._outputs.best_macro_dice()
-            engine.state.metrics["loss"] = self._outputs.loss
-
-        engine.add_event_handler(Events.EPOCH_STARTED, start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._gather)
-        # First, so that the engine's own comparison of its key metric finds it.
-        engine.add_event_handler(Events.EPOCH_COMPLETED, finish)
-
-    def _gather(self, engine: Engine) -> None:
-        prediction, target = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
-        parts = self._parts
-        rows, findings = torch.nonzero(target.annotated.bool(), as_tuple=True)
-        probability = map_probability(prediction, target, rows, findings, self.activation_maps)
-        inside, outside = probability_histogram(probability, target.mask[rows, findings].cpu().numpy() >= 0.5, BINS)
-        parts.index.append(engine.state.batch["index"].numpy())
-        parts.score.append(torch.sigmoid(prediction.score).cpu().numpy())
-        parts.label.append(target.label.cpu().numpy())
-        parts.row.append(rows.cpu().numpy() + parts.seen)
-        parts.finding.append(findings.cpu().numpy())
-        parts.inside.append(inside.astype(np.int32))
-        parts.outside.append(outside.astype(np.int32))
-        parts.seen += len(target.label)
-        if self.loss is not None:
-            parts.losses.append(float(self.loss(prediction, target)))
-            parts.sizes.append(len(target.label))
-
-    def _joined(self) -> Outputs:
-        parts = self._parts
-        return Outputs(
-            index=np.concatenate(parts.index),
-            score=np.concatenate(parts.score),
-            label=np.concatenate(parts.label),
-            located_row=np.concatenate(parts.row),
-            located_finding=np.concatenate(parts.finding),
-            inside=np.concatenate(parts.inside),
-            outside=np.concatenate(parts.outside),
-            loss=float(np.average(parts.losses, weights=parts.sizes)) if parts.losses else float("nan"),
-        )
-
-
-def map_probability(
-    prediction: Prediction, target: Target, rows: torch.Tensor, findings: torch.Tensor, activation_maps: bool
-) -> np.ndarray:
-    """Maps of chosen (image, finding) pairs at the mask's resolution.
-
-    Returns:
-        (M, H, W) in [0, 1].
-    """
-    height, width = target.mask.shape[-2:]
-    chosen = prediction.map[rows, findings][:, None].float()
-    chosen = as_probability(chosen, activation_maps)
-    if len(chosen):
-        chosen = functional.interpolate(chosen, size=(height, width), mode="bilinear", align_corners=False)
-        return chosen[:, 0].clamp(0, 1).cpu().numpy()
-    return np.zeros((0, height, width), dtype=np.float32)
-
-
-def as_probability(maps: torch.Tensor, activation_maps: bool) -> torch.Tensor:
-    """Values in [0, 1] of map logits (B, C, h, w): read as probabilities, or scaled from minimum to maximum."""
-    if not activation_maps:
-        return torch.sigmoid(maps)
-    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
-    return (maps - low) / (high - low).clamp(min=1e-6)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -10,8 +10,9 @@ import torch
 from matplotlib.figure import Figure
 
 from app.contract import Target
+from app.engines.collect import map_probability
 from app.engines.evaluator import RadiographEvaluator
-from app.engines.outputs import Outputs, map_probability
+from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.calibration import reliability_curve
 from evaluation.cases import checked_labels

@@ -1,0 +1,190 @@
+"""Gather an evaluation pass, as a handler or as Ignite metrics: exact over batches and over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Metric
+from monai.utils.enums import CommonKeys
+from torch.nn import functional
+
+from app.contract import Prediction, Target
+from app.engines.outputs import BINS, Outputs, over_processes
+from evaluation.overlap import probability_histogram
+
+
+@dataclass
+class OutputsBuffer:
+    """Batches of outputs, waiting to be joined.
+
+    Args:
+        activation_maps: the network's map is a class activation map: its logits are scaled from their minimum to their
+            maximum in each image (Zhou et al. 2016) rather than read as probabilities.
+    """
+
+    activation_maps: bool = False
+    _batches: list[Outputs] = field(default_factory=list)
+    _seen: int = 0
+
+    def add(self, prediction: Prediction, target: Target, index: np.ndarray, loss: float = float("nan")) -> None:
+        """Take a batch in; ``index`` (B,) tells its items from all others of the pass."""
+        rows, findings = torch.nonzero(target.annotated.bool(), as_tuple=True)
+        probability = map_probability(prediction, target, rows, findings, self.activation_maps)
+        inside, outside = probability_histogram(probability, target.mask[rows, findings].cpu().numpy() >= 0.5, BINS)
+        batch = Outputs(
+            index=index,
+            score=torch.sigmoid(prediction.score).cpu().numpy(),
+            label=target.label.cpu().numpy(),
+            located_row=rows.cpu().numpy() + self._seen,
+            located_finding=findings.cpu().numpy(),
+            inside=inside.astype(np.int32),
+            outside=outside.astype(np.int32),
+            loss=loss,
+        )
+        self._batches.append(batch)
+        self._seen += len(index)
+
+    def joined(self) -> Outputs:
+        """All batches, of all processes, as one; the loss is their mean, weighted by size."""
+        if not self._batches:
+            raise RuntimeError("no batch was evaluated")
+        names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside")
+        arrays = {name: np.concatenate([getattr(batch, name) for batch in self._batches]) for name in names}
+        sizes = [len(batch.index) for batch in self._batches]
+        loss = float(np.average([batch.loss for batch in self._batches], weights=sizes))
+        return over_processes(Outputs(**arrays, loss=loss))
+
+
+class CollectOutputs:
+    """Handler that gathers an evaluator's pass; after it ``outputs`` holds the result and the engine its metrics.
+
+    Args:
+        loss: (Prediction, Target) to scalar, so that validation loss is known too; None to leave it out.
+        activation_maps: see ``OutputsBuffer``.
+    """
+
+    def __init__(self, loss: torch.nn.Module | None = None, activation_maps: bool = False) -> None:
+        self.loss = loss
+        self.activation_maps = activation_maps
+        self._buffer = OutputsBuffer(activation_maps)
+        self._outputs: Outputs | None = None
+
+    @property
+    def outputs(self) -> Outputs:
+        """The last complete pass."""
+        if self._outputs is None:
+            raise RuntimeError("no evaluation pass has been completed")
+        return self._outputs
+
+    def attach(self, engine: Engine, name: str = "auc") -> None:
+        """Gather from ``engine``; its metrics are ``name`` (macro AUC), ``dice`` and ``loss``."""
+
+        def start(engine: Engine) -> None:
+            self._buffer = OutputsBuffer(self.activation_maps)
+
+        def finish(engine: Engine) -> None:
+            self._outputs = self._buffer.joined()
+            engine.state.metrics[name] = self._outputs.macro_auc()
+            engine.state.metrics["dice"] = self._outputs.best_macro_dice()
+            engine.state.metrics["loss"] = self._outputs.loss
+
+        engine.add_event_handler(Events.EPOCH_STARTED, start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._gather)
+        # First, so that the engine's own comparison of its key metric finds it.
+        engine.add_event_handler(Events.EPOCH_COMPLETED, finish)
+
+    def _gather(self, engine: Engine) -> None:
+        prediction, target = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
+        loss = float("nan") if self.loss is None else float(self.loss(prediction, target))
+        self._buffer.add(prediction, target, engine.state.batch["index"].numpy(), loss)
+
+
+class OutputsMetric(Metric):
+    """An Ignite metric of what ``Outputs`` can tell, for engines other than ``RadiographEvaluator``.
+
+    Args:
+        value: of all outputs of a pass.
+        output_transform: from an engine's output to (Prediction, Target); MONAI's engines' by default. In a
+            distributed evaluation the sampler must not repeat items.
+    """
+
+    def __init__(self, value: Callable[[Outputs], float], output_transform: Callable[[Any], Any] | None = None) -> None:
+        self.value = value
+        super().__init__(output_transform=output_transform or _prediction_and_target)
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._buffer = OutputsBuffer()
+        self._next = 0
+
+    def update(self, output: tuple[Prediction, Target]) -> None:
+        """Take a batch in."""
+        prediction, target = output
+        size = len(target.label)
+        # Items have no number here: ranks count in strides, so that no two share one.
+        numbers = (self._next + np.arange(size)) * _world_size() + _rank()
+        self._buffer.add(prediction, target, numbers)
+        self._next += size
+
+    def compute(self) -> float:
+        """The value over all batches of all processes."""
+        return self.value(self._buffer.joined())
+
+
+class MacroAuc(OutputsMetric):
+    """Mean over findings of the area under the ROC curve, unknown labels left out."""
+
+    def __init__(self, output_transform: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(Outputs.macro_auc, output_transform)
+
+
+class MacroDice(OutputsMetric):
+    """Mean over findings of the mean Dice of located images, at each finding's best threshold on these very images.
+
+    For choosing among epochs on validation; report with thresholds chosen there (``app.engines.record``).
+    """
+
+    def __init__(self, output_transform: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(Outputs.best_macro_dice, output_transform)
+
+
+def map_probability(
+    prediction: Prediction, target: Target, rows: torch.Tensor, findings: torch.Tensor, activation_maps: bool
+) -> np.ndarray:
+    """Maps of chosen (image, finding) pairs at the mask's resolution.
+
+    Returns:
+        (M, H, W) in [0, 1].
+    """
+    height, width = target.mask.shape[-2:]
+    chosen = prediction.map[rows, findings][:, None].float()
+    chosen = as_probability(chosen, activation_maps)
+    if len(chosen):
+        chosen = functional.interpolate(chosen, size=(height, width), mode="bilinear", align_corners=False)
+        return chosen[:, 0].clamp(0, 1).cpu().numpy()
+    return np.zeros((0, height, width), dtype=np.float32)
+
+
+def as_probability(maps: torch.Tensor, activation_maps: bool) -> torch.Tensor:
+    """Values in [0, 1] of map logits (B, C, h, w): read as probabilities, or scaled from minimum to maximum."""
+    if not activation_maps:
+        return torch.sigmoid(maps)
+    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
+    return (maps - low) / (high - low).clamp(min=1e-6)
+
+
+def _prediction_and_target(output: Mapping[str, Any]) -> tuple[Prediction, Target]:
+    return output[CommonKeys.PRED], output[CommonKeys.LABEL]
+
+
+def _world_size() -> int:
+    return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+
+
+def _rank() -> int:
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
