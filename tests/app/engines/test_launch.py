@@ -12,11 +12,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from app.data.datalist import fingerprint, read_datalist, write_datalist
-from app.engines.launch import Launch
+from app.engines.launch import Launch, require_certain
+from app.engines.record import ModelRecord, record_of
 from app.networks.checkpoints import load_exactly, read_weights
 from app.networks.se_densenet import SEDenseNet
 
-PICTURES = {"cases_nodule.png", "curves.png", "history.png", "score_distributions.png"}
+PICTURES = {"cases_nodule.png", "curves.png", "history.png", "reliability.png", "score_distributions.png"}
+FILES = {"cases.csv", "config.yaml", "metrics.json", "model.json", "model.pt", "pictures", "predictions.csv"}
+SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 
 
 def only_run(store: str) -> mlflow.entities.Run:
@@ -30,6 +33,11 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def in_full(metrics: dict) -> str:
+    """Every value to the last bit; undefined ones (NaN) equal each other."""
+    return json.dumps(metrics)
+
+
 def test_weights_are_those_of_the_network(trained):
     network = SEDenseNet(1, blocks=(1, 1, 1, 1), growth=4, stem=8)
     load_exactly(network, trained.output_dir / "model.pt")
@@ -38,7 +46,8 @@ def test_weights_are_those_of_the_network(trained):
 
 def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
-    assert list(read) == ["section", "auc", "dice", "auc_by_view"]
+    measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
+    assert list(read) == ["section", *measures, "auc_by_view", "auc_by", "warnings"]
     assert read["section"] == "test"
     assert read["auc"].keys() == {"Nodule", "macro"}
     assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}
@@ -46,7 +55,28 @@ def test_metrics_file(trained, world):
     assert read["dice"].keys() == {"Nodule", "macro"}
     assert read["dice"]["Nodule"]["images"] == 3
     assert read["auc_by_view"].keys() == {"AP", "PA"}
+    assert read["auc_by"].keys() == {"sex"}
     assert read["auc"]["Nodule"] == trained.metrics["auc"]["Nodule"]
+
+
+def test_the_record_beside_the_weights(trained):
+    record = record_of(trained.output_dir / "model.pt", ("Nodule",), {})
+    assert record.findings == ("Nodule",)
+    assert record.settings == {"blocks": [1, 1, 1, 1], "growth": 4, "image_size": 64, "pixel_level": True, "stem": 8}
+    # What it chose is what the report was made with.
+    assert {trained.metrics[name]["Nodule"]["threshold"] for name in SHARES} == set(record.score_thresholds)
+    dice = {trained.metrics[name]["Nodule"]["threshold"] for name in ("dice", "dice_aggregated")}
+    assert dice == set(record.map_thresholds)
+
+
+def test_cases_are_the_located_items_with_the_reported_dice(trained, world):
+    rows = rows_of(trained.output_dir / "cases.csv")
+    items = [item for item in read_datalist(world.datalist).sections["test"] if item.boxes]
+    expected = [(item.image, item.patient, "Nodule") for item in items]
+    assert [(row["image"], row["patient"], row["finding"]) for row in rows] == expected
+    values = [float(row["dice"]) for row in rows]
+    assert sum(values) / len(values) == pytest.approx(trained.metrics["dice"]["Nodule"]["value"], abs=1e-5)
+    assert min(values) == pytest.approx(trained.metrics["dice"]["Nodule"]["worst"], abs=1e-5)
 
 
 def test_predictions_are_of_every_item_and_give_the_reported_auc(trained, world):
@@ -95,21 +125,15 @@ def test_the_run_holds_everything(trained, world):
     best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "validation_auc")}
     assert run.data.metrics["best_validation_auc"] == max(best.values())
     assert best[int(run.data.metrics["best_epoch"])] == max(best.values())
-    assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == {
-        "config.yaml",
-        "metrics.json",
-        "model.pt",
-        "pictures",
-        "predictions.csv",
-    }
+    assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == FILES
     assert {Path(entry.path).name for entry in client.list_artifacts(run.info.run_id, "pictures")} == PICTURES
 
 
 def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, launch, store, tmp_path):
     checkpoint = str(trained.output_dir / "model.pt")
     metrics = launch("evaluating", world.overrides(tmp_path / "again", checkpoint=checkpoint))
-    assert metrics == trained.metrics
-    for name in ("metrics.json", "predictions.csv"):
+    assert in_full(metrics) == in_full(trained.metrics)
+    for name in ("metrics.json", "predictions.csv", "cases.csv"):
         assert (tmp_path / "again" / name).read_text() == (trained.output_dir / name).read_text()
     run = only_run(store)
     assert (run.info.status, run.data.tags["workflow"]) == ("FINISHED", "evaluating")
@@ -117,7 +141,8 @@ def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, 
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_bit(trained, world, launch, store, tmp_path):
-    assert launch("training", world.overrides(tmp_path / "again")) == trained.metrics
+    metrics = launch("training", world.overrides(tmp_path / "again"))
+    assert in_full(metrics) == in_full(trained.metrics)
     first, again = (read_weights(folder / "model.pt") for folder in (trained.output_dir, tmp_path / "again"))
     assert all(torch.equal(first[name], again[name]) for name in first)
 
@@ -141,7 +166,8 @@ def test_image_level_form_of_two_findings_started_from_a_run(trained, other_worl
     assert run.data.params["start_from"] == start
     assert math.isfinite(run.data.metrics["validation_auc"])
     checkpoint = {"checkpoint": str(tmp_path / "out" / "model.pt")}
-    assert launch("evaluating", other_world.overrides(tmp_path / "again", **changes, **checkpoint)) == metrics
+    again = launch("evaluating", other_world.overrides(tmp_path / "again", **changes, **checkpoint))
+    assert in_full(again) == in_full(metrics)
 
 
 def test_batches_of_one_image(world, launch, store, tmp_path):
@@ -223,6 +249,88 @@ def test_evaluating_wants_a_checkpoint_that_fits(trained, world, launch, tmp_pat
     refused(launch, overrides, "model.pt does not fit this network", "evaluating")
     missing = world.overrides(tmp_path / "out", checkpoint=str(tmp_path / "no.pt"))
     refused(launch, missing, "no.pt: no such checkpoint", "evaluating")
+
+
+def test_weights_of_another_form_are_refused(trained, world, launch, tmp_path):
+    # They fit by every name and shape: both forms differ in pooling and upsampling alone.
+    checkpoint = str(trained.output_dir / "model.pt")
+    overrides = world.overrides(tmp_path / "out", checkpoint=checkpoint, pixel_level=False)
+    refused(launch, overrides, f"{checkpoint} was trained with pixel_level True, not False.", "evaluating")
+    overrides = world.overrides(tmp_path / "out", checkpoint=checkpoint, image_size=96)
+    refused(launch, overrides, f"{checkpoint} was trained with image_size 64, not 96.", "evaluating")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_weights_for_other_findings_are_refused(trained, world, launch, tmp_path):
+    datalist = read_datalist(world.datalist)
+    path = world.folder / "renamed.json"
+    text = world.datalist.read_text().replace('"Nodule"', '"Mass"')
+    path.write_text(text)
+    assert datalist.findings == ("Nodule",)
+    overrides = world.overrides(tmp_path / "out", datalist=str(path), checkpoint=str(trained.output_dir / "model.pt"))
+    refused(launch, overrides, "model.pt was trained with findings Nodule, not Mass.", "evaluating")
+
+
+def test_a_datalist_of_a_test_section_alone_is_evaluated_as_by_training(trained, world, launch, store, tmp_path):
+    datalist = read_datalist(world.datalist)
+    for section in ("training", "validation"):
+        datalist.sections[section] = []
+    path = world.folder / "external.json"
+    write_datalist(datalist, path)
+    checkpoint = str(trained.output_dir / "model.pt")
+    metrics = launch("evaluating", world.overrides(tmp_path / "out", datalist=str(path), checkpoint=checkpoint))
+    assert in_full(metrics) == in_full(trained.metrics)
+    for name in ("metrics.json", "predictions.csv", "cases.csv"):
+        assert (tmp_path / "out" / name).read_text() == (trained.output_dir / name).read_text()
+    assert only_run(store).data.params["data.validation_items"] == "0"
+
+
+def test_the_kept_thresholds_are_used_whatever_the_evaluated_section_would_choose(
+    trained, world, launch, store, tmp_path
+):
+    # As if validation had chosen to call everything present and to draw nothing.
+    for name in ("model.pt", "model.json"):
+        shutil.copy(trained.output_dir / name, tmp_path)
+    ModelRecord(("Nodule",), {}, (0.0,), (0.999,)).write(tmp_path / "model.pt")
+    overrides = world.overrides(tmp_path / "out", checkpoint=str(tmp_path / "model.pt"), section="validation")
+    metrics = launch("evaluating", overrides)
+    assert metrics["section"] == "validation"
+    assert (metrics["sensitivity"]["Nodule"]["value"], metrics["specificity"]["Nodule"]["value"]) == (1, 0)
+    assert metrics["dice"]["Nodule"]["value"] == 0
+
+
+def test_weights_alone_are_evaluated_at_one_half_with_a_warning(trained, world, launch, store, tmp_path, caplog):
+    shutil.copy(trained.output_dir / "model.pt", tmp_path)
+    metrics = launch("evaluating", world.overrides(tmp_path / "out", checkpoint=str(tmp_path / "model.pt")))
+    assert f"{tmp_path / 'model.json'} is missing: thresholds chosen on validation are not known" in caplog.text
+    assert metrics["auc"] == trained.metrics["auc"]
+    assert metrics["f1"]["Nodule"]["threshold"] == metrics["dice"]["Nodule"]["threshold"] == 0.5
+
+
+@pytest.mark.parametrize("section", ["validation", "test"])
+def test_certainties_to_be_counted_are_refused_before_training(world, launch, store, tmp_path, section):
+    datalist = read_datalist(world.datalist)
+    datalist.sections[section][1].label = (0.7,)
+    path = world.folder / f"certainties-{section}.json"
+    write_datalist(datalist, path)
+    message = f"{section}-1.png: label 0.7 is a certainty; evaluation needs 1, 0, -1 or null."
+    refused(launch, world.overrides(tmp_path / "out", datalist=str(path)), message)
+    assert mlflow.MlflowClient(store).search_experiments(filter_string="name = 'nodule_detection'") == []
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0, -1.0, -2.0])
+def test_certain_and_unknown_labels_can_be_counted(label):
+    require_certain([{"name": "a.png", "label": [label]}])
+
+
+def test_certainties_can_be_learnt_from(world, launch, store, tmp_path):
+    datalist = read_datalist(world.datalist)
+    for item in datalist.sections["training"][:2]:
+        item.label = (0.7,)
+    path = world.folder / "certainties-training.json"
+    write_datalist(datalist, path)
+    metrics = launch("training", world.overrides(tmp_path / "out", datalist=str(path), max_epochs=1))
+    assert metrics["section"] == "test"
 
 
 def test_a_start_that_is_nowhere_is_refused(world, launch, store, tmp_path):
