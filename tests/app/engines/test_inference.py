@@ -1,6 +1,7 @@
 """A folder in, scores and overlays out: every file is scored or named, in the radiograph's own pixels."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_no_folder_and_an_empty_one(tmp_path):
 def test_overlay_lies_where_the_map_does():
     image, maps = np.full((40, 60), 0.5, np.float32), np.zeros((2, 40, 60), np.float32)
     maps[1, 10:20, 30:50] = 1
-    picture = overlay(image, maps, [])
+    picture = overlay(image, maps, [], [0.5, 0.5])
     assert picture.shape == (40, 60, 3)
     assert picture.dtype == np.uint8
     red = picture[..., 2].astype(int) - picture[..., 0]
@@ -63,8 +64,21 @@ def test_overlay_lies_where_the_map_does():
     assert picture[10, 30].tolist() == [0, 0, 255]
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "outlined"), [([0.2, 0.9], [0]), ([0.9, 0.2], [1]), ([0.3, 0.3], [0, 1]), ([0.9, 0.9], [])], ids=str
+)
+def test_each_finding_is_outlined_at_its_own_threshold(thresholds, outlined):
+    # Each map is 0.3 in a square of its own; an outline is pure red, a veil is not.
+    maps = np.zeros((2, 40, 60), np.float32)
+    corners = [(5, 5), (25, 40)]
+    for c, (y, x) in enumerate(corners):
+        maps[c, y : y + 10, x : x + 10] = 0.3
+    picture = overlay(np.full((40, 60), 0.5, np.float32), maps, [], thresholds)
+    assert [c for c, (y, x) in enumerate(corners) if picture[y, x].tolist() == [0, 0, 255]] == outlined
+
+
 def test_a_large_radiograph_is_shown_reduced():
-    picture = overlay(np.zeros((2048, 512), np.float32), np.zeros((1, 2048, 512), np.float32), ["Nodule 0.50"])
+    picture = overlay(np.zeros((2048, 512), np.float32), np.zeros((1, 2048, 512), np.float32), ["Nodule 0.50"], [0.5])
     assert picture.shape == (1024, 256, 3)
     # The caption is written in white.
     assert picture.max() == 255
@@ -122,6 +136,32 @@ def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_pa
     header, *reported = rows_of(trained.output_dir / "predictions.csv")
     expected = {row[header.index("image")]: float(row[header.index("score")]) for row in reported}
     assert scores == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.125], ids=["kept", "given"])
+def test_outlines_are_at_the_kept_thresholds_unless_another_is_given(
+    settings, launch, trained, tmp_path, monkeypatch, threshold
+):
+    seen = []
+
+    def spy(image: np.ndarray, maps: np.ndarray, captions: list[str], thresholds: tuple[float, ...]) -> np.ndarray:
+        seen.append(thresholds)
+        return overlay(image, maps, captions, thresholds)
+
+    monkeypatch.setattr("app.engines.inference.overlay", spy)
+    image_file(tmp_path / "in/good.png")
+    launch("run", settings | {"threshold": threshold}, "inference.yaml")
+    kept = tuple(json.loads((trained.output_dir / "model.json").read_text())["map_thresholds"])
+    assert seen == [kept if threshold is None else (threshold,)]
+
+
+def test_weights_of_another_form_are_refused(settings, launch, tmp_path):
+    # They would fit by name and shape, and their scores would mean nothing.
+    image_file(tmp_path / "in/good.png")
+    with pytest.raises(RuntimeError) as caught:
+        launch("run", settings | {"pixel_level": False}, "inference.yaml")
+    assert "model.pt was trained with pixel_level True, not False." in str(caught.value.__cause__)
+    assert not (tmp_path / "out/predictions.csv").exists()
 
 
 def test_a_folder_without_a_readable_radiograph(settings, launch, tmp_path):
