@@ -35,7 +35,9 @@ class OutputsBuffer:
         """Take a batch in; ``index`` (B,) tells its items from all others of the pass."""
         rows, findings = torch.nonzero(target.annotated.bool(), as_tuple=True)
         probability = map_probability(prediction, target, rows, findings, self.activation_maps)
-        inside, outside = probability_histogram(probability, target.mask[rows, findings].cpu().numpy() >= 0.5, BINS)
+        truth = target.mask[rows, findings].cpu().numpy() >= 0.5
+        inside, outside = probability_histogram(probability, truth, BINS)
+        highest = probability.reshape(len(rows), -1).argmax(axis=1) if len(rows) else np.zeros(0, dtype=np.int64)
         batch = Outputs(
             index=index,
             score=torch.sigmoid(prediction.score).cpu().numpy(),
@@ -44,6 +46,7 @@ class OutputsBuffer:
             located_finding=findings.cpu().numpy(),
             inside=inside.astype(np.int32),
             outside=outside.astype(np.int32),
+            hit=truth.reshape(len(rows), -1)[np.arange(len(rows)), highest] if len(rows) else np.zeros(0, dtype=bool),
             loss=loss,
         )
         self._batches.append(batch)
@@ -53,7 +56,7 @@ class OutputsBuffer:
         """All batches, of all processes, as one; the loss is their mean, weighted by size."""
         if not self._batches:
             raise RuntimeError("no batch was evaluated")
-        names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside")
+        names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit")
         arrays = {name: np.concatenate([getattr(batch, name) for batch in self._batches]) for name in names}
         sizes = [len(batch.index) for batch in self._batches]
         loss = float(np.average([batch.loss for batch in self._batches], weights=sizes))

@@ -20,9 +20,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from app.data.opened import OpenedData
 from app.engines import pictures
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.maps import SaveMaps
 from app.engines.output_folder import require_writable
 from app.engines.record import ModelRecord, chosen_on, record_of
-from app.engines.results import Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
+from app.engines.results import LOGGED, Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
 from app.engines.running import require_used, running_config, running_parser, settings, settings_of
 from app.engines.training import BestWeights, FiniteLoss, History
 from app.networks.checkpoints import load_exactly
@@ -41,6 +42,7 @@ class Launch:
         seed: of everything random.
         section: which section is reported on: ``test``, ``validation`` or ``training``.
         key_metric: by which validation metric the best weights are chosen: ``auc``, ``dice`` or (lowest) ``loss``.
+        save_maps: whether to write the maps of the reported section, as pictures in the radiographs' own pixels.
 
     Raises:
         ValueError: an unknown key metric.
@@ -54,6 +56,7 @@ class Launch:
         seed: int = 0,
         section: str = "test",
         key_metric: str = "auc",
+        save_maps: bool = False,
     ) -> None:
         if key_metric not in ("auc", "dice", "loss"):
             raise ValueError(f"key_metric is one of auc, dice, loss, not {key_metric!r}")
@@ -63,6 +66,7 @@ class Launch:
         self.seed = seed
         self.section = section
         self.key_metric = key_metric
+        self.save_maps = save_maps
 
     def train(
         self,
@@ -149,13 +153,16 @@ class Launch:
         bar.attach(trainer, output_transform=lambda output: {"loss": output[CommonKeys.LOSS].item()})
 
     def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
+        if self.save_maps:
+            SaveMaps(self.output_dir / "maps", record.findings).attach(test)
         test.run()
         outputs, samples = test.outputs, test.dataset.samples
         result = {"section": self.section} | metrics(outputs, samples, record)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
-        run.metrics({f"{self.section}.{name}": value for name, value in flat(result).items()}, step=0)
+        logged = flat({name: result[name] for name in LOGGED if name in result})
+        run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)
         self._draw(run, test, record)

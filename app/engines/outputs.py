@@ -15,6 +15,23 @@ from evaluation.roc import auc_per_finding
 BINS = 1000
 
 
+@dataclass(frozen=True)
+class Overlaps:
+    """Detected regions against the truth, one entry an image.
+
+    Attributes:
+        rows: in the outputs' ``score``.
+        iou: intersection over union.
+        ior: intersection over the detected region; 0 where nothing is detected.
+        hit: whether the map's highest point lies on the finding.
+    """
+
+    rows: np.ndarray
+    iou: np.ndarray
+    ior: np.ndarray
+    hit: np.ndarray
+
+
 @dataclass
 class Outputs:
     """Results of one pass over a section, in the order of visit.
@@ -27,6 +44,7 @@ class Outputs:
         located_finding: (M,) its finding.
         inside: (M, BINS) histogram of the map's probability over the pixels of the finding.
         outside: (M, BINS) the same over all other pixels.
+        hit: (M,) bool, whether the map's highest point lies on the finding.
         loss: mean over batches, weighted by their size; NaN where none was computed.
     """
 
@@ -37,6 +55,7 @@ class Outputs:
     located_finding: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
+    hit: np.ndarray
     loss: float = float("nan")
 
     def macro_auc(self) -> float:
@@ -74,6 +93,20 @@ class Outputs:
         wrong = outside[:, _column(threshold) :].sum(axis=1)
         return self._rows(finding), 2 * both, both + wrong + inside.sum(axis=1)
 
+    def overlaps(self, finding: int, threshold: float) -> Overlaps:
+        """How the region at a threshold lies on the truth, for each image where a finding is somewhere."""
+        inside, outside = self.histograms(finding)
+        true = inside.sum(axis=1)
+        is_somewhere = true > 0
+        both = inside[:, _column(threshold) :].sum(axis=1)[is_somewhere]
+        detected = both + outside[:, _column(threshold) :].sum(axis=1)[is_somewhere]
+        return Overlaps(
+            rows=self._rows(finding)[is_somewhere],
+            iou=both / (detected + true[is_somewhere] - both),
+            ior=both / np.maximum(detected, 1),
+            hit=self.hit[self.located_finding == finding][is_somewhere],
+        )
+
     def _rows(self, finding: int) -> np.ndarray:
         return self.located_row[self.located_finding == finding]
 
@@ -106,6 +139,7 @@ def _joined(shares: Sequence[Outputs]) -> Outputs:
         located_finding=np.concatenate([share.located_finding for share in shares])[is_kept],
         inside=np.concatenate([share.inside for share in shares])[is_kept],
         outside=np.concatenate([share.outside for share in shares])[is_kept],
+        hit=np.concatenate([share.hit for share in shares])[is_kept],
         loss=float(np.average([share.loss for share in shares], weights=[len(share.index) for share in shares])),
     )
 

@@ -17,6 +17,7 @@ from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import brier_score, expected_calibration_error
 from evaluation.cases import FindingResult
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
+from evaluation.distributions import wilson_interval
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
 from evaluation.predictions import PredictionTable, write_predictions
@@ -26,6 +27,10 @@ Metrics = dict[str, Any]
 """By measure, by finding (and ``macro``): a mapping with at least ``value``."""
 
 IN_TERMINAL = ("auc", "average_precision", "sensitivity", "specificity", "dice", "auc_by_view")
+LOGGED = (*IN_TERMINAL, "precision", "f1", "accuracy", "brier", "calibration_error", "dice_aggregated", "hit_rate")
+"""What a run logs as metrics; the rest is in its metrics.json, as MLflow's pages slow down with many names."""
+REGION_THRESHOLD = 0.5
+LEAST_OVERLAPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
 
@@ -53,6 +58,7 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     for measure, entries in result.items():
         if measure != "auc":
             entries["macro"] = {"value": _mean([entry["value"] for entry in entries.values()])}
+    result |= _localisation(outputs, record.findings)
     groups = _groups(visited)
     areas = {name: _areas_by(outputs, record.findings, patient, group) for name, group in groups.items()}
     if "view" in areas:
@@ -153,6 +159,24 @@ def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metr
         about = {"images": len(rows), "threshold": threshold}
         entries.setdefault("dice_aggregated", {})[name] = asdict(ratio_interval(part, whole, patient[rows])) | about
     return entries
+
+
+def _localisation(outputs: Outputs, findings: Sequence[str]) -> Metrics:
+    """Share of images located rightly: by the map's highest point, by overlap of at least T (Rozenberg et al. 2020)."""
+    measures: Metrics = {}
+    for c, name in enumerate(findings):
+        found = outputs.overlaps(c, REGION_THRESHOLD)
+        if not len(found.rows):
+            continue
+        measures.setdefault("hit_rate", {})[name] = _share(found.hit)
+        for measure, values in (("iou_accuracy", found.iou), ("ior_accuracy", found.ior)):
+            for least in LEAST_OVERLAPS:
+                measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = _share(values >= least)
+    return measures
+
+
+def _share(is_right: np.ndarray) -> Metrics:
+    return asdict(wilson_interval(int(is_right.sum()), len(is_right))) | {"images": len(is_right)}
 
 
 def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:

@@ -1,0 +1,44 @@
+"""Keep the maps of an evaluation, in the pixels of the stored radiographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from ignite.engine import Engine, Events
+from monai.utils.enums import CommonKeys
+
+from app.engines.collect import as_probability
+from app.engines.evaluator import RadiographEvaluator
+from transforms import restore_map
+
+
+class SaveMaps:
+    """Handler that writes one 8-bit picture an image and finding: probability times 255, 0 outside the crop.
+
+    Args:
+        folder: made where missing; a picture is named for the image's name and the finding.
+        findings: names, C.
+    """
+
+    def __init__(self, folder: Path, findings: Sequence[str]) -> None:
+        self.folder = folder
+        self.findings = list(findings)
+
+    def attach(self, evaluator: RadiographEvaluator) -> None:
+        """Write in every iteration of ``evaluator``."""
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._write)
+
+    def _write(self, engine: Engine) -> None:
+        prediction, batch = engine.state.output[CommonKeys.PRED], engine.state.batch
+        maps = as_probability(prediction.map, engine.collected.activation_maps).cpu().numpy()
+        for row, index in enumerate(batch["index"].tolist()):
+            stored = restore_map(maps[row], batch["region"][row].numpy(), batch["original_size"][row].numpy()).numpy()
+            for finding, values in zip(self.findings, stored, strict=True):
+                name = f"{engine.dataset.samples[index]['name']}.{finding.lower().replace(' ', '_')}.png"
+                path = self.folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not cv2.imwrite(str(path), np.round(values * 255).astype(np.uint8)):
+                    raise OSError(f"{path}: the map could not be written")
