@@ -9,9 +9,10 @@ from ignite.engine import Engine
 from monai.utils.enums import CommonKeys
 
 from app.contract import Prediction, Target
-from app.engines.outputs import CollectOutputs, Outputs, map_probability
+from app.engines.collect import CollectOutputs, map_probability
+from app.engines.outputs import Outputs
 from app.losses import KnownLabelBCELoss
-from evaluation.overlap import dice
+from evaluation.overlap import aggregated_dice, dice, iou
 
 N, C, SIDE = 7, 3, 16
 
@@ -58,7 +59,7 @@ def test_batches_make_no_difference(size):
     label = {"target": {"label": truth()[1].label.clamp(min=0)}}
     whole = collected(N, loss=KnownLabelBCELoss(), **label).outputs
     parts = collected(size, loss=KnownLabelBCELoss(), **label).outputs
-    for name in ("index", "score", "label", "located_row", "located_finding", "inside", "outside"):
+    for name in ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
     assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
 
@@ -69,9 +70,13 @@ def test_what_is_gathered():
     assert outputs.index.tolist() == list(range(N))
     np.testing.assert_allclose(outputs.score, torch.sigmoid(prediction.score).numpy())
     np.testing.assert_array_equal(outputs.label, target.label.numpy())
-    # Annotated and somewhere: neither "nowhere" nor a mask that nobody was asked for.
-    assert outputs.located_row.tolist() == [0, 2, 3, 6]
-    assert outputs.located_finding.tolist() == [0, 0, 0, 0]
+    # Whatever was asked for, "nowhere" among it, but no mask that nobody was asked for.
+    asked = sorted([(row, 0) for row in (0, 2, 3, 6)] + [(row, 1) for row in range(N)])
+    assert list(zip(outputs.located_row.tolist(), outputs.located_finding.tolist(), strict=True)) == asked
+    somewhere = outputs.inside.sum(axis=1) > 0
+    assert outputs.located_row[somewhere].tolist() == [0, 2, 3, 6]
+    # Every pixel of every map is counted once.
+    assert set((outputs.inside + outputs.outside).sum(axis=1).tolist()) == {SIDE * SIDE}
     assert math.isnan(outputs.loss)
 
 
@@ -95,25 +100,67 @@ def test_no_pass_has_no_outputs():
         _ = CollectOutputs().outputs
 
 
-@pytest.mark.parametrize("activation_maps", [False, True], ids=["probabilities", "activation maps"])
-@pytest.mark.parametrize("threshold", [0.001, 0.25, 0.5, 0.731, 0.999])
-def test_dice_is_that_of_thresholded_maps(threshold, activation_maps):
-    outputs = collected(3, activation_maps).outputs
-    prediction, target = truth()
-    maps = prediction.map[outputs.located_row, :1]
+def enlarged(activation_maps: bool) -> np.ndarray:
+    """Probabilities (N, C, SIDE, SIDE) of ``truth``, computed by hand."""
+    maps = truth()[0].map
     if activation_maps:
         low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
         maps = (maps - low) / (high - low)
     else:
         maps = torch.sigmoid(maps)
-    enlarged = torch.nn.functional.interpolate(maps, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-    expected = dice(enlarged[:, 0].double().numpy() >= threshold, target.mask[outputs.located_row, 0].numpy())
-    np.testing.assert_allclose(outputs.dice(0, threshold), expected)
+    return torch.nn.functional.interpolate(maps, size=(SIDE, SIDE), mode="bilinear", align_corners=False).numpy()
+
+
+@pytest.mark.parametrize("activation_maps", [False, True], ids=["probabilities", "activation maps"])
+@pytest.mark.parametrize("threshold", [0.001, 0.25, 0.5, 0.731, 0.999])
+def test_dice_is_that_of_thresholded_maps(threshold, activation_maps):
+    outputs, target = collected(3, activation_maps).outputs, truth()[1]
+    rows, values = outputs.dice(0, threshold)
+    assert rows.tolist() == [0, 2, 3, 6]
+    here = enlarged(activation_maps)[rows, 0].astype(np.float64) >= threshold
+    np.testing.assert_allclose(values, dice(here, target.mask[rows, 0].numpy()))
+    # Annotated as nowhere in all images: no image has a Dice of its own.
+    assert [part.tolist() for part in outputs.dice(1, threshold)] == [[], []]
+
+
+@pytest.mark.parametrize("activation_maps", [False, True], ids=["probabilities", "activation maps"])
+@pytest.mark.parametrize("threshold", [0.001, 0.25, 0.5, 0.731, 0.999])
+def test_parts_of_the_aggregated_dice_are_those_of_thresholded_maps(threshold, activation_maps):
+    outputs, target = collected(3, activation_maps).outputs, truth()[1]
+    here = enlarged(activation_maps).astype(np.float64) >= threshold
+    expected = aggregated_dice(here, target.mask.numpy(), target.annotated.numpy())
+    for c, asked in enumerate(([0, 2, 3, 6], list(range(N)), [])):
+        rows, part, whole = outputs.dice_parts(c, threshold)
+        assert rows.tolist() == asked
+        if whole.sum():
+            assert part.sum() / whole.sum() == pytest.approx(expected[c])
+        else:
+            # Nothing was asked for, or nothing is predicted where it is nowhere.
+            assert not part.sum()
+            assert np.isnan(expected[c]) or expected[c] == 1
+
+
+@pytest.mark.parametrize("activation_maps", [False, True], ids=["probabilities", "activation maps"])
+@pytest.mark.parametrize("threshold", [0.25, 0.5, 0.731, 1])
+def test_overlaps_are_those_of_thresholded_maps(threshold, activation_maps):
+    outputs, target = collected(3, activation_maps).outputs, truth()[1]
+    found = outputs.overlaps(0, threshold)
+    assert found.rows.tolist() == [0, 2, 3, 6]
+    probability, mask = enlarged(activation_maps)[found.rows, 0].astype(np.float64), target.mask[found.rows, 0].numpy()
+    # The highest threshold of the grid stands for 1.
+    here = probability >= min(threshold, 0.999)
+    np.testing.assert_allclose(found.iou, iou(here, mask))
+    for row, (detected, true) in enumerate(zip(here, mask > 0, strict=True)):
+        # Intersection over the detected region (Li et al. 2018), 0 where there is none.
+        assert found.ior[row] == pytest.approx((detected & true).sum() / detected.sum() if detected.any() else 0)
+        assert found.hit[row] == true[np.unravel_index(probability[row].argmax(), true.shape)]
+    assert len(outputs.overlaps(1, threshold).rows) == 0
 
 
 def test_the_best_threshold_is_the_best_of_all():
     outputs = collected(3).outputs
-    best = max(outputs.dice(0, step / 1000).mean() for step in range(1000))
+    best = max(outputs.dice(0, step / 1000)[1].mean() for step in range(1000))
+    # The second finding is nowhere in all images and the third was never asked for: neither has a best.
     assert outputs.best_macro_dice() == pytest.approx(best)
 
 
@@ -137,14 +184,15 @@ def one(outputs: Outputs, c: int) -> Outputs:
     """The same outputs with one finding alone."""
     empty = np.zeros((0, 1000), dtype=np.int32)
     none = np.zeros(0, dtype=np.int64)
-    return Outputs(outputs.index, outputs.score[:, c : c + 1], outputs.label[:, c : c + 1], none, none, empty, empty)
+    score, label = outputs.score[:, c : c + 1], outputs.label[:, c : c + 1]
+    return Outputs(outputs.index, score, label, none, none, empty, empty, none.astype(bool))
 
 
 def test_nothing_located_and_nothing_known():
     target = {"annotated": torch.zeros(N, C, dtype=torch.bool), "label": torch.full((N, C), -2.0)}
     outputs = collected(3, target=target).outputs
     assert outputs.inside.shape == (0, 1000)
-    assert len(outputs.dice(0, 0.5)) == 0
+    assert [len(part) for part in (*outputs.dice(0, 0.5), *outputs.dice_parts(0, 0.5))] == [0] * 5
     assert math.isnan(outputs.best_macro_dice())
     assert math.isnan(outputs.macro_auc())
 

@@ -1,14 +1,18 @@
 """Pictures say what the numbers say: curves, distributions, the history of a training, and chosen cases."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
 
+from app.contract import Prediction
 from app.engines.outputs import BINS, Outputs
-from app.engines.pictures import _chosen, _ordered, curves, distributions, draw_case, history
+from app.engines.pictures import _chosen, _ordered, cases, curves, distributions, draw_case, history, reliability
+from app.engines.record import ModelRecord
 from evaluation.roc import auc
 
 
@@ -25,6 +29,7 @@ def outputs(findings: int = 2, n: int = 30) -> Outputs:
         located_finding=np.zeros(3, dtype=np.int64),
         inside=inside,
         outside=outside,
+        hit=np.array([True, False, True]),
     )
 
 
@@ -104,3 +109,72 @@ def test_a_case_is_drawn_whatever_its_map(probability):
     axes = Figure().subplots()
     draw_case(axes, torch.randint(0, 256, (8, 8), dtype=torch.uint8).numpy(), probability, 0.5)
     assert len(axes.images) == 2
+
+
+def test_reliability_is_that_of_scikit_learn():
+    given = outputs(n=300)
+    given.label[:20, 0] = -1
+    figure = reliability(given, ["Nodule", "Mass"])
+    share, mean = calibration_curve(given.label[20:, 0], given.score[20:, 0], n_bins=10)
+    drawn = figure.axes[0].containers[0].lines[0]
+    np.testing.assert_allclose(drawn.get_xdata(), mean)
+    np.testing.assert_allclose(drawn.get_ydata(), share)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["Nodule", "Mass"]
+
+
+@pytest.mark.parametrize("label", [0, 1, -1, -2], ids=["absent", "present", "uncertain", "not said"])
+def test_reliability_is_drawn_whatever_is_known(label):
+    given = outputs()
+    given.label[:] = label
+    reliability(given, ["Nodule", "Mass"]).savefig("/dev/null", format="png")
+
+
+def evaluator(given: Outputs, maps: torch.Tensor) -> SimpleNamespace:
+    """Stands for one: item ``i`` is of grey ``i``, and its first finding is in its first row of pixels."""
+    masks = torch.zeros(len(given.index), 2, 8, 8, dtype=torch.uint8)
+    masks[:, 0, 0] = 1
+    images = torch.arange(len(given.index), dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
+    dataset = [{"image": image, "mask": mask, "name": "secret"} for image, mask in zip(images, masks, strict=True)]
+
+    def predict(image: torch.Tensor) -> Prediction:
+        here = maps.expand(len(image), -1, -1, -1)
+        return Prediction(here.amax(dim=(2, 3)), here)
+
+    return SimpleNamespace(
+        outputs=given, dataset=dataset, predict=predict, collected=SimpleNamespace(activation_maps=False)
+    )
+
+
+def test_cases_show_the_items_of_their_rows_and_name_nobody():
+    given = outputs()
+    # A map of one half everywhere but in a corner.
+    maps = torch.zeros(1, 2, 8, 8)
+    maps[..., 0, 0] = 5
+    record = ModelRecord(("Nodule", "Mass"), {}, (0.5, 0.5), (0.5, 0.5))
+    (first, nodule), (second, mass) = cases(evaluator(given, maps), record)
+    assert (first, second) == ("Nodule", "Mass")
+    # Three located rows (3, 8 and 5 from best to worst) are drawn in each of three groups; rows go against the index.
+    titles = [axes.get_title() for axes in nodule.axes if axes.get_title()]
+    assert [title.split(",")[0] for title in titles[:3]] == ["best: Dice 1.00", "best: Dice 0.67", "best: Dice 0.00"]
+    assert [title.split("\n")[1] for title in titles[:3]] == ["case 26", "case 21", "case 24"]
+    assert [int(axes.images[0].get_array().max()) for axes in nodule.axes[:3]] == [26, 21, 24]
+    assert len(titles) == 9
+    # The second finding is located nowhere: its present cases go by score, best first.
+    titles = [axes.get_title() for axes in mass.axes if axes.get_title()]
+    highest = given.score[given.label[:, 1] == 1, 1].max()
+    assert titles[0].startswith(f"best: score {highest:.2f}, score {highest:.2f}\ncase ")
+    assert len(titles) == 12
+    assert not any("secret" in title for title in titles)
+
+
+def test_a_finding_without_present_cases_has_no_picture():
+    given = outputs()
+    given.label[:, 1] = 0
+    record = ModelRecord(("Nodule", "Mass"), {}, (0.5, 0.5), (0.5, 0.5))
+    assert [name for name, _ in cases(evaluator(given, torch.zeros(1, 2, 8, 8)), record)] == ["Nodule"]
+
+
+def test_present_cases_annotated_as_nowhere_go_by_score():
+    given = outputs()
+    given.inside[:] = 0
+    assert _ordered(given, 0, 0.5)[2] == "score"

@@ -28,6 +28,7 @@ def outputs(score: np.ndarray, label: np.ndarray, inside: dict[int, list[float]]
         located_finding=np.array(list(located), dtype=np.int64),
         inside=np.array(histograms, dtype=np.int32).reshape(-1, BINS),
         outside=np.zeros((len(located), BINS), dtype=np.int32),
+        hit=np.ones(len(located), dtype=bool),
     )
 
 
