@@ -16,6 +16,7 @@ from evaluation.cases import FindingResult, Interval
 from evaluation.compare import Comparison, ComparisonRow
 
 LEVEL = 0.95
+SPLIT = "data.split_fingerprint"
 ALPHA = 0.05
 """Below it a corrected p counts as a difference in sentences."""
 
@@ -106,8 +107,16 @@ def compare_results(results: Sequence[Result]) -> Study:
         raise ValueError(f"two to eight runs can be compared, not {len(results)}")
     study = Study(tuple(results), (), ())
     labels = [f"{letter} ({name})" for letter, name in zip(study.letters, study.names, strict=True)]
+    areas = _areas(results, labels)
     located, notes = _located(results, labels)
-    return replace(study, measures=(_areas(results, labels), *located), notes=tuple(notes))
+    return replace(study, measures=(areas, *located), notes=(*notes, *_other_splits(results)))
+
+
+def _other_splits(results: Sequence[Result]) -> list[str]:
+    splits = {result.run.parameters.get(SPLIT, "") for result in results if result.run is not None} - {""}
+    if len(splits) < 2:
+        return []
+    return ["The runs used different splits of their data: one model may have been trained on cases it is tested on."]
 
 
 def _areas(results: Sequence[Result], labels: list[str]) -> Measured:

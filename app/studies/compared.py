@@ -28,7 +28,7 @@ def write_comparison(study: Study, folder: Path) -> tuple[Path, ...]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"comparison.csv": comparison_csv(study), "comparison.html": comparison_page(study)}
-    texts |= {f"forest_{each.key}.svg": forest_file(each, study.letters) for each in study.measures}
+    texts |= {f"forest_{each.key}.svg": forest_file(each, study.letters, study.names) for each in study.measures}
     for name, text in texts.items():
         # newline="" keeps the CSV's own line ends.
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
@@ -75,8 +75,8 @@ def comparison_page(study: Study) -> str:
                 measured.title,
                 [
                     *(page.note(sentence) for sentence in verdict(study, measured)),
-                    Html(forest_svg(measured, study.letters)),
-                    page.table(_head(study), _body(study, measured, marked=True), left=2, first_of_group="first"),
+                    page.wide(forest_svg(measured, study.letters)),
+                    page.table(_head(study), _body(study, measured, marked=True), left=2, group=True),
                     page.note(f"{_cases(measured)}. Tested by {measured.test}.", "quiet"),
                 ],
             )
@@ -107,13 +107,14 @@ def _models(study: Study) -> Html:
 
 
 def _differing_settings(study: Study) -> list[tuple[str, ...]]:
-    """Settings by name whose values differ; none where a model's settings are not known."""
+    """Settings by name whose values differ among the models whose settings are known."""
     settings = [result.settings() for result in study.results]
-    if not all(settings):
-        return []
-    names = sorted({name for each in settings for name in each})
-    rows = [(name, *(each.get(name, "not set") for each in settings)) for name in names]
-    return [row for row in rows if len(set(row[1:])) > 1]
+    rows = []
+    for name in sorted({name for each in settings for name in each}):
+        values = [each.get(name, "not set") if each else "not known" for each in settings]
+        if len(set(values) - {"not known"}) > 1:
+            rows.append((name, *values))
+    return rows
 
 
 def _reading(study: Study) -> list[str]:

@@ -13,8 +13,8 @@ from app.studies.style import FOREST_STYLE, ROOT
 from evaluation.cases import FindingResult, Interval
 
 WIDTH = 1000
-LEFT_PANEL = (210.0, 500.0)
-RIGHT_PANEL = (540.0, 790.0)
+LEFT_PANEL = (210.0, 490.0)
+RIGHT_PANEL = (550.0, 790.0)
 NUMBERS = 990
 LINE = 18
 GAP = 12
@@ -35,7 +35,7 @@ class _Scale:
         return self.start + (inside - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def forest_svg(measured: Measured, letters: Sequence[str]) -> str:
+def forest_svg(measured: Measured, letters: Sequence[str], names: Sequence[str] = ()) -> str:
     """An ``<svg>`` element for a page, whose colours are variables of the page's style.
 
     Each block is a finding, each line in it a model; the reference has no line on the right. Rows without a value are
@@ -44,17 +44,19 @@ def forest_svg(measured: Measured, letters: Sequence[str]) -> str:
     Args:
         measured: what was compared.
         letters: of the models, the reference first.
+        names: of the models, written below the plot; empty where the page tells them.
     """
     blocks = _blocks(measured)
-    height = TOP + sum(len(block) * LINE + LINE + GAP for block in blocks) + 34
+    bottom = TOP + sum(len(block) * LINE + LINE + GAP for block in blocks)
+    height = bottom + 34 + len(names) * LINE
     left, right = _scales([row for block in blocks for row in block])
     parts = [
         _text(LEFT_PANEL[0], 16, measured.title, "head"),
         _text(RIGHT_PANEL[0], 16, _difference_words(letters), "head"),
     ]
-    parts += _axis(left, height - 34) + _axis(right, height - 34)
+    parts += _axis(left, bottom) + _axis(right, bottom)
     if right.low < 0 < right.high:
-        parts.append(f'<line class="zero" x1="{right(0):.1f}" x2="{right(0):.1f}" y1="{TOP - 6}" y2="{height - 34}"/>')
+        parts.append(f'<line class="zero" x1="{right(0):.1f}" x2="{right(0):.1f}" y1="{TOP - 6}" y2="{bottom}"/>')
     y = float(TOP)
     for number, block in enumerate(blocks):
         size = len(block) * LINE + LINE + GAP
@@ -64,17 +66,19 @@ def forest_svg(measured: Measured, letters: Sequence[str]) -> str:
         parts.append(_text(8, y + LINE / 2 + 4 + LINE - 3, _cases(block[0].reference, of), "quiet"))
         parts += _block(block, y, (left, right), letters)
         y += size
-    name = html.escape(f"Forest plot: {measured.title}, and the difference of each model from {letters[0]}")
+    for place, name in enumerate(names):
+        parts.append(_text(8, bottom + 44 + place * LINE, f"{letters[place]}  {name}", "quiet"))
+    label = html.escape(f"Forest plot: {measured.title}, and the difference of each model from {letters[0]}")
     return (
-        f'<svg class="forest" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name}">'
+        f'<svg class="forest" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">'
         + "".join(parts)
         + "</svg>"
     )
 
 
-def forest_file(measured: Measured, letters: Sequence[str]) -> str:
+def forest_file(measured: Measured, letters: Sequence[str], names: Sequence[str]) -> str:
     """The plot as a whole SVG file, with its style; it follows the viewer's light or dark setting."""
-    inner = forest_svg(measured, letters)
+    inner = forest_svg(measured, letters, names)
     start = '<svg xmlns="http://www.w3.org/2000/svg" class="forest"'
     body = inner.replace('<svg class="forest"', start, 1)
     end = body.index(">") + 1

@@ -18,6 +18,8 @@ what identifies a patient, and such values must not become names of groups."""
 DEVICES = (*TUBES, "Support Devices")
 _YES_OR_NO = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0, "": -2.0}
 MOST_GROUPS = 20
+CALLED = {"drain": "a chest drain"}
+"""Treatments whose name is no name of a thing that is visible."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def treatment_rows(table: PredictionTable) -> tuple[TreatmentRow, ...]:
     ):
         if finding in DEVICES:
             continue
-        called = (finding, f"{_article(treatment)} {treatment.lower().replace('_', ' ')}")
+        called = finding, CALLED.get(treatment, _with_article(treatment.lower().replace("_", " ")))
         check = check_treatment(table.score[:, column], table.label[:, column], visible, called, table.patient)
         if not np.isnan(check.difference.value):
             rows.append(TreatmentRow(finding, treatment, check))
@@ -111,5 +113,7 @@ def _known(values: TextArray) -> list[str]:
     return [name for name in np.unique(values).tolist() if name != UNKNOWN]
 
 
-def _article(name: str) -> str:
-    return "an" if name[:1].lower() in "aeiou" else "a"
+def _with_article(name: str) -> str:
+    if name.endswith("s"):
+        return name
+    return f"an {name}" if name[:1] in "aeiou" else f"a {name}"

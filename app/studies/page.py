@@ -59,24 +59,29 @@ def section(heading: str, parts: Sequence[str]) -> Html:
     return Html(f"<section><h2>{escaped(heading)}</h2>\n{inner}\n</section>")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], left: int = 1, first_of_group: str = "") -> Html:
+def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], left: int = 1, group: bool = False) -> Html:
     """A table that scrolls by itself where the window is narrow.
 
     Args:
         head: names of the columns.
         rows: as many cells each.
         left: how many columns, from the left, hold words; the others hold numbers.
-        first_of_group: "first" draws a line above each row whose first cell is not empty.
+        group: draw a line above each row whose first cell is not empty.
     """
     lines = ["<tr>" + "".join(_cell("th", cell, place < left) for place, cell in enumerate(head)) + "</tr>"]
     for row in rows:
-        kind = ' class="group"' if first_of_group and row[0] else ""
+        kind = ' class="group"' if group and row[0] else ""
         lines.append(
             f"<tr{kind}>" + "".join(_cell("td", cell, place < left) for place, cell in enumerate(row)) + "</tr>"
         )
     return Html(
         f'<div class="scroll"><table><thead>{lines[0]}</thead><tbody>{"".join(lines[1:])}</tbody></table></div>'
     )
+
+
+def wide(svg: str) -> Html:
+    """A drawing that scrolls by itself where the window is narrow."""
+    return Html(f'<div class="scroll">{svg}</div>')
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> Html:

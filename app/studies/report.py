@@ -50,6 +50,7 @@ class Report:
         values: what was reached.
         groups: areas by subgroup.
         treatments: findings checked for being recognised by a treatment.
+        warnings: in plain words: of the treatments, and those that ``metrics.json`` holds.
         ungrouped: attributes that make no groups.
         data: facts about the data by name, as the run recorded them; empty where no run is known.
         settings: all other parameters.
@@ -63,6 +64,7 @@ class Report:
     values: tuple[Value, ...]
     groups: tuple[GroupRow, ...]
     treatments: tuple[TreatmentRow, ...]
+    warnings: tuple[str, ...]
     ungrouped: tuple[str, ...]
     data: Mapping[str, str]
     settings: Mapping[str, str]
@@ -80,7 +82,9 @@ def gather(result: Result) -> Report:
     table = read_predictions(result.predictions)
     path = result.file("metrics.json")
     reached = measured(table) if path is None else _read(path)
-    settings = result.settings()
+    settings, checked = result.settings(), treatment_rows(table)
+    warnings = [row.check.warning for row in checked if row.check.warning]
+    warnings += [str(text) for text in reached.get("warnings", [])]
     return Report(
         result=result,
         section=str(reached.get("section", settings.get("section", ""))),
@@ -88,7 +92,8 @@ def gather(result: Result) -> Report:
         patients=len(np.unique(table.patient)),
         values=tuple(values(reached)),
         groups=group_rows(table),
-        treatments=treatment_rows(table),
+        treatments=checked,
+        warnings=tuple(dict.fromkeys(warnings)),
         ungrouped=not_grouped(table),
         data={name.removeprefix(DATA): value for name, value in settings.items() if name.startswith(DATA)},
         settings={name: value for name, value in settings.items() if not name.startswith(DATA)},

@@ -42,7 +42,7 @@ _PAGE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 28px 20px 60px; }
+main { max-width: 1140px; margin: 0 auto; padding: 28px 20px 60px; }
 h1 { font-size: 24px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 17px; margin: 0 0 10px; }
 h3 { font-size: 14px; margin: 18px 0 6px; }
@@ -51,12 +51,13 @@ header p { margin: 4px 0 20px; color: var(--quiet); }
 section, .tile { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; }
 section { padding: 18px 22px; margin: 0 0 18px; }
 .scroll { overflow-x: auto; margin: 8px 0 12px; }
-table { border-collapse: collapse; width: 100%; font-size: 13.5px; }
+table { border-collapse: collapse; font-size: 13.5px; }
 th { font-weight: 600; color: var(--quiet); border-bottom: 1px solid var(--line); vertical-align: bottom; }
-th, td { padding: 4px 14px 4px 0; white-space: nowrap; }
+th, td { padding: 4px 16px 4px 0; white-space: nowrap; }
+th:last-child, td:last-child { padding-right: 0; }
 .word { text-align: left; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td.word { white-space: normal; overflow-wrap: anywhere; min-width: 4em; }
+td.word { white-space: normal; overflow-wrap: break-word; max-width: 34em; }
 tr.group td { border-top: 1px solid var(--line); }
 tbody tr:first-child td { border-top: 0; }
 dl { display: grid; grid-template-columns: minmax(10em, max-content) 1fr; gap: 3px 22px; margin: 8px 0;
@@ -75,7 +76,7 @@ figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px
 figcaption { color: var(--quiet); font-size: 13px; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
-svg.forest { display: block; width: 100%; height: auto; margin: 6px 0 10px; }
+.scroll svg.forest { display: block; width: 100%; min-width: 720px; height: auto; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 8px; }
 @media print { body { background: #fff; } section, .tile { break-inside: avoid; } }
 """

@@ -33,6 +33,7 @@ class StoredRun:
         seconds: from start to end; NaN while it runs.
         parameters: as logged, nested names dotted.
         tags: as set.
+        metrics: the last value of each.
     """
 
     id: str
@@ -43,6 +44,7 @@ class StoredRun:
     seconds: float
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
+    metrics: Mapping[str, float]
     _client: MlflowClient
     _store: Store
     _found: Found
@@ -136,6 +138,7 @@ def _stored(wanted: str, store: Store) -> StoredRun:
         seconds=(info.end_time - info.start_time) / 1000 if info.end_time else float("nan"),
         parameters=dict(found.data.params),
         tags=dict(found.data.tags),
+        metrics=dict(found.data.metrics),
         _client=client,
         _store=store,
         _found=found,

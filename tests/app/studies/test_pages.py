@@ -1,0 +1,110 @@
+"""Pages fetch nothing, run nothing and name no patient."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+
+PIXEL = bytes.fromhex(  # a PNG of one pixel
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000001"
+    "e221bc330000000049454e44ae426082"
+)
+
+
+class Page(HTMLParser):
+    """Collects what a browser would act on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def pages(folder_of, tmp_path) -> list[Page]:
+    one, two = folder_of("one", 0.5), folder_of("two", 1.5)
+    (one / "pictures").mkdir()
+    for name in ("curves", "history", "cases_effusion", "something_new"):
+        (one / f"pictures/{name}.png").write_bytes(PIXEL)
+    (one / "config.yaml").write_text("imports:\n- $import torch\nseed: 3\ncomputed: $1 + 1\nnote: <b>bold</b>\n")
+    assert main(["compare", str(one), str(two), "--no-log", "--out", str(tmp_path / "made")]) == 0
+    assert main(["report", str(one)]) == 0
+    return [Page(tmp_path / "made/comparison.html"), Page(one / "report.html")]
+
+
+def test_nothing_is_fetched_and_nothing_runs(pages):
+    for page in pages:
+        assert not re.search(r"https?://|//cdn|@import|url\(", page.text)
+        assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed", "base", "form"}
+        for _, attributes in page.tags:
+            assert not [name for name in attributes if name.startswith("on") or name == "href"]
+            assert attributes.get("src", "data:").startswith("data:")
+        policies = [a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a]
+        assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+
+
+def test_no_patient_image_study_or_other_attribute_is_named(pages):
+    for page in pages:
+        # Names that the fixture gave to patients, images, studies, and in a column that is no known group.
+        assert not re.search(r"Mustermann|scan\d|study\d|Person\d", page.text)
+
+
+def test_settings_are_shown_escaped_and_what_is_computed_is_not(pages):
+    text = pages[1].text
+    assert "<dt>seed</dt><dd>3</dd>" in text
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text
+    assert "1 + 1" not in text
+
+
+def test_report_holds_pictures_subgroups_and_columns_left_out(pages):
+    text = pages[1].text
+    assert [a["alt"] for tag, a in pages[1].tags if tag == "img"] == [
+        "ROC and precision-recall curves.",
+        "Something new",
+        "Effusion",
+        "Losses and validation measures by epoch.",
+    ]
+    for heading in ("By view", "By sex", "By age", "By Chest Drain", "Recognised by its treatment?"):
+        assert f"<h3>{heading}</h3>" in text
+    assert "Columns that make no groups: study, operator." in text
+
+
+def test_pages_are_well_formed(pages):
+    for page in pages:
+        opened = [tag for tag, _ in page.tags if tag in ("section", "table", "div", "svg", "details", "figure")]
+        assert len(opened) == len(re.findall(r"</(?:section|table|div|svg|details|figure)>", page.text))
+
+
+def test_report_tells_values_and_warnings_of_metrics_json(folder_of):
+    folder = folder_of("one", 0.5)
+    entry = {"value": 0.7, "lower": 0.6, "upper": 0.8, "present": 9, "absent": 50, "unknown": 0}
+    made = {
+        "section": "validation",
+        "auc": {"Effusion": entry, "macro": {"value": 0.7}},
+        "sensitivity": {"Effusion": {"value": 0.9, "lower": 0.8, "upper": 0.95, "threshold": 0.25}},
+        "novelty": {"PA": {"Effusion": {"value": 0.123, "depth": 2}}, "AP": {"Effusion": {"value": None}}},
+        "warnings": ["Look out."],
+    }
+    (folder / "metrics.json").write_text(json.dumps(made))
+    assert main(["report", str(folder)]) == 0
+    text = (folder / "report.html").read_text()
+    assert "validation section, 120 images of 60 patients" in text
+    assert "0.700 [0.600, 0.800] *" in text  # nine present cases are few
+    assert '<td class="number">0.250</td><td class="number">0.900 [0.800, 0.950]</td>' in text
+    assert "<h3>Novelty</h3>" in text
+    assert '<p class="note warning">Look out.</p>' in text
+
+
+def test_a_damaged_metrics_json_is_named(folder_of, capsys):
+    folder = folder_of("one", 0.5)
+    (folder / "metrics.json").write_text("{")
+    assert main(["report", str(folder)]) == 1
+    assert "metrics.json is no JSON" in capsys.readouterr().err
