@@ -38,7 +38,14 @@ class SaveMaps:
             stored = restore_map(maps[row], batch["region"][row].numpy(), batch["original_size"][row].numpy()).numpy()
             for finding, values in zip(self.findings, stored, strict=True):
                 name = f"{engine.dataset.samples[index]['name']}.{finding.lower().replace(' ', '_')}.png"
-                path = self.folder / name
+                path = below(self.folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not cv2.imwrite(str(path), np.round(values * 255).astype(np.uint8)):
                     raise OSError(f"{path}: the map could not be written")
+
+
+def below(folder: Path, name: str) -> Path:
+    """A place of its own below ``folder`` for a name that may lead elsewhere: /data/a.png, ../images/a.png."""
+    path = Path(name)
+    parts = ("root" if part == path.anchor else "up" if part == ".." else part for part in path.parts)
+    return folder.joinpath(*parts)
