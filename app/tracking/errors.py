@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 
-class TrackingError(RuntimeError):
+class TrackingError(ValueError):
     """A tracking store or a run cannot be used; the message says what to do."""
 
 
