@@ -31,7 +31,7 @@ def commands(document: str) -> list[list[str]]:
     """Command lines in a document's code blocks and in a config's head comment, as words; placeholders left out."""
     text = (ROOT / document).read_text()
     if document.endswith(".md"):
-        lines = "\n".join(CODE.findall(text)) + "\n" + "\n".join(re.findall(r"^    (\S.*(?:\\\n.*)*)", text, re.M))
+        lines = "\n".join(CODE.findall(text)) + "\n" + "\n".join(re.findall(r"^    (\S(?:.*\\\n)*.*)", text, re.M))
     else:
         lines = re.sub(r"^# ?", "", text, flags=re.M)
     lines = re.sub(r"\\\n", " ", lines)
