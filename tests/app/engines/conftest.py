@@ -152,10 +152,10 @@ def store(tmp_path: Path, template_store: Path, monkeypatch: pytest.MonkeyPatch)
 def launch() -> Callable[..., Any]:
     """Run a run id of a config of nodule detection within this process; gives what its last expression gives."""
 
-    def run(run_id: str, overrides: dict[str, Any], config: str = "train.yaml") -> Any:
+    def run(run_id: str, overrides: dict[str, Any], config: str = "train.yaml", folder: Path = ROOT) -> Any:
         kind = "infer" if config == "inference.yaml" else "train"
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(ROOT)  # the bundle's paths are relative to the repository
+            patch.chdir(folder)  # the bundle's own paths are relative to the repository
             workflow = create_workflow(
                 config_file=str(CONFIGS / config), workflow_type=kind, run_id=run_id, **overrides
             )

@@ -47,7 +47,8 @@ def test_weights_are_those_of_the_network(trained):
 def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
     measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
-    assert list(read) == ["section", *measures, "auc_by_view", "auc_by", "warnings"]
+    located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
+    assert list(read) == ["section", *measures, *located, "auc_by_view", "auc_by", "warnings"]
     assert read["section"] == "test"
     assert read["auc"].keys() == {"Nodule", "macro"}
     assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}
