@@ -113,6 +113,8 @@ def _other_size(path: Path, start: bytes) -> tuple[int, int]:
         import pydicom
 
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        if "Rows" not in dataset or "Columns" not in dataset:
+            raise ValueError("the DICOM header says no Rows and Columns; the file is cut short or holds no image")
         return int(dataset.Rows), int(dataset.Columns)
     if name.endswith((".nii", ".nii.gz")):
         import nibabel

@@ -30,6 +30,7 @@ IN_TERMINAL = ("auc", "average_precision", "sensitivity", "specificity", "dice",
 LOGGED = (*IN_TERMINAL, "precision", "f1", "accuracy", "brier", "calibration_error", "dice_aggregated", "hit_rate")
 """What a run logs as metrics; the rest is in its metrics.json, as MLflow's pages slow down with many names."""
 REGION_THRESHOLD = 0.5
+LOCALISED = ("iou_accuracy", "ior_accuracy")
 LEAST_OVERLAPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
@@ -55,10 +56,7 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
         for measure, entry in _called(outputs.score[:, c], outputs.label[:, c], record.score_thresholds[c]).items():
             result.setdefault(measure, {})[name] = entry
     result |= _overlap(outputs, record, patient)
-    for measure, entries in result.items():
-        if measure != "auc":
-            entries["macro"] = {"value": _mean([entry["value"] for entry in entries.values()])}
-    result |= _localisation(outputs, record.findings)
+    result = _with_macros(result | _localisation(outputs, record.findings))
     groups = _groups(visited)
     areas = {name: _areas_by(outputs, record.findings, patient, group) for name, group in groups.items()}
     if "view" in areas:
@@ -169,14 +167,24 @@ def _localisation(outputs: Outputs, findings: Sequence[str]) -> Metrics:
         if not len(found.rows):
             continue
         measures.setdefault("hit_rate", {})[name] = _share(found.hit)
-        for measure, values in (("iou_accuracy", found.iou), ("ior_accuracy", found.ior)):
+        for measure, values in zip(LOCALISED, (found.iou, found.ior), strict=True):
             for least in LEAST_OVERLAPS:
-                measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = _share(values >= least)
+                share = _share(values >= least) | {"threshold": REGION_THRESHOLD}
+                measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = share
     return measures
 
 
 def _share(is_right: np.ndarray) -> Metrics:
     return asdict(wilson_interval(int(is_right.sum()), len(is_right))) | {"images": len(is_right)}
+
+
+def _with_macros(entries: Metrics) -> Metrics:
+    """The entries, at any depth, with the mean over findings beside them where it is not there yet."""
+    if any("value" not in entry for entry in entries.values()):
+        return {name: _with_macros(entry) for name, entry in entries.items()}
+    if "macro" in entries or not entries:
+        return entries
+    return entries | {"macro": {"value": _mean([entry["value"] for entry in entries.values()])}}
 
 
 def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -185,10 +193,8 @@ def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     groups["source"] = group_names([sample["source"] for sample in visited])
     names = sorted({name for sample in visited for name in sample["attributes"]})
     for name in names:
-        values = [sample["attributes"].get(name) for sample in visited]
-        groups[name] = (
-            age_bands([str(v) if v is not None else "" for v in values]) if name == "age" else group_names(values)
-        )
+        values = [_text(sample["attributes"].get(name)) for sample in visited]
+        groups[name] = age_bands(values) if name == "age" else group_names(values)
     return {name: group for name, group in groups.items() if 1 < len(set(group.tolist())) <= 12}
 
 
@@ -208,7 +214,14 @@ def _warnings(
 
 def _shown(value: object) -> float:
     """Whether a treatment is visible: 1, 0, or -1 where the item does not say."""
-    return float(value) if isinstance(value, (bool, int, float)) and value in (0, 1) else -1.0
+    return {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0}.get(_text(value).lower(), -1.0)
+
+
+def _text(value: object) -> str:
+    """An attribute as text, alike for 1 and 1.0; empty where the item does not say."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 def _defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metrics]]:
