@@ -147,3 +147,14 @@ def test_split_writes_a_file_a_fold(tables: Path, tmp_path: Path, capsys: pytest
     assert len({item.image for test in tests for item in test}) == 30
     assert main(["split", str(path), str(tmp_path / "folds.json"), "--folds", "3"]) == 1
     assert "with --folds the name must hold {fold}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "No such file"), ("{}\n", "is no file of kept tracking operations")]
+)
+def test_syncing_what_is_no_journal_is_refused(tmp_path, capsys, content, message):
+    journal = tmp_path / "tracking-x.jsonl"
+    if content:
+        journal.write_text(content)
+    assert main(["sync", str(journal)]) == 1
+    assert message in capsys.readouterr().err
