@@ -2,11 +2,12 @@
 
 Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
 characteristic curves: a nonparametric approach", Biometrics 44, 1988. Placements are read off sorted columns; where
-patients have several cases, terms are summed by patient first (Obuchowski, Biometrics 53, 1997).
+patients have several cases, terms are summed by patient first (Obuchowski, Biometrics 53, 1997), which with one case a
+patient is DeLong's variance again.
 
-Where the variance says nothing: with one case of a class it is undefined, and with areas of 0 or 1 or constant scores
-it is 0, which would claim certainty. The interval then is Clopper and Pearson's for as many trials as the rarer class
-has cases (or patients): no score whose area is A has a variance above A (1 - A) / min(present, absent).
+Where the variance says nothing: with one case (or patient) of a class it is undefined, and with areas of 0 or 1 or
+constant scores it is 0, which would claim certainty. The interval then is Clopper and Pearson's for as many trials as
+the rarer class has cases (or patients): no score whose area is A has a variance above A (1 - A) / min(present, absent).
 """
 
 import math
@@ -56,7 +57,7 @@ class AreaCovariance:
 
     Attributes:
         auc: (K,), NaN where a class is missing.
-        covariance: (K, K), NaN in rows and columns with fewer than two cases of a class.
+        covariance: (K, K), NaN in rows and columns with fewer than two cases (or patients) of a class.
         counts: K of them.
         trials: K numbers of patients that have a case of the rarer class; without patients, of such cases.
     """
@@ -69,6 +70,21 @@ class AreaCovariance:
     def result(self, k: int, level: float = 0.95) -> FindingResult:
         """The k-th area with its interval and counts."""
         return _result(float(self.auc[k]), float(self.covariance[k, k]), self.counts[k], self.trials[k], level)
+
+
+@dataclass(frozen=True)
+class _Influence:
+    """An area and what each patient adds to it.
+
+    Attributes:
+        area: NaN where a class is missing.
+        of_patient: (P,) scaled so that squares sum to the variance; NaN where a class has fewer than two patients.
+        trials: patients that have a case of the rarer class.
+    """
+
+    area: float
+    of_patient: FloatArray
+    trials: int
 
 
 def area_variance(score: ArrayLike, label: ArrayLike) -> AreaVariance:
@@ -137,16 +153,12 @@ def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | Non
     labels = checked_labels(np.broadcast_to(known[:, None], values.shape) if known.ndim == 1 else known)
     if labels.present.shape != values.shape:
         raise ValueError(f"scores have shape {values.shape} and labels {known.shape}; they must be the same")
-    parts = [_influence(values[:, k], _column(labels, k)) for k in range(values.shape[1])]
-    influence = np.stack([part for _, part in parts], axis=1)
+    patients, number = patient_numbers(patient, len(values))
     columns = [_column(labels, k) for k in range(values.shape[1])]
-    counts = tuple(column.counts() for column in columns)
-    trials = tuple(min(count.present, count.absent) for count in counts)
-    if patient is not None:
-        patients, number = patient_numbers(patient, len(values))
-        influence = _summed_by_patient(influence, patients, number)
-        trials = tuple(min(len(np.unique(number[chosen])) for chosen in (c.present, c.absent)) for c in columns)
-    return AreaCovariance(np.array([area for area, _ in parts]), influence.T @ influence, counts, trials)
+    parts = [_influence(values[:, k], column, patients, number) for k, column in enumerate(columns)]
+    influence = np.stack([part.of_patient for part in parts], axis=1)
+    areas, counts = np.array([part.area for part in parts]), tuple(column.counts() for column in columns)
+    return AreaCovariance(areas, influence.T @ influence, counts, tuple(part.trials for part in parts))
 
 
 def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
@@ -207,31 +219,26 @@ def _area_variance(score: FloatArray, labels: Labels) -> AreaVariance:
     return AreaVariance(area, spread_present / (m * (m - 1)) + spread_absent / (n * (n - 1)), counts)
 
 
-def _influence(score: FloatArray, labels: Labels) -> tuple[float, FloatArray]:
-    """The area and what each case adds to it, scaled so that squares sum to DeLong's variance; unknown cases add 0.
+def _influence(score: FloatArray, labels: Labels, patients: int, number: IntArray) -> _Influence:
+    """The area of one column and what patients add to it.
 
-    Placements are V10 and V01 of the paper's equations 4 and 5: the share of absent cases below a present one, and of
-    present cases above an absent one; ties count half.
+    Placements are V10 and V01 of the paper's equations 4 and 5: the share of absent cases below a present one, and
+    of present cases above an absent one; ties count half. ``number`` (N,) is each case's patient.
     """
     m, n = int(labels.present.sum()), int(labels.absent.sum())
     if not m or not n:
-        return math.nan, np.full(score.shape, math.nan)
+        return _Influence(math.nan, np.full(patients, math.nan), 0)
     tied = tied_counts(score, labels.present, labels.absent)
     twice_below = 2 * np.cumsum(tied.absent) - tied.absent
     twice_not_above = 2 * np.cumsum(tied.present) - tied.present
     area = int(np.dot(tied.present, twice_below)) / (2 * m * n)
-    if m < 2 or n < 2:
-        return area, np.full(score.shape, math.nan)
-    influence = np.zeros(score.shape)
+    total, trials = np.zeros(patients), []
     of_class = (labels.present, twice_below / (2 * n), m), (labels.absent, 1 - twice_not_above / (2 * m), n)
     for chosen, placement, size in of_class:
-        place = np.searchsorted(tied.score, score[chosen])
-        influence[chosen] = (placement[place] - area) / math.sqrt(size * (size - 1))
-    return area, influence
-
-
-def _summed_by_patient(influence: FloatArray, patients: int, number: IntArray) -> FloatArray:
-    """(N, K) in, (P, K) out, scaled by P / (P - 1) as a variance of sums is."""
-    columns = [np.bincount(number, weights=column, minlength=patients) for column in influence.T]
-    scale = patients / (patients - 1) if patients > 1 else math.nan
-    return np.asarray(np.stack(columns, axis=1) * math.sqrt(scale), dtype=np.float64)
+        owner, place = number[chosen], np.searchsorted(tied.score, score[chosen])
+        trials.append(int(np.count_nonzero(np.bincount(owner))))
+        summed = np.bincount(owner, weights=placement[place] - area, minlength=patients)
+        # Deviations from a mean sum to 0: those of a class held by a single patient would pass for no variance.
+        scale = trials[-1] / (trials[-1] - 1) if trials[-1] > 1 else math.nan
+        total += summed * (math.sqrt(scale) / size)
+    return _Influence(area, total, min(trials))

@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.auc_tests import compare_paired, compare_unpaired
 from evaluation.delong import area_covariance, area_variance, auc_interval, auc_intervals, macro_auc_interval
+from evaluation.distributions import exact_interval
 from evaluation.roc import auc_per_finding
 
 # Albumin, total protein, K-G score and whether surgery failed (0) or helped (1) in ovarian cancer with intestinal
@@ -153,10 +154,43 @@ def test_cases_of_one_patient_count_once():
     patient = np.arange(len(label))
     single = area_variance(scores[:, 0], label).variance
     alone = area_covariance(scores, label, patient).covariance[0, 0]
-    assert alone == pytest.approx(single * 120 / 119, rel=1e-9)
+    assert alone == pytest.approx(single, rel=1e-12)  # patients of one case each are cases
     thrice = area_covariance(np.repeat(scores, 3, axis=0), np.repeat(label, 3), np.repeat(patient, 3)).covariance[0, 0]
-    assert thrice == pytest.approx(single, rel=0.03)  # while without patients it would be a third of it
-    assert auc_interval(scores[:, 0], label, patient).lower < auc_interval(scores[:, 0], label).lower
+    assert thrice == pytest.approx(single, rel=1e-12)  # while without patients it would be a third of it
+
+
+def test_patients_nobody_knows_anything_of_change_nothing():
+    scores, label = random_cases(4, models=1)
+    patient = np.arange(len(label)) // 2
+    known = area_covariance(scores, label, patient).covariance
+    more = np.concatenate([scores, scores]), np.concatenate([label, np.full(len(label), -1.0)])
+    unknown = area_covariance(*more, np.concatenate([patient, patient + 1000])).covariance
+    assert unknown == pytest.approx(known, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_variance_by_patient_agrees_with_all_pairs(seed):
+    """Obuchowski's sums over the patients of each class, from all pairs; three patients hold both classes."""
+    random = np.random.default_rng(seed)
+    patient, label = random.integers(0, 30, 90), random.integers(0, 2, 90)
+    label[patient > 2] = (patient % 2)[patient > 2]
+    score = random.integers(0, 9, 90) + 2.0 * label
+    wins = np.heaviside(score[label == 1][:, None] - score[label == 0][None], 0.5)
+    sums = np.zeros((2, 30))
+    for row, (chosen, placement) in enumerate(((label == 1, wins.mean(axis=1)), (label == 0, wins.mean(axis=0)))):
+        for owner, value in zip(patient[chosen], placement, strict=True):
+            sums[row, owner] += (value - wins.mean()) / chosen.sum()
+        owners = len(set(patient[chosen].tolist()))
+        sums[row] *= math.sqrt(owners / (owners - 1))
+    variance = area_covariance(score[:, None], label, patient).covariance[0, 0]
+    assert variance == pytest.approx(np.square(sums.sum(axis=0)).sum(), rel=1e-12)
+
+
+def test_one_patient_with_all_present_cases_shows_no_variance():
+    score, label = np.array([5.0, 3, 1, 2, 4, 0, 2.5, 1.5]), np.array([1, 1, 1, 0, 0, 0, 0, 0])
+    result = auc_interval(score, label, [9, 9, 9, 1, 2, 3, 4, 5])
+    worst = exact_interval(result.value, 1)
+    assert (result.lower, result.upper) == (worst.lower, worst.upper)  # one trial, as with one present case
 
 
 def test_copies_of_a_perfectly_ranked_patient_are_no_evidence():
