@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike
 
 from evaluation.cases import (
     Counts,
+    FloatArray,
+    IntArray,
     Interval,
     checked_cases,
     require_dimensions,
 )
 from evaluation.distributions import wilson_interval
-from evaluation.roc import Curve, roc_curve
+from evaluation.roc import called_counts
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ def youden_threshold(score: ArrayLike, label: ArrayLike) -> float:
         score: (N,) real.
         label: (N,) 1 present, 0 absent, negative or NaN unknown.
     """
-    curve = _applicable(roc_curve(score, label))
-    gain = curve.y - curve.x
-    return math.nan if not gain.size or np.isnan(gain).any() else float(curve.threshold[np.argmax(gain)])
+    threshold, present, absent = _applicable(score, label)
+    # Sensitivity - (1 - specificity) times both numbers of cases: shares of floats would break ties by rounding.
+    gain = present * absent[-1] - absent * present[-1]
+    return float(threshold[np.argmax(gain)]) if present[-1] and absent[-1] else math.nan
 
 
 def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: float) -> float:
@@ -92,9 +95,9 @@ def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: fl
         sensitivity: in [0, 1].
     """
     _check_share(sensitivity, "sensitivity")
-    curve = _applicable(roc_curve(score, label))
-    enough = np.flatnonzero(curve.y >= sensitivity)
-    return float(curve.threshold[enough[0]]) if enough.size else math.nan
+    threshold, present, _ = _applicable(score, label)
+    enough = np.flatnonzero(present / present[-1] >= sensitivity) if present[-1] else present[:0]
+    return float(threshold[enough[0]]) if enough.size else math.nan
 
 
 def threshold_at_specificity(score: ArrayLike, label: ArrayLike, specificity: float) -> float:
@@ -110,9 +113,10 @@ def threshold_at_specificity(score: ArrayLike, label: ArrayLike, specificity: fl
         score plus infinity is called at every threshold.
     """
     _check_share(specificity, "specificity")
-    curve = _applicable(roc_curve(score, label))
-    enough = np.flatnonzero(1 - curve.x >= specificity)
-    return float(curve.threshold[enough[-1]]) if enough.size else math.nan
+    threshold, _, absent = _applicable(score, label)
+    # The share spared is divided once: 1 - 7 / 100 is less than 0.93.
+    enough = np.flatnonzero((absent[-1] - absent) / absent[-1] >= specificity) if absent[-1] else absent[:0]
+    return float(threshold[enough[-1]]) if enough.size else math.nan
 
 
 def operating_point(score: ArrayLike, label: ArrayLike, threshold: float, level: float = 0.95) -> OperatingPoint:
@@ -162,10 +166,11 @@ def _point(threshold: float, confusion: Confusion, counts: Counts, level: float)
     )
 
 
-def _applicable(curve: Curve) -> Curve:
-    """Without the point that calls nobody where no threshold can do that: a score is plus infinity."""
-    skip = int(curve.threshold.size > 1 and np.isposinf(curve.threshold[1]))
-    return Curve(curve.x[skip:], curve.y[skip:], curve.threshold[skip:])
+def _applicable(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
+    """``called_counts`` without the one that calls nobody where no threshold can do that: a score is plus infinity."""
+    threshold, present, absent = called_counts(score, label)
+    skip = int(threshold.size > 1 and np.isposinf(threshold[1]))
+    return threshold[skip:], present[skip:], absent[skip:]
 
 
 def _check_share(value: float, name: str) -> None:

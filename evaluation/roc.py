@@ -115,9 +115,27 @@ def roc_curve(score: ArrayLike, label: ArrayLike) -> Curve:
     Returns:
         One point for every distinct score and the origin; a rate without cases is NaN.
     """
-    threshold, called_present, called_absent = _called(score, label)
+    threshold, called_present, called_absent = called_counts(score, label)
     x, y = _share(called_absent, called_absent[-1]), _share(called_present, called_present[-1])
     return Curve(x, y, threshold)
+
+
+def called_counts(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
+    """Thresholds (G + 1,) falling from infinity, and how many present and absent cases each calls, int64.
+
+    What ``roc_curve`` divides: to compare shares of cases exactly, compare counts.
+
+    Args:
+        score: (N,) as for ``auc``.
+        label: (N,) as for ``auc``.
+    """
+    values, labels = checked_cases(score, label)
+    require_dimensions(values, 1, "score")
+    tied = tied_counts(values, labels.present, labels.absent)
+    threshold = np.concatenate([[np.inf], tied.score[::-1]])
+    present = np.concatenate([[0], np.cumsum(tied.present[::-1])])
+    absent = np.concatenate([[0], np.cumsum(tied.absent[::-1])])
+    return threshold, present, absent
 
 
 def precision_recall_curve(score: ArrayLike, label: ArrayLike) -> Curve:
@@ -131,7 +149,7 @@ def precision_recall_curve(score: ArrayLike, label: ArrayLike) -> Curve:
         One point for every distinct score, and first recall 0 with precision 1 by convention. Recall is NaN when no
         case is present.
     """
-    threshold, called_present, called_absent = _called(score, label)
+    threshold, called_present, called_absent = called_counts(score, label)
     precision = _share(called_present, called_present + called_absent)
     precision[0] = 1.0
     return Curve(_share(called_present, called_present[-1]), precision, threshold)
@@ -182,9 +200,10 @@ def _counted(score: FloatArray, present: BoolArray) -> TiedCounts | None:
         return None
     low, high = float(score.min()), float(score.max())
     bins = min(2 * len(score), MOST_BINS)
-    if not 0 < high - low < np.inf:
+    scale = (bins - 1) / (high - low) if 0 < high - low < np.inf else np.inf
+    if not scale < np.inf:  # constant or infinite scores, or such as differ by less than 1e-302
         return None
-    place = ((score - low) * ((bins - 1) / (high - low))).astype(np.int64)
+    place = ((score - low) * scale).astype(np.int64)
     held = np.full(bins, low)
     held[place] = score
     if not np.array_equal(held[place], score):
@@ -205,17 +224,6 @@ def _auc(score: FloatArray, present: BoolArray, absent: BoolArray) -> float:
     if not m or not n:
         return float("nan")
     return placements(score, present, absent).wins() / (2 * m * n)
-
-
-def _called(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
-    """Thresholds falling from infinity, with the present and absent cases called at each."""
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
-    tied = tied_counts(values, labels.present, labels.absent)
-    threshold = np.concatenate([[np.inf], tied.score[::-1]])
-    present = np.concatenate([[0], np.cumsum(tied.present[::-1])])
-    absent = np.concatenate([[0], np.cumsum(tied.absent[::-1])])
-    return threshold, present, absent
 
 
 def _share(part: IntArray, whole: IntArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """Thresholds and what they do, against scikit-learn and by hand."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -103,3 +104,23 @@ def test_every_finding_has_its_own_threshold():
 def test_targets_are_shares(choose):
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\], not be 90"):
         choose([1, 2], [0, 1], 90)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_thresholds_are_those_of_whole_numbers(seed):
+    """Shares as fractions: floats would break ties, and call 93 spared of 100 fewer than a share of 0.93."""
+    random = np.random.default_rng(seed)
+    score, label = random.integers(0, 12, 60) / 8, np.append(random.integers(0, 2, 58), [0, 1])
+    present, absent = score[label == 1], score[label == 0]
+    cuts = [*np.unique(score).tolist(), np.inf]
+    found = [Fraction(int((present >= cut).sum()), present.size) for cut in cuts]
+    spared = [Fraction(int((absent < cut).sum()), absent.size) for cut in cuts]
+    gain = [one + two for one, two in zip(found, spared, strict=True)]
+    assert youden_threshold(score, label) == max(
+        cut for cut, value in zip(cuts, gain, strict=True) if value == max(gain)
+    )
+    for share in sorted({*found, *spared}):
+        highest = max(cut for cut, value in zip(cuts, found, strict=True) if value >= share)
+        lowest = min(cut for cut, value in zip(cuts, spared, strict=True) if value >= share)
+        assert threshold_at_sensitivity(score, label, float(share)) == highest
+        assert threshold_at_specificity(score, label, float(share)) == lowest

@@ -113,3 +113,8 @@ def test_repeating_scores_are_counted_as_if_sorted(levels, spread):
     counted, one_by_one = roc_curve(score, label), roc_curve(np.append(score, np.inf), np.append(label, -1))
     np.testing.assert_array_equal(counted.x, one_by_one.x)
     np.testing.assert_array_equal(counted.threshold, one_by_one.threshold)
+
+
+def test_scores_closer_than_any_scale():
+    assert auc(np.tile([0, 5e-324], 50), np.tile([0, 1], 50)) == 1
+    assert auc(np.tile([-1e308, 1e308], 50), np.tile([0, 1], 50)) == 1
