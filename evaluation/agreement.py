@@ -2,7 +2,8 @@
 
 Kappa is undefined (NaN) where chance alone would agree always: both readers use one and the same category throughout.
 Where readers agree on every case the variance is 0, which would claim certainty; the lower limit then is that of an
-observed agreement of n in n cases by Clopper and Pearson.
+observed agreement of n in n cases by Clopper and Pearson. Where the variance is 0 for another reason (a reader uses one
+category throughout, so that kappa is 0 whatever the other says; or readers never agree) the limits are NaN.
 """
 
 import math
@@ -16,6 +17,7 @@ from evaluation.cases import FloatArray, IntArray, Interval, require_dimensions
 from evaluation.distributions import exact_interval, normal_quantile
 
 PRESENT_ABSENT = (0.0, 1.0)
+ROUNDING = 1e-12  # what rounding leaves of sums of shares that are 0, at most
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def fleiss_kappa(rating: ArrayLike, categories: ArrayLike = PRESENT_ABSENT, leve
     kappa = (observed - expected) / (1 - expected)
     chance = votes @ share / readers
     single = (each - expected) / (1 - expected) - 2 * (1 - kappa) * (chance - expected) / (1 - expected)
-    variance = float(np.square(single - kappa).sum()) / (cases * (cases - 1)) if cases > 1 else math.nan
+    apart = np.abs(single - kappa)
+    apart[apart * (1 - expected) < ROUNDING] = 0
+    variance = float(np.square(apart).sum()) / (cases * (cases - 1)) if cases > 1 else math.nan
     interval = _limits(kappa, variance, expected, cases, level)
     return Agreement(interval, observed, expected, cases, counts[0] - cases)
 
@@ -211,17 +215,19 @@ def _kappa(table: FloatArray, agree: FloatArray, counts: tuple[int, int], level:
     kappa = (observed - expected) / (1 - expected)
     usual = (agree @ across)[:, None] + (down @ agree)[None]
     spread = (share * np.square(agree - usual * (1 - kappa))).sum() - (kappa - expected * (1 - kappa)) ** 2
-    variance = float(spread) / (cases * (1 - expected) ** 2)
+    variance = float(spread) / (cases * (1 - expected) ** 2) if spread > ROUNDING else 0.0
     return Agreement(_limits(kappa, variance, expected, cases, level), observed, expected, cases, left_out)
 
 
 def _limits(kappa: float, variance: float, expected: float, cases: int, level: float) -> Interval:
     if math.isnan(variance):
         return Interval(kappa, math.nan, math.nan)
-    if kappa >= 1:
+    if kappa >= 1 - ROUNDING / (1 - expected):
         lower = (exact_interval(cases, cases, level).lower - expected) / (1 - expected)
         return Interval(kappa, max(lower, -1.0), 1.0)
-    half = normal_quantile(level) * math.sqrt(max(variance, 0.0))
+    if not variance > 0:
+        return Interval(kappa, math.nan, math.nan)
+    half = normal_quantile(level) * math.sqrt(variance)
     return Interval(kappa, max(kappa - half, -1.0), min(kappa + half, 1.0))
 
 

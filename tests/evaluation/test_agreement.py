@@ -161,3 +161,25 @@ def _number(text):
         return float(text)
     except ValueError:  # "INVALID"
         return math.nan
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "kappa"),
+    [([0] * 100_000, [1] + [0] * 99_999, 0.0), ([0, 1] * 10, [1, 0] * 10, -1.0), ([0] * 10, [1] * 10, 0.0)],
+    ids=["one reader never says present", "never agree", "each always says another"],
+)
+def test_no_variance_is_no_certainty(one, two, kappa):
+    result = cohen_kappa(one, two).kappa
+    assert result.value == pytest.approx(kappa, abs=1e-9)
+    assert np.isnan([result.lower, result.upper]).all()  # not the value itself
+    both = fleiss_kappa(np.stack([one, two], axis=1)).kappa
+    assert both.value <= 0
+    assert both.lower != both.upper
+
+
+@pytest.mark.parametrize("sizes", [(1, 2, 4), (3, 5, 3), (6, 7, 36)])
+def test_full_agreement_is_found_whatever_rounding_does(sizes):
+    codes = np.repeat([0, 1, 2], sizes)
+    result = cohen_kappa(codes, codes, (0, 1, 2)).kappa
+    assert (result.value, result.upper) == pytest.approx((1, 1), abs=1e-12)
+    assert result.lower < 0.99
