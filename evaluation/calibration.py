@@ -55,7 +55,8 @@ def brier_score(probability: ArrayLike, label: ArrayLike) -> float:
 def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: int = 15) -> float:
     """Mean distance between probability and share present over bins of equal width, weighted by their cases.
 
-    It depends on the bins and shrinks with fewer of them; compare it only at equal ``bins``.
+    It depends on the bins and shrinks with fewer of them; compare it only at equal ``bins``. A bin holds its lower
+    limit. It has no interval: resampling raises it, as chance alone moves shares away from probabilities.
 
     Source: Guo et al., "On calibration of modern neural networks", 2017, equation 3, for the probability of presence.
 
@@ -91,4 +92,8 @@ def _known(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, BoolAr
 
 
 def _bin(values: FloatArray, bins: int) -> IntArray:
-    return np.minimum((values * bins).astype(np.int64), bins - 1)
+    """Bin k holds ``k / bins <= probability < (k + 1) / bins``, the last 1 as well."""
+    if bins < 1:
+        raise ValueError(f"bins must be 1 or more, not {bins}")
+    # Compared with the limits themselves: 0.29 * 100 is less than 29.
+    return np.asarray(np.searchsorted(np.arange(1, bins) / bins, values, side="right"))

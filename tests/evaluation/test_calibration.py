@@ -56,3 +56,21 @@ def test_empty_bins_and_nobody():
 def test_logits_are_refused():
     with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\], not in \[-2.0, 0.5\]"):
         brier_score([-2, 0.5], [0, 1])
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15, 100])
+def test_limits_of_bins_belong_to_the_bin_above(bins):
+    random = np.random.default_rng(bins)
+    for _ in range(20):
+        probability, label = random.integers(0, 101, 40) / 100, random.integers(0, 2, 40)
+        expected = 0.0
+        for k in range(bins):
+            inside = (probability >= k / bins) & ((probability < (k + 1) / bins) | (k == bins - 1))
+            if inside.any():
+                expected += inside.mean() * abs(probability[inside].mean() - label[inside].mean())
+        assert expected_calibration_error(probability, label, bins) == pytest.approx(expected, abs=1e-12)
+
+
+def test_there_is_a_bin():
+    with pytest.raises(ValueError, match="bins must be 1 or more, not 0"):
+        expected_calibration_error([0.5], [1], 0)
