@@ -59,9 +59,15 @@ def match_marks(marks: Marks, box: ArrayLike, box_image: ArrayLike, images: int)
         box: (L, 4) x, y, width, height in pixels of the stored image.
         box_image: (L,) number of each box's image.
         images: how many images there are.
+
+    Raises:
+        ValueError: a box or mark is of an image that does not exist.
     """
     boxes = np.asarray(box, dtype=np.float64).reshape(-1, 4)
     owner = np.asarray(box_image, dtype=np.int64)
+    for what, number in (("boxes", owner), ("marks", marks.image)):
+        if number.size and not (number.min() >= 0 and number.max() < images):
+            raise ValueError(f"images of {what} must lie in [0, {images}), not in [{number.min()}, {number.max()}]")
     order = np.argsort(owner, kind="stable")
     first = np.searchsorted(owner[order], marks.image, side="left")
     count = np.searchsorted(owner[order], marks.image, side="right") - first

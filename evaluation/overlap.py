@@ -52,8 +52,11 @@ def areas(prediction: ArrayLike, truth: ArrayLike) -> Areas:
         truth: (..., H, W).
 
     Raises:
-        ValueError: shapes differ or have fewer than two axes.
+        ValueError: shapes differ or have fewer than two axes, or a pixel is NaN.
     """
+    for name, given in (("prediction", np.asarray(prediction)), ("truth", np.asarray(truth))):
+        if given.dtype.kind == "f" and np.isnan(given).any():
+            raise ValueError(f"the {name} holds {int(np.isnan(given).sum())} NaN; a pixel is marked or it is not")
     predicted, true = np.asarray(prediction).astype(bool), np.asarray(truth).astype(bool)
     if predicted.shape != true.shape or predicted.ndim < 2:
         raise ValueError(

@@ -106,6 +106,9 @@ def holm(p: ArrayLike) -> FloatArray:
     """
     values = np.asarray(p, dtype=np.float64)
     require_dimensions(values, 1, "p")
+    odd = (values < 0) | (values > 1)
+    if odd.any():
+        raise ValueError(f"p-values must lie in [0, 1], not be {values[odd][0]}")
     tested = np.flatnonzero(~np.isnan(values))
     order = tested[np.argsort(values[tested], kind="stable")]
     adjusted = np.full(values.shape, np.nan)

@@ -62,8 +62,12 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
     """Write a table; reading it gives the same numbers to the last bit (a label of NaN becomes "not said").
 
     Raises:
-        ValueError: a score is NaN, or a label is none of 1, 0, -1, -2 and NaN.
+        ValueError: a score is NaN, a label is none of 1, 0, -1, -2 and NaN, or the name of an image, patient or finding
+            is empty.
     """
+    for name, values in (("image", table.image), ("patient", table.patient), ("finding", np.array(table.findings))):
+        if (values == "").any():
+            raise ValueError(f"{path}: {int((values == '').sum())} {name} names are empty; nothing was written")
     if np.isnan(table.score).any():
         raise ValueError(f"{path}: {int(np.isnan(table.score).sum())} scores are NaN; nothing was written")
     odd = ~(np.isin(table.label, (1, 0, -1, -2)) | np.isnan(table.label))
@@ -93,9 +97,9 @@ def read_predictions(path: Path) -> PredictionTable:
     """Read a table; images and findings keep the order of their first appearance.
 
     Raises:
-        ValueError: a column is missing; a row has too few cells, a score that is no number or NaN, or a label that is
-            not allowed; an image and finding occur twice or not at all; an image has two patients or two values of an
-            attribute. The text names the file, the line and the value (but of no patient).
+        ValueError: a column is missing; a row has too few cells, no image, patient or finding, a score that is no number
+            or NaN, or a label that is not allowed; an image and finding occur twice or not at all; an image has two
+            patients or two values of an attribute. The text names the file, the line and the value (but of no patient).
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
@@ -137,6 +141,8 @@ def _read_columns(path: Path, header: list[str], reader: Iterator[list[str]]) ->
             raise ValueError(f"{path}, line {line + wrong}: {len(rows[wrong])} cells under {len(header)} columns")
         cells = dict(zip(header, zip(*rows, strict=True), strict=True))
         for name in text:
+            if name in REQUIRED and "" in cells[name]:
+                raise ValueError(f"{path}, line {line + cells[name].index('')}: no {name} is named")
             codes[name].append(_encoded(cells[name], names[name]))
         labels.append(_labels(path, cells["label"], line))
         scores.append(_scores(path, cells["score"], line))

@@ -132,6 +132,8 @@ def bootstrap_ratio(
 
 def patient_weights(patients: int, replicates: int, seed: int) -> Iterator[FloatArray]:
     """How often each patient is drawn: parts (patients, up to 32) of all replicates; columns sum to ``patients``."""
+    if replicates < 1:
+        raise ValueError(f"a bootstrap needs 1 replicate or more, not {replicates}")
     generator = np.random.default_rng(seed)
     for start in range(0, replicates, REPLICATES_AT_ONCE):
         count = min(REPLICATES_AT_ONCE, replicates - start)

@@ -120,3 +120,9 @@ def test_without_lesions_or_marks():
     missed = match_marks(empty, [[0, 0, 1, 1]], [0], images=2)
     assert froc_curve(missed).sensitivity.tolist() == [0]
     assert jafroc_figure(missed) == 0.5
+
+
+def test_boxes_and_marks_are_of_images_that_exist():
+    none = Marks(np.zeros(0, dtype=int), np.zeros(0), np.zeros(0), np.zeros(0))
+    with pytest.raises(ValueError, match=r"images of boxes must lie in \[0, 3\)"):
+        match_marks(none, [[0, 0, 1, 1]], [3], 3)

@@ -129,3 +129,8 @@ def test_images_without_truth_do_not_move_the_mean_threshold():
     all_images = best_threshold_of_mean(*probability_histogram(probability, truth))
     assert all_images == best_threshold_of_mean(*probability_histogram(probability[:2], truth[:2]))
     assert np.isnan(best_threshold_of_mean(*probability_histogram(probability[2:], truth[2:])).dice)
+
+
+def test_a_pixel_that_is_nan_is_refused():
+    with pytest.raises(ValueError, match="the prediction holds 4 NaN"):
+        dice(np.full((1, 2, 2), np.nan), np.ones((1, 2, 2)))

@@ -83,3 +83,8 @@ def test_holm_by_hand():
     np.testing.assert_allclose(holm([0.03, 0.01, np.nan, 0.02]), [0.04, 0.03, np.nan, 0.04])
     np.testing.assert_array_equal(holm([0.9, 0.8]), [1, 1])
     assert holm([]).size == 0
+
+
+def test_holm_takes_probabilities():
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], not be 1.5"):
+        holm([0.1, np.nan, 1.5])

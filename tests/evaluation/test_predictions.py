@@ -107,3 +107,20 @@ def test_a_table_must_fit_together():
         PredictionTable(("Nodule",), good.image, good.patient, good.label, good.score)
     with pytest.raises(ValueError, match=r"patient has shape \(2,\), but there are 4 images"):
         PredictionTable(good.findings, good.image, good.patient[:2], good.label, good.score)
+
+
+@pytest.mark.parametrize(
+    ("row", "name"), [(",p,N,1,0.5", "image"), ("a,,N,1,0.5", "patient"), ("a,p,,1,0.5", "finding")]
+)
+def test_every_row_names_image_patient_and_finding(tmp_path, row, name):
+    path = tmp_path / "predictions.csv"
+    path.write_text(f"image,patient,finding,label,score\nb,q,N,0,0.1\n{row}\n")
+    with pytest.raises(ValueError, match=f"predictions.csv, line 3: no {name} is named"):
+        read_predictions(path)
+
+
+def test_nothing_without_a_patient_is_written(tmp_path):
+    one = np.ones((1, 1))
+    with pytest.raises(ValueError, match="1 patient names are empty; nothing was written"):
+        write_predictions(tmp_path / "a.csv", PredictionTable(("N",), np.array(["a"]), np.array([""]), one, one))
+    assert not (tmp_path / "a.csv").exists()

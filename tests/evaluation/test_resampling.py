@@ -119,3 +119,15 @@ def test_the_same_seed_draws_the_same_samples_in_parts_of_any_size():
 def test_patients_must_be_as_many_as_cases():
     with pytest.raises(ValueError, match=r"patients have shape \(3,\), but there are 2 cases"):
         bootstrap_auc([[1.0], [2.0]], [[0], [1]], [1, 2, 3])
+
+
+def test_cases_of_nobody_are_not_one_patient():
+    with pytest.raises(ValueError, match="2 of 3 cases have no patient"):
+        bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), ["a", "", ""])
+    with pytest.raises(ValueError, match="1 of 3 cases have no patient"):
+        bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), [1, 2, np.nan])
+
+
+def test_there_is_a_replicate():
+    with pytest.raises(ValueError, match="1 replicate or more, not 0"):
+        bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), None, 0)
