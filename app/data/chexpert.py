@@ -47,6 +47,8 @@ FINDINGS = tuple(canonical(name) or name for name in COLUMNS)
 
 EMPTY = {"unknown": NOT_SAID, "absent": ABSENT}
 _ABOUT = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
+_PROJECTIONS = ("AP", "PA", "LL", "RL", "")
+"""What may stand in ``AP/PA``."""
 _STATES = {"1.0": PRESENT, "0.0": ABSENT, "-1.0": UNCERTAIN, "1": PRESENT, "0": ABSENT, "-1": UNCERTAIN}
 # Images are named view1_frontal.jpg in every study's folder: patient, study and name tell them apart.
 _PARTS = 3
@@ -133,7 +135,9 @@ def _items(table: Table, source: str, empty: int, notes: Counter[str]) -> list[I
         seen.add(path)
         if side != "Lateral":
             one_of(side, ("Frontal", "Lateral"), "Frontal/Lateral", table.where(index))
-            notes["frontal images with a lateral projection"] += projection not in ("AP", "PA")
+            if projection not in _PROJECTIONS:
+                one_of(projection, _PROJECTIONS, "AP/PA", table.where(index))
+            notes["frontal images with a lateral projection"] += projection in ("LL", "RL")
         patient = texts.setdefault(parts[-3], parts[-3])
         study = f"{patient}-{parts[-2]}"
         item = Item(path, patient, labels[cells], texts.setdefault(study, study))

@@ -20,15 +20,15 @@ from pathlib import Path
 from app.data.item import Box, Datalist, Item
 from app.data.people import person
 from app.data.stored import with_counts, with_images
-from app.data.tables import TableError, looks_like, number, one_of
+from app.data.tables import TableError, looks_like, number, one_of, optional_table, table_text
 from app.findings import ABSENT, PRESENT
 
 FINDING = "Nodule"
 FRAME = (2048, 2048)
 PIXEL = 0.175
 """Millimetres a pixel."""
-NODULE_TABLES = ("CLNDAT_EN.txt", "CLNDAT_EN.TXT")
-OTHER_TABLES = ("CNNDAT_EN.TXT", "CNNDAT_EN.txt")
+NODULE_TABLES = ("CLNDAT_EN.txt",)
+OTHER_TABLES = ("CNNDAT_EN.TXT",)
 _NODULE_CELLS = 8
 _OTHER_CELLS = 3
 
@@ -80,16 +80,12 @@ def jsrt(tables: Path) -> Datalist:
 
 def _rows(tables: Path, names: tuple[str, ...], least: int) -> list[tuple[list[str], str]]:
     """Cells of each row that is not empty, and where it stands."""
-    path = next((tables / name for name in names if (tables / name).is_file()), None)
+    path = optional_table(tables, *names)
     if path is None:
         there = sorted(path.name for path in tables.iterdir()) if tables.is_dir() else []
         raise TableError(f"{tables}: holds no {names[0]}. Found: {', '.join(there) or 'nothing'}.")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: not a text file ({error}).") from error
     rows = []
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(table_text(path).splitlines(), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) < least and any(cells):
             other = looks_like(line.split(","))

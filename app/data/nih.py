@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from app.data.garbage import without_garbage_collection
 from app.data.item import Box, Datalist, Item
-from app.data.people import OLDEST, Attributes
+from app.data.people import Attributes, years_of
 from app.data.rsna import read_rsna, with_readings
 from app.data.stored import keep_stored, place_images, with_images
 from app.data.tables import TableError, checked_box, find_table, number, one_of, read_table
@@ -49,7 +49,6 @@ VIEWS = ("PA", "AP")
 FRAME = (1024, 1024)
 """Height and width of the published images, in whose pixels boxes are given."""
 LABEL_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
-_IMPLAUSIBLE_AGE = 120
 _ENTRY = (
     "Image Index",
     "Finding Labels",
@@ -168,6 +167,8 @@ def read_entries(path: Path) -> tuple[list[Entry], dict[str, int]]:
         if view not in VIEWS:
             one_of(view, VIEWS, "View Position", table.where(index))
         images.add(image)
+        # 7 and 0007 are one patient.
+        patient = patient.lstrip("0") or "0"
         attributes, is_plausible = people[sex, age]
         implausible += not is_plausible
         entries.append(Entry(image, findings[names], patient, f"{patient}-{follow_up}", view, attributes))
@@ -177,12 +178,11 @@ def read_entries(path: Path) -> tuple[list[Entry], dict[str, int]]:
 def person(sex: str, age: str, where: str) -> tuple[Attributes, bool]:
     """Sex and age (whole years, 90 for all above) of a row as attributes, and whether the age was plausible.
 
-    The first release wrote ages as ``058Y``, and some as 400 years.
+    The first release wrote ages as ``058Y``, ``013M`` or ``001D``, and some as 400 years.
     """
-    years = int(number(age.removesuffix("Y"), "Patient Age", where))
+    years = years_of(age, "Patient Age", where)
     attributes: Attributes = {"sex": one_of(sex, ("F", "M"), "Patient Gender", where)}
-    is_plausible = 0 <= years <= _IMPLAUSIBLE_AGE
-    return attributes | ({"age": min(years, OLDEST)} if is_plausible else {}), is_plausible
+    return attributes | ({} if years is None else {"age": years}), years is not None
 
 
 def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:
@@ -190,7 +190,7 @@ def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:
 
     Raises:
         TableError: a column is missing, an unknown finding, text for a number, a box of no area or outside the image,
-            or a box on an image that the label table does not know.
+            a box twice, or one on an image that the label table does not know.
     """
     table = read_table(path, _BOX)
     boxes: dict[str, list[Box]] = defaultdict(list)
@@ -199,7 +199,10 @@ def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:
         if image not in images:
             raise TableError(f"{where}: a box on image {image!r}, which the label table does not have.")
         x, y, width, height = (number(cell, column, where) for cell, column in zip(cells, _BOX[2:], strict=True))
-        boxes[image].append(checked_box(Box(_finding(name, where), x, y, width, height), FRAME, where))
+        box = checked_box(Box(_finding(name, where), x, y, width, height), FRAME, where)
+        if box in boxes[image]:
+            raise TableError(f"{where}: the box of {box.finding!r} on image {image!r} is named twice.")
+        boxes[image].append(box)
     return boxes
 
 

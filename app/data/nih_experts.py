@@ -43,6 +43,7 @@ def expert_labels(tables: Path) -> Datalist:
         images.add(image)
         said = zip(_ANSWERS, next(answers), strict=True)
         label = [PRESENT if one_of(cell, ("YES", "NO"), column, where) == "YES" else ABSENT for column, cell in said]
+        patient = patient.lstrip("0") or "0"
         item = Item(image, patient, tuple(label), f"{patient}-{follow_up}", view, source="expert")
         item.attributes = person(sex, age, where)[0]
         sections[_SECTIONS[one_of(section, tuple(_SECTIONS), "Set Id", where)]].append(item)

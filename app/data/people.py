@@ -11,6 +11,8 @@ Attributes = dict[str, str | int | float | bool]
 OLDEST = 90
 """Ages above are given as this, so that they identify nobody."""
 _IMPLAUSIBLE_AGE = 120
+_A_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
+"""How many of DICOM's units of age (PS3.5, value representation AS) make a year."""
 UNKNOWN = ("", "?", "-", "Unknown", "None", "nan", "O")
 SEXES: Mapping[str, str] = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
 
@@ -20,7 +22,8 @@ def person(sex: str, age: str, where: str) -> Attributes:
 
     Args:
         sex: F, M, female or male in any case; see ``UNKNOWN``.
-        age: years as a number, also as ``058Y``; implausible below 0 and above 120.
+        age: years as a number, or as DICOM has it: ``058Y``, ``006M``, ``003W``, ``010D``; implausible below 0 and
+            above 120.
         where: file and line, for the message.
 
     Raises:
@@ -30,10 +33,22 @@ def person(sex: str, age: str, where: str) -> Attributes:
     if sex.strip() not in UNKNOWN:
         attributes["sex"] = _sex(sex, where)
     if age.strip() not in UNKNOWN:
-        years = int(number(age.strip().removesuffix("Y"), "age", where))
-        if 0 <= years <= _IMPLAUSIBLE_AGE:
-            attributes["age"] = min(years, OLDEST)
+        years = years_of(age, "age", where)
+        if years is not None:
+            attributes["age"] = years
     return attributes
+
+
+def years_of(age: str, column: str, where: str) -> int | None:
+    """Whole years of an age that is not empty, 90 for all above; None for an implausible one.
+
+    Raises:
+        TableError: neither a number nor DICOM's form of an age.
+    """
+    text = age.strip()
+    unit = text[-1:].upper() if text[:-1].isdecimal() else ""
+    years = int(number(text[:-1] if unit in _A_YEAR else text, column, where) // _A_YEAR.get(unit, 1))
+    return min(years, OLDEST) if 0 <= years <= _IMPLAUSIBLE_AGE else None
 
 
 def _sex(cell: str, where: str) -> str:

@@ -13,6 +13,7 @@ ChestX-ray14 image and the class of each; for sex, age and view also ChestX-ray1
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -31,6 +32,7 @@ CLASSES = ("Normal", "No Lung Opacity / Not Normal", "Lung Opacity")
 READER = "RSNA"
 _LABEL = ("patientId", "x", "y", "width", "height", "Target")
 _MAP = ("patientId", "nih_image", "class_info")
+_NIH_IMAGE = re.compile(r"\d+_\d+\.\w+")
 
 
 class Reading(NamedTuple):
@@ -104,6 +106,10 @@ def read_rsna(tables: Path) -> list[Reading]:
         if targets[name] != (verdict == CLASSES[-1]):
             raise TableError(
                 f"{table.where(index)}: class {verdict!r}, but Target is {int(targets[name])} in the label table."
+            )
+        if not _NIH_IMAGE.fullmatch(nih_image):
+            raise TableError(
+                f"{table.where(index)}: 'nih_image' must be such as '00000013_026.png', not {nih_image!r}."
             )
         seen.add(name)
         readings.append(Reading(name, nih_image, verdict, tuple(boxes.get(name, ()))))
@@ -185,7 +191,10 @@ def _read_boxes(path: Path) -> tuple[dict[str, bool], dict[str, list[Box]]]:
             raise TableError(f"{where}: image {name!r} has Target 0 and 1.")
         if is_opacity:
             x, y, width, height = (number(cell, column, where) for cell, column in zip(cells, _LABEL[1:5], strict=True))
-            boxes[name].append(checked_box(Box(FINDING, x, y, width, height, READER), FRAME, where))
+            box = checked_box(Box(FINDING, x, y, width, height, READER), FRAME, where)
+            if box in boxes[name]:
+                raise TableError(f"{where}: the box {','.join(cells)} on image {name!r} is named twice.")
+            boxes[name].append(box)
         elif any(cells):
             raise TableError(f"{where}: Target 0 with a box, {','.join(cells)}.")
     return targets, boxes

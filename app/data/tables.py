@@ -42,12 +42,14 @@ class Table:
     Attributes:
         path: the file, for messages.
         columns: names without surrounding blanks; nameless columns at the end are dropped.
-        rows: cells; each row has at least as many as there are columns.
+        rows: cells; each row has at least as many as there are columns, and one of them is not blank.
+        lines: of the file, on which the rows end; None where each row is one line and none is blank.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: list[list[str]]
+    lines: list[int] | None = None
 
     def select(self, *names: str) -> Iterator[tuple[str, ...]]:
         """Cells of the named columns, row by row, as tuples (of one element for one name).
@@ -64,7 +66,7 @@ class Table:
 
     def where(self, row: int) -> str:
         """``file, line n`` of a row (0 is the first below the header), as every message about a row begins."""
-        return f"{self.path}, line {row + 2}"
+        return f"{self.path}, line {self.lines[row] if self.lines else row + 2}"
 
 
 def read_table(path: Path, required: Sequence[str] = ()) -> Table:
@@ -74,31 +76,49 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
         path: the file, in UTF-8.
         required: names of the columns that must be there; surrounding blanks in the header do not matter.
 
+    Blank rows are passed over.
+
     Raises:
-        TableError: the file is missing, empty, no text, lacks a column (with the columns found, and which known table
-            it looks like instead), or has a row with fewer cells than the header or with surplus ones.
+        TableError: the file is missing, empty, no text, lacks a column or has it twice (with the columns found, and
+            which known table it looks like instead), has a quotation mark that does not close, or a row with fewer
+            cells than the header or with surplus ones.
+    """
+    text = table_text(path)
+    try:
+        # Strict, since a quotation mark that does not close would else swallow all rows after it.
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        filled = [row for row in reader if any(map(str.strip, row))]
+        lines = _lines(text) if len(filled) < reader.line_num else None
+    except csv.Error as error:
+        raise TableError(f"{path}: not a readable CSV table ({error}).") from error
+    if not filled:
+        raise TableError(f"{path}: the table is empty.")
+    columns = [name.strip() for name in filled[0]]
+    while columns and not columns[-1]:
+        columns.pop()
+    require_columns(path, columns, required)
+    table = Table(path, tuple(columns), filled[1:], lines[1:] if lines else None)
+    _require_full_rows(table)
+    return table
+
+
+def table_text(path: Path) -> str:
+    """The text of a file, gzipped or not (the content decides, not the name).
+
+    Raises:
+        TableError: the file is missing or no text in UTF-8.
     """
     if not path.is_file():
         raise TableError(f"{path}: no such table.")
     try:
         content = path.read_bytes()
-        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
-        lines = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: not a readable CSV table ({error}).") from error
-    if not lines:
-        raise TableError(f"{path}: the table is empty.")
-    columns = [name.strip() for name in lines[0]]
-    while columns and not columns[-1]:
-        columns.pop()
-    require_columns(path, columns, required)
-    table = Table(path, tuple(columns), lines[1:])
-    _require_full_rows(table)
-    return table
+        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: not a readable CSV table; save it as UTF-8 ({error}).") from error
 
 
 def find_table(folder: Path, *names: str) -> Path:
-    """The first of the named tables that lies in a folder, as ``NAME`` or ``NAME.gz``.
+    """The first of the named tables that lies in a folder, as ``NAME`` or ``NAME.gz``, in capitals or small letters.
 
     Raises:
         TableError: none is there; says which tables were found instead.
@@ -108,18 +128,16 @@ def find_table(folder: Path, *names: str) -> Path:
         return found
     if not folder.is_dir():
         raise TableError(f"{folder}: no such folder of tables.")
-    there = sorted(path.name for path in folder.iterdir() if path.name.removesuffix(".gz").endswith(".csv"))
+    there = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith((".csv", ".csv.gz")))
     wanted = " or ".join(f"{name}[.gz]" for name in names)
     raise TableError(f"{folder}: holds no {wanted}. Tables found: {', '.join(there) or 'none'}.")
 
 
 def optional_table(folder: Path, *names: str) -> Path | None:
     """As :func:`find_table`, with None where there is none."""
-    for name in names:
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
-    return None
+    there = {path.name.casefold(): path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    wanted = (f"{name}{end}".casefold() for name in names for end in ("", ".gz"))
+    return next((there[name] for name in wanted if name in there and there[name].is_file()), None)
 
 
 def looks_like(columns: Iterable[str]) -> str | None:
@@ -129,15 +147,25 @@ def looks_like(columns: Iterable[str]) -> str | None:
 
 
 def require_columns(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
-    """Raise :class:`TableError` where required columns are missing, naming them and the columns found."""
-    missing = [name for name in required if name not in columns]
+    """Raise :class:`TableError` where required columns are missing or twice, naming them and the columns found."""
+    wanted = list(required)
+    twice = [name for name in wanted if columns.count(name) > 1]
+    if twice:
+        raise TableError(f"{path}: two columns are named {twice[0]!r}; which is meant cannot be known.")
+    missing = [name for name in wanted if name not in columns]
     if not missing:
         return
     other = looks_like(columns)
-    hint = f" It looks like {other}." if other else ""
+    hint = f" It looks like {other}." if other else separator_hint(columns)
     raise TableError(
         f"{path}: no column {', '.join(map(repr, missing))}. Columns found: {', '.join(map(repr, columns))}.{hint}"
     )
+
+
+def separator_hint(columns: Sequence[str]) -> str:
+    """A sentence where one column's name looks like a whole header with another separator than the comma."""
+    found = [mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]]
+    return f" Its cells seem to be separated by {found[0]!r}: save it with commas." if found else ""
 
 
 def number(cell: str, column: str, where: str) -> float:
@@ -176,6 +204,12 @@ def checked_box(box: Box, frame: tuple[int, int], where: str) -> Box:
     if box.x < 0 or box.y < 0 or box.x + box.width > width or box.y + box.height > height:
         raise TableError(f"{text} reaches outside the image of {width} x {height} pixels (width x height).")
     return box
+
+
+def _lines(text: str) -> list[int]:
+    """On which line of the file each row that is not blank ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return [reader.line_num for row in reader if any(map(str.strip, row))]
 
 
 def _require_full_rows(table: Table) -> None:

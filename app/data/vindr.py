@@ -152,10 +152,21 @@ def _read(table: Table) -> tuple[dict[str, list[Box]], dict[str, set[str]], Coun
     readers: dict[str, set[str]] = defaultdict(set)
     unmapped: Counter[str] = Counter()
     names: dict[str, str | None] = {}
-    for index, (image, class_name, reader, *cells) in enumerate(table.select(*_COLUMNS)):
+    seen: set[tuple[str, ...]] = set()
+    nothing: dict[tuple[str, str], bool] = {}
+    for index, row in enumerate(table.select(*_COLUMNS)):
+        image, class_name, reader, *cells = row
         if class_name not in names:
             names[class_name] = canonical(class_name)
         finding = names[class_name]
+        if not reader or row in seen:
+            what = "is named twice" if reader else "has no reader ('rad_id')"
+            raise TableError(f"{table.where(index)}: {class_name!r} on image {image!r} {what}.")
+        seen.add(row)
+        if nothing.setdefault((image, reader), finding == NO_FINDING) != (finding == NO_FINDING):
+            raise TableError(
+                f"{table.where(index)}: reader {reader!r} of image {image!r} says 'No finding' and another."
+            )
         readers[image].add(reader)
         if finding == NO_FINDING:
             if any(cells):
