@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,12 +42,12 @@ class LungSegmenter:
             image: (1, H, W) in [0, 1], bright is dense.
 
         Returns:
-            (size, size) bool over the whole radiograph, whatever its aspect ratio; True is lung. It may be empty or
-            absurd, where the radiograph is: see `transforms.lungs.implausibility`.
+            (size, size) bool over the whole radiograph, whatever its aspect ratio; True is lung, in two connected parts
+            at most. It may be empty or absurd, where the radiograph is: see `transforms.lungs.implausibility`.
         """
         with torch.inference_mode():
             prediction = self._loaded()(self._resize(image)[None])
-        return (prediction.map[0, 0] > 0).numpy()
+        return two_largest_parts((prediction.map[0, 0] > 0).numpy())
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_network": None}
@@ -57,3 +58,15 @@ class LungSegmenter:
             load_exactly(network, self.checkpoint)
             self._network = network.eval()
         return self._network
+
+
+def two_largest_parts(mask: np.ndarray) -> np.ndarray:
+    """What is left of a mask (h, w) when of its connected parts only the two largest stay; bool.
+
+    A third part is air elsewhere: beside the neck, between arm and chest.
+    """
+    count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 3:
+        return mask != 0
+    largest = 1 + np.argsort(statistics[1:, cv2.CC_STAT_AREA], kind="stable")[-2:]
+    return np.isin(parts, largest)

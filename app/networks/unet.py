@@ -27,7 +27,7 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, findings: int = 1, features: Sequence[int] = (32, 32, 48, 64, 88, 32), dropout: float = 0.0
+        self, findings: int = 1, features: Sequence[int] = (32, 32, 48, 64, 80, 32), dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.standardise = nn.InstanceNorm2d(1)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from app.networks.checkpoints import save, weights
-from app.networks.lungs import LungSegmenter
+from app.networks.lungs import LungSegmenter, two_largest_parts
 from app.networks.unet import UNet
 from transforms.lungs import implausibility
 
@@ -39,7 +39,20 @@ def test_mask_is_where_the_network_says_so(checkpoint):
     network.load_state_dict(torch.load(checkpoint, weights_only=True))
     with torch.inference_mode():
         expected = network(image[None]).map[0, 0] > 0
-    np.testing.assert_array_equal(LungSegmenter(checkpoint, size=64)(image), expected.numpy())
+    np.testing.assert_array_equal(LungSegmenter(checkpoint, size=64)(image), two_largest_parts(expected.numpy()))
+
+
+@pytest.mark.parametrize(
+    ("mask", "kept"),
+    [
+        ([[1, 1, 0, 1, 0, 1, 1, 1]], [[1, 1, 0, 0, 0, 1, 1, 1]]),
+        ([[1, 1, 0, 0, 0, 1, 0, 0]], [[1, 1, 0, 0, 0, 1, 0, 0]]),
+        ([[0, 0, 0, 0, 0, 0, 0, 0]], [[0, 0, 0, 0, 0, 0, 0, 0]]),
+    ],
+    ids=["three parts", "two parts", "nothing"],
+)
+def test_no_more_than_two_parts_are_kept(mask, kept):
+    np.testing.assert_array_equal(two_largest_parts(np.array(mask)), np.array(kept, dtype=bool))
 
 
 def test_a_pickled_copy_gives_the_same_and_carries_no_weights(checkpoint):

@@ -49,8 +49,8 @@ def test_scripted_network_says_the_same(network):
 
 
 def test_weights_fit_in_two_megabytes(network):
-    # 2 MB are shipped at most; float32 takes four bytes.
-    assert 4 * sum(value.numel() for value in network.state_dict().values()) < 2_000_000
+    # 2 MB are shipped at most; float32 takes four bytes, and each tensor some for its name.
+    assert 4 * sum(value.numel() for value in network.state_dict().values()) < 1_950_000
 
 
 def test_gradient_reaches_every_parameter():
