@@ -13,6 +13,7 @@ from evaluation.cases import (
     require_dimensions,
 )
 from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.patients import patient_numbers
 from evaluation.roc import tied_counts
 
 
@@ -39,27 +40,33 @@ def average_precision_per_finding(score: ArrayLike, label: ArrayLike) -> FloatAr
     return np.array([_average_precision(s, Labels(p, a)) for s, p, a in columns], dtype=np.float64)
 
 
-def average_precision_interval(score: ArrayLike, label: ArrayLike, level: float = 0.95) -> FindingResult:
+def average_precision_interval(
+    score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> FindingResult:
     """Average precision with an interval on the logit scale.
 
     Source: Boyd, Eng and Page, "Area under the precision-recall curve: point estimates and confidence intervals", 2013:
-    the standard error of the logit is 1 / sqrt(P A (1 - A)) for P present cases. It treats cases as independent; with
-    several images of a patient use ``evaluation.resampling``. At A = 1 it is Clopper and Pearson's for P of P.
+    the standard error of the logit is 1 / sqrt(P A (1 - A)) for P present cases. With ``patient``, P is the number of
+    patients that have one, as if images of a patient all said the same: the worst that can be. At A = 1 it is Clopper
+    and Pearson's for P of P.
 
     Args:
         score: (N,).
         label: (N,).
+        patient: (N,) names or numbers; None when every case is a patient of its own.
         level: confidence.
     """
     values, labels = checked_cases(score, label)
     require_dimensions(values, 1, "score")
     area, counts = _average_precision(values, labels), labels.counts()
     lower = upper = math.nan
+    number = patient_numbers(patient, len(values))[1]
+    trials = len(np.unique(number[labels.present]))
     if area >= 1:
-        lower, upper = exact_interval(counts.present, counts.present, level).lower, 1.0
+        lower, upper = exact_interval(trials, trials, level).lower, 1.0
     elif not math.isnan(area):
         logit = math.log(area / (1 - area))
-        reach = normal_quantile(level) / math.sqrt(counts.present * area * (1 - area))
+        reach = normal_quantile(level) / math.sqrt(trials * area * (1 - area))
         lower, upper = (1 / (1 + math.exp(-logit - side * reach)) for side in (-1, 1))
     return FindingResult(area, lower, upper, counts.present, counts.absent, counts.unknown)
 

@@ -28,7 +28,7 @@ from evaluation.cases import (
     checked_scores,
     require_dimensions,
 )
-from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.distributions import exact_interval, normal_quantile, unit_interval
 from evaluation.patients import patient_numbers
 from evaluation.roc import placements, tied_counts
 
@@ -179,11 +179,7 @@ def bounded_interval(value: float, variance: float, level: float) -> Interval:
     With no variance at 0 or 1 it is the value itself; NaN gives NaN.
     """
     half = normal_quantile(level) * math.sqrt(max(variance, 0.0)) if not math.isnan(variance) else math.nan
-    lower, upper = value - half, value + half
-    if not (lower < 0 or upper > 1) or not 0 < value < 1:
-        return Interval(value, max(lower, 0.0), min(upper, 1.0)) if half == half else Interval(value, half, half)
-    logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
-    return Interval(value, _expit(logit - reach), _expit(logit + reach))
+    return unit_interval(value, half)
 
 
 def _result(area: float, variance: float, counts: Counts, trials: int, level: float) -> FindingResult:
@@ -193,11 +189,6 @@ def _result(area: float, variance: float, counts: Counts, trials: int, level: fl
     else:
         interval = bounded_interval(area, variance, level)
     return FindingResult(area, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
-
-
-def _expit(x: float) -> float:
-    """Logistic function that does not overflow."""
-    return 0.5 * (1 + math.tanh(x / 2))
 
 
 def _column(labels: Labels, k: int) -> Labels:

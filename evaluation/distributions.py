@@ -77,6 +77,20 @@ def wilson_interval(successes: float, trials: float, level: float = 0.95) -> Int
     return Interval(share, lower, upper)
 
 
+def unit_interval(value: float, half: float) -> Interval:
+    """``value`` in [0, 1] with limits ``half`` to each side; on the logit scale where those would leave [0, 1].
+
+    A value of 0 or 1, which has no logit, is cut instead; NaN gives NaN.
+    """
+    lower, upper = value - half, value + half
+    if math.isnan(half):
+        return Interval(value, half, half)
+    if not (lower < 0 or upper > 1) or not 0 < value < 1:
+        return Interval(value, max(lower, 0.0), min(upper, 1.0))
+    logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
+    return Interval(value, _expit(logit - reach), _expit(logit + reach))
+
+
 def exact_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
     """Clopper and Pearson's interval of a proportion, which never covers less than ``level``.
 
@@ -108,6 +122,11 @@ def _beta_fraction(x: float, a: float, b: float) -> float:
         if abs(value - before) <= 1e-15 * abs(value):
             break
     return value
+
+
+def _expit(x: float) -> float:
+    """Logistic function that does not overflow."""
+    return 0.5 * (1 + math.tanh(x / 2))
 
 
 def _away_from_zero(value: float, tiny: float) -> float:

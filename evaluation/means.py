@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import Interval, require_dimensions
-from evaluation.distributions import t_quantile
+from evaluation.distributions import exact_interval, t_quantile, unit_interval
 from evaluation.patients import patient_numbers
+
+ROUNDING = 1e-13  # what rounding leaves of a width of 0
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ def ratio_interval(
 ) -> Interval:
     """Ratio of sums over cases by its linearisation, with Student's interval over patients.
 
-    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas. Limits are not cut to
-    [0, 1]; where they leave it, the linearisation has too few patients to stand on.
+    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas. Where no case leaves
+    [0, 1] (0 <= part <= whole, as in Dice and IoU) the limits do not either: they are taken on the logit scale where
+    Student's would. If such cases do not vary at all, which would claim certainty, the interval is Clopper and
+    Pearson's for as many trials as there are patients.
 
     Source: Cochran, "Sampling Techniques", 1977, chapter 6.
 
@@ -71,7 +75,9 @@ def ratio_interval(
         return Interval(value, math.nan, math.nan)
     spread = float(np.square(by_patient[0] - value * by_patient[1]).sum()) * counted / (counted - 1)
     half = t_quantile(level, counted - 1) * math.sqrt(spread) / total
-    return Interval(value, value - half, value + half)
+    if not ((parts >= 0) & (parts <= wholes)).all():
+        return Interval(value, value - half, value + half)
+    return unit_interval(value, half) if half > ROUNDING else exact_interval(value * counted, counted, level)
 
 
 def ratio_difference(
@@ -89,7 +95,8 @@ def ratio_difference(
         level: confidence.
 
     Returns:
-        Exactly 0 with limits 0 when A and B are equal everywhere; NaN where a ratio is undefined.
+        Exactly 0 with limits 0 when A and B are equal everywhere; NaN where a ratio is undefined. Limits are NaN where
+        every patient differs by the same, which does not show how patients vary.
     """
     terms, values, counted = [], [], []
     patients, number = patient_numbers(patient, len(np.asarray(first[0])))
@@ -106,6 +113,8 @@ def ratio_difference(
         return Interval(value, math.nan, math.nan)
     spread = float(np.square(terms[0] - terms[1]).sum()) * known / (known - 1)
     half = t_quantile(level, known - 1) * math.sqrt(spread)
+    if half <= ROUNDING and abs(value) > ROUNDING:
+        return Interval(value, math.nan, math.nan)
     return Interval(value, value - half, value + half)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import (
+    BoolArray,
     Counts,
     FloatArray,
     IntArray,
@@ -18,8 +19,8 @@ from evaluation.cases import (
     checked_cases,
     require_dimensions,
 )
-from evaluation.distributions import wilson_interval
 from evaluation.roc import called_counts
+from evaluation.shares import share_interval
 
 
 @dataclass(frozen=True)
@@ -119,51 +120,61 @@ def threshold_at_specificity(score: ArrayLike, label: ArrayLike, specificity: fl
     return float(threshold[enough[-1]]) if enough.size else math.nan
 
 
-def operating_point(score: ArrayLike, label: ArrayLike, threshold: float, level: float = 0.95) -> OperatingPoint:
+def operating_point(
+    score: ArrayLike, label: ArrayLike, threshold: float, patient: ArrayLike | None = None, level: float = 0.95
+) -> OperatingPoint:
     """Apply a threshold to cases it was not chosen on.
 
     Args:
         score: (N,) real.
         label: (N,) 1 present, 0 absent, negative or NaN unknown (left out and counted).
         threshold: from one of the functions above; NaN (none could be chosen) gives NaN shares and no calls counted.
-        level: confidence of the intervals, which treat cases as independent.
+        patient: (N,) or None; cases of one patient are then taken together, see ``evaluation.shares``.
+        level: confidence of the intervals.
     """
     values, labels = checked_cases(score, label)
     require_dimensions(values, 1, "score")
-    if math.isnan(threshold):
-        return _point(threshold, Confusion(0, 0, 0, 0), labels.counts(), level)
     called = values >= threshold
-    found, wrong = int((called & labels.present).sum()), int((called & labels.absent).sum())
-    counts = labels.counts()
-    return _point(threshold, Confusion(found, counts.present - found, wrong, counts.absent - wrong), counts, level)
+    judged = labels.known if not math.isnan(threshold) else np.zeros_like(called)
+    present, absent, spared = labels.present & judged, labels.absent & judged, ~called
+
+    def share(part: BoolArray, whole: BoolArray) -> Interval:
+        return share_interval(part, whole, patient, level)
+
+    overlap = share(called & present, (called & judged) | present)
+    return OperatingPoint(
+        threshold=threshold,
+        confusion=_confusion(called, present, absent),
+        sensitivity=share(called, present),
+        specificity=share(spared, absent),
+        precision=share(present, called & judged),
+        negative_predictive_value=share(absent, spared & judged),
+        f1=Interval(*(2 * value / (1 + value) for value in (overlap.value, overlap.lower, overlap.upper))),
+        accuracy=share(called == present, judged),
+        counts=labels.counts(),
+    )
 
 
 def operating_points(
-    score: ArrayLike, label: ArrayLike, threshold: ArrayLike, level: float = 0.95
+    score: ArrayLike,
+    label: ArrayLike,
+    threshold: ArrayLike,
+    patient: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> tuple[OperatingPoint, ...]:
     """``operating_point`` of every finding: (N, C) scores and labels and (C,) thresholds in, C points out."""
     values, labels, cuts = np.asarray(score), np.asarray(label), np.asarray(threshold, dtype=np.float64)
     require_dimensions(values, 2, "score")
     if cuts.shape != values.shape[1:]:
         raise ValueError(f"{values.shape[1]} findings need as many thresholds, not shape {cuts.shape}")
-    return tuple(operating_point(values[:, c], labels[:, c], cut, level) for c, cut in enumerate(cuts.tolist()))
-
-
-def _point(threshold: float, confusion: Confusion, counts: Counts, level: float) -> OperatingPoint:
-    tp, fn = confusion.true_positive, confusion.false_negative
-    fp, tn = confusion.false_positive, confusion.true_negative
-    overlap = wilson_interval(tp, tp + fp + fn, level)
-    return OperatingPoint(
-        threshold=threshold,
-        confusion=confusion,
-        sensitivity=wilson_interval(tp, tp + fn, level),
-        specificity=wilson_interval(tn, tn + fp, level),
-        precision=wilson_interval(tp, tp + fp, level),
-        negative_predictive_value=wilson_interval(tn, tn + fn, level),
-        f1=Interval(*(2 * share / (1 + share) for share in (overlap.value, overlap.lower, overlap.upper))),
-        accuracy=wilson_interval(tp + tn, confusion.total, level),
-        counts=counts,
+    return tuple(
+        operating_point(values[:, c], labels[:, c], cut, patient, level) for c, cut in enumerate(cuts.tolist())
     )
+
+
+def _confusion(called: BoolArray, present: BoolArray, absent: BoolArray) -> Confusion:
+    found, wrong = int((called & present).sum()), int((called & absent).sum())
+    return Confusion(found, int(present.sum()) - found, wrong, int(absent.sum()) - wrong)
 
 
 def _applicable(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:

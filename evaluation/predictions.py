@@ -97,8 +97,8 @@ def read_predictions(path: Path) -> PredictionTable:
     """Read a table; images and findings keep the order of their first appearance.
 
     Raises:
-        ValueError: a column is missing; a row has too few cells, no image, patient or finding, a score that is no number
-            or NaN, or a label that is not allowed; an image and finding occur twice or not at all; an image has two
+        ValueError: a column is missing; a row has too few cells, no image, patient or finding, a score that is NaN or
+            no number, or a label that is not allowed; an image and finding occur twice or not at all; an image has two
             patients or two values of an attribute. The text names the file, the line and the value (but of no patient).
     """
     with path.open(newline="", encoding="utf-8-sig") as file:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.means import mean_interval, over_runs, ratio_interval
+from evaluation.cases import Interval
+from evaluation.means import mean_interval, over_runs, ratio_difference, ratio_interval
 from evaluation.resampling import bootstrap_ratio
 
 
@@ -53,3 +54,24 @@ def test_three_runs_by_hand():
     assert result.interval.value == pytest.approx(0.8)
     assert result.deviation == pytest.approx(0.1)
     assert result.interval.upper == pytest.approx(0.8 + 4.302653 * 0.1 / math.sqrt(3))
+
+
+def test_limits_of_shares_stay_shares():
+    few = mean_interval([0, 0, 0, 0, 0.5])  # Student's would reach from -0.18 to 0.38
+    assert few.value == pytest.approx(0.1)
+    assert 0 < few.lower < few.value < few.upper < 1
+    assert mean_interval([-1, 0, 0, 0, 0.5]).lower < -0.5  # no shares: Student's as it is
+
+
+def test_where_no_share_varies_patients_are_counted():
+    images = mean_interval(np.zeros(30), np.repeat(np.arange(10), 3))
+    assert (images.value, images.lower) == (0, 0)
+    assert images.upper == pytest.approx(1 - 0.025**0.1)  # Clopper and Pearson's for 0 of 10
+
+
+def test_a_constant_difference_is_not_certain():
+    ones, whole = np.ones(5), np.ones(5)
+    result = ratio_difference((ones, whole), (0 * ones, whole))
+    assert result.value == 1
+    assert math.isnan(result.lower)
+    assert ratio_difference((ones, whole), (ones, whole)) == Interval(0, 0, 0)
