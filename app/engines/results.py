@@ -14,13 +14,14 @@ import numpy as np
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
-from evaluation.calibration import brier_score, expected_calibration_error
-from evaluation.cases import FindingResult
+from evaluation.calibration import expected_calibration_error
+from evaluation.cases import FindingResult, checked_labels
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
-from evaluation.distributions import wilson_interval
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
+from evaluation.patients import patient_numbers
 from evaluation.predictions import PredictionTable, write_predictions
+from evaluation.shares import share_interval
 from evaluation.subgroups import age_bands, by_subgroup, check_treatment, group_names
 
 Metrics = dict[str, Any]
@@ -45,18 +46,21 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
         record: findings and thresholds.
 
     Returns:
-        By measure, finding and ``macro`` the value, its interval (for areas and Dice with the images of a patient taken
-        together; for the rest they count as independent) and counts; ``auc_by_view`` and ``auc_by`` other attributes;
-        ``warnings`` in plain words.
+        By measure and finding the value, its interval (the images of a patient are taken together; the calibration
+        error has none) and counts; ``macro`` is the mean over the ``findings`` (a number) that have a value, with an
+        interval for areas alone, where a finding with a single present or absent case has no variance and is left out;
+        ``auc_by_view`` and ``auc_by`` other attributes; ``warnings`` in plain words.
     """
     visited = [samples[i] for i in outputs.index]
-    patient = np.array([sample["patient"] for sample in visited])
+    # Numbers, as names would be sorted anew for every measure.
+    patient = patient_numbers([sample["patient"] for sample in visited], len(visited))[1]
     result: Metrics = {"auc": _areas(outputs.score, outputs.label, record.findings, patient)}
     for c, name in enumerate(record.findings):
-        for measure, entry in _called(outputs.score[:, c], outputs.label[:, c], record.score_thresholds[c]).items():
+        cases = outputs.score[:, c], outputs.label[:, c], patient
+        for measure, entry in _called(*cases, record.score_thresholds[c]).items():
             result.setdefault(measure, {})[name] = entry
     result |= _overlap(outputs, record, patient)
-    result = _with_macros(result | _localisation(outputs, record.findings))
+    result = _with_macros(result | _localisation(outputs, record.findings, patient))
     groups = _groups(visited)
     areas = {name: _areas_by(outputs, record.findings, patient, group) for name, group in groups.items()}
     if "view" in areas:
@@ -120,8 +124,11 @@ def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patien
     entries: Metrics = {name: asdict(each) for name, each in zip(findings, results, strict=True)}
     defined = [each for each in results if not np.isnan(each.value)]
     # Over a single finding the macro average is that finding, with the interval that is exact for few cases.
-    macro = defined[0].interval if len(defined) == 1 else macro_auc_interval(area_covariance(score, label, patient))
-    return entries | {"macro": asdict(macro)}
+    if len(defined) == 1:
+        return entries | {"macro": asdict(defined[0].interval) | {"findings": 1}}
+    together = area_covariance(score, label, patient)
+    counted = int((~np.isnan(np.diag(together.covariance))).sum())
+    return entries | {"macro": asdict(macro_auc_interval(together)) | {"findings": counted}}
 
 
 def _areas_by(outputs: Outputs, findings: Sequence[str], patient: np.ndarray, group: np.ndarray) -> Metrics:
@@ -134,13 +141,16 @@ def _areas_by(outputs: Outputs, findings: Sequence[str], patient: np.ndarray, gr
     return by_subgroup(areas, rows, outputs.label, group)
 
 
-def _called(score: np.ndarray, label: np.ndarray, threshold: float) -> Metrics:
-    point = operating_point(score, label, threshold)
-    entries: Metrics = {"average_precision": asdict(average_precision_interval(score, label))}
+def _called(score: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: float) -> Metrics:
+    point = operating_point(score, label, threshold, patient)
+    counts = asdict(point.counts)
+    entries: Metrics = {"average_precision": asdict(average_precision_interval(score, label, patient))}
     for name in SHARES:
-        entries[name] = asdict(getattr(point, name)) | {"threshold": threshold}
-    entries["brier"] = {"value": brier_score(score, label)}
-    entries["calibration_error"] = {"value": expected_calibration_error(score, label)}
+        entries[name] = asdict(getattr(point, name)) | counts | {"threshold": threshold}
+    known = checked_labels(label).known
+    squared = np.square(score[known].astype(np.float64) - label[known])
+    entries["brier"] = asdict(mean_interval(squared, patient[known])) | counts
+    entries["calibration_error"] = {"value": expected_calibration_error(score, label)} | counts
     return entries
 
 
@@ -159,23 +169,24 @@ def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metr
     return entries
 
 
-def _localisation(outputs: Outputs, findings: Sequence[str]) -> Metrics:
+def _localisation(outputs: Outputs, findings: Sequence[str], patient: np.ndarray) -> Metrics:
     """Share of images located rightly: by the map's highest point, by overlap of at least T (Rozenberg et al. 2020)."""
     measures: Metrics = {}
     for c, name in enumerate(findings):
         found = outputs.overlaps(c, REGION_THRESHOLD)
         if not len(found.rows):
             continue
-        measures.setdefault("hit_rate", {})[name] = _share(found.hit)
+        owner = patient[found.rows]
+        measures.setdefault("hit_rate", {})[name] = _share(found.hit, owner)
         for measure, values in zip(LOCALISED, (found.iou, found.ior), strict=True):
             for least in LEAST_OVERLAPS:
-                share = _share(values >= least) | {"threshold": REGION_THRESHOLD}
+                share = _share(values >= least, owner) | {"threshold": REGION_THRESHOLD}
                 measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = share
     return measures
 
 
-def _share(is_right: np.ndarray) -> Metrics:
-    return asdict(wilson_interval(int(is_right.sum()), len(is_right))) | {"images": len(is_right)}
+def _share(is_right: np.ndarray, patient: np.ndarray) -> Metrics:
+    return asdict(share_interval(is_right, np.ones(len(is_right), dtype=bool), patient)) | {"images": len(is_right)}
 
 
 def _with_macros(entries: Metrics) -> Metrics:
@@ -184,7 +195,7 @@ def _with_macros(entries: Metrics) -> Metrics:
         return {name: _with_macros(entry) for name, entry in entries.items()}
     if "macro" in entries or not entries:
         return entries
-    return entries | {"macro": {"value": _mean([entry["value"] for entry in entries.values()])}}
+    return entries | {"macro": _mean([entry["value"] for entry in entries.values()])}
 
 
 def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -243,9 +254,9 @@ def _without_repeats(result: Metrics) -> Metrics:
     }
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[float]) -> Metrics:
     defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else float("nan")
+    return {"value": float(np.mean(defined)) if defined else float("nan"), "findings": len(defined)}
 
 
 def _has_limits(entry: Metrics) -> bool:

@@ -200,11 +200,13 @@ def test_dice_by_hand():
     # At 0.5 the first image has 2 of 3 true pixels and 1 false: Dice 2*2/(3+3); the second 1 of 1 and none: 1.
     given = outputs(**located((0, [0.9, 0.6, 0.4], [0.7, 0.1]), (0, [0.5], [0.499, 0.0])))
     result = metrics(given, samples(), RECORD)
-    # The mean of two lies within Student's interval for one degree of freedom: 12.706 standard errors of 1/6.
+    # Student's interval for one degree of freedom reaches 12.706 standard errors of 1/6, which leaves [0, 1]: on the
+    # logit scale it is logit(5/6) = log(5), -+ 12.706 / 6 / (5/6 * 1/6).
+    reach = 12.7062 / 6 / (5 / 36)
     assert result["dice"]["Nodule"] == {
         "value": pytest.approx(5 / 6),
-        "lower": pytest.approx(5 / 6 - 12.706 / 6, abs=1e-4),
-        "upper": pytest.approx(5 / 6 + 12.706 / 6, abs=1e-4),
+        "lower": pytest.approx(1 / (1 + math.exp(reach - math.log(5))), rel=1e-3),
+        "upper": pytest.approx(1 / (1 + math.exp(-reach - math.log(5))), abs=1e-9),
         "images": 2,
         "threshold": 0.5,
         "worst": pytest.approx(2 / 3),
@@ -338,7 +340,8 @@ def test_a_finding_that_does_not_occur_is_null(tmp_path):
     read = json.loads(text)
     assert read["section"] == "test"
     assert read["auc"]["Mass"] == {"value": None, "lower": None, "upper": None, "present": 0, "absent": N, "unknown": 0}
-    assert read["sensitivity"]["Mass"] == {"value": None, "lower": None, "upper": None, "threshold": 0.65}
+    counts = {"present": 0, "absent": N, "unknown": 0}
+    assert read["sensitivity"]["Mass"] == {"value": None, "lower": None, "upper": None, "threshold": 0.65} | counts
     assert read["auc"]["Nodule"]["value"] == result["auc"]["Nodule"]["value"]
 
 
@@ -450,3 +453,35 @@ def test_the_mean_of_a_single_finding_is_not_repeated_in_a_terminal(findings):
 
 def test_an_empty_table():
     assert table({"section": "test"}) == ""
+
+
+def test_every_measure_counts_its_cases_and_takes_patients_together():
+    given = with_unknown()
+    alone = metrics(given, samples(), RECORD)
+    twice = Outputs(
+        **{name: np.repeat(getattr(given, name), 2, axis=0) for name in ("score", "label")},
+        **({"index": np.arange(2 * N)} | located()),
+    )
+    names = [str(i // 2) for i in range(2 * N)]
+    doubled = metrics(twice, of_patients(names), RECORD)
+    for measure in ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1", "accuracy", "brier"):
+        for name in RECORD.findings:
+            one, two = alone[measure][name], doubled[measure][name]
+            # The same picture of a patient twice is no more evidence than once.
+            for limit in ("value", "lower", "upper"):
+                assert two[limit] == pytest.approx(one[limit], abs=0.005), (measure, limit)
+            assert [two[key] for key in ("present", "absent", "unknown")] == [
+                2 * one[key] for key in ("present", "absent", "unknown")
+            ]
+    assert alone["calibration_error"]["Mass"]["unknown"] == 8
+
+
+def test_macro_says_over_how_many_findings():
+    given = outputs()
+    given.label[:, 1] = 0
+    given.label[0, 1] = 1  # an area, but no variance: left out of the macro area, counted out loud
+    result = metrics(given, samples(), RECORD)
+    assert result["auc"]["Mass"]["value"] >= 0
+    assert result["auc"]["macro"]["findings"] == 1
+    assert result["auc"]["macro"]["value"] == result["auc"]["Nodule"]["value"]
+    assert result["brier"]["macro"]["findings"] == 2
