@@ -24,6 +24,7 @@ from evaluation.distributions import wilson_interval
 from evaluation.means import mean_interval, ratio_difference, ratio_interval
 from evaluation.permutation import paired_permutation_test
 from evaluation.resampling import bootstrap_auc, bootstrap_mean, bootstrap_ratio
+from evaluation.shares import share_interval
 
 Limits = Interval | FindingResult
 Draw = Callable[[np.random.Generator], Limits]
@@ -75,6 +76,31 @@ def bootstrap_by_patient(random: np.random.Generator) -> Limits:
     score, label, patient = clustered(random, 150, 0.8)
     seed = int(random.integers(2**31))
     return bootstrap_auc(score[:, None], label[:, None], patient, REPLICATES, seed).intervals()[0]
+
+
+def sensitivity_by_patient(random: np.random.Generator) -> Limits:
+    """Sixty patients of eight images, found by a chance that is the patient's own: beta(4, 1), 0.8 on average."""
+    return share_interval(*calls_of_patients(random))
+
+
+def sensitivity_by_image(random: np.random.Generator) -> Limits:
+    return share_interval(*calls_of_patients(random)[:2])
+
+
+def calls_of_patients(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    called = random.random(480) < np.repeat(random.beta(4, 1, 60), 8)
+    return called, np.ones(480, dtype=bool), np.repeat(np.arange(60), 8)
+
+
+def delong_few_patients(random: np.random.Generator) -> Limits:
+    """Ten patients of five images have the finding, ninety of five do not; half of the variance is the patient's."""
+    patient = np.repeat(np.arange(100), 5)
+    noise = np.repeat(random.normal(0, math.sqrt(0.5), 100), 5) + random.normal(0, math.sqrt(0.5), 500)
+    return auc_interval(noise + distance(0.8) * (patient < 10), patient < 10, patient)
+
+
+def precision_by_patient(random: np.random.Generator) -> Limits:
+    return average_precision_interval(*clustered(random, 150, 0.8))
 
 
 def precision(present: int, absent: int, auc: float) -> Draw:
@@ -228,7 +254,13 @@ ORDINARY: list[tuple[str, float, Draw]] = [
     ("Quadratic kappa, 200 cases, five categories", true_weighted_kappa(), weighted_kappa),
     ("Fleiss' kappa, 200 cases, four readers", true_fleiss(), fleiss),
     ("Average precision, 100 present, 400 absent; logit", true_precision(0.2, 0.85), precision(100, 400, 0.85)),
+    (
+        "Average precision, 150 patients of 1 to 5 images; logit by patient",
+        true_precision(1 / 3, 0.8),
+        precision_by_patient,
+    ),
     ("Sensitivity 0.85 of 100 cases; Wilson", 0.85, proportion(100, 0.85)),
+    ("Sensitivity 0.80, 60 patients of 8 images; Wilson by patient", 0.8, sensitivity_by_patient),
 ]
 HARD: list[tuple[str, float, Draw]] = [
     ("AUC 0.80, 10 present, 490 absent; DeLong", 0.8, delong(10, 490, 0.8)),
@@ -241,6 +273,8 @@ HARD: list[tuple[str, float, Draw]] = [
     ("AUC 0.80, 2 present, 98 absent; DeLong", 0.8, delong(2, 98, 0.8)),
     ("AUC 0.80, 1 present, 99 absent; worst case", 0.8, delong(1, 99, 0.8)),
     ("AUC 0.80, 150 patients, their images taken as independent; DeLong", 0.8, delong_by_image),
+    ("AUC 0.80, 10 patients present, 90 absent, 5 images each; DeLong by patient", 0.8, delong_few_patients),
+    ("Sensitivity 0.80, 60 patients of 8 images taken as independent; Wilson", 0.8, sensitivity_by_image),
     ("Mean Dice of 10 images; Student's t", 0.6125, mean_dice(10)),
     ("Mean Dice of 10 images; bootstrap", 0.6125, mean_dice_bootstrap(10)),
     ("Aggregated Dice of 20 images; linearised", 0.6125, aggregated_dice(20)),
