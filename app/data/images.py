@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz", ".mha", ".nrrd")
 
@@ -16,30 +19,34 @@ _JPEG = b"\xff\xd8"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES, parts: int = 1) -> dict[str, Path]:
+def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
     """Image files in a folder and all folders below it, by file name.
 
     Args:
         folder: where to look.
         suffixes: of the files that count.
-        parts: how many of a path's last parts make its name: 2 for ``study/image.png``.
 
     Raises:
         ValueError: no such folder, no image in it, or two files of one name (which is meant cannot be known).
     """
+    found: dict[str, Path] = {}
+    for path in image_files(folder, suffixes):
+        if path.name in found:
+            raise ValueError(f"{folder}: two files are named {path.name!r}: {found[path.name]} and {path}.")
+        found[path.name] = path
+    return found
+
+
+def image_files(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
+    """Every image file in a folder and all folders below it, in order.
+
+    Raises:
+        ValueError: no such folder, or no image in it.
+    """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of images.")
-    found: dict[str, Path] = {}
-    for base, folders, names in os.walk(folder.absolute() if parts > 1 else folder):
-        folders.sort()
-        for name in sorted(names):
-            if not name.lower().endswith(suffixes):
-                continue
-            path = Path(base, name)
-            key = last_parts(path.as_posix(), parts)
-            if key in found:
-                raise ValueError(f"{folder}: two files are named {key!r}: {found[key]} and {path}.")
-            found[key] = path
+    walk = sorted((base, sorted(names)) for base, _, names in os.walk(folder))
+    found = [Path(base, name) for base, names in walk for name in names if name.lower().endswith(suffixes)]
     if not found:
         raise ValueError(f"{folder}: holds no image ({', '.join(suffixes)}).")
     return found
@@ -52,7 +59,31 @@ def last_parts(path: str, parts: int) -> str:
 
 def relative_image(image: Path, datalist: Path) -> str:
     """How a datalist file names an image: relative to the datalist's folder, with forward slashes."""
-    return Path(os.path.relpath(image.resolve(), datalist.resolve().parent)).as_posix()
+    return relative_to(image.resolve(), datalist.resolve().parent)
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """One absolute path as seen from another, with forward slashes; where they are on two drives, the whole path."""
+    if path.drive != folder.drive:
+        return path.as_posix()
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(height, width) bool of a mask file: what is above 0, in any channel but transparency.
+
+    Raises:
+        ValueError: no such file, or none that can be read.
+    """
+    import cv2
+    import numpy as np
+
+    content = np.fromfile(path, dtype=np.uint8) if path.is_file() else np.zeros(0, dtype=np.uint8)
+    mask = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    if mask is None:
+        raise ValueError(f"{path}: no mask file that can be read.")
+    grey: np.ndarray = mask if mask.ndim == 2 else mask[..., :3].max(axis=-1)
+    return grey > 0
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.data.images import IMAGE_SUFFIXES, find_images, image_sizes, last_parts, relative_image
+from app.data.images import IMAGE_SUFFIXES, image_files, image_sizes, last_parts, relative_image, relative_to
 from app.data.item import Box, Datalist, Item, RunLengths
 
 Frame = tuple[int, int] | Mapping[str, tuple[int, int]]
@@ -32,7 +33,8 @@ def with_images(
         A new datalist; the counts in its provenance tell what was left out on either side.
 
     Raises:
-        ValueError: no such folder, none of the images in it, two files of one name, or an unreadable image header.
+        ValueError: no such folder, none of the images in it, an image that may be one or another of the files, or an
+            unreadable image header.
     """
     if folder is None:
         return datalist
@@ -41,31 +43,72 @@ def with_images(
 
 def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
     """The first half of :func:`with_images`: the items that have an image, still by bare name, and their files."""
-    by_parts: dict[int, tuple[dict[str, Path], dict[str, Path]]] = {}
+    files = image_files(folder)
+    names = _FileNames(folder, files)
     stored: dict[str, Path] = {}
     sections: dict[str, list[Item]] = {}
     for name, items in datalist.sections.items():
         sections[name] = []
         for item in items:
-            count = 1 if parts == 1 else min(parts, item.image.count("/") + 1)
-            if count not in by_parts:
-                found = find_images(folder, parts=count)
-                by_parts[count] = found, {stem(file): path for file, path in found.items()}
-            files, by_stem = by_parts[count]
-            named = last_parts(item.image, count)
-            path = files.get(named) or by_stem.get(stem(named))
+            path = names.file_of(item.image, 1 if parts == 1 else min(parts, item.image.count("/") + 1))
             if path is not None:
                 stored[item.image] = path
                 sections[name].append(item)
-    files = next(iter(by_parts.values()), ({}, {}))[0]
+    rows = sum(map(len, datalist.sections.values()))
     if not stored:
-        raise ValueError(f"{folder}: none of its {len(files)} images belongs to {datalist.name}.")
+        raise ValueError(
+            f"{folder}: none of its {len(files)} images, such as {files[0].name!r}, is one of the {rows} of "
+            f"{datalist.name}{_such_as(datalist)}."
+        )
     counts = {
         "images included": len(stored),
-        "left out: rows without an image in the folder": sum(map(len, datalist.sections.values())) - len(stored),
-        "left out: images in the folder without a row": len(set(files.values()) - set(stored.values())),
+        "left out: rows without an image in the folder": rows - len(stored),
+        "left out: images in the folder without a row": len(set(files) - set(stored.values())),
     }
     return with_counts(replace(datalist, sections=sections), counts), stored
+
+
+class _FileNames:
+    """Which file an item's image is, by as many last parts of its path as tell it apart."""
+
+    def __init__(self, folder: Path, files: Sequence[Path]) -> None:
+        self._folder, self._files = folder, files
+        self._by_parts: dict[int, tuple[dict[str, list[Path]], dict[str, list[Path]]]] = {}
+
+    def file_of(self, image: str, parts: int) -> Path | None:
+        """The file whose last parts are the image's, else the one whose are but for another image suffix, else None.
+
+        Raises:
+            ValueError: there are several such files, none of which lies at just this path below the folder.
+        """
+        if parts not in self._by_parts:
+            self._by_parts[parts] = self._named(parts)
+        same, but_for_suffix = self._by_parts[parts]
+        name = last_parts(image, parts)
+        found = same.get(name) or but_for_suffix.get(stem(name), [])
+        if len(found) > 1:
+            found = [path for path in found if path == self._folder / image] or found
+        if len(found) > 1:
+            raise ValueError(
+                f"{self._folder}: image {image!r} may be one or another of {', '.join(map(str, found))}. Name it by "
+                "more of its path, or leave one of the files out of the folder."
+            )
+        return found[0] if found else None
+
+    def _named(self, parts: int) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+        same: dict[str, list[Path]] = defaultdict(list)
+        but_for_suffix: dict[str, list[Path]] = defaultdict(list)
+        for path in self._files:
+            # A row may name more of the path than lies below the folder.
+            name = path.name if parts == 1 else last_parts(path.absolute().as_posix(), parts)
+            same[name].append(path)
+            but_for_suffix[stem(name)].append(path)
+        return same, but_for_suffix
+
+
+def _such_as(datalist: Datalist) -> str:
+    first = next((item.image for items in datalist.sections.values() for item in items), None)
+    return "" if first is None else f", such as {first!r}"
 
 
 def place_images(datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: Frame | None = None) -> Datalist:
@@ -106,7 +149,7 @@ def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
         return datalist
 
     def path(name: str) -> str:
-        return Path(os.path.relpath(before / name, after)).as_posix()
+        return relative_to(Path(os.path.normpath(before / name)), after)
 
     sections = {
         section: [
