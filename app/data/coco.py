@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from app.data.item import Box, RunLengths
-from app.data.run_lengths import encode, from_compressed, rectangles, union
+from app.data.run_lengths import encode, from_compressed, rectangles, runs_of, union
 from app.data.tables import TableError
 
 
@@ -57,8 +57,7 @@ def read_coco(path: Path, finding_of: Callable[[str], str | None]) -> Coco:
 
     Raises:
         TableError: no such file or no COCO, an image named twice, a box of no area or outside its image, an outline
-        that
-            does not fit its image, an unknown id.
+            that does not fit its image or covers no pixel of it, an unknown id.
     """
     content = _content(path)
     names = {entry.get("id"): str(entry.get("name", "")) for entry in content["categories"]}
@@ -103,16 +102,30 @@ def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
     if missing:
         found = ", ".join(content) if isinstance(content, dict) else type(content).__name__
         raise TableError(f"{path}: COCO has lists {', '.join(keys)}; {', '.join(missing)} missing. Found: {found}.")
+    for key in keys:
+        for place, entry in enumerate(content[key]):
+            _require_entry(entry, f"{path}, {key}[{place}]")
     return content
+
+
+def _require_entry(entry: object, where: str) -> None:
+    if not isinstance(entry, dict):
+        raise TableError(f"{where}: must be an object, not {entry!r}.")
+    for key in ("id", "image_id", "category_id"):
+        if not isinstance(entry.get(key), int | str | None):
+            raise TableError(f"{where}: {key!r} must be a number or text, not {entry[key]!r}.")
 
 
 def _location(annotation: dict[str, Any], finding: str, size: tuple[int, int], where: str) -> Box | RunLengths:
     outline = annotation.get("segmentation")
     if outline:
         try:
-            return _outline(outline, size)
-        except (ValueError, TypeError, KeyError) as error:
+            mask = _outline(outline, size)
+        except (ValueError, TypeError) as error:
             raise TableError(f"{where}: its segmentation does not fit its image ({error}).") from error
+        if not runs_of(mask):
+            raise TableError(f"{where}: its segmentation covers no pixel of its image of {size[1]} x {size[0]} pixels.")
+        return mask
     corners = annotation.get("bbox")
     if not isinstance(corners, list) or len(corners) != 4 or not all(_is_number(value) for value in corners):
         raise TableError(f"{where}: needs 'bbox' as [x, y, width, height] or 'segmentation', not {corners!r}.")
@@ -127,14 +140,16 @@ def _location(annotation: dict[str, Any], finding: str, size: tuple[int, int], w
 
 def _outline(outline: object, size: tuple[int, int]) -> RunLengths:
     if isinstance(outline, dict):
-        if tuple(outline["size"]) != size:
-            raise ValueError(f"size {outline['size']}, but the image has height and width {list(size)}")
-        counts = outline["counts"]
+        if outline.get("size") != list(size):
+            raise ValueError(f"size {outline.get('size')}, but the image has height and width {list(size)}")
+        counts = outline.get("counts")
         if isinstance(counts, str):
             return from_compressed(counts, size)
+        if not isinstance(counts, list) or not all(type(count) is int for count in counts):
+            raise ValueError("its counts must be a list of whole numbers, or COCO's compressed text")
         if sum(counts) != size[0] * size[1] or min(counts) < 0:
             raise ValueError(f"run lengths add up to {sum(counts)}, not to {size[0]} x {size[1]}")
-        return RunLengths(size, tuple(int(count) for count in counts))
+        return RunLengths(size, tuple(counts))
     if not isinstance(outline, list) or not all(isinstance(polygon, list) for polygon in outline):
         raise ValueError("a segmentation is a list of polygons, or run lengths with size and counts")
     return union([_polygon(polygon, size) for polygon in outline])

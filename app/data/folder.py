@@ -2,12 +2,14 @@
 
 One row an image or, where there is a study column alone, one row a study: its labels then go to every image in a folder
 of the study's name. Labels are 1 present, 0 absent, -1 uncertain, empty not said (or absent), a number between 0 and 1
-a certainty. The file belongs to the user; no licence is implied. Leave out of it whatever identifies a person.
+a certainty; ``WORDS`` serve as well. The file belongs to the user; no licence is implied. Leave out of it whatever
+identifies a person.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,13 +18,13 @@ from pathlib import Path, PurePosixPath
 from app.data.chexpert import EMPTY, add_empty_argument
 from app.data.coco import read_coco
 from app.data.folder_locations import category_finding, with_coco, with_masks
-from app.data.images import find_images
+from app.data.images import image_files
 from app.data.item import Datalist, Item
 from app.data.neatx import add_patient_argument
-from app.data.people import person
+from app.data.people import UNKNOWN, person
 from app.data.stored import keep_stored, place_images, with_counts
-from app.data.tables import Table, TableError, looks_like, number, read_table
-from app.findings import NOT_SAID, UNCERTAIN, canonical
+from app.data.tables import Table, TableError, looks_like, read_table, require_columns, separator_hint
+from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "file", "filename", "file_name", "path", "imageid", "image_id", "image index"),
@@ -34,6 +36,14 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "age": ("age",),
 }
 """What each column may be called, in any case, where its name is not given."""
+WORDS: Mapping[str, int] = {
+    **dict.fromkeys(("yes", "true", "present", "positive"), PRESENT),
+    **dict.fromkeys(("no", "false", "absent", "negative"), ABSENT),
+    "uncertain": UNCERTAIN,
+}
+"""Labels in words, in any case."""
+VIEWS = ("PA", "AP", "LATERAL")
+"""Views that are written in capitals whatever the table's case, so that subgroups hold together."""
 _PARTS = 64
 """Images are named by their whole path below the folder of all."""
 
@@ -137,9 +147,10 @@ def from_csv(path: Path, choices: Choices, images: Path | None) -> Datalist:
             raise TableError(f"{where}: image {item.image!r} is named twice.")
         seen.add(item.image)
     used = {*named.values(), *spelt}
+    require_columns(path, table.columns, [name for name in used if name is not None])
     ignored = [name for name in table.columns if name not in used]
     datalist = Datalist(
-        name=path.name.removesuffix(".gz").removesuffix(".csv"),
+        name=path.name.partition(".")[0],
         description=f"{path.name}: {len(findings)} findings.",
         findings=findings,
         sections={"training": [item for item, _ in items], "validation": [], "test": []},
@@ -147,6 +158,9 @@ def from_csv(path: Path, choices: Choices, images: Path | None) -> Datalist:
     )
     if ignored:
         datalist.provenance["columns not used"] = ignored
+    implausible = _implausible_ages(table, named["age"])
+    if implausible:
+        datalist = with_counts(datalist, {"ages left out as implausible": implausible})
     if named["patient"] is None:
         datalist = with_counts(datalist, {"images whose patient is not known (each counts as its own)": len(items)})
     return datalist
@@ -178,7 +192,9 @@ def _items(
         for image in images:
             if not image or (named["patient"] and not about["patient"]):
                 raise TableError(f"{where}: the image's or the patient's cell is empty.")
-            item = Item(image, about.get("patient", image), label, about.get("study", ""), about.get("view", ""))
+            view = about.get("view", "")
+            view = view.upper() if view.upper() in VIEWS else view
+            item = Item(image, about.get("patient", image), label, about.get("study", ""), view)
             item.source, item.attributes = about.get("source", ""), attributes
             yield item, where
 
@@ -187,10 +203,23 @@ def _label(cell: str, column: str, empty: int, where: str) -> float:
     text = cell.strip()
     if not text:
         return empty
-    value = number(text, column, where)
+    try:
+        value = float(WORDS.get(text.casefold(), text))
+    except ValueError:
+        value = math.nan
     if value != UNCERTAIN and not 0 <= value <= 1:
-        raise TableError(f"{where}: label {column!r} must be 1, 0, -1, empty or a certainty in [0, 1], not {text!r}.")
+        raise TableError(
+            f"{where}: label {column!r} must be 1, 0, -1, empty or a certainty in [0, 1], or one of "
+            f"{', '.join(WORDS)}, not {text!r}."
+        )
     return int(value) if value == int(value) else value
+
+
+def _implausible_ages(table: Table, column: str | None) -> int:
+    if column is None:
+        return 0
+    ages = (row[0].strip() for row in table.select(column))
+    return sum(age not in UNKNOWN and "age" not in person("", age, str(table.path)) for age in ages)
 
 
 def _column(table: Table, role: str, choices: Choices) -> str | None:
@@ -211,12 +240,12 @@ def _missing(table: Table, what: str, why: str) -> None:
 
 def _resembles(table: Table) -> str:
     other = looks_like(table.columns)
-    return f" It looks like {other}." if other else ""
+    return f" It looks like {other}." if other else separator_hint(table.columns)
 
 
 def _files_of_studies(images: Path) -> dict[str, list[str]]:
     """Image files, named below the folder of all, by every folder that they lie in."""
-    paths = [path.relative_to(images.absolute()).as_posix() for path in find_images(images, parts=_PARTS).values()]
+    paths = [path.relative_to(images).as_posix() for path in image_files(images)]
     found: dict[str, list[str]] = {}
     for path in paths:
         for folder in PurePosixPath(path).parts[:-1]:
@@ -225,7 +254,8 @@ def _files_of_studies(images: Path) -> dict[str, list[str]]:
 
 
 def _only_csv(tables: Path) -> Path:
-    there = sorted(path for path in tables.glob("*.csv*")) if tables.is_dir() else []
+    files = sorted(tables.iterdir()) if tables.is_dir() else []
+    there = [path for path in files if path.name.lower().endswith((".csv", ".csv.gz"))]
     if len(there) != 1:
         names = ", ".join(path.name for path in there) or "none"
         raise TableError(f"{tables}: --csv must name the table unless there is one CSV alone; found: {names}.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 from app.data.coco import Coco, Located
-from app.data.images import last_parts, relative_image
+from app.data.images import last_parts, read_mask, relative_image
 from app.data.item import Datalist, Item
 from app.data.stored import stem, with_counts
 from app.data.tables import TableError
@@ -45,6 +46,11 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
         return _located_item(item, datalist.findings, coco.findings, found, counts)
 
     sections = {section: [located(item) for item in items] for section, items in datalist.sections.items()}
+    if not coco.findings:
+        raise TableError(
+            f"none of the COCO file's categories ({', '.join(coco.unmapped) or 'without annotations'}) is one of the "
+            f"findings {', '.join(datalist.findings)}."
+        )
     if not frames:
         raise TableError(
             f"none of the COCO file's {len(coco.images)} images (such as {next(iter(coco.images), '')!r}) is a row's."
@@ -59,34 +65,52 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
 def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datalist:
     """A datalist with the mask files that are there, each named by the image's stem and the finding.
 
-    A finding with a mask file was annotated, and is present where nobody said anything; without one nothing is known.
+    A finding with a mask file was annotated; without one nothing is known. Where nobody said anything it is present or,
+    where the mask is empty, absent; a label of absent stays beside a mask that is not, and is counted.
 
     Raises:
-        ValueError: a pattern without ``{stem}``, one without ``{finding}`` for several findings, or no file that fits.
+        ValueError: a pattern without ``{stem}``, one without ``{finding}`` for several findings, no file that fits, or
+            one that fits two images.
     """
     if "{stem}" not in pattern or ("{finding}" not in pattern and len(datalist.findings) > 1):
         raise ValueError(f"--masks {pattern!r}: must hold {{stem}} and, for more than one finding, {{finding}}.")
-    found = 0
+    image_of: dict[Path, str] = {}
+    beside_absent = 0
     for item in (item for items in datalist.sections.values() for item in items):
-        name = last_parts(stem(item.image), 1)
         for place, finding in enumerate(datalist.findings):
-            plain = finding.casefold().replace(" ", "_")
-            paths = (
-                root / pattern.format(stem=name, finding=spelling)
-                for spelling in (finding, plain, finding.replace(" ", "_"))
-            )
-            path = next((path for path in paths if path.is_file()), None)
-            if path is not None:
-                found += 1
-                item.mask = {**item.mask, finding: relative_image(path, out)}
-                item.boxes = tuple(box for box in item.boxes if box.finding != finding)
-                item.annotated = tuple(dict.fromkeys((*item.annotated, finding)))
-                if item.label[place] == NOT_SAID:
-                    item.label = (*item.label[:place], PRESENT, *item.label[place + 1 :])
-    if not found:
+            path = _mask_file(pattern, root, item, finding)
+            if path is None:
+                continue
+            if image_of.setdefault(path, item.image) != item.image:
+                raise ValueError(
+                    f"{path}: may be the mask of {image_of[path]} or of {item.image}, whose names are one."
+                )
+            item.mask = {**item.mask, finding: relative_image(path, out)}
+            item.boxes = tuple(box for box in item.boxes if box.finding != finding)
+            item.annotated = tuple(dict.fromkeys((*item.annotated, finding)))
+            if item.label[place] == NOT_SAID:
+                state = PRESENT if read_mask(path).any() else ABSENT
+                item.label = (*item.label[:place], state, *item.label[place + 1 :])
+            elif item.label[place] == ABSENT:
+                beside_absent += bool(read_mask(path).any())
+    if not image_of:
         raise ValueError(f"{root}: no mask file fits {pattern!r} for any of the images.")
-    files = len(list(root.glob(pattern.format(stem="*", finding="*"))))
-    return with_counts(datalist, {"mask files": found, "left out: mask files of no image or finding": files - found})
+    every = glob.glob(str(Path(glob.escape(str(root))) / _filled(glob.escape(pattern), "*", "*")))  # noqa: PTH207 - the pattern may begin at the root
+    counts = {"mask files": len(image_of), "left out: mask files of no image or finding": len(every) - len(image_of)}
+    if beside_absent:
+        counts["labelled absent, but masked (both kept)"] = beside_absent
+    return with_counts(datalist, counts)
+
+
+def _mask_file(pattern: str, root: Path, item: Item, finding: str) -> Path | None:
+    spellings = (finding, finding.casefold().replace(" ", "_"), finding.replace(" ", "_"))
+    name = last_parts(stem(item.image), 1)
+    paths = (root / _filled(pattern, name, spelling) for spelling in spellings)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _filled(pattern: str, name: str, finding: str) -> str:
+    return pattern.replace("{stem}", name).replace("{finding}", finding)
 
 
 def category_finding(name: str, findings: tuple[str, ...]) -> str | None:

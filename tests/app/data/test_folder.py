@@ -77,7 +77,7 @@ BAD = {
     "named column": ({"columns": {"image": "pic"}}, "no column 'pic' (for --image-column)"),
     "no label": ({"text": "image,patient,x\n1.png,p,1\n"}, "no column is named as a finding; name the columns"),
     "no such label": ({"labels": ("Nodul",)}, "no column 'Nodul' (among the labels)"),
-    "text for a label": ({"text": CSV.replace("0.25", "maybe")}, "line 3: 'Nodule' must be a number, not 'maybe'"),
+    "text for a label": ({"text": CSV.replace("0.25", "maybe")}, "or one of yes, true, present, positive, no,"),
     "another number": ({"text": CSV.replace("0.25", "2")}, "line 3: label 'Nodule' must be 1, 0, -1, empty"),
     "one finding twice": ({"text": CSV.replace("Remark", "Effusion")}, "two columns are 'Effusion'"),
     "image twice": ({"text": CSV.replace("w/2", "w/1")}, "line 3: image 'w/1.png' is named twice"),
@@ -254,6 +254,7 @@ def test_the_command_with_mask_files(tmp_path: Path, capsys: pytest.CaptureFixtu
     write_csv(tmp_path)
     write_images(tmp_path / "images", "w/1.png", "w/2.png", "w/3.png")
     write_images(tmp_path / "masks", "1_nodule.png", "2_Effusion.png", "9_nodule.png")
+    cv2.imwrite(str(tmp_path / "masks" / "2_Effusion.png"), np.eye(*SIZE, dtype=np.uint8))
     datalist = run(tmp_path, "--masks", "masks/{stem}_{finding}.png")
     first, second = datalist.sections["training"]
     assert (first.mask, first.annotated) == ({"Nodule": "../masks/1_nodule.png"}, ("Nodule",))
@@ -292,3 +293,83 @@ def test_one_csv_must_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture):
 def test_masks_are_run_lengths_of_the_image(tmp_path: Path):
     full = {"segmentation": {"size": list(SIZE), "counts": [0, SIZE[0] * SIZE[1]]}}
     assert located(tmp_path, full).mask == {"Nodule": RunLengths(SIZE, (0, SIZE[0] * SIZE[1]))}
+
+
+def test_labels_in_words_and_views_in_any_case(tmp_path: Path):
+    text = "image,patient,view,Nodule\n1.png,p,pa,Yes\n2.png,q,Ap,no\n3.png,r,oblique,TRUE\n4.png,s,,uncertain\n"
+    items = read(tmp_path, text).sections["training"]
+    assert [(item.view, item.label) for item in items] == [("PA", (1,)), ("AP", (0,)), ("oblique", (1,)), ("", (-1,))]
+
+
+def test_implausible_ages_are_counted(tmp_path: Path):
+    datalist = read(tmp_path, "image,patient,age,Nodule\n1.png,p,414,1\n2.png,q,058Y,1\n3.png,r,,1\n")
+    assert [item.attributes for item in datalist.sections["training"]] == [{}, {"age": 58}, {}]
+    assert datalist.provenance["counts"]["ages left out as implausible"] == 1
+
+
+def test_a_column_twice_is_refused(tmp_path: Path):
+    with pytest.raises(TableError, match="two columns are named 'image'"):
+        read(tmp_path, "image,patient,image,Nodule\n1.png,p,2.png,1\n")
+
+
+def test_files_of_one_name_matter_only_to_rows_that_may_mean_both(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_images(tmp_path / "images", "1.png", "w/1.png", "w/x.png", "v/x.png", "2.png", "2.jpg")
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\nv/x.png,q,0\n2.jpg,r,0\n")
+    found = {item.image for item in run(tmp_path).sections["training"]}
+    assert found == {"../images/1.png", "../images/v/x.png", "../images/2.jpg"}
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
+    for name in ("x.png", "2"):
+        write_csv(tmp_path, f"image,patient,Nodule\n{name},p,1\n")
+        assert main(["datalist", "folder", *words]) == 1
+        assert f"image {name!r} may be one or another of" in capsys.readouterr().err
+
+
+def test_an_empty_mask_says_nowhere(tmp_path: Path):
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,\n2.png,q,0\n")
+    write_images(tmp_path / "images", "1.png", "2.png")
+    write_images(tmp_path / "masks", "1.png")
+    cv2.imwrite(str(tmp_path / "masks" / "2.png"), np.eye(*SIZE, dtype=np.uint8))
+    # A pattern may begin at the root of the disk as well.
+    datalist = run(tmp_path, "--masks", f"{tmp_path}/masks/{{stem}}.png")
+    assert [item.label for item in datalist.sections["training"]] == [(0,), (0,)]
+    assert datalist.provenance["counts"]["labelled absent, but masked (both kept)"] == 1
+
+
+def test_a_mask_of_two_images_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Nodule\na/1.png,p,1\nb/1.png,q,0\n")
+    write_images(tmp_path / "images", "a/1.png", "b/1.png")
+    write_images(tmp_path / "masks", "1.png")
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
+    assert main(["datalist", "folder", *words, "--masks", "masks/{stem}.png"]) == 1
+    assert "1.png: may be the mask of a/1.png or of b/1.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        ({"segmentation": [[1, 1, 2, 2, 3, 3]]}, "covers no pixel of its image"),
+        ({"segmentation": [[90, 90, 95, 90, 95, 95]]}, "covers no pixel of its image"),
+        ({"segmentation": {"size": list(SIZE), "counts": [0.5, 599.5]}}, "must be a list of whole numbers"),
+        ({"segmentation": {"size": list(SIZE)}}, "must be a list of whole numbers"),
+        ({"image_id": [1]}, "'image_id' must be a number or text, not [1]"),
+    ],
+)
+def test_outlines_of_nothing_are_refused(tmp_path: Path, annotation: dict, message: str):
+    with pytest.raises(TableError, match=r"annotations\[0\]") as caught:
+        read_coco(write_coco(tmp_path, coco(annotation)), canonical)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
+def test_coco_entries_are_objects(tmp_path: Path, key: str):
+    path = write_coco(tmp_path, coco() | {key: [3]})
+    with pytest.raises(TableError, match=rf"{key}\[0\]: must be an object, not 3"):
+        read_coco(path, canonical)
+
+
+def test_a_coco_file_of_other_findings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Effusion\n1.png,p,1\n")
+    path = write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}))
+    words = ["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), "--coco", str(path)]
+    assert main(words) == 1
+    assert "none of the COCO file's categories" in capsys.readouterr().err
