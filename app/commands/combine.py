@@ -6,6 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.data.item import Datalist
 
 _OTHERWISE = {"absent": 0, "uncertain": -1}
 
@@ -44,9 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.at_least is None and (arguments.iou is not None or arguments.labels == "any"):
         raise ValueError("--iou and --labels any need --at-least N: how many readers.")
-    if arguments.at_least is not None and arguments.at_least < 1:
-        raise ValueError(f"--at-least {arguments.at_least}: must be 1 or more.")
+    if arguments.at_least is not None and arguments.iou is None and arguments.labels != "any":
+        raise ValueError(f"--at-least {arguments.at_least}: belongs to --labels any or --iou.")
     datalists = [read_datalist(path) for path in arguments.files]
+    _require_readers(arguments.at_least, datalists)
     rule = _rule(arguments)
     datalist = read_together(datalists, rule) if len(datalists) > 1 else datalists[0]
     if arguments.iou is not None:
@@ -63,8 +68,26 @@ def run(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
 
 
+def _require_readers(at_least: int | None, datalists: Sequence[Datalist]) -> None:
+    """Refuse to ask for more readers than there are: nothing would ever be present."""
+    if at_least is None:
+        return
+    readers = len(datalists)
+    if readers == 1:
+        items = [item for items in datalists[0].sections.values() for item in items]
+        named = [
+            {*str(item.attributes.get("readers", "")).split(), *(box.reader for box in item.boxes)} for item in items
+        ]
+        readers = max((len(names - {""}) for names in named), default=0)
+    if not readers:
+        raise ValueError(f"{datalists[0].name}: no item and no box names a reader ('readers', 'reader').")
+    if not 1 <= at_least <= readers:
+        raise ValueError(f"--at-least {at_least}: must be from 1 to {readers}, the number of readers.")
+
+
 def _in_words(arguments: argparse.Namespace) -> str:
-    words = [f"labels by {arguments.labels}"]
+    # Of one datalist, boxes that agree decide alone.
+    words = [f"labels by {arguments.labels}"] if arguments.iou is None or len(arguments.files) > 1 else []
     if arguments.at_least is not None:
         place = "" if arguments.iou is None else f" at IoU {arguments.iou:g}"
         words.append(f"at least {arguments.at_least}{place}, else {arguments.otherwise}")

@@ -88,8 +88,7 @@ def agreed_boxes(boxes: Sequence[Box], at_least: int, iou: float) -> list[Box]:
     Returns:
         The mean boxes, without a reader, in order of their first box.
     """
-    if at_least < 1 or not 0 < iou <= 1:
-        raise ValueError(f"boxes agreed on by {at_least} readers at IoU {iou}: at least 1 reader, IoU in (0, 1].")
+    _require_range(at_least, iou)
     group_of = list(range(len(boxes)))
     members = {place: [place] for place in group_of}
     pairs = [(overlap(boxes[one], boxes[two]), one, two) for one, two in combinations(range(len(boxes)), 2)]
@@ -109,7 +108,11 @@ def with_agreed_boxes(datalist: Datalist, at_least: int, iou: float, otherwise: 
 
     A finding that some drew, but no k at one place, gets the label ``otherwise``: absent (then its location is:
     nowhere) or uncertain (then its location was not asked for). Findings that nobody drew stay as they are.
+
+    Raises:
+        ValueError: k or IoU outside their range, or a box that does not say who drew it.
     """
+    _require_range(at_least, iou)
     return _each_item(datalist, lambda item: _agreed_item(item, datalist.findings, at_least, iou, otherwise))
 
 
@@ -134,7 +137,8 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
     one.
 
     Raises:
-        ValueError: fewer than two datalists, findings that differ, a mask in a later one, one file name twice.
+        ValueError: fewer than two datalists, findings that differ, no image in common, a mask in a later one, one file
+            name twice.
     """
     if len(datalists) < 2:
         raise ValueError("reading together takes two datalists or more.")
@@ -163,9 +167,21 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
         return made
 
     made = _each_item(first, combined)
+    if not shared:
+        raise ValueError(f"{first.name}: none of the other datalists has an image of it, by file name.")
+    ours = {last_parts(stem(item.image), 1) for items in first.sections.values() for item in items}
     names = " and ".join(datalist.name for datalist in datalists)
     made = replace(made, name=f"{first.name} read together", description=f"{names}, read together.")
-    return with_counts(made, {"images read by more than one": shared})
+    left_out = len({name for other in others for name in other} - ours)
+    counts = {"images read by more than one": shared}
+    if left_out:
+        counts["left out: images that the first reader did not read"] = left_out
+    return with_counts(made, counts)
+
+
+def _require_range(at_least: int, iou: float) -> None:
+    if at_least < 1 or not 0 < iou <= 1:
+        raise ValueError(f"boxes agreed on by {at_least} readers at IoU {iou}: at least 1 reader, IoU in (0, 1].")
 
 
 def _votes(values: Sequence[float]) -> tuple[int, int, int]:
@@ -185,6 +201,9 @@ def _mean(boxes: Sequence[Box]) -> Box:
 def _agreed_item(item: Item, findings: Sequence[str], at_least: int, iou: float, otherwise: float) -> Item:
     if not item.boxes:
         return item
+    unsigned = next((box for box in item.boxes if not box.reader), None)
+    if unsigned is not None:
+        raise ValueError(f"{item.image}: a box of {unsigned.finding!r} does not say who drew it ('reader').")
     kept: list[Box] = []
     changed: dict[str, float] = {}
     for finding in dict.fromkeys(box.finding for box in item.boxes):

@@ -55,9 +55,30 @@ def test_a_datalist_a_reader(tmp_path: Path):
     [
         (["--labels", "any"], "need --at-least N"),
         (["--iou", "0.5"], "need --at-least N"),
-        (["--at-least", "0"], "1 or"),
+        (["--at-least", "2"], "--at-least 2: belongs to --labels any or --iou"),
+        (["--at-least", "0", "--labels", "any"], "--at-least 0: must be from 1 to 3, the number of readers"),
+        (["--at-least", "4", "--iou", "0.5"], "--at-least 4: must be from 1 to 3, the number of readers"),
+        (["--at-least", "2", "--iou", "7"], "IoU in (0, 1]"),
     ],
 )
 def test_wrong_calls(tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture):
     assert main(["combine", str(tmp_path / "out.json"), three_readers(tmp_path), *words]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_boxes_that_name_no_reader_are_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture):
+    item = Item("1.png", "p", (1,), boxes=(Box("Nodule", 0, 0, 10, 10),), annotated=("Nodule",), source="A")
+    unsigned = write(tmp_path, "in.json", item)
+    words = ["--at-least", "2", "--iou", "0.5"]
+    assert main(["combine", str(tmp_path / "out.json"), unsigned, *words]) == 1
+    assert "no item and no box names a reader" in capsys.readouterr().err
+    # Of two datalists, each item's source signs its boxes.
+    other = Item("1.png", "p", (1,), boxes=(Box("Nodule", 1, 0, 10, 10),), annotated=("Nodule",), source="B")
+    made = combine(tmp_path, unsigned, write(tmp_path, "other.json", other), *words)
+    assert [box[1:5] for box in made.sections["training"][0].boxes] == [(0.5, 0, 10, 10)]
+
+
+def test_datalists_without_a_shared_image_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    paths = [write(tmp_path, f"{name}.json", Item(f"{name}.png", "p", (1,))) for name in "ab"]
+    assert main(["combine", str(tmp_path / "out.json"), *paths]) == 1
+    assert "a.json: none of the other datalists has an image of it, by file name" in capsys.readouterr().err
