@@ -63,8 +63,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.patients is None and arguments.level is None and arguments.mix is None:
         raise ValueError("nothing to do: give --patients, --level or --mix.")
-    if arguments.mix is not None and tuple(arguments.sections) != ("training",):
+    sections = arguments.sections
+    if arguments.mix is not None and tuple(sections) != ("training",):
         raise ValueError("--mix makes a training section: leave out --sections.")
+    if not sections or len(set(sections)) < len(sections):
+        raise ValueError(f"--sections {','.join(sections)!r}: must name one section or more, each once.")
+    if arguments.f1 is None and (arguments.precision is not None or arguments.recall is not None):
+        raise ValueError("--precision and --recall are of the labeller: they need --f1.")
     datalist = read_datalist(arguments.file)
     if arguments.patients is not None:
         datalist = share_of_patients(datalist, arguments.patients, arguments.seed, arguments.sections)

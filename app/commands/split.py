@@ -20,12 +20,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("file", type=Path, metavar="IN", help="datalist")
     parser.add_argument("out", type=Path, metavar="OUT", help="datalist to write; images keep their place")
     parser.add_argument(
-        "--shares", type=shares, default="0.7,0.1,0.2", help="training, validation, test (default: %(default)s)"
+        "--shares", type=shares, metavar="A,B,C", help="training, validation, test (default: 0.7,0.1,0.2)"
     )
     parser.add_argument("--folds", type=int, metavar="K", help="folds instead of shares: each file has one as its test")
     parser.add_argument("--located", action="store_true", help="with --folds: of the items with a box or a mask alone")
     parser.add_argument(
         "--extra", type=float, default=0.0, metavar="SHARE", help="with --located: share of the others to train on too"
+    )
+    parser.add_argument(
+        "--validation",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="with --folds: share of each fold's training to validate on instead (default: none)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     parser.set_defaults(run=run)
@@ -36,10 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
     from app.data.datalist import parse_datalist, write_datalist
     from app.data.item import Datalist
     from app.data.show import sections_in_words
-    from app.data.split import folds, split
+    from app.data.split import DEFAULT_SHARES, folds, split, with_validation
     from app.data.stored import moved
     from app.data.validate import crossing_patients, report
 
+    _require_fitting(arguments)
     datalist, found = parse_datalist(arguments.file)
     # Patients in two sections are what splitting mends; anything else is refused.
     crossing = crossing_patients(datalist)
@@ -49,13 +57,30 @@ def run(arguments: argparse.Namespace) -> None:
     datalist = moved(datalist, arguments.file, arguments.out)
     made: dict[Path, Datalist] = {}
     if arguments.folds is None:
-        made[arguments.out] = split(datalist, arguments.shares, arguments.seed)
-    elif "{fold}" not in arguments.out.name:
-        raise ValueError(f"{arguments.out}: with --folds the name must hold {{fold}}, as in fold_{{fold}}.json.")
+        made[arguments.out] = split(datalist, arguments.shares or DEFAULT_SHARES, arguments.seed)
     else:
         parts = folds(datalist, arguments.folds, arguments.located, arguments.extra, arguments.seed)
         for fold, part in enumerate(parts):
-            made[arguments.out.with_name(arguments.out.name.replace("{fold}", str(fold)))] = part
+            path = arguments.out.with_name(arguments.out.name.replace("{fold}", str(fold)))
+            made[path] = with_validation(part, arguments.validation, arguments.seed) if arguments.validation else part
     for path, part in made.items():
         write_datalist(part, path)
         sys.stdout.write(f"{sections_in_words(part)}\nwritten to {path}\n")
+    if arguments.folds is not None and not arguments.validation:
+        sys.stdout.write("To train on a fold, it needs a validation section: --validation 0.1, say.\n")
+
+
+def _require_fitting(arguments: argparse.Namespace) -> None:
+    """Refuse options that the others would leave without effect."""
+    if arguments.folds is None:
+        of_folds = ("located", "extra", "validation")
+        unused = [f"--{name}" for name in of_folds if getattr(arguments, name)]
+        if unused:
+            raise ValueError(f"{' and '.join(unused)}: only with --folds.")
+        return
+    if arguments.shares is not None:
+        raise ValueError("--shares and --folds: one or the other.")
+    if arguments.extra and not arguments.located:
+        raise ValueError(f"--extra {arguments.extra:g}: only with --located, of whose others it is the share.")
+    if "{fold}" not in arguments.out.name:
+        raise ValueError(f"{arguments.out}: with --folds the name must hold {{fold}}, as in fold_{{fold}}.json.")

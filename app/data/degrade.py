@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.data.images import image_size
+from app.data.images import image_size, read_mask
 from app.data.item import Box, Datalist, Item, RunLengths
 from app.data.labeller import Quality, labelled
 from app.data.run_lengths import boxes_of, decode, ellipses
@@ -171,28 +171,17 @@ def _item_at(item: Item, level: str, root: Path) -> Item:
 
 def _boxes(item: Item, root: Path) -> tuple[Box, ...]:
     """Boxes around masks and, of findings without a mask, the boxes there are."""
-    around = [
-        box
-        for finding, mask in item.mask.items()
-        for box in boxes_of(decode(mask) if isinstance(mask, RunLengths) else _read_mask(root, mask), finding)
-    ]
+    around = [box for finding, mask in item.mask.items() for box in boxes_of(_pixels(mask, root), finding)]
     return (*(box for box in item.boxes if box.finding not in item.mask), *around)
+
+
+def _pixels(mask: str | RunLengths, root: Path) -> np.ndarray:
+    return decode(mask) if isinstance(mask, RunLengths) else read_mask(absolute_path(root.resolve(), mask))
 
 
 def _size(item: Item, root: Path) -> tuple[int, int]:
     known = next((mask.size for mask in item.mask.values() if isinstance(mask, RunLengths)), None)
     return known or image_size(absolute_path(root.resolve(), item.image))
-
-
-def _read_mask(root: Path, name: str) -> np.ndarray:
-    import cv2
-
-    path = absolute_path(root.resolve(), name)
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if mask is None:
-        raise ValueError(f"{path}: no mask file that can be read.")
-    grey: np.ndarray = mask if mask.ndim == 2 else mask[..., :3].max(axis=-1)
-    return grey > 0
 
 
 def _in_words(quality: Mapping[str, Quality]) -> str:

@@ -63,7 +63,7 @@ def labelled(
 
     Returns:
         New items without any location, and by finding what came of it: ``positives``, ``missed``, ``claimed``,
-        ``precision``, ``recall``, ``f1``.
+        ``precision``, ``recall``, ``f1``, the last three where they are defined.
 
     Raises:
         ValueError: an unknown finding, or more false claims needed than there are negatives.
@@ -106,11 +106,6 @@ def _drawn(indices: list[int], count: int, seed: str) -> list[int]:
 
 def _facts(positives: int, found: int, claimed: int) -> dict[str, float]:
     said = found + claimed
-    return {
-        "positives": positives,
-        "missed": positives - found,
-        "claimed": claimed,
-        "precision": round(found / said, 4) if said else 0.0,
-        "recall": round(found / positives, 4) if positives else 0.0,
-        "f1": round(2 * found / (positives + said), 4) if positives + said else 0.0,
-    }
+    facts: dict[str, float] = {"positives": positives, "missed": positives - found, "claimed": claimed}
+    measures = {"precision": (found, said), "recall": (found, positives), "f1": (2 * found, positives + said)}
+    return facts | {name: round(part / whole, 4) for name, (part, whole) in measures.items() if whole}

@@ -78,14 +78,21 @@ def folds(datalist: Datalist, k: int, located_only: bool, extra_share: float, se
     Returns:
         k datalists with ``training`` and ``test``. The tests are disjoint and cover all (located) items.
     """
-    if k < 2 or not 0 <= extra_share <= 1 or (extra_share and not located_only):
-        raise ValueError(f"{k} folds with {extra_share} extra: at least 2 folds; extra in [0, 1] of items not located.")
+    if k < 2:
+        raise ValueError(f"{k} folds: must be 2 or more.")
+    if not 0 <= extra_share <= 1 or (extra_share and not located_only):
+        raise ValueError(
+            f"extra share {extra_share:g}: must be in [0, 1], and is of the items that are not located, where folds "
+            "are of those that are."
+        )
     items = _all_items(datalist)
     inside = [item for item in items if is_located(item)] if located_only else items
     extra = _random_share([item for item in items if not is_located(item)], extra_share, seed)
     parts = assign(inside, (1 / k,) * k, seed)
     if not all(parts):
-        raise ValueError(f"{datalist.name}: {len(inside)} items of too few patients for {k} folds.")
+        kind = "items with a box or a mask" if located_only else "items"
+        count = len({item.patient for item in inside})
+        raise ValueError(f"{datalist.name}: {len(inside)} {kind} of {count} patients are too few for {k} folds.")
     made = []
     for fold, test in enumerate(parts):
         patients = {item.patient for item in test}
@@ -100,6 +107,22 @@ def folds(datalist: Datalist, k: int, located_only: bool, extra_share: float, se
         facts |= {"located_only": located_only, "extra_share": extra_share}
         made.append(_with_sections(datalist, {"training": training, "validation": [], "test": test}, facts))
     return made
+
+
+def with_validation(datalist: Datalist, share: float, seed: int) -> Datalist:
+    """A datalist without validation section, such as a fold, with a share of its training items for it, by patient.
+
+    Raises:
+        ValueError: a share outside (0, 1), or too few patients.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"validation share {share:g}: must be above 0 and below 1.")
+    training, validation = assign(datalist.sections["training"], (1 - share, share), seed)
+    if not training or not validation:
+        raise ValueError(f"{datalist.name}: too few patients in training for a validation share of {share:g}.")
+    facts = datalist.provenance.get("split", {})
+    facts = {**(facts if isinstance(facts, dict) else {}), "validation_share": share}
+    return _with_sections(datalist, {**datalist.sections, "training": training, "validation": validation}, facts)
 
 
 def is_located(item: Item) -> bool:

@@ -236,3 +236,16 @@ def test_words_that_do_not_parse_are_wrong_calls(tmp_path: Path, words: list[str
     with pytest.raises(SystemExit) as caught:
         main(["degrade", "in", "out", *words])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--level", "box", "--precision", "0.8"], "--precision and --recall are of the labeller: they need --f1"),
+        (["--level", "box", "--sections", ""], "must name one section or more, each once"),
+        (["--level", "box", "--sections", "test,test"], "must name one section or more, each once"),
+    ],
+)
+def test_options_without_effect_are_refused(words: list[str], message: str, capsys: pytest.CaptureFixture):
+    assert main(["degrade", "in.json", "out.json", *words]) == 1
+    assert message in capsys.readouterr().err

@@ -114,3 +114,8 @@ def test_f1_on_112120_real_rows_is_what_was_asked(chestxray14, f1: float, given:
         assert f1_score(one, two) == pytest.approx(f1, abs=0.005)
         assert precision_score(one, two) == pytest.approx(quality.precision, abs=0.005)
         assert recall_score(one, two) == pytest.approx(quality.recall, abs=0.005)
+
+
+def test_measures_that_are_not_defined_are_not_told():
+    facts = labelled([Item(f"{n}.png", "p", (0,)) for n in range(4)], ("Nodule",), {"Nodule": quality_at(0.8)}, 0)[1]
+    assert facts == {"Nodule": {"positives": 0, "missed": 0, "claimed": 0}}

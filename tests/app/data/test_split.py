@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import main
 from app.data.datalist import split_fingerprint
 from app.data.item import SECTIONS, Box, Datalist, Item
 from app.data.nih import FINDINGS, chestxray14
-from app.data.split import complete_split, folds, is_located, split
+from app.data.split import complete_split, folds, is_located, split, with_validation
 from app.data.validate import problems
 
 SHARES = (0.7, 0.1, 0.2)
@@ -135,14 +136,52 @@ def test_folds_over_located_items_with_others_to_train_on(extra: float):
     assert all(problems(part) == [] for part in parts)
 
 
-@pytest.mark.parametrize(("k", "located", "extra"), [(1, True, 0), (5, True, 1.5), (5, False, 0.2)])
-def test_folds_that_make_no_sense_are_refused(k: int, located: bool, extra: float):
-    with pytest.raises(ValueError, match="at least 2 folds"):
+@pytest.mark.parametrize(
+    ("k", "located", "extra", "message"),
+    [
+        (1, True, 0, "1 folds: must be 2 or more"),
+        (5, True, 1.5, r"extra share 1\.5: must be in \[0, 1\]"),
+        (5, False, 0.2, r"extra share 0\.2: .* of the items that are not located"),
+    ],
+)
+def test_folds_that_make_no_sense_are_refused(k: int, located: bool, extra: float, message: str):
+    with pytest.raises(ValueError, match=message):
         folds(made(), k, located, extra, 0)
 
 
+def test_a_fold_gets_a_validation_section_of_other_patients():
+    fold = folds(made(), 5, located_only=True, extra_share=0.2, seed=1)[2]
+    given = with_validation(fold, 0.1, 0)
+    assert given.sections["test"] == fold.sections["test"]
+    assert images(given.sections["training"]) | images(given.sections["validation"]) == images(
+        fold.sections["training"]
+    )
+    assert len(given.sections["validation"]) == pytest.approx(0.1 * len(fold.sections["training"]), abs=2)
+    assert problems(given) == []
+    facts = given.provenance["split"]
+    assert (facts["fold"], facts["validation_share"]) == (2, 0.1)
+    assert facts["fingerprint"] == split_fingerprint(given) != fold.provenance["split"]["fingerprint"]
+    with pytest.raises(ValueError, match=r"validation share 1: must be above 0 and below 1"):
+        with_validation(fold, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--located"], "--located: only with --folds"),
+        (["--extra", "0.2", "--validation", "0.1"], "--extra and --validation: only with --folds"),
+        (["--folds", "2", "--shares", "0.8,0.1,0.1"], "--shares and --folds: one or the other"),
+        (["--folds", "2", "--extra", "0.2"], "--extra 0.2: only with --located"),
+        (["--folds", "2"], "with --folds the name must hold {fold}"),
+    ],
+)
+def test_options_without_effect_are_refused(words: list[str], message: str, capsys: pytest.CaptureFixture):
+    assert main(["split", "in.json", "out.json", *words]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_too_few_patients_for_the_folds_are_refused():
-    with pytest.raises(ValueError, match="too few patients for 5 folds"):
+    with pytest.raises(ValueError, match="5 items of 2 patients are too few for 5 folds"):
         folds(made(2), 5, located_only=False, extra_share=0, seed=0)
 
 
