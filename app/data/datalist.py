@@ -59,12 +59,16 @@ def parse_datalist(path: Path) -> tuple[Datalist, list[str]]:
     if not isinstance(findings, list) or not findings or not all(isinstance(name, str) for name in findings):
         raise DatalistError(f"{path}: 'findings' must be a list of one name or more, not {findings!r}.")
     found = [f"unknown key {key!r}. Known: {', '.join(HEAD_KEYS)}." for key in head if key not in HEAD_KEYS]
+    provenance = head.get("provenance") or {}
+    if not isinstance(provenance, dict):
+        found.append(f"'provenance' must be an object, not {provenance!r}.")
+        provenance = {}
     datalist = Datalist(
         name=str(head.get("name", "")),
         findings=tuple(findings),
         sections=sections,
         description=str(head.get("description", "")),
-        provenance=dict(head.get("provenance") or {}),
+        provenance=provenance,
     )
     return datalist, found + parser.problems + problems(datalist)
 

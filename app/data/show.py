@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.data.holdings import STATES, SectionHoldings, co_occurrence, holdings
-from app.data.item import Datalist
+from app.data.item import SECTIONS, Datalist
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +40,10 @@ def summary(datalist: Datalist) -> str:
 
 
 def sections_in_words(datalist: Datalist) -> str:
-    """One line a section that holds something."""
-    return "\n".join(_section_lines(holdings(datalist)))
+    """One line a section, and those that hold nothing named in one."""
+    held = holdings(datalist)
+    empty = ", ".join(section for section in SECTIONS if section not in held)
+    return "\n".join([*_section_lines(held), *([f"  nothing in: {empty}"] if empty else [])])
 
 
 def table(datalist: Datalist) -> str:

@@ -280,3 +280,12 @@ def test_samples_of_an_empty_or_unknown_section_are_refused(datalist: Datalist, 
         samples(datalist, "validation", tmp_path)
     with pytest.raises(DatalistError, match="no section 'train'"):
         samples(datalist, "train", tmp_path)
+
+
+def test_a_provenance_that_is_no_object_is_a_problem(tmp_path: Path):
+    path = tmp_path / "list.json"
+    path.write_text(
+        '{"findings": ["N"], "provenance": [1], "training": [{"image": "a", "patient": "1", "label": [1]}]}'
+    )
+    with pytest.raises(DatalistError, match=r"'provenance' must be an object, not \[1\]"):
+        read_datalist(path)
