@@ -79,6 +79,7 @@ def chosen_on(validation: Outputs, findings: Sequence[str], settings: dict[str, 
     count = range(len(findings))
     scores = [youden_threshold(validation.score[:, c], validation.label[:, c]) for c in count]
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
+    _tell_defaults(findings, validation, scores, maps)
     return ModelRecord(tuple(findings), settings, _or_default(scores), _or_default(maps))
 
 
@@ -106,6 +107,18 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
         raise ValueError(f"{path}: not a record of a model's settings and thresholds ({error!r})") from error
     record.require(findings, settings, checkpoint)
     return record
+
+
+def _tell_defaults(
+    findings: Sequence[str], validation: Outputs, scores: Sequence[float], maps: Sequence[float]
+) -> None:
+    """Warn of each finding for which validation chose no threshold; of maps only where locations were asked for."""
+    for c, name in enumerate(findings):
+        without = [] if np.isfinite(scores[c]) else ["scores"]
+        if not np.isfinite(maps[c]) and len(validation.histograms(c)[0]):
+            without.append("maps")
+        if without:
+            logger.warning(f"{name}: validation chose no threshold of {' and '.join(without)}; 0.5 is used instead")
 
 
 def _or_default(thresholds: Sequence[float]) -> tuple[float, ...]:

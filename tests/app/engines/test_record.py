@@ -160,3 +160,11 @@ def test_settings_of_the_parts_that_weights_depend_on():
     # Names of files may differ from one computer to the next; epochs are past.
     assert settings_of(config) == {"growth": 16, "levels": [1, 2], "pixel_level": True, "size": 64}
     assert settings_of({}) == {}
+
+
+def test_a_threshold_that_validation_could_not_choose_is_told(caplog):
+    score, label = np.array([[0.1, 0.2], [0.9, 0.6]]), np.array([[0, 0], [1, 0]])
+    with caplog.at_level(logging.WARNING):
+        record = chosen_on(outputs(score, label), ("Nodule", "Mass"), SETTINGS)
+    assert record.score_thresholds == (0.9, 0.5)
+    assert caplog.messages == ["Mass: validation chose no threshold of scores; 0.5 is used instead"]
