@@ -166,16 +166,16 @@ def _fibrosis(scene: Scene, generator: np.random.Generator) -> None:
 
 
 def _nodule(scene: Scene, generator: np.random.Generator) -> None:
-    """One to three round shadows of 10 to 32 mm, lobulated or spiculated.
+    """One to three round shadows of 12 to 34 mm, lobulated or spiculated.
 
     Small ones are deeper than they are wide, which stands for their being denser (granulomas, metastases): a ball of
-    soft tissue of 10 mm alone is hidden among vessels, for readers and networks alike.
+    soft tissue of 12 mm alone is hidden among vessels, for readers and networks alike.
     """
     for _ in range(int(generator.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))):
         side = _side(generator)
         x, y = _anywhere(scene, side, generator, 75)
-        diameter = float(np.exp(generator.uniform(np.log(10), np.log(32))))
-        depth = diameter * float(generator.uniform(0.9, 1.7)) + float(generator.uniform(12, 26))
+        diameter = float(np.exp(generator.uniform(np.log(12), np.log(34))))
+        depth = diameter * float(generator.uniform(0.9, 1.7)) + float(generator.uniform(16, 30))
         scene.mark("Nodule", scene.fill(_ball(scene, (x, y), diameter, depth, generator)), 0.3 * depth)
 
 
