@@ -17,6 +17,7 @@ from app.data.datalist import (
     write_datalist,
 )
 from app.data.item import Box, Datalist, Item, RunLengths
+from app.data.stored import moved
 
 
 @pytest.fixture
@@ -289,3 +290,10 @@ def test_a_provenance_that_is_no_object_is_a_problem(tmp_path: Path):
     )
     with pytest.raises(DatalistError, match=r"'provenance' must be an object, not \[1\]"):
         read_datalist(path)
+
+
+def test_fingerprints_do_not_tell_where_the_files_lie(datalist: Datalist, tmp_path: Path):
+    elsewhere = moved(datalist, tmp_path / "list.json", tmp_path / "deep" / "down" / "list.json")
+    assert elsewhere.sections["training"][0].image == "../../images/0001.dcm"
+    assert fingerprint(elsewhere) == fingerprint(datalist)
+    assert split_fingerprint(elsewhere) == split_fingerprint(datalist)
