@@ -105,7 +105,7 @@ class CropLungs(Transform):
             raise ValueError(f"margin is {margin}, but must be a finite number of 0 or more")
         self.margin = float(margin)
 
-    def __call__(self, image: Image, lungs: Image) -> tuple[Tensor, np.ndarray]:  # type: ignore[override]  # two inputs
+    def __call__(self, image: Image, lungs: Image) -> tuple[Tensor, np.ndarray]:
         """Crop.
 
         Args:
