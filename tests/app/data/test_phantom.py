@@ -129,7 +129,8 @@ def test_a_nodule_shows_in_the_pixels():
     outline = ill.outlines["Nodule"]
     change = ill.image - healthy.image
     assert change[outline].mean() > 0.01
-    assert np.abs(change[~cv2.dilate(outline.astype(np.uint8), np.ones((9, 9))).astype(bool)]).mean() < 0.002
+    # Not zero: a denser nodule scatters less light to everywhere.
+    assert np.abs(change[~cv2.dilate(outline.astype(np.uint8), np.ones((9, 9))).astype(bool)]).mean() < 0.003
 
 
 def test_lungs_are_dark_and_right_in_every_dicom_form(tmp_path):

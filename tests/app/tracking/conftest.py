@@ -42,6 +42,8 @@ def start(place: Path) -> Callable[[str], subprocess.Popen]:
             "import os, signal, subprocess, sys, time",
             "from pathlib import Path",
             "from app.tracking import Run",
+            # A shell that runs the tests in the background makes its children ignore Ctrl-C.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)",
             "with Run('study', folder=Path('out')) as run:",
             "    print(run.id, flush=True)",
             *(f"    {line}" for line in body.splitlines()),
