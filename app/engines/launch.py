@@ -24,7 +24,7 @@ from app.engines.maps import SaveMaps
 from app.engines.output_folder import require_writable
 from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.results import LOGGED, Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
-from app.engines.running import require_used, running_config, running_parser, settings, settings_of
+from app.engines.running import require_used, running_config, settings, settings_of
 from app.engines.training import BestWeights, FiniteLoss, History
 from app.networks.checkpoints import load_exactly
 from app.tracking import Run
@@ -135,11 +135,11 @@ class Launch:
     @contextmanager
     def _run(self, kind: str) -> Iterator[Run]:
         """An open MLflow run that knows the config, the settings and the data."""
-        config = running_config()
+        config, facts = running_config(), self.data.facts()
         with Run(self.bundle, folder=self.output_dir) as run:
             run.tags({"workflow": kind})
-            run.parameters(settings(config) | {"data": self.data.facts()})
-            run.dataset(self.data.datalist.name, str(self.data.facts()["fingerprint"]), kind)
+            run.parameters(settings(config) | {"data": facts})
+            run.dataset(self.data.datalist.name, str(facts["fingerprint"]), kind)
             run.text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
             yield run
 
@@ -191,9 +191,7 @@ def begin(output_dir: str | Path, seed: int) -> None:
     # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.
     logging.getLogger("ignite").setLevel(logging.WARNING)
     require_writable(Path(output_dir))
-    parser = running_parser()
-    if parser is not None:
-        require_used(parser.get())
+    require_used(running_config())
     set_determinism(seed=seed)
 
 
