@@ -9,13 +9,14 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from app.contract import Prediction
+from app.engines.processes import local_device
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def default_device() -> torch.device:
-    """The first GPU where there is one, else the CPU."""
-    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    """The GPU of this process (the first one where it is alone), else the CPU."""
+    return local_device()
 
 
 def computing_type(precision: str, device: torch.device) -> torch.dtype:
