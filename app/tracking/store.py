@@ -88,7 +88,16 @@ def choose_store(tracking_uri: str | None, folder: Path) -> Store:
 
 def wanted_store(tracking_uri: str | None) -> Store:
     """The store that environment, argument or default name, checked in form but not reached."""
-    uri = (os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or "sqlite:///mlflow.db").strip()
+    return store_of(os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or "sqlite:///mlflow.db")
+
+
+def store_of(tracking_uri: str) -> Store:
+    """The store that an address names, checked in form but not reached.
+
+    Raises:
+        TrackingError: a file store, or an SQLite address without a file.
+    """
+    uri = tracking_uri.strip()
     scheme = urlsplit(uri).scheme
     if uri not in _NAMED and (scheme in ("", "file") or len(scheme) == 1):
         raise TrackingError(
