@@ -1,0 +1,138 @@
+"""The datalist that a config names: readable, without a problem, and with what the workflow asks of its sections."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.checking.ids import followed, is_literal, value_at
+from app.checking.problem import Findings, nearest
+from app.checking.sources import constant
+from app.findings import LUNGS, TUBES
+
+if TYPE_CHECKING:
+    from app.data.holdings import SectionHoldings
+    from app.data.item import Item
+
+_ASKED = re.compile(r"\.(?:samples|labels)\(\s*(?:'(\w+)'|\"(\w+)\"|@(\w+))\s*\)")
+_SPELT_OUT = 20
+
+
+def check_datalist(config: dict[str, object], reached: set[str], findings: Findings, files: bool) -> int:
+    """Find what is wrong with the datalist, or that there is neither one nor phantoms.
+
+    Args:
+        config: merged, with a key ``datalist``.
+        reached: ids that the workflow evaluates.
+        findings: to add to.
+        files: whether to look at every image and mask as well.
+
+    Returns:
+        How many findings (names) it has; 1 where that cannot be told.
+    """
+    place, value = followed(config, "datalist")
+    if value is None:
+        return _check_phantoms(config, findings)
+    if not isinstance(value, str) or not is_literal(value):
+        return 1
+    path = Path(value)
+    if not path.is_file():
+        findings.add(place, f"{value}: no such datalist.", "file")
+        return 1
+    return _check_content(place, path, _sections(config, reached), findings, files)
+
+
+def _check_content(place: str, path: Path, sections: list[str], findings: Findings, files: bool) -> int:
+    from app.data.datalist import DatalistError, parse_datalist
+    from app.data.holdings import holdings
+    from app.data.item import SECTIONS
+    from app.data.validate import file_problems
+
+    try:
+        datalist, found = parse_datalist(path)
+    except DatalistError as error:
+        findings.add(place, str(error), "file")
+        return 1
+    found += file_problems(datalist, path.parent) if files else []
+    for text in found[:_SPELT_OUT]:
+        findings.add(place, f"{path}: {text}")
+    if len(found) > _SPELT_OUT:
+        findings.add(place, f"{path}: ... and {len(found) - _SPELT_OUT} more problems of this datalist.")
+    held = holdings(datalist)
+    counts = ", ".join(f"{name} {held[name].images if name in held else 0}" for name in SECTIONS)
+    for section in sections:
+        if section in SECTIONS and section not in held:
+            findings.add(place, f"{path}: section {section!r}, which is needed, holds no item (items: {counts}).")
+        if section in ("validation", "test") and section in held:
+            _check_certain(place, path, section, datalist.sections[section], findings)
+    _warn_of_absent(place, path, sections, held, findings)
+    looked = "and every file that it names" if files else "(the files that it names were not looked at)"
+    findings.facts.append(f"datalist {path} {looked}: {counts}")
+    return len(datalist.findings)
+
+
+def _check_certain(place: str, path: Path, section: str, items: list[Item], findings: Findings) -> None:
+    """A certainty can be learnt from, but not counted as a right or wrong answer."""
+    between = [(item.image, value) for item in items for value in item.label if 0 < value < 1]
+    if between:
+        image, value = between[0]
+        text = f"{path}: {section}: label {value:g} of {image} is a certainty; evaluation needs 1, 0, -1 or null"
+        findings.add(place, f"{text} ({len(between)} such labels).")
+
+
+def _warn_of_absent(
+    place: str, path: Path, sections: list[str], held: dict[str, SectionHoldings], findings: Findings
+) -> None:
+    """Tell findings of which a section that is used has no present, or no absent, label."""
+    for section in sections:
+        if section not in held:
+            continue
+        for finding, has in held[section].findings.items():
+            present = has.states["present"] + has.states["certainty"] + has.located
+            if not present:
+                findings.warn(place, f"{path}: no {section} image shows {finding!r}: {_meaning(section)}.")
+            elif not has.states["absent"] and not has.states["certainty"] and not has.nowhere and section != "training":
+                findings.warn(place, f"{path}: no {section} image is labelled without {finding!r}: it gets no AUC.")
+
+
+def _meaning(section: str) -> str:
+    return "it cannot be learnt" if section == "training" else "nothing can be measured of it there"
+
+
+def _check_phantoms(config: dict[str, object], findings: Findings) -> int:
+    phantoms = config.get("phantoms")
+    if phantoms is None:
+        findings.add("datalist", "neither a datalist nor phantoms are named: --datalist FILE.", "file")
+        return 1
+    if not isinstance(phantoms, dict):
+        return 1
+    names, known = phantoms.get("findings"), _phantom_findings()
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        if is_literal(name) and name not in known:
+            allowed = ", ".join(known)
+            text = f"phantoms have no finding {name!r}.{nearest(str(name), known)} Known: {allowed}."
+            findings.add(f"phantoms#findings#{index}", text)
+    findings.facts.append("no datalist is named: phantoms are made, or taken where they were made before")
+    return len(names) if isinstance(names, list) else len(known) - 1
+
+
+def _phantom_findings() -> tuple[str, ...]:
+    """What phantoms can show, the lungs last; read from the sources, as importing them takes seconds."""
+    shown = constant("app.data.phantom.findings", "FINDINGS")
+    return (*(shown if isinstance(shown, tuple) else ()), *TUBES, LUNGS)
+
+
+def _sections(config: dict[str, object], reached: set[str]) -> list[str]:
+    """The sections that expressions of the workflow ask for, in order."""
+    found: list[str] = []
+    for identifier in sorted(reached):
+        value = value_at(config, identifier)
+        for match in _ASKED.finditer(value if isinstance(value, str) else ""):
+            name = match[1] or match[2]
+            if match[3] and match[3] in config:
+                followed_to = followed(config, match[3])[1]
+                name = followed_to if isinstance(followed_to, str) and is_literal(followed_to) else None
+            if name and name not in found:
+                found.append(name)
+    return found
