@@ -3,5 +3,6 @@
 from app.losses.classification import KnownLabelBCELoss
 from app.losses.combination import WeightedSum
 from app.losses.localisation import PixelBCELoss
+from app.losses.mixed_supervision import MixedSupervisionLoss
 
-__all__ = ["KnownLabelBCELoss", "PixelBCELoss", "WeightedSum"]
+__all__ = ["KnownLabelBCELoss", "MixedSupervisionLoss", "PixelBCELoss", "WeightedSum"]

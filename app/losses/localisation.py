@@ -1,5 +1,6 @@
 """Losses over the map, for the findings whose location was asked for."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,11 +32,22 @@ class PixelBCELoss(nn.Module):
         Returns:
             Scalar float32; zero, with zero gradient, when nothing in the batch is located.
         """
-        located = target.annotated.bool()
-        if self.absent_is_nowhere:
-            located = located | (target.label == 0)
-        located = located & ((target.label <= 0) | target.mask.flatten(2).any(dim=2))
+        located = located_pairs(target, self.absent_is_nowhere)
         here = prediction.map
-        mask = mask_on_grid(target.mask, (here.shape[2], here.shape[3]))
-        each = functional.binary_cross_entropy_with_logits(here.float(), mask, reduction="none").mean(dim=(2, 3))
+        each = pixel_cross_entropy(here, mask_on_grid(target.mask, (here.shape[2], here.shape[3])))
         return (each * located).sum() / located.sum().clamp(min=1)
+
+
+def located_pairs(target: Target, absent_is_nowhere: bool) -> Tensor:
+    """Which (image, finding) pairs are located, (B, C) bool; see `PixelBCELoss`."""
+    located = target.annotated.bool()
+    if absent_is_nowhere:
+        located = located | (target.label == 0)
+    return located & ((target.label <= 0) | target.mask.flatten(2).any(dim=2))
+
+
+def pixel_cross_entropy(here: Tensor, mask: Tensor) -> Tensor:
+    """Mean binary cross-entropy of each map, (B, C), of logits (B, C, h, w) against shares of cells (B, C, h, w)."""
+    here = here if here.dtype == torch.float64 else here.float()
+    each = functional.binary_cross_entropy_with_logits(here, mask.to(here.dtype), reduction="none")
+    return each.mean(dim=(2, 3))
