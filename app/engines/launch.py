@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ignite.engine import Engine, Events
-from ignite.handlers import ProgressBar
 from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
-from monai.utils.enums import CommonKeys
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.data.opened import OpenedData
 from app.engines import pictures
+from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import SaveMaps
-from app.engines.output_folder import require_writable
+from app.engines.output_folder import REPORT, remove, require_writable, set_aside
+from app.engines.processes import is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.results import LOGGED, Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
+from app.engines.resuming import Checkpoints, Part, require_same, trained_with
 from app.engines.running import require_used, running_config, settings, settings_of
-from app.engines.training import BestWeights, FiniteLoss, History
+from app.engines.sharing import from_main
+from app.engines.training import BestWeights
 from app.networks.checkpoints import load_exactly
 from app.tracking import Run
+from app.tracking.run import RUN_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ class Launch:
         section: which section is reported on: ``test``, ``validation`` or ``training``.
         key_metric: by which validation metric the best weights are chosen: ``auc``, ``dice`` or (lowest) ``loss``.
         save_maps: whether to write the maps of the reported section, as pictures in the radiographs' own pixels.
+        resume: go on with the training that ``output_dir`` holds, from its last checkpoint and in its MLflow run. Where
+            it holds none, training begins, so that a scheduler can always say it; where it is finished, nothing is
+            done. Without it a training begins, and what the folder holds is moved to ``earlier`` within it.
 
     Raises:
         ValueError: an unknown key metric.
@@ -57,6 +62,7 @@ class Launch:
         section: str = "test",
         key_metric: str = "auc",
         save_maps: bool = False,
+        resume: bool = False,
     ) -> None:
         if key_metric not in ("auc", "dice", "loss"):
             raise ValueError(f"key_metric is one of auc, dice, loss, not {key_metric!r}")
@@ -67,6 +73,7 @@ class Launch:
         self.section = section
         self.key_metric = key_metric
         self.save_maps = save_maps
+        self.resume = resume
 
     def train(
         self,
@@ -74,6 +81,7 @@ class Launch:
         validation: RadiographEvaluator,
         test: RadiographEvaluator,
         scheduler: LRScheduler | None = None,
+        parts: Sequence[Part] = (),
     ) -> Metrics:
         """Train, keep the best weights by the key metric, and report on ``test`` with them.
 
@@ -82,36 +90,37 @@ class Launch:
             validation: chooses the best epoch and the thresholds.
             test: is looked at once, after training.
             scheduler: stepped after each epoch.
+            parts: take part in the training, and keep their state in its checkpoints.
 
         Returns:
-            What ``metrics.json`` then holds.
+            What ``metrics.json`` then holds; of a training that was finished before, what it holds.
+
+        Raises:
+            ValueError: the training to resume was begun with other settings, or with more epochs.
+            FloatingPointError: the loss or a weight is no finite number any more; names the batch.
+            OSError: a checkpoint cannot be written.
         """
         for evaluator in (validation, test):
             require_certain(evaluator.dataset.samples)
         # Preparing the data drew random numbers, or none where it was prepared already.
         set_determinism(seed=self.seed)
-        with self._run("training") as run:
+        checkpoints, trained = Checkpoints(self.output_dir), self._trained_with()
+        kept = self._kept(checkpoints, trained, trainer.state.max_epochs) if self.resume else None
+        finished = from_main(self._finished(kept, trainer.state.max_epochs))
+        if finished is not None:
+            return finished
+        with self._run("training", kept["run"] if kept else None) as run:
             best = BestWeights(self.output_dir, self.key_metric)
-            history = History(run)
-            self._attach(trainer, scheduler, history)
-
-            def close_epoch(engine: Engine) -> None:
-                validation.run()
-                epoch = history.add(engine, validation.state.metrics)
-                best.consider(engine.state.epoch, trainer.network, validation.state.metrics)
-                if scheduler is not None:
-                    scheduler.step()
-                logger.info(_epoch_line(engine, epoch))
-
-            trainer.add_event_handler(Events.EPOCH_COMPLETED, close_epoch)
-            trainer.run()
-            load_exactly(trainer.network, best.path)
+            epochs = Epochs(trainer, validation, scheduler, parts, self.seed)
+            history = epochs.run(run, best, checkpoints, trained, self.data.samples("training"), kept)
             run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
-            run.figure(pictures.history(history.values), "pictures/history.png")
-            validation.run()
-            record = chosen_on(validation.outputs, self.data.findings, settings_of(running_config()))
-            for path in (best.path, record.write(best.path)):
-                run.artifact(path)
+            if is_main():
+                run.figure(pictures.history(history.values), "pictures/history.png")
+            outputs = epochs.best_outputs(best)
+            record = chosen_on(outputs, self.data.findings, settings_of(running_config()))
+            if is_main():
+                for path in (best.path, record.write(best.path)):
+                    run.artifact(path)
             return self._report(run, test, record)
 
     def evaluate(self, checkpoint: str | Path | None, test: RadiographEvaluator) -> Metrics:
@@ -133,31 +142,64 @@ class Launch:
             return self._report(run, test, record)
 
     @contextmanager
-    def _run(self, kind: str) -> Iterator[Run]:
-        """An open MLflow run that knows the config, the settings and the data."""
+    def _run(self, kind: str, resumed: str | None = None) -> Iterator[Run]:
+        """An open MLflow run that knows the config, the settings and the data; the one with the id ``resumed``."""
         config, facts = running_config(), self.data.facts()
-        with Run(self.bundle, folder=self.output_dir) as run:
+        with Run(self.bundle, folder=self.output_dir, resume=resumed) as run:
+            if is_main() and resumed is None:
+                self._clear(kind)
             run.tags({"workflow": kind})
-            run.parameters(settings(config) | {"data": facts})
+            shown = {name: value for name, value in settings(config).items() if name != "resume"}
+            run.parameters(shown | {"data": facts})
             run.dataset(self.data.datalist.name, str(facts["fingerprint"]), kind)
             run.text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
             yield run
 
-    def _attach(self, trainer: SupervisedTrainer, scheduler: LRScheduler | None, history: History) -> None:
-        for part in (trainer.prepare_batch, history, FiniteLoss(self.data.samples("training"))):
-            part.attach(trainer)
-        sampler = getattr(trainer.data_loader, "sampler", None)
-        if sampler is not None and hasattr(sampler, "set_epoch"):
-            trainer.add_event_handler(Events.EPOCH_STARTED, lambda engine: sampler.set_epoch(engine.state.epoch))
-        bar = ProgressBar(desc="training", disable=not sys.stderr.isatty())
-        bar.attach(trainer, output_transform=lambda output: {"loss": output[CommonKeys.LOSS].item()})
+    def _clear(self, kind: str) -> None:
+        """See that nothing of an earlier launch can pass for a result of this one, should it fail."""
+        if kind != "training":
+            remove(self.output_dir, REPORT)
+            return
+        place = set_aside(self.output_dir)
+        if place is not None:
+            logger.info(f"{self.output_dir} held an earlier training: it is now in {place}, in place of what was there")
+
+    def _trained_with(self) -> dict[str, str]:
+        facts = {"data": self.data.facts()["fingerprint"], "seed": self.seed, "processes": world_size()}
+        return trained_with(running_config(), {**facts, "key_metric": self.key_metric})
+
+    def _kept(self, checkpoints: Checkpoints, trained: Mapping[str, str], max_epochs: int) -> dict[str, Any] | None:
+        """What the checkpoint to go on from holds, in all processes; None where there is none."""
+        kept = from_main(checkpoints.newest() if is_main() else None)
+        if kept is None:
+            logger.info(f"{self.output_dir} holds no checkpoint to resume from: training begins")
+            return None
+        require_same(kept["settings"], trained, checkpoints.last)
+        if kept["epoch"] > max_epochs:
+            raise ValueError(f"{checkpoints.last} is of epoch {kept['epoch']}, beyond max_epochs {max_epochs}")
+        return kept
+
+    def _finished(self, kept: Mapping[str, Any] | None, max_epochs: int) -> Metrics | None:
+        """The results of the training to resume where it is finished already; None where something is left to do."""
+        marker, results = self.output_dir / RUN_FILE, self.output_dir / REPORT[0]
+        if kept is None or kept["epoch"] < max_epochs or not marker.is_file() or not results.is_file():
+            return None
+        # An evaluation into the same folder leaves the name of a run of its own there.
+        if json.loads(marker.read_text())["run"] != kept["run"]:
+            return None
+        logger.info(f"the training in {self.output_dir} is finished: its results are in {results}")
+        return dict(json.loads(results.read_text()))
 
     def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
         test.run()
+        # Every process has all outputs; one of them reports.
+        return from_main(self._write_report(run, test, record) if is_main() else {})
+
+    def _write_report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
         outputs, samples = test.outputs, test.dataset.samples
-        result = {"section": self.section} | metrics(outputs, samples, record)
+        result: Metrics = {"section": self.section} | metrics(outputs, samples, record)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
@@ -181,23 +223,19 @@ class Launch:
 
 
 def begin(output_dir: str | Path, seed: int) -> None:
-    """The first thing a workflow runs: refuse early what cannot work, and fix every source of chance.
+    """The first thing a workflow runs: join torchrun's other processes, refuse what cannot work, fix all chance.
 
     Raises:
         PermissionError: ``output_dir`` cannot be written.
         ValueError: a setting that nothing uses.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    join()
+    logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
     # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.
     logging.getLogger("ignite").setLevel(logging.WARNING)
     require_writable(Path(output_dir))
     require_used(running_config())
     set_determinism(seed=seed)
-
-
-def _epoch_line(engine: Engine, epoch: dict[str, float]) -> str:
-    values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.items())
-    return f"epoch {engine.state.epoch}/{engine.state.max_epochs}: {values}"
 
 
 def report_lines(bundle: str, section: str, data: str, test: RadiographEvaluator, result: Metrics) -> Iterator[str]:

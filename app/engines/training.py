@@ -1,7 +1,8 @@
-"""Handlers of a training: the best weights so far, the history of metrics, and a stop where the loss breaks."""
+"""Handlers of a training: the best weights so far, the history of metrics, a stop where the loss breaks, progress."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,18 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
-from torch import nn
+from torch import Tensor, nn
+from tqdm import tqdm
 
+from app.engines.outputs import Outputs
+from app.engines.processes import is_main
+from app.engines.sharing import over_ranks
 from app.networks.checkpoints import save, weights
 from app.tracking import Run
+
+LOOK_EVERY = 50
+"""Iterations between two looks at the losses on a device that would have to be waited for."""
+REDRAW_SECONDS = 0.5
 
 
 class BestWeights:
@@ -25,6 +34,11 @@ class BestWeights:
     Args:
         folder: of the launch.
         metric: ``auc`` or ``dice`` (highest) or ``loss`` (lowest).
+
+    Attributes:
+        value: of the metric in the best epoch.
+        epoch: the best one; 0 before any.
+        outputs: of the best epoch's validation; None where another process, since killed, saw them.
     """
 
     def __init__(self, folder: Path, metric: str) -> None:
@@ -32,14 +46,29 @@ class BestWeights:
         self.metric = metric
         self.value = float("nan")
         self.epoch = 0
+        self.outputs: Outputs | None = None
 
-    def consider(self, epoch: int, network: nn.Module, metrics: Mapping[str, float]) -> None:
-        """Keep the network's weights if its metrics are the best so far."""
-        value = metrics[self.metric]
+    def consider(self, epoch: int, metrics: Mapping[str, float], outputs: Outputs | None = None) -> bool:
+        """Take note of an epoch; whether it is the best so far, so that its weights are to be kept."""
+        value = float(metrics[self.metric])
         is_better = value < self.value if self.metric == "loss" else value > self.value
-        if np.isnan(self.value) or is_better:
-            self.value, self.epoch = value, epoch
+        if not (np.isnan(self.value) or is_better):
+            return False
+        self.value, self.epoch, self.outputs = value, epoch, outputs
+        return True
+
+    def keep(self, network: nn.Module) -> None:
+        """Write the network's weights; rank 0 alone does."""
+        if is_main():
             save(weights(network), self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"value": self.value, "epoch": self.epoch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.value, self.epoch, self.outputs = float(state["value"]), int(state["epoch"]), None
 
 
 class History:
@@ -52,8 +81,9 @@ class History:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.values: dict[str, list[float]] = {}
-        self._losses: list[torch.Tensor] = []
+        self._losses: list[Tensor] = []
         self._started = time.monotonic()
+        self._logged: set[int] = set()
 
     def attach(self, engine: Engine) -> None:
         """Follow the training loss of ``engine``."""
@@ -61,18 +91,33 @@ class History:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._follow)
 
     def add(self, engine: Engine, validation: Mapping[str, float]) -> dict[str, float]:
-        """Close an epoch: its mean training loss, learning rate, seconds and validation metrics are logged."""
+        """Close an epoch: its mean training loss, learning rate, seconds and validation metrics."""
         epoch = {
-            "train_loss": float(torch.stack(self._losses).mean()),
+            "train_loss": float(np.mean(over_ranks(float(torch.stack(self._losses).mean())))),
             "learning_rate": float(engine.optimizer.param_groups[0]["lr"]),
             "epoch_seconds": time.monotonic() - self._started,
             **{f"validation_{name}": float(value) for name, value in validation.items()},
         }
         for name, value in epoch.items():
             self.values.setdefault(name, []).append(value)
-        self.run.metrics(epoch, step=engine.state.epoch)
-        self.run.flush()
         return epoch
+
+    def log(self) -> None:
+        """Log every epoch that the run does not hold yet: once each, however often the training was killed."""
+        for epoch in range(1, len(self.values.get("train_loss", [])) + 1):
+            if epoch not in self._logged:
+                self._logged.add(epoch)
+                self.run.metrics({name: values[epoch - 1] for name, values in self.values.items()}, step=epoch)
+        self.run.flush()
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {name: list(values) for name, values in self.values.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint; asks the run which epochs it holds."""
+        self.values = {name: list(values) for name, values in state.items()}
+        self._logged = self.run.steps("train_loss")
 
     def _start(self, engine: Engine) -> None:
         self._losses, self._started = [], time.monotonic()
@@ -83,26 +128,104 @@ class History:
 
 
 class FiniteLoss:
-    """Stops a training whose loss is no longer a finite number, naming the images of the batch.
+    """Stops a training whose loss or weights are no longer finite numbers, naming the images of the batch.
+
+    On a CPU every loss is looked at when it is there. A GPU would have to be waited for in every iteration; there the
+    losses are looked at together, every ``every`` iterations and at the end of each epoch, before anything is kept.
 
     Args:
         samples: of the training section, for their names.
+        every: iterations between two looks at losses that are not on the CPU.
     """
 
-    def __init__(self, samples: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, samples: Sequence[Mapping[str, Any]], every: int = LOOK_EVERY) -> None:
         self.samples = samples
+        self.every = every
+        self._unseen: list[tuple[int, Tensor, Tensor]] = []
 
     def attach(self, engine: Engine) -> None:
-        """Watch every iteration of ``engine``."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._check)
+        """Watch ``engine``; attach it before whatever keeps weights at the end of an epoch."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._follow)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
 
-    def _check(self, engine: Engine) -> None:
-        loss = engine.state.output[CommonKeys.LOSS]
-        if torch.isfinite(loss):
+    def _follow(self, engine: Engine) -> None:
+        loss = engine.state.output[CommonKeys.LOSS].detach()
+        self._unseen.append((engine.state.iteration, loss, engine.state.batch["index"]))
+        if loss.device.type == "cpu" or len(self._unseen) >= self.every:
+            self._look(engine)
+
+    def _finish(self, engine: Engine) -> None:
+        last = self._unseen[-1:]
+        self._look(engine)
+        broken = _broken_weights(engine.network)
+        if broken:
+            names = f" The last batch: {self._names(last[0][2])}" if last else ""
+            raise FloatingPointError(
+                f"{broken[0]} and {len(broken) - 1} other weights are not finite at the end of epoch "
+                f"{engine.state.epoch}, though its losses are. {_kept(engine)}{names}"
+            )
+
+    def _look(self, engine: Engine) -> None:
+        unseen, self._unseen = self._unseen, []
+        if not unseen:
             return
-        names = [self.samples[int(i)]["name"] for i in engine.state.batch["index"]]
-        kept = "model.pt keeps the best weights so far. " if engine.state.epoch > 1 else ""
-        raise FloatingPointError(
-            f"the loss is {loss.item()} in iteration {engine.state.iteration} (epoch {engine.state.epoch}). "
-            f"{kept}The batch: {', '.join(names)}"
-        )
+        values = torch.stack([loss for _, loss, _ in unseen]).tolist()
+        for value, (iteration, _, index) in zip(values, unseen, strict=True):
+            if not np.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss is {value} in iteration {iteration} (epoch {engine.state.epoch}). "
+                    f"{_kept(engine)}The batch: {self._names(index)}"
+                )
+
+    def _names(self, index: Tensor) -> str:
+        return ", ".join(self.samples[int(i)]["name"] for i in index)
+
+
+class Progress:
+    """A bar of the iterations of each epoch, with the loss, on a terminal; the loss is read only to be shown.
+
+    Args:
+        is_shown: by default where rank 0's standard error is a terminal.
+    """
+
+    def __init__(self, is_shown: bool | None = None) -> None:
+        self.is_shown = is_main() and sys.stderr.isatty() if is_shown is None else is_shown
+        self._bar: tqdm[Any] | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Follow ``engine``."""
+        if self.is_shown:
+            engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._close)
+
+    def _start(self, engine: Engine) -> None:
+        name = f"epoch {engine.state.epoch}/{engine.state.max_epochs}"
+        self._bar = tqdm(total=engine.state.epoch_length, desc=name, leave=False, mininterval=REDRAW_SECONDS)
+
+    def _step(self, engine: Engine) -> None:
+        # It is true only where the bar was redrawn; what is read then is shown with the next redrawing.
+        if self._bar is not None and self._bar.update():
+            self._bar.set_postfix(loss=f"{engine.state.output[CommonKeys.LOSS].item():.4g}", refresh=False)
+
+    def _close(self, engine: Engine) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _broken_weights(network: nn.Module) -> list[str]:
+    """Names of parameters that hold a value that is not finite; one wait for the device."""
+    named = [(name, value) for name, value in network.named_parameters() if value.is_floating_point()]
+    if not named:
+        return []
+    finite = torch.stack([value.detach().isfinite().all() for _, value in named]).tolist()
+    return [name for (name, _), is_finite in zip(named, finite, strict=True) if not is_finite]
+
+
+def _kept(engine: Engine) -> str:
+    """What is left to fall back on, and how far back it is."""
+    last = engine.state.epoch - 1
+    if last < 1:
+        return ""
+    back = engine.state.iteration - last * engine.state.epoch_length
+    return f"model.pt keeps the best weights so far, last.pt those of epoch {last}, {back} iterations back. "

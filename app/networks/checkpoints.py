@@ -1,17 +1,32 @@
-"""Weights on disk: written whole or not at all, read as data and never as code."""
+"""Checkpoints on disk: written whole or not at all, checked when read, and read as data, never as code."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
-def save(content: Mapping[str, object], path: Path) -> None:
-    """Write a checkpoint atomically: a reader sees the old file or the new one, whenever the writer dies."""
+
+def save(content: Mapping[str, object], path: Path, previous: Path | None = None) -> None:
+    """Write a checkpoint atomically: a reader sees the old file or the new one, whenever the writer dies.
+
+    Args:
+        content: tensors and plain values.
+        path: the file; its folder is made where missing.
+        previous: where the file that is replaced goes. A writer that dies between the two leaves it there alone.
+
+    Raises:
+        OSError: it cannot be written; a full disk is told with how much is needed. What was there before is intact.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Opened by name, as a temporary file of the standard library would be readable by its owner alone.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -20,14 +35,51 @@ def save(content: Mapping[str, object], path: Path) -> None:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        # torch's writer tells of a failing disk in errors of its own.
+        if _is_full(error, path.parent, _size(content)):
+            raise OSError(errno.ENOSPC, _no_space(path, _size(content))) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what writers that were killed have left; only for whom no other writer works in the folder."""
+    for path in folder.glob(".*.pt.*.partial"):
+        path.unlink(missing_ok=True)
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
     """State of a network for ``save``: on the CPU, contiguous, whatever the device and the memory order."""
     return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+
+
+def read_checkpoint(path: str | Path) -> Any:  # noqa: ANN401 - whatever was saved
+    """What ``save`` wrote, on the CPU, after every byte was compared with its checksum.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or holds more than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        # torch writes a checksum (CRC-32) of every tensor into its archive, but does not compare it when reading.
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise ValueError(f"the checksum of {damaged} does not fit: the file is damaged")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path}: not a readable checkpoint of weights ({reason})") from error
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -37,14 +89,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or holds no state of a network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path}: not a readable checkpoint of weights ({reason})") from error
+    content = read_checkpoint(path)
     for key in ("model", "network", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -59,7 +104,15 @@ def load_exactly(network: nn.Module, path: str | Path) -> None:
     Raises:
         ValueError: names or shapes differ; says how many and which first.
     """
-    state = read_weights(path)
+    load_state(network, read_weights(path), path)
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Load weights that were read from ``path`` into a network that must fit them.
+
+    Raises:
+        ValueError: names or shapes differ; says how many and which first.
+    """
     own = network.state_dict()
     missing = sorted(own.keys() - state.keys())
     unexpected = sorted(state.keys() - own.keys())
@@ -70,3 +123,37 @@ def load_exactly(network: nn.Module, path: str | Path) -> None:
             f"{unexpected[:2]}, {len(shapes)} of another shape {shapes[:2]}. Was it trained with other settings?"
         )
     network.load_state_dict(state)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name itself on disk before the machine can lose power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_full(error: Exception, folder: Path, needed: int) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return shutil.disk_usage(folder).free < needed
+
+
+def _no_space(path: Path, needed: int) -> str:
+    free = shutil.disk_usage(path.parent).free
+    return (
+        f"No space left for {path}: the checkpoint needs {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are free. "
+        "What was saved before is intact"
+    )
+
+
+def _size(content: object) -> int:
+    """Bytes of all tensors, at any depth; what is beside them is small."""
+    if isinstance(content, Tensor):
+        return content.nbytes
+    if isinstance(content, Mapping):
+        return sum(_size(value) for value in content.values())
+    if isinstance(content, (list, tuple)):
+        return sum(_size(value) for value in content)
+    return 0

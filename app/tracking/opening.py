@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from app.tracking.errors import TrackingError, first_line
 from app.tracking.facts import facts
 from app.tracking.journal import replay
 from app.tracking.operations import Tags
-from app.tracking.process import identity, is_gone, sweep
+from app.tracking.process import identity, is_gone, is_here, sweep
 from app.tracking.store import Store, choose_store, local_store
 
 if TYPE_CHECKING:
@@ -23,13 +24,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wish:
-    """The run that is asked for; see `app.tracking.run.Run`."""
+    """The run that is asked for; see `app.tracking.run.Run`.
+
+    Attributes:
+        is_abandoned: the run to resume was the last to hold the lock of its folder, which was free.
+    """
 
     experiment: str
     name: str
     tracking_uri: str | None
     folder: Path
     resume: str | None
+    is_abandoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def _take_up(client: MlflowClient, store: Store, wish: Wish, tags: dict[str, str
         if is_outage(error, store):
             raise
         raise TrackingError(f"no run {wanted} to resume in {store.shown}: {first_line(error)}") from error
-    if run.info.status == "RUNNING" and "frugal.pid" in run.data.tags and not is_gone(run.data.tags):
+    if run.info.status == "RUNNING" and _is_at_work(run.data.tags, wish):
         raise TrackingError(
             f"run {wanted} is still at work as process {run.data.tags['frugal.pid']} on "
             f"{run.data.tags.get('frugal.host', 'another host')}: it cannot be resumed now"
@@ -113,9 +119,19 @@ def _take_up(client: MlflowClient, store: Store, wish: Wish, tags: dict[str, str
     journal = journal_of(wish.folder, wanted)
     if journal.exists():
         replay(journal, client, store)
+    if "error" in run.data.tags:
+        # It told how the part before ended.
+        client.delete_tag(wanted, "error")
     client.update_run(wanted, status="RUNNING")
     Tags(tags).write(client, wanted)
     return Opened(client, store, run.info.experiment_id, wanted, run.info.run_name, dict(run.data.params))
+
+
+def _is_at_work(tags: Mapping[str, str], wish: Wish) -> bool:
+    """Whether a run that says RUNNING may have a living process; of another host, its folder's lock tells."""
+    if "frugal.pid" not in tags or is_gone(tags):
+        return False
+    return is_here(tags) or not wish.is_abandoned
 
 
 def _sweep(client: MlflowClient) -> None:

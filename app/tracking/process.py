@@ -22,12 +22,17 @@ def identity() -> dict[str, str]:
     }
 
 
+def is_here(tags: Mapping[str, str]) -> bool:
+    """Whether the process that wrote these tags was one of this host's."""
+    return tags.get("frugal.host") == _host()
+
+
 def is_gone(tags: Mapping[str, str]) -> bool:
     """Whether the process that wrote these tags, as `identity` gave them, surely runs no more.
 
     False when it cannot be known: another host or container, or tags that are not ours.
     """
-    if tags.get("frugal.host") != _host() or not tags.get("frugal.pid", "").isdigit():
+    if not is_here(tags) or not tags.get("frugal.pid", "").isdigit():
         return False
     if tags.get("frugal.boot") != _boot():
         return True

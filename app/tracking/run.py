@@ -7,16 +7,18 @@ import logging
 import os
 import secrets
 import signal
-import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from app.tracking import termination
+from app.tracking.clients import is_outage
 from app.tracking.errors import TrackingError, first_line
+from app.tracking.folder import FolderLock, why_not_writable
 from app.tracking.journal import Journal
 from app.tracking.names import LONGEST_VALUE, clean, flatten, shorten
 from app.tracking.opening import Opened, Wish, journal_of, open_run
@@ -40,7 +42,8 @@ class Run:
 
     Leaving it sets the status: FINISHED, FAILED after an exception (its class and first line in the tag ``error``),
     KILLED after Ctrl-C or SIGTERM, which raises SystemExit(143) while the run is open. A run that ``kill -9`` left
-    RUNNING is set to KILLED when the next one opens on the same host.
+    RUNNING is set to KILLED when the next one opens on the same host. While it is open no other launch can open one
+    with the same output folder.
 
     Everything is written by a thread of its own; a store that fails costs no training time (see `Writer`). In a
     distributed run only rank 0 (environment variable RANK) writes: on the others every method does nothing.
@@ -68,6 +71,7 @@ class Run:
         self._wish = Wish(experiment, name, tracking_uri, Path(folder), resume)
         self._opened: Opened | None = None
         self._writer: Writer | None = None
+        self._lock: FolderLock | None = None
         self._termination = termination.Termination()
         self._owner = 0
         self._logged: dict[str, str] = {}
@@ -98,17 +102,20 @@ class Run:
         """Open the run.
 
         Raises:
-            TrackingError: the store cannot be used, the output folder cannot be written, or the run to resume is
-                unknown or still at work.
+            TrackingError: the store cannot be used, the output folder cannot be written or another launch works in it,
+                or the run to resume is unknown or still at work.
         """
         if self._writer is not None:
             raise TrackingError(f"run {self.name} is open already")
         if int(os.environ.get("RANK", "0")) != 0:
             return self
-        _require_writable(self._wish.folder)
-        # What this run leaves in the folder must not pass for that of an earlier one.
-        (self._wish.folder / RUN_FILE).unlink(missing_ok=True)
-        self._opened = open_run(self._wish)
+        folder = self._wish.folder
+        reason = why_not_writable(folder)
+        if reason is not None:
+            raise TrackingError(
+                f"cannot write to the output folder {folder}: {reason}. Give another with --output_dir."
+            )
+        self._opened = self._open_locked(FolderLock(folder))
         self._logged = dict(self._opened.parameters)
         self._writer = Writer(
             self._opened.client, self.id, Journal(journal_of(self._wish.folder, self.id), self._head())
@@ -116,6 +123,21 @@ class Run:
         self._owner = os.getpid()
         self._termination.install()
         return self
+
+    def _open_locked(self, lock: FolderLock) -> Opened:
+        """Open the run while holding the lock of its folder, which is given back where that fails."""
+        last = lock.take()
+        try:
+            # What this run leaves in the folder must not pass for that of an earlier one.
+            (self._wish.folder / RUN_FILE).unlink(missing_ok=True)
+            wish = replace(self._wish, is_abandoned=bool(last) and last == self._wish.resume)
+            opened = open_run(wish)
+            lock.sign(opened.id)
+        except BaseException:
+            lock.release()
+            raise
+        self._lock = lock
+        return opened
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -136,6 +158,8 @@ class Run:
             self._termination.restore()
         if status == "FINISHED":
             (self._wish.folder / RUN_FILE).write_text(json.dumps(self._head(), indent=2) + "\n", encoding="utf-8")
+        if self._lock is not None:
+            self._lock.release()
         if not is_all_written:
             path = writer.journal.path
             logger.warning(
@@ -185,6 +209,21 @@ class Run:
             return
         now = _now()
         self._writer.measure([(self._unique(key), float(value), now, step) for key, value in mapping.items()])
+
+    def steps(self, name: str) -> set[int]:
+        """Steps at which a metric stands in the store already; of a run that was not resumed, and on other ranks, none.
+
+        A part of it that was killed may have logged more than its last checkpoint knows of, or less.
+        """
+        if self._opened is None or not self._wish.resume or self._opened.id != self._wish.resume:
+            return set()
+        try:
+            return {metric.step for metric in self._opened.client.get_metric_history(self.id, clean(name))}
+        except Exception as error:
+            if not is_outage(error, self._opened.store):
+                raise
+            logger.warning("the tracking store does not say what run %s has logged: some may be doubled", self.name)
+            return set()
 
     def tags(self, mapping: Mapping[str, str]) -> None:
         """Set tags; a tag set again is replaced. Values are cut at 5,000 characters."""
@@ -254,18 +293,6 @@ class Run:
     def _log_placed(self, name: str) -> None:
         parent = PurePosixPath(name).parent
         self.artifact(self._wish.folder / name, "" if parent == PurePosixPath() else str(parent))
-
-
-def _require_writable(folder: Path) -> None:
-    """Make the output folder, and find out now, not after an epoch, that it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise TrackingError(
-            f"cannot write to the output folder {folder}: {error.strerror}. Give another with --output_dir."
-        ) from error
 
 
 def status_after(error: BaseException | None) -> str:
