@@ -24,7 +24,7 @@ from app.engines.processes import is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.results import LOGGED, Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
 from app.engines.resuming import Checkpoints, Part, require_same, trained_with
-from app.engines.running import require_used, running_config, settings, settings_of
+from app.engines.running import require_checked, running_config, settings, settings_of
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
 from app.networks.checkpoints import load_exactly
@@ -227,14 +227,14 @@ def begin(output_dir: str | Path, seed: int) -> None:
 
     Raises:
         PermissionError: ``output_dir`` cannot be written.
-        ValueError: a setting that nothing uses.
+        CheckError: the config cannot work; every problem is listed.
     """
     join()
     logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
     # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.
     logging.getLogger("ignite").setLevel(logging.WARNING)
     require_writable(Path(output_dir))
-    require_used(running_config())
+    require_checked()
     set_determinism(seed=seed)
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
+import logging
 import re
 from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.scripts import create_workflow
+from monai.utils import ensure_tuple
 
-# Ids that MONAI, the model zoo or a user call by name, and that no other part of a config need refer to.
-_ENTRIES = {"imports", "initialize", "training", "evaluating", "run", "finalize", "bundle_root", "dataset_dir"}
+from app.checking import Loaded, check, load, require_good
+from app.checking.structure import ENTRIES
+
+logger = logging.getLogger(__name__)
+
+# Arguments of MONAI's `run` and `create_workflow` that are no overrides.
+_OF_WORKFLOW = (
+    *("init_id", "run_id", "final_id", "meta_file", "logging_file", "tracking", "workflow_type", "properties_path"),
+    *("workflow_name", "config_file", "args_file"),
+)
 
 
 def running_parser() -> ConfigParser | None:
-    """The parser of the bundle workflow that (however deep) called this function; None outside of one.
+    """The parser of the bundle workflow that (however deep) called this function; None outside of one."""
+    workflow = _running_workflow()
+    return None if workflow is None else workflow.parser
+
+
+def _running_workflow() -> ConfigWorkflow | None:
+    """The workflow that (however deep) called this function.
 
     MONAI hands components of a config no reference to the config, so the call stack is asked.
     """
@@ -22,7 +38,7 @@ def running_parser() -> ConfigParser | None:
     while frame is not None:
         workflow = frame.f_locals.get("self")
         if isinstance(workflow, ConfigWorkflow):
-            return workflow.parser
+            return workflow
         frame = frame.f_back
     return None
 
@@ -33,24 +49,45 @@ def running_config() -> dict[str, Any]:
     return {} if parser is None else {key: value for key, value in parser.get().items() if key != "_meta_"}
 
 
-def require_used(config: dict[str, Any]) -> None:
-    """Raise where a top-level key is used by nothing: a misspelt override would otherwise change nothing, silently.
+def require_checked() -> None:
+    """Refuse what cannot work, all of it at once, as ``frugal check`` does; outside of a workflow nothing is checked.
 
     Raises:
-        ValueError: names the key and the nearest one that is used.
+        CheckError: lists every problem.
     """
-    text = str({key: value for key, value in config.items() if key != "_meta_"})
-    used = {name.split("#")[0].split("::")[0] for name in re.findall(r"@(\w[\w#:]*)", text)} | _ENTRIES
-    for key in config:
-        if key not in used and not key.startswith("_"):
-            near = difflib.get_close_matches(key, [name for name in config if name in used], n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown setting {key!r}: nothing in the config uses it.{hint}")
+    workflow = _running_workflow()
+    if workflow is None:
+        return
+    files, overrides = _given()
+    if files:
+        loaded = load(files, overrides)
+        # MONAI has merged and patched it: that is what runs.
+        loaded.config = {key: value for key, value in workflow.parser.get().items() if key != "_meta_"}
+    else:
+        loaded = Loaded(config=running_config())
+    # A file's own key is refused, so that only a person can have set it.
+    report = check(loaded, workflow.run_id, trust=loaded.config.get("trust") is True)
+    for warning in report.warnings:
+        logger.warning(str(warning))
+    require_good(report)
+
+
+def _given() -> tuple[list[str], dict[str, Any]]:
+    """Config files and overrides that the running workflow was made with; none where the stack does not tell."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is create_workflow.__code__:
+            files = frame.f_locals["config_file"]
+            given = dict(frame.f_locals["_args"])
+            overrides = {key: value for key, value in given.items() if key not in _OF_WORKFLOW}
+            return [str(file) for file in ensure_tuple(files)] if files else [], overrides
+        frame = frame.f_back
+    return [], {}
 
 
 def settings(config: dict[str, Any]) -> dict[str, Any]:
     """Top-level values that are plain settings (numbers, text, switches, lists of them), for the run's parameters."""
-    return {key: value for key, value in config.items() if _is_plain(value) and key not in _ENTRIES}
+    return {key: value for key, value in config.items() if _is_plain(value) and key not in ENTRIES}
 
 
 def settings_of(config: dict[str, Any], parts: tuple[str, ...] = ("network_def", "preprocessing")) -> dict[str, Any]:
