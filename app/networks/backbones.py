@@ -1,0 +1,209 @@
+"""Published image classifiers as feature extractors over one grey channel, frozen or fine-tuned, with a classifier."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models.mobilenetv3 import MobileNetV3
+from timm.models.vgg import VGG
+from torch import Tensor, nn
+
+from app.contract import Prediction
+from app.networks.checkpoints import read_weights
+
+ARCHITECTURES = {
+    "densenet121": "densenet121",
+    "inception_v3": "inception_v3",
+    "mobilenet": "mobilenetv1_100",
+    "resnet50": "resnet50",
+    "vgg19": "vgg19",
+    "xception": "legacy_xception",
+}
+"""The papers' names of networks, and timm's; any other name is one of timm's."""
+
+_PROBE = 96
+"""Side of the image that tells how many channels come out; every architecture of the papers takes it."""
+_PREFIX = "backbone.layers."
+# What these classes keep for their own classifiers, behind the features: up to 120 million numbers that nobody uses.
+_HEADS = {VGG: ("pre_logits", "head"), MobileNetV3: ("conv_head", "norm_head", "act2")}
+
+
+class Backbone(nn.Module):
+    """Everything of a published classifier before its pooling and its head.
+
+    A grey image in [0, 1] is standardised by the mean and deviation (over the colours) that the architecture's
+    published weights expect, which is close to what those saw of a grey picture in three equal colours.
+
+    Args:
+        architecture: a name of `ARCHITECTURES` or of timm's convolutional networks.
+        weights: a local file of weights for all of it: timm's or torchvision's names (``.safetensors`` or what
+            ``torch.save`` writes), or a checkpoint of a network with this backbone; None for a random start. Nothing
+            is ever downloaded.
+
+    Raises:
+        FileNotFoundError: there is no such file of weights.
+        ValueError: an unknown architecture, one whose features are no maps, or weights that do not fit all of it.
+    """
+
+    def __init__(self, architecture: str, weights: str | Path | None = None) -> None:
+        super().__init__()
+        self.layers = _made(architecture)
+        if weights is not None:
+            _load(self.layers, Path(weights), architecture)
+        published: Any = self.layers.default_cfg
+        self.mean = sum(published["mean"]) / len(published["mean"])
+        self.deviation = sum(published["std"]) / len(published["std"])
+        self.channels = _channels(self, architecture)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 1, H, W) in [0, 1] to features (B, F, h, w)."""
+        standardised = (image - self.mean) / self.deviation
+        features: Tensor = self.layers.forward_features(standardised)  # type: ignore[operator]  # timm's, a method
+        return features
+
+
+class BackboneClassifier(nn.Module):
+    """A backbone, average pooling and a classifier of one layer or more.
+
+    Source: Haghpanah, "Automatic Labeling of Chest Radiography Images", section IV: a one-layer classifier, a
+    three-layer one, and one with dropout 0.5, on frozen or fine-tuned features. The paper does not give the widths, and
+    takes its features as they are; we pool them by their average. The map is made by applying the classifier at each
+    place: with one layer the mean of the map is the score, so it is a class activation map (Zhou et al. 2016); with
+    more layers it is a generalisation of one whose mean is not the score.
+
+    Args:
+        findings: how many findings C.
+        architecture: see `Backbone`.
+        weights: see `Backbone`.
+        frozen: keep the backbone as it is, its batch statistics among it; the classifier alone learns.
+        hidden: widths of the layers between features and findings: () is a one-layer classifier, (512, 256) one of
+            three.
+        dropout: probability that a value is dropped before each layer after the first; before the only one of one.
+
+    Raises:
+        FileNotFoundError: there is no such file of weights.
+        ValueError: see `Backbone`; or a count, width or probability that is none.
+    """
+
+    def __init__(
+        self,
+        findings: int = 1,
+        architecture: str = "densenet121",
+        weights: str | Path | None = None,
+        frozen: bool = False,
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if min(findings, *hidden, 1) < 1 or not 0 <= dropout < 1:
+            raise ValueError(
+                f"findings ({findings}) and widths ({list(hidden)}) must be at least 1, dropout ({dropout}) in [0, 1)"
+            )
+        self.backbone = Backbone(architecture, weights)
+        self.channels = self.backbone.channels
+        self.frozen = frozen
+        self.backbone.requires_grad_(not frozen)
+        self.classifier = classifier(self.channels, hidden, findings, dropout)
+
+    def train(self, mode: bool = True) -> BackboneClassifier:
+        """As for any module, but a frozen backbone never leaves evaluation: its batch statistics stay, too."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, image: Tensor) -> Prediction:
+        """Scores and a map of an image, or of its features.
+
+        Args:
+            image: (B, 1, H, W) in [0, 1]; or features that `app.engines.frozen_features` kept of it, (B, F, h, w),
+                which the number of channels tells apart.
+
+        Returns:
+            score (B, C) and map (B, C, h, w), logits.
+        """
+        features = image if image.shape[1] == self.channels else self.backbone(image)
+        score = self.classifier(features.mean(dim=(2, 3)))
+        here = self.classifier(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return Prediction(score=score, map=here)
+
+
+def classifier(channels: int, hidden: Sequence[int], findings: int, dropout: float) -> nn.Sequential:
+    """Linear layers over the last axis with ReLU between them, and dropout before each but the first of several."""
+    layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout and not hidden else []
+    for width in hidden:
+        layers += [nn.Linear(channels, width), nn.ReLU()]
+        layers += [nn.Dropout(dropout)] if dropout else []
+        channels = width
+    return nn.Sequential(*layers, nn.Linear(channels, findings))
+
+
+def _made(architecture: str) -> nn.Module:
+    name = ARCHITECTURES.get(architecture, architecture)
+    # Names with a colon are addresses, which timm would ask the network for.
+    if ":" in name or not timm.is_model(name):
+        known = [*ARCHITECTURES, *timm.list_models()]
+        near = difflib.get_close_matches(architecture, known, n=3)
+        raise ValueError(
+            f"architecture {architecture!r}: must be one of {', '.join(ARCHITECTURES)}, or a network of timm"
+            + (f" (near: {', '.join(near)})" if near else "")
+        )
+    layers: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0, global_pool="")
+    for kind, heads in _HEADS.items():
+        if isinstance(layers, kind):
+            for head in heads:
+                setattr(layers, head, nn.Identity())
+    return layers
+
+
+def _channels(backbone: Backbone, architecture: str) -> int:
+    """How many channels the features have, seen on an empty image."""
+    with torch.no_grad():
+        features = backbone.eval()(torch.zeros(1, 1, _PROBE, _PROBE))
+    backbone.train()
+    if features.dim() != 4:
+        raise ValueError(
+            f"architecture {architecture!r}: its features have shape {tuple(features.shape)}; wanted is a "
+            "convolutional network, whose features are maps (B, F, h, w)"
+        )
+    return int(features.shape[1])
+
+
+def _load(layers: nn.Module, path: Path, architecture: str) -> None:
+    """Load weights that must cover all of the backbone; a first convolution over three colours is summed to grey."""
+    found = {name.removeprefix(_PREFIX): value for name, value in _read(path).items()}
+    own = layers.state_dict()
+    # Old files do not count batches.
+    missing = [name for name in own if name not in found and not name.endswith("num_batches_tracked")]
+    taken = {name: _grey(found[name], own[name]) for name in own if name in found}
+    other = [name for name, value in taken.items() if value.shape != own[name].shape]
+    if missing or other:
+        raise ValueError(
+            f"{path} does not fit the backbone {architecture!r}: {len(missing)} of {len(own)} names missing "
+            f"{missing[:2]}, {len(other)} of another shape {other[:2]}. Weights of all of it are wanted, or none."
+        )
+    layers.load_state_dict(own | taken)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        return read_weights(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a readable file of weights ({error})") from error
+
+
+def _grey(value: Tensor, own: Tensor) -> Tensor:
+    is_colour = value.dim() == 4 and own.dim() == 4 and (value.shape[1], own.shape[1]) == (3, 1)
+    return value.sum(dim=1, keepdim=True) if is_colour else value
