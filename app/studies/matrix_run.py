@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.data.cache.claims import Claims
 from app.studies.matrix import Cell, Matrix, config_of
 from app.tracking import TrackingError
 
@@ -139,6 +138,8 @@ def run_tasks(launcher: Launcher, tasks: Sequence[Task], keep: bool = False) -> 
     Raises:
         KeyboardInterrupt: and SystemExit (SIGTERM) end the study at once; what has run stays.
     """
+    from app.data.cache.claims import Claims
+
     started = time.time()
     claims = Claims(launcher.folder)
     try:
@@ -176,14 +177,22 @@ def _run(launcher: Launcher, task: Task) -> None:
             raise FileNotFoundError(f"{task.folder / RESULT}: the run id {launcher.matrix.run!r} left no result")
     except Exception as error:
         (task.folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
-        task.write("failed", time.monotonic() - begun, f"{type(error).__name__}: {error}")
-        logger.error(f"{task.cell.name}, {launcher.matrix.replicate_word} {task.replicate} failed: {error}")
+        cause = _first_cause(error)
+        task.write("failed", time.monotonic() - begun, cause)
+        logger.error(f"{task.cell.name}, {launcher.matrix.replicate_word} {task.replicate} failed: {cause}")
     else:
         task.write("finished", time.monotonic() - begun)
         _tag(launcher.matrix, task)
     finally:
         # Engines and their handlers refer to each other in circles: without this, every cell's memory would stay.
         gc.collect()
+
+
+def _first_cause(error: BaseException) -> str:
+    """What went wrong first: MONAI wraps it in the names of the expressions that were being evaluated."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _tag(matrix: Matrix, task: Task) -> None:

@@ -1,0 +1,141 @@
+"""Training sections of a study's cells: nested, exact in number, and nothing else changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.data.datalist import read_datalist, write_datalist
+from app.data.item import Box, Datalist, Item
+from app.findings import PRESENT, UNCERTAIN
+from app.studies.matrix import Folds, Matrix
+from app.studies.matrix_data import CellData, changed, first_images, with_uncertain, without_locations
+
+FINDINGS = ("Nodule", "Effusion")
+
+
+def item(number: int) -> Item:
+    """Two images a patient; every third shows a nodule in a box, every other an effusion without one."""
+    nodule, effusion = float(number % 3 == 0), float(number % 2 == 0)
+    boxes = (Box("Nodule", 1, 1, 4, 4),) if nodule else ()
+    return Item(f"{number:03}.png", f"p{number // 2}", (nodule, effusion), boxes=boxes, annotated=("Nodule",))
+
+
+@pytest.fixture
+def datalist() -> Datalist:
+    items = [item(number) for number in range(80)]
+    sections = {"training": items[:60], "validation": items[60:70], "test": items[70:]}
+    return Datalist("made", FINDINGS, sections)
+
+
+def images(datalist: Datalist) -> set[str]:
+    return {item.image for item in datalist.sections["training"]}
+
+
+def test_fewer_images_are_among_more_and_the_other_sections_stay(datalist):
+    sizes = [first_images(datalist, count, seed=1) for count in (7, 20, 60)]
+    assert [len(images(each)) for each in sizes] == [7, 20, 60]
+    assert images(sizes[0]) < images(sizes[1]) < images(sizes[2])
+    assert images(first_images(datalist, 20, seed=2)) != images(sizes[1])
+    for section in ("validation", "test"):
+        assert all(each.sections[section] == datalist.sections[section] for each in sizes)
+    # Whole patients: of seven images, one patient at most is cut.
+    patients = [item.patient for item in sizes[0].sections["training"]]
+    assert sum(patients.count(patient) == 1 for patient in set(patients)) == 1
+
+
+def test_locations_go_by_share_and_nested(datalist):
+    half, most = (without_locations(datalist, share, seed=0) for share in (0.5, 0.75))
+    bare = [{item.image for item in each.sections["training"] if not item.annotated} for each in (half, most)]
+    # All 60 are annotated ("nowhere" is an annotation too).
+    assert [len(each) for each in bare] == [30, 45]
+    assert bare[0] < bare[1]
+    assert [i.label for i in half.sections["training"]] == [i.label for i in datalist.sections["training"]]
+
+
+def test_uncertain_labels_have_the_asked_share_of_present_ones(datalist):
+    made = with_uncertain(datalist, 0.3, 0.5, seed=0)
+    before = {item.image: item for item in datalist.sections["training"]}
+    for place, finding in enumerate(FINDINGS):
+        unsure = [item for item in made.sections["training"] if item.label[place] == UNCERTAIN]
+        # By hand: 0.3 of 60 labels are 18, half of them present.
+        assert len(unsure) == 18
+        assert sum(before[item.image].label[place] == PRESENT for item in unsure) == 9
+        assert all(finding not in item.annotated for item in unsure)
+        assert all(box.finding != finding for item in unsure for box in item.boxes)
+
+
+def test_uncertain_labels_drawn_from_all_alike(datalist):
+    made = with_uncertain(datalist, 0.2, None, seed=0)
+    assert sum(item.label[0] == UNCERTAIN for item in made.sections["training"]) == 12
+
+
+def test_more_than_there_are_is_refused(datalist):
+    with pytest.raises(ValueError, match="54 labels 1 of Nodule asked, but there are 20"):
+        with_uncertain(datalist, 0.9, 1.0, seed=0)
+    with pytest.raises(ValueError, match="images: 61 asked; made has 1 to 60"):
+        first_images(datalist, 61, seed=0)
+    with pytest.raises(ValueError, match=r"unannotated: 1\.5 must be a share"):
+        without_locations(datalist, 1.5, seed=0)
+    with pytest.raises(ValueError, match="uncertain: must be"):
+        changed(datalist, {"uncertain": 0.5}, Path(), seed=0)
+
+
+def test_steps_are_taken_in_one_order_and_told(datalist):
+    steps = {"level": "image", "images": 30, "unannotated": 0.5}
+    made = changed(datalist, steps, Path(), seed=0)
+    assert len(made.sections["training"]) == 30
+    assert not any(item.boxes for item in made.sections["training"])
+    told = [step["to"] for step in made.provenance["degraded"]]
+    assert told[0] == "30 training images"
+    assert told[1] == "15 of 30 images without their location"
+    assert "image-level labels" in told[2]
+
+
+def test_a_mixture_counts_each_level(datalist):
+    made = changed(datalist, {"mix": {"box": 5, "image": 20}}, Path(), seed=0)
+    located = [bool(item.annotated) for item in made.sections["training"]]
+    assert (len(located), sum(located)) == (25, 5)
+
+
+def matrix(path: Path, folds: Folds | None = None, **base) -> Matrix:
+    return Matrix("s", ("c",), "training", {"datalist": str(path)} | base, {}, (), (0, 1), folds, (), ())
+
+
+def test_datalists_are_made_once_and_drawn_by_seed(datalist, tmp_path):
+    write_datalist(datalist, tmp_path / "base.json")
+    data = CellData(matrix(tmp_path / "base.json"), tmp_path / "study", tmp_path)
+    first, again, other = (data.datalist({"images": 10}, seed) for seed in (0, 0, 1))
+    assert first == again != other
+    made = read_datalist(first)
+    # Images are named from where the new datalist lies.
+    assert made.sections["training"][0].image.startswith("../../")
+    fixed = CellData(matrix(tmp_path / "base.json", seed=3), tmp_path / "study", tmp_path)
+    assert fixed.datalist({"images": 10}, 0) == fixed.datalist({"images": 10}, 1)
+
+
+def test_what_a_datalist_follows_from_changes_with_its_base(datalist, tmp_path):
+    write_datalist(datalist, tmp_path / "base.json")
+    before = CellData(matrix(tmp_path / "base.json"), tmp_path / "study", tmp_path).what({}, 0)
+    datalist.sections["training"].pop()
+    write_datalist(datalist, tmp_path / "base.json")
+    after = CellData(matrix(tmp_path / "base.json"), tmp_path / "study", tmp_path).what({}, 0)
+    assert json.dumps(before) != json.dumps(after)
+
+
+def test_folds_cover_all_and_have_a_validation_section(datalist, tmp_path):
+    write_datalist(datalist, tmp_path / "base.json")
+    asked = Folds(4, validation=0.2)
+    data = CellData(matrix(tmp_path / "base.json", asked), tmp_path / "study", tmp_path)
+    made = [read_datalist(data.datalist({}, fold)) for fold in range(4)]
+    tests = [{item.image for item in each.sections["test"]} for each in made]
+    assert len(set.union(*tests)) == sum(map(len, tests)) == 80
+    assert all(each.sections["validation"] for each in made)
+
+
+def test_findings_and_split_of_the_base(datalist, tmp_path):
+    write_datalist(datalist, tmp_path / "base.json")
+    asked = {"findings": ["Effusion"], "split": {"shares": [0.5, 0.25, 0.25], "seed": 1}}
+    made = read_datalist(CellData(matrix(tmp_path / "base.json", **asked), tmp_path / "s", tmp_path).datalist({}, 0))
+    assert made.findings == ("Effusion",)
+    assert [len(items) for items in made.sections.values()] == [40, 20, 20]
