@@ -33,18 +33,21 @@ def place(tmp_path: Path, template_database: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def start(place: Path) -> Callable[[str], subprocess.Popen]:
-    """Start a process in ``place`` whose body runs within ``with Run("study", folder=Path("out")) as run``."""
+def start(place: Path) -> Callable[..., subprocess.Popen]:
+    """Start a process in ``place`` whose body runs within ``with Run("study", folder=Path("out")) as run``.
+
+    Two at once need folders of their own.
+    """
     started = []
 
-    def start_process(body: str) -> subprocess.Popen:
+    def start_process(body: str, folder: str = "out") -> subprocess.Popen:
         lines = [
             "import os, signal, subprocess, sys, time",
             "from pathlib import Path",
             "from app.tracking import Run",
             # A shell that runs the tests in the background makes its children ignore Ctrl-C.
             "signal.signal(signal.SIGINT, signal.default_int_handler)",
-            "with Run('study', folder=Path('out')) as run:",
+            f"with Run('study', folder=Path({folder!r})) as run:",
             "    print(run.id, flush=True)",
             *(f"    {line}" for line in body.splitlines()),
         ]

@@ -259,7 +259,7 @@ def test_kill_9_is_found_by_the_next_run(place, start, client, caplog):
 
 def test_two_processes_on_a_fresh_database(place, start):
     (place / "mlflow.db").unlink()
-    processes = [start(f"run.metrics({{'loss': {number}.0}}, 0)") for number in (1, 2)]
+    processes = [start(f"run.metrics({{'loss': {number}.0}}, 0)", f"out-{number}") for number in (1, 2)]
     ends = [end(process) for process in processes]
     assert [code for _, _, code in ends] == [0, 0], ends
     assert [said for _, said, _ in ends] == ["", ""]
@@ -292,6 +292,52 @@ def test_resume_refuses_a_run_at_work_or_unknown(place):
         Run("study", folder=place / "out", resume=run.id).__enter__()
     with pytest.raises(TrackingError, match=r"no run 0000.* to resume in sqlite"):
         Run("study", folder=place / "out", resume="0" * 32).__enter__()
+
+
+def test_the_steps_of_a_resumed_run_are_known(place):
+    with Run("study", folder=place / "out") as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.metrics({"loss": 0.5}, 3)
+        assert run.steps("loss") == set()  # of a new run there is nothing to ask for
+    with Run("study", folder=place / "out", resume=run.id) as resumed:
+        assert resumed.steps("loss") == {1, 3}
+        assert resumed.steps("auc") == set()
+
+
+def test_a_resumed_run_forgets_how_its_part_before_ended(place, client):
+    with pytest.raises(ValueError, match="broken"), Run("study", folder=place / "out") as run:
+        raise ValueError("broken")
+    assert client.get_run(run.id).data.tags["error"] == "ValueError: broken"
+    with Run("study", folder=place / "out", resume=run.id):
+        assert "error" not in client.get_run(run.id).data.tags
+    assert client.get_run(run.id).info.status == "FINISHED"
+
+
+def test_a_folder_is_one_launch_at_a_time(place, client, start):
+    process = start("time.sleep(60)")
+    run_id = process.stdout.readline().strip()
+    message = rf"another launch works in .*out: process {process.pid} on .*, run {run_id}\. .*--output_dir DIR"
+    with pytest.raises(TrackingError, match=message):
+        Run("study", folder=place / "out").__enter__()
+    process.kill()
+    process.wait()
+    with Run("study", folder=place / "out") as run:
+        assert client.get_run(run.id).info.status == "RUNNING"
+
+
+@pytest.mark.parametrize("is_held_by_it", [True, False])
+def test_a_run_of_another_host_is_taken_up_once_its_folder_is_free(place, client, is_held_by_it):
+    # As a container that was killed leaves it: RUNNING, by a process that cannot be looked for from here.
+    with Run("study", folder=place / ("out" if is_held_by_it else "elsewhere")) as run:
+        pass
+    client.update_run(run.id, status="RUNNING")
+    client.set_tag(run.id, "frugal.host", "another")
+    if is_held_by_it:
+        with Run("study", folder=place / "out", resume=run.id) as resumed:
+            assert resumed.id == run.id
+    else:
+        with pytest.raises(TrackingError, match=r"is still at work as process .* on another"):
+            Run("study", folder=place / "out", resume=run.id).__enter__()
 
 
 def test_deleted_experiment(place, client):
