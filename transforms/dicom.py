@@ -131,7 +131,9 @@ def _check_is_radiograph(dataset: Dataset, is_truncated: bool) -> None:
     if not any(keyword in dataset for keyword in ("Rows", "PixelData", "Modality")):
         raise RadiographError("is not a DICOM image, or is truncated: no Rows, Modality or PixelData in it")
     problems = _kind_problems(dataset)
-    if "PixelData" not in dataset:
+    # Asked for first of all: pydicom looks at an element's bytes only then.
+    has_pixels = bool(element(dataset, "PixelData"))
+    if not has_pixels:
         problems.append(
             "is truncated: it ends before its pixel data do; copy it again from its source"
             if is_truncated
@@ -140,9 +142,9 @@ def _check_is_radiograph(dataset: Dataset, is_truncated: bool) -> None:
     problems += [
         f"lacks {keyword}"
         for keyword in ("Rows", "Columns", "BitsAllocated", "PixelRepresentation")
-        if "PixelData" in dataset and not numbers(dataset, keyword)
+        if has_pixels and not numbers(dataset, keyword)
     ]
-    if "PixelData" in dataset:
+    if has_pixels:
         problems += syntax_problems(dataset)
     if problems:
         raise RadiographError("; ".join(problems))

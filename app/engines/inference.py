@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID
 from app.networks.checkpoints import load_exactly
 from transforms import read_radiograph, restore_map
+from transforms.errors import RadiographError
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +67,12 @@ class Inference:
         self.output_dir = Path(output_dir)
         self.threshold = threshold
         self._thresholds: tuple[float, ...] = ()
+        self._without_picture: list[str] = []
 
     def run(self, checkpoint: str | Path) -> None:
         """Load the weights and score every radiograph; files that could not be read are listed in ``excluded.csv``.
+
+        A file that has changed or vanished since it was prepared is scored as it was then, and has no picture.
 
         Raises:
             ValueError: none could be read, or the weights do not fit the network.
@@ -96,6 +100,11 @@ class Inference:
             with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
                 self.evaluator.run()
         logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
+        if self._without_picture:
+            logger.warning(
+                f"{len(self._without_picture)} scored radiographs have no picture, since their files are not what they "
+                f"were when they were prepared: {'; '.join(self._without_picture)}"
+            )
         if dataset.lungs_not_found:
             logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
         logger.info(f"Results are in {self.output_dir}.")
@@ -108,16 +117,33 @@ class Inference:
             sample = self.evaluator.dataset.samples[index]
             for finding, score in zip(self.findings, scores[row], strict=True):
                 writer.writerow([sample["name"], finding, f"{score:.7g}"])
-            region = engine.state.batch["region"][row].numpy()
-            image, _ = read_radiograph(sample["image"])
-            here = restore_map(maps[row], region, image.shape).numpy()
+            batch = engine.state.batch
             captions = [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)]
-            picture = overlay(image, here, captions, self._thresholds)
-            # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
-            path = self.output_dir / "overlays" / f"{sample['name']}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not cv2.imwrite(str(path), picture):
-                raise OSError(f"{path}: the picture could not be written")
+            self._draw(sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions)
+
+    def _draw(
+        self,
+        sample: Mapping[str, Any],
+        maps: np.ndarray,
+        region: np.ndarray,
+        original_size: tuple[int, ...],
+        captions: Sequence[str],
+    ) -> None:
+        """Write one overlay picture, on the file's own pixels."""
+        try:
+            image, _ = read_radiograph(sample["image"])
+        except RadiographError as error:
+            self._without_picture.append(str(error))
+            return
+        if image.shape != original_size:
+            self._without_picture.append(f"{sample['image']}: is another image now, of {image.shape} rows and columns")
+            return
+        picture = overlay(image, restore_map(maps, region, image.shape).numpy(), captions, self._thresholds)
+        # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
+        path = self.output_dir / "overlays" / f"{sample['name']}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), picture):
+            raise OSError(f"{path}: the picture could not be written")
 
 
 def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresholds: Sequence[float]) -> np.ndarray:

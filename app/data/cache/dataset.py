@@ -1,4 +1,4 @@
-"""Radiographs that were prepared once and are read back from memory-mapped integers."""
+"""Radiographs that were prepared once and are read back as small integers."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         workers: processes to prepare with; None for one a core, 0 for this one alone (which a transform on a GPU
             needs).
         progress: whether to show a progress bar with an estimate.
-        on_error: "raise" or "exclude": what to do about files that cannot be prepared.
-        bits: 8 or 16 a pixel.
+        on_error: what to do about files that cannot be prepared: "stop" before anything else is done, or "exclude"
+            them, which is logged. A sampler then needs `labels`, and not those of the datalist.
         content: whether files are known by their content, not by absolute path, size and time of change; slower to
             start, but data may be moved.
 
@@ -54,7 +54,6 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         samples: those that were prepared, in the order given.
         excluded: (name, error) of each that could not be.
         shape: (H, W).
-        levels: the pixel value that stands for 1.0.
         rebuilt: names of those that were found damaged by this process and made again.
 
     Raises:
@@ -70,15 +69,13 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         folder: str | Path,
         workers: int | None = None,
         progress: bool = True,
-        on_error: str = "raise",
-        bits: int = 8,
+        on_error: str = "stop",
         content: bool = False,
     ) -> None:
-        if on_error not in ("raise", "exclude"):
-            raise ValueError(f"on_error is {on_error!r}, but must be 'raise' or 'exclude'")
-        self.recipe = Recipe(transform, bits, content)
+        if on_error not in ("stop", "exclude"):
+            raise ValueError(f"on_error is {on_error!r}, but must be 'stop' or 'exclude'")
+        self.recipe = Recipe(transform, content)
         self.folder = Path(folder).absolute() / digest(self.recipe.description)
-        self.levels = 2**bits - 1
         self.rebuilt: list[str] = []
         self._writer: tuple[int, ShardWriter] | None = None
         index = Index(self.folder)
@@ -87,8 +84,11 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         preparation.run(default_workers() if workers is None else workers, progress)
         failed = preparation.failed
         self.excluded = [(_name(samples[at]), failed[at]) for at in sorted(failed)]
-        if self.excluded and on_error == "raise":
-            raise PreparationError(_report(self.excluded, len(samples)))
+        if self.excluded:
+            report = _report(self.excluded, len(samples))
+            if on_error == "stop":
+                raise PreparationError(f"{report}\non_error: exclude goes on without them")
+            logger.warning("%s\nThey are left out.", report)
         kept = [at for at in range(len(samples)) if at not in failed]
         self.samples = [samples[at] for at in kept]
         self._image_keys = [preparation.image_keys[at] for at in kept]
@@ -114,6 +114,11 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         self._lungs_found = torch.from_numpy(records["lungs_found"] != 0)
 
     @property
+    def labels(self) -> np.ndarray:
+        """(N, C) float32, as they are read: what a sampler balances."""
+        return self._label.numpy()
+
+    @property
     def lungs_not_found(self) -> list[str]:
         """Names of the samples that were kept whole for want of lungs."""
         return [_name(self.samples[at]) for at in np.flatnonzero(~self._lungs_found.numpy())]
@@ -125,7 +130,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         """Read one sample.
 
         Returns:
-            ``image`` (1, H, W) uint8 (uint16 with 16 bits), ``mask`` (C, H, W) uint8, ``label`` (C,) float32,
+            ``image`` (1, H, W) uint8, ``mask`` (C, H, W) uint8, ``label`` (C,) float32,
             ``annotated`` (C,) bool, ``region`` (4,) float32, ``original_size`` (2,) int64, ``lungs_found`` bool,
             ``index`` int.
         """
@@ -185,19 +190,21 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         return self.rebuilt[before:]
 
     def _images_of(self, places: Sequence[int]) -> Tensor:
-        size = self.shape[0] * self.shape[1] * (1 if self.levels == 255 else 2)
+        size = self.shape[0] * self.shape[1]
         room = _room((len(places) * size,))
         written = memoryview(room.numpy())  # type: ignore[arg-type]  # arrays are buffers; cheaper than slices of tensors
+        self._images.look(places)
         for place, at in enumerate(places):
+            one = written[place * size : (place + 1) * size]
             try:
-                data = self._images.read(at)
+                self._images.read_into(at, one)
             except DamagedError as error:
-                data = self._again(at, self._images, at, error)
-            written[place * size : (place + 1) * size] = data
-        return room.view(torch.uint8 if self.levels == 255 else torch.uint16).view(len(places), 1, *self.shape)
+                one[:] = self._again(at, self._images, at, error)
+        return room.view(len(places), 1, *self.shape)
 
     def _planes_of(self, places: Sequence[int]) -> tuple[Tensor, Tensor]:
         planes, plane_at = [], []
+        self._drawn.look(self._drawn_at[at] for at in places if self._drawn_at[at] >= 0)
         for place, at in enumerate(places):
             drawn = self._drawn_of(at)
             if drawn is not None:

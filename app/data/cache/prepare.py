@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from app.data.cache.claims import Claims
+from app.data.cache.contained import made_by_workers, made_here
 from app.data.cache.space import FULL, check_space, full_disk
 from app.data.cache.store import RECORD, Entry, Index, ShardWriter
 
@@ -91,22 +87,28 @@ def _one_pass(
     task: Task, pending: Sequence[int], index: Index, claims: Claims, writer: ShardWriter, workers: int
 ) -> Iterator[int]:
     """Prepare what no other process has taken on; never wait for one, since it may wait for what we hold."""
-    results = _results(task, _ours(task, pending, index, claims), workers if len(pending) > 1 else 0)
+    ours = _ours(task, pending, index, claims)
+    results = made_by_workers(task.make, ours, workers) if workers else made_here(task.make, ours)
     each = 0
-    for number, (at, result) in enumerate(results):
-        if isinstance(result, str):
-            task.failed[at] = result
-        else:
-            if not each:
-                each = sum(entry.data.nbytes + RECORD.itemsize for entry in result)
-                check_space(index.folder, each, len(pending) - number)
-            try:
-                for entry in result:
-                    writer.append(entry)
-            except OSError as error:
-                raise full_disk(index.folder, each, len(pending) - number) if error.errno in FULL else error from error
-        claims.give_back(task.keys[at][-1])
-        yield at
+    with contextlib.closing(results):  # ends the processes now, not when this is collected
+        for number, (at, result) in enumerate(results):
+            if isinstance(result, str):
+                task.failed[at] = result
+            else:
+                if not each:
+                    each = sum(entry.data.nbytes + RECORD.itemsize for entry in result)
+                    check_space(index.folder, each, len(pending) - number)
+                _keep(result, writer, each, len(pending) - number)
+            claims.give_back(task.keys[at][-1])
+            yield at
+
+
+def _keep(entries: Sequence[Entry], writer: ShardWriter, each: int, left: int) -> None:
+    try:
+        for entry in entries:
+            writer.append(entry)
+    except OSError as error:
+        raise full_disk(writer.folder, each, left) if error.errno in FULL else error from error
 
 
 def _ours(task: Task, pending: Sequence[int], index: Index, claims: Claims) -> Iterator[int]:
@@ -117,48 +119,6 @@ def _ours(task: Task, pending: Sequence[int], index: Index, claims: Claims) -> I
                 yield at
             else:
                 claims.give_back(task.keys[at][-1])
-
-
-class _Work(Dataset[tuple[int, list[Entry] | str]]):
-    """Makes entries, in the processes that a loader starts."""
-
-    def __init__(self, make: Callable[[int], list[Entry]]) -> None:
-        self.make = make
-
-    def __getitem__(self, at: int) -> tuple[int, list[Entry] | str]:
-        try:
-            return at, self.make(at)
-        except Exception as error:  # whatever a reader or transform makes of a bad file is reported with its name
-            return at, f"{type(error).__name__}: {error}"
-
-
-def _results(task: Task, ours: Iterator[int], workers: int) -> Iterator[tuple[int, list[Entry] | str]]:
-    # Processes and not threads: they scale with MONAI's Python, share no object that is not safe for threads, and the
-    # loader ends them when this process dies. Forked, since transforms need not be picklable then.
-    forks = workers > 0 and "fork" in multiprocessing.get_all_start_methods() and sys.platform == "linux"
-    loader: DataLoader[Any] = DataLoader(
-        _Work(task.make),
-        batch_size=None,
-        sampler=ours,
-        num_workers=workers,
-        collate_fn=_unchanged,
-        worker_init_fn=_one_thread if workers else None,
-        multiprocessing_context="fork" if forks else None,
-        generator=torch.Generator(),  # or the loader draws its seed from the global one
-        in_order=False,  # or one slow file holds up all others
-    )
-    yield from loader
-
-
-def _unchanged(result: Any) -> Any:  # noqa: ANN401
-    return result
-
-
-def _one_thread(_worker: int) -> None:
-    """Keep OpenCV from starting threads in a worker process; the loader does the same for torch."""
-    opencv = sys.modules.get("cv2")
-    if opencv is not None:
-        opencv.setNumThreads(0)
 
 
 def default_workers() -> int:

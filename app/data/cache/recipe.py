@@ -37,20 +37,16 @@ class Recipe:
 
     Args:
         transform: from a sample to one with ``image`` (1, H, W) in [0, 1].
-        bits: 8 or 16 a pixel.
         content: whether a file is known by its content, and not by its absolute path, size and time of change.
     """
 
-    def __init__(self, transform: Transform, bits: int, content: bool) -> None:
-        if bits not in (8, 16):
-            raise ValueError(f"bits is {bits!r}, but must be 8 or 16")
-        self.bits = bits
+    def __init__(self, transform: Transform, content: bool) -> None:
         self.content = content
         head, self.draw = taken_apart(transform)
         self.head: Sequence[Transform] = [transform] if head is None else head
         self.draw_identity = None if self.draw is None else digest(identity(self.draw))
         kind = "content" if content else "path"
-        self.description = {"format": FORMAT, "bits": bits, "files": kind, "transforms": identity(self.head)}
+        self.description = {"format": FORMAT, "files": kind, "transforms": identity(self.head)}
 
     def image_key(self, sample: Mapping[str, Any]) -> bytes:
         """16 bytes that change with all that the image depends on.
@@ -86,7 +82,7 @@ class Recipe:
         result: Mapping[str, Any] = shown(sample) if self.draw is None else without_annotations(sample)
         for transform in self.head:
             result = transform(dict(result))
-        image = _image_entry(key, result, self.bits)
+        image = _image_entry(key, result)
         if self.image_key(sample) != key:
             raise ValueError(f"{sample['image']}: the file changed while it was read")
         if self.draw is not None:
@@ -165,20 +161,19 @@ def is_annotated(sample: Mapping[str, Any]) -> bool:
     return (mask is not None and len(mask) > 0) or (boxes is not None and len(boxes) > 0)
 
 
-def _image_entry(key: bytes, result: Mapping[str, Any], bits: int) -> Entry:
+def _image_entry(key: bytes, result: Mapping[str, Any]) -> Entry:
     image = _numpy(result["image"])
     if image.ndim != 3 or image.shape[0] != 1 or image.size == 0:
         raise ValueError(f"transforms made an image of shape {image.shape}, but (1, height, width) is needed")
     low, high = float(image.min()), float(image.max())
     if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):  # so written that NaN fails too
         raise ValueError(f"transforms made an image with values from {low:g} to {high:g}, but 0 to 1 is needed")
-    kind = np.uint8 if bits == 8 else np.uint16
     height, width = image.shape[1:]
     original = _numpy(result.get("original_size", (height, width)))
     region = _numpy(result.get("region", (0, 0, original[1], original[0])))
     return Entry(
         key=key,
-        data=np.rint(np.clip(image[0], 0, 1) * (2**bits - 1)).astype(kind),
+        data=np.rint(np.clip(image[0], 0, 1) * 255).astype(np.uint8),
         shape=(height, width),
         original_size=(int(original[0]), int(original[1])),
         region=(float(region[0]), float(region[1]), float(region[2]), float(region[3])),

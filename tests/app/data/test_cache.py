@@ -154,17 +154,12 @@ def _change_parameter(samples, settings):
     settings["factor"] = 0.5
 
 
-def _change_bits(samples, settings):
-    settings["bits"] = 16
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (_change_file, ["5.npy"]),
         (_change_annotation, ["5.npy"]),
         (_change_parameter, sorted(f"{number}.npy" for number in range(12))),
-        (_change_bits, sorted(f"{number}.npy" for number in range(12))),
     ],
 )
 def test_never_stale(samples, log, tmp_path, change, expected):
@@ -175,8 +170,7 @@ def test_never_stale(samples, log, tmp_path, change, expected):
     dataset = prepared(samples, log, tmp_path, **settings)
     assert reads(log) == expected
     fresh = Scale(settings.get("factor", 1.0), log)(samples[5])
-    levels = 2 ** settings.get("bits", 8) - 1
-    np.testing.assert_array_equal(dataset[5]["image"].numpy(), np.rint(fresh["image"].numpy() * levels))
+    np.testing.assert_array_equal(dataset[5]["image"].numpy(), np.rint(fresh["image"].numpy() * 255))
     np.testing.assert_array_equal(dataset[5]["mask"], fresh["mask"])
 
 
@@ -191,13 +185,6 @@ def test_known_by_content_data_may_be_moved(samples, log, tmp_path):
     np.save(samples[5]["image"], (expected_pixels(99) / 255).astype(np.float32))
     prepared(samples, log, tmp_path, content=True)
     assert reads(log) == ["5.npy"]
-
-
-def test_sixteen_bits(samples, log, tmp_path):
-    np.save(samples[0]["image"], np.full((SIDE, SIDE), 12345 / 65535, np.float32))
-    image = prepared(samples, log, tmp_path, bits=16)[0]["image"]
-    assert image.dtype == torch.uint16
-    assert (image.to(torch.int64) == 12345).all()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
