@@ -74,15 +74,18 @@ class AugmentBatch(nn.Module):
         # A float image is cloned, so that no step in place reaches the caller's batch.
         grey = image.float().div_(255.0) if image.dtype == torch.uint8 else image.to(torch.float32, copy=True)
         draws = torch.rand(len(image), _DRAWS, generator=generator)
-        grey = self._varied(grey, draws[:, 6:].to(image.device))
+        grey = self._varied(grey, _sent(draws[:, 6:], image.device))
         if self.shift == self.scale == self.rotate == self.shear == 0:
-            mirrored = (draws[:, 0] < self.flip).to(image.device)[:, None, None, None]
+            mirrored = _sent(draws[:, 0] < self.flip, image.device)[:, None, None, None]
             mask = mask.float()
             return torch.where(mirrored, grey.flip(-1), grey), torch.where(mirrored, mask.flip(-1), mask)
-        theta = self._theta(draws[:, :6].double(), (image.shape[-2], image.shape[-1])).to(image.device, torch.float32)
-        grid = functional.affine_grid(theta, [*grey.shape], align_corners=False)
-        grey = functional.grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return grey.clamp_(0.0, 1.0), _warped_masks(mask, grid)
+        theta = self._theta(draws[:, :6].double(), (image.shape[-2], image.shape[-1]))
+        grid = functional.affine_grid(_sent(theta.float(), image.device), [*grey.shape], align_corners=False)
+        if image.device.type == "cpu":
+            return _warped(grey, grid).clamp_(0.0, 1.0), _warped_masks(mask, grid)
+        # Asking a GPU which masks are empty would make it wait; warping them with the image takes it no longer.
+        both = _warped(torch.cat([grey, mask.float()], dim=1), grid)
+        return both[:, :1].clamp_(0.0, 1.0), (both[:, 1:] >= 0.5).float()
 
     def _theta(self, draws: Tensor, shape: tuple[int, int]) -> Tensor:
         """Affine maps from the result to the source in ``affine_grid``'s coordinates, (B, 2, 3), from (B, 6) draws.
@@ -116,14 +119,23 @@ class AugmentBatch(nn.Module):
         return ((grey - mean) * (1 + self.contrast * contrast) + mean + self.brightness * brightness).clamp_(0.0, 1.0)
 
 
+def _sent(values: Tensor, device: torch.device) -> Tensor:
+    """A few numbers on the device, which is not waited for."""
+    return values.to(device, non_blocking=True)
+
+
+def _warped(planes: Tensor, grid: Tensor) -> Tensor:
+    """Resample (B, K, H, W) linearly, 0 beyond the image."""
+    return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
 def _warped_masks(mask: Tensor, grid: Tensor) -> Tensor:
     """Resample the masks that hold anything; most findings of most images do not."""
-    result = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device)
-    filled = mask.flatten(2).any(dim=2).cpu()
+    result = torch.zeros(mask.shape, dtype=torch.float32)
+    filled = mask.flatten(2).any(dim=2)
     for sample in filled.any(dim=1).nonzero()[:, 0].tolist():
-        channels = filled[sample].nonzero()[:, 0].to(mask.device)
-        drawn = mask[sample, channels].float()[None]
-        warped = functional.grid_sample(drawn, grid[sample : sample + 1], mode="bilinear", align_corners=False)
+        channels = filled[sample].nonzero()[:, 0]
+        warped = _warped(mask[sample, channels].float()[None], grid[sample : sample + 1])
         result[sample, channels] = (warped[0] >= 0.5).float()
     return result
 

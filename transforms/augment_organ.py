@@ -93,13 +93,13 @@ class _Draw:
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         values = torch.rand(self.batch, *(shape or (1, 1, 1)), generator=self.generator)
-        return (low + (high - low) * values).to(self.device)
+        return (low + (high - low) * values).to(self.device, non_blocking=True)
 
     def chance(self, probability: float) -> Tensor:
         return self.uniform(0, 1) < probability
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self.batch, *shape, generator=self.generator).to(self.device)
+        return torch.randn(self.batch, *shape, generator=self.generator).to(self.device, non_blocking=True)
 
 
 def sampling_grid(draw: _Draw, height: int, width: int, strength: float) -> Tensor:

@@ -3,9 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from torch.utils.data import Sampler
+
+
+class EpochSampler(Protocol):
+    """An order of items that follows from a seed and the epoch alone, so that any epoch can be made again."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the order that of ``epoch``."""
+
+    def __len__(self) -> int:
+        """Items an epoch visits."""
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices."""
+
+
+class ShuffledSampler(Sampler[int]):
+    """Every item once, in an order of its own in each epoch.
+
+    Args:
+        count: of items.
+        seed: with the epoch it decides the order.
+    """
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        self.count = count
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the order that of ``epoch``."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Items an epoch visits: all."""
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices in random order."""
+        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.count).tolist())
 
 
 class BalancedSampler(Sampler[int]):

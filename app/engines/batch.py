@@ -9,16 +9,19 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from app.contract import Target
+from app.data.cache import spread_planes
+from app.engines.processes import rank
 
 Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 class PrepareBatch:
-    """Move a batch to the device, make floats of its integers there, and augment image and mask together.
+    """Move a batch to the device as small integers, make floats of them there, and augment image and mask together.
 
     Args:
         augment: (image, mask, generator) to (image, mask); None where nothing is to be changed, as in evaluation.
-        seed: with the iteration's number it seeds the augmentation, so that any batch can be made again.
+        seed: with the iteration's number and the process's it seeds the augmentation, so that any batch can be made
+            again.
     """
 
     def __init__(self, augment: Augment | None = None, seed: int = 0) -> None:
@@ -31,19 +34,37 @@ class PrepareBatch:
         engine.add_event_handler(Events.ITERATION_STARTED, self._reseed)
 
     def _reseed(self, engine: Engine) -> None:
-        # Large primes keep (seed, iteration) pairs apart without a hash.
-        self.generator.manual_seed((self.seed * 1_000_003 + engine.state.iteration * 7_919) % 2**63)
+        # Large primes keep (seed, iteration, process) apart without a hash.
+        number = self.seed * 1_000_003 + engine.state.iteration * 7_919 + rank() * 15_485_863
+        self.generator.manual_seed(number % 2**63)
 
     def __call__(
         self, batch: dict[str, Tensor], device: torch.device, non_blocking: bool = False
     ) -> tuple[Tensor, Target]:
-        """Image (B, 1, H, W) float in [0, 1] and the Target; see ``PreparedDataset`` for what a batch holds."""
-        image = batch["image"].to(device, non_blocking=non_blocking)
-        mask = batch["mask"].to(device, non_blocking=non_blocking)
+        """Image (B, 1, H, W) float in [0, 1] and the Target.
+
+        Args:
+            batch: ``image``, ``label``, ``annotated`` and either ``mask`` or ``planes`` with ``plane_at``; see
+                ``PreparedDataset``.
+            device: to compute on.
+            non_blocking: copies to a GPU never wait for it, whatever is said here.
+        """
+        # Nothing is written to what is copied from, and the GPU works in order: there is nothing to wait for.
+        on_device = {
+            name: batch[name].to(device, non_blocking=non_blocking or device.type == "cuda")
+            for name in ("image", "mask", "planes", "plane_at", "label", "annotated")
+            if name in batch
+        }
+        image, label = on_device["image"], on_device["label"]
+        if "mask" in on_device:
+            mask = on_device["mask"]
+        else:
+            shape = (len(image), label.shape[1], image.shape[2], image.shape[3])
+            mask = spread_planes(on_device["planes"], on_device["plane_at"], shape)
+        if image.dtype == torch.uint16:
+            image = image.float().div_(65535)
         if self.augment is not None:
             image, mask = self.augment(image, mask, self.generator)
         if image.dtype == torch.uint8:
-            image = image.float() / 255
-        label = batch["label"].to(device, non_blocking=non_blocking)
-        annotated = batch["annotated"].to(device, non_blocking=non_blocking)
-        return image, Target(label=label, mask=mask.float(), annotated=annotated)
+            image = image.float().div_(255)
+        return image, Target(label=label, mask=mask.float(), annotated=on_device["annotated"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import AbstractContextManager
 
 import torch
@@ -9,9 +11,9 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from app.contract import Prediction
-from app.engines.processes import local_device
+from app.engines.processes import bare, local_device
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def default_device() -> torch.device:
@@ -23,17 +25,18 @@ def computing_type(precision: str, device: torch.device) -> torch.dtype:
     """The type that networks compute with; weights, losses and metrics stay float32.
 
     Args:
-        precision: "auto" takes bfloat16 where the device computes it natively, else float32.
+        precision: "auto", "float32", "bfloat16" or "float16". "auto" takes bfloat16 where the device computes it
+            natively, else float32.
         device: where the network is.
 
     Raises:
         ValueError: an unknown precision.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     if precision == "auto":
         return torch.bfloat16 if _native_bfloat16(device) else torch.float32
-    return torch.float32 if precision == "float32" else torch.bfloat16
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is one of auto, {', '.join(PRECISIONS)}, not {precision!r}")
+    return PRECISIONS[precision]
 
 
 def _native_bfloat16(device: torch.device) -> bool:
@@ -47,20 +50,57 @@ class MixedPrecisionInferer(Inferer):
     """Call the network under autocast, with its input in channels-last order (three times as fast on CPUs).
 
     Args:
-        precision: "auto", "float32" or "bfloat16".
+        precision: "auto", "float32", "bfloat16" or "float16"; training with the last wants a `TrainingStep`, which
+            scales the loss.
         device: where the network is.
+        compile: whether to translate the network with ``torch.compile`` when it is first called; names of weights
+            remain. Takes a minute or more then, and again where a batch of another size comes.
+
+    Raises:
+        ValueError: an unknown precision.
+        RuntimeError: no compiler for ``compile``.
     """
 
-    def __init__(self, precision: str = "auto", device: torch.device | None = None) -> None:
+    def __init__(self, precision: str = "auto", device: torch.device | None = None, compile: bool = False) -> None:
         super().__init__()
         self.device = default_device() if device is None else torch.device(device)
         self.dtype = computing_type(precision, self.device)
+        self.compile = compile
+        if compile:
+            require_compiler(self.device)
 
     def __call__(self, inputs: Tensor, network: nn.Module) -> Prediction:
         """(B, 1, H, W) image to a Prediction in float32."""
+        if self.compile:
+            _set_compiled(bare(network))
         with self._autocast():
             prediction = network(inputs.contiguous(memory_format=torch.channels_last))
         return Prediction(score=prediction.score.float(), map=prediction.map.float())
 
     def _autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+
+
+def require_compiler(device: torch.device) -> None:
+    """Raise where ``torch.compile`` would fail in the first iteration for want of a compiler.
+
+    Raises:
+        RuntimeError: names what is missing and how to do without.
+    """
+    wanted = os.environ.get("CC", "cc") if device.type == "cuda" else os.environ.get("CXX", "g++")
+    found = [shutil.which(name) for name in (wanted, "gcc" if device.type == "cuda" else "clang++")]
+    if not any(found):
+        language = "C" if device.type == "cuda" else "C++"
+        raise RuntimeError(
+            f"compile: true needs a {language} compiler, but {wanted!r} is not on the path: install one (on Debian and "
+            "Ubuntu the package g++), name it in CC or CXX, or set compile: false"
+        )
+
+
+def _set_compiled(network: nn.Module) -> None:
+    """Have a network's next call compiled, or its next calls not, while hooks want to see its layers."""
+    is_watched = any(module._forward_hooks for module in network.modules())
+    if is_watched:
+        network._compiled_call_impl = None
+    elif network._compiled_call_impl is None:
+        network.compile()

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from app.engines.batch import PrepareBatch
 from app.engines.collect import CollectOutputs
 from app.engines.device import MixedPrecisionInferer
+from app.engines.loading import WholeBatches
 from app.engines.outputs import Outputs
 
 
@@ -19,7 +20,7 @@ class RadiographEvaluator(SupervisedEvaluator):
     """One pass over a section without gradients; afterwards ``outputs`` holds what the network said.
 
     Args:
-        loader: of a ``PreparedDataset``, in order.
+        loader: of a ``PreparedDataset``, in order: an ``EvaluationLoader``.
         network: image to Prediction.
         inferer: calls the network.
         device: where the network is.
@@ -50,7 +51,8 @@ class RadiographEvaluator(SupervisedEvaluator):
     @property
     def dataset(self) -> Any:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
         """What is being evaluated."""
-        return self.data_loader.dataset
+        dataset = self.data_loader.dataset
+        return dataset.prepared if isinstance(dataset, WholeBatches) else dataset
 
     @property
     def outputs(self) -> Outputs:

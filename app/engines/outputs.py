@@ -114,7 +114,8 @@ class Outputs:
 def over_processes(outputs: Outputs) -> Outputs:
     """Outputs of all processes of a distributed evaluation as one, each item once; of this one alone otherwise.
 
-    A sampler that pads its last round visits some items twice; the first visit counts.
+    All processes must call this together. Items come out by ``index``, so that all that follows is the same for any
+    number of processes. Of an item that several visited the first visit counts.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return outputs
@@ -126,21 +127,25 @@ def over_processes(outputs: Outputs) -> Outputs:
 def _joined(shares: Sequence[Outputs]) -> Outputs:
     start = np.cumsum([0, *(len(share.index) for share in shares[:-1])])
     index = np.concatenate([share.index for share in shares])
-    located_row = np.concatenate([share.located_row + first for share, first in zip(shares, start, strict=True)])
-    kept = np.sort(np.unique(index, return_index=True)[1])
+    kept = np.unique(index, return_index=True)[1]
     place = np.full(len(index), -1)
     place[kept] = np.arange(len(kept))
-    is_kept = place[located_row] >= 0
+    row = place[np.concatenate([share.located_row + first for share, first in zip(shares, start, strict=True)])]
+    finding = np.concatenate([share.located_finding for share in shares])
+    located = np.lexsort((finding, row))
+    located = located[row[located] >= 0]
+    # How many items of each process count: one that has only what another has is not heard on the loss.
+    counted = [int((place[first : first + len(s.index)] >= 0).sum()) for s, first in zip(shares, start, strict=True)]
     return Outputs(
         index=index[kept],
         score=np.concatenate([share.score for share in shares])[kept],
         label=np.concatenate([share.label for share in shares])[kept],
-        located_row=place[located_row[is_kept]],
-        located_finding=np.concatenate([share.located_finding for share in shares])[is_kept],
-        inside=np.concatenate([share.inside for share in shares])[is_kept],
-        outside=np.concatenate([share.outside for share in shares])[is_kept],
-        hit=np.concatenate([share.hit for share in shares])[is_kept],
-        loss=float(np.average([share.loss for share in shares], weights=[len(share.index) for share in shares])),
+        located_row=row[located],
+        located_finding=finding[located],
+        inside=np.concatenate([share.inside for share in shares])[located],
+        outside=np.concatenate([share.outside for share in shares])[located],
+        hit=np.concatenate([share.hit for share in shares])[located],
+        loss=float(np.average([share.loss for share in shares], weights=counted)),
     )
 
 

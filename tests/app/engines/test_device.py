@@ -10,7 +10,9 @@ from app.networks.se_densenet import SEDenseNet
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("name", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)]
+)
 def test_a_named_precision_is_taken(name, expected):
     assert computing_type(name, CPU) == expected
 
@@ -22,10 +24,9 @@ def test_auto_takes_what_the_processor_has(monkeypatch, native, expected):
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("name", ["float16", "half", ""])
+@pytest.mark.parametrize("name", ["half", "fp16", ""])
 def test_another_precision_is_refused(name, device):
-    # float16 as well: without a scaled loss its small gradients would be lost.
-    with pytest.raises(ValueError, match=f"precision is one of auto, float32, bfloat16, not '{name}'"):
+    with pytest.raises(ValueError, match=f"precision is one of auto, float32, bfloat16, float16, not '{name}'"):
         computing_type(name, torch.device(device))
 
 
