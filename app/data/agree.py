@@ -46,7 +46,7 @@ def agreement(
     """
     from evaluation.agreement import cohen_kappa
 
-    ours, theirs = _by_image(first), _by_image(second)
+    ours, theirs = labels_by_image(first), labels_by_image(second)
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
         raise ValueError(f"{first.name} and {second.name} have no image in common, by file name.")
@@ -82,7 +82,8 @@ def agreement_text(first: Datalist, second: Datalist, found: Sequence[FindingAgr
     return "\n".join(lines)
 
 
-def _by_image(datalist: Datalist) -> Mapping[str, tuple[float, ...]]:
+def labels_by_image(datalist: Datalist) -> Mapping[str, tuple[float, ...]]:
+    """Labels by file name without suffix, RSNA's by the ChestX-ray14 image; of an image named twice the larger ones."""
     labels: dict[str, tuple[float, ...]] = {}
     for item in (item for items in datalist.sections.values() for item in items):
         name = _image_of(item)

@@ -16,18 +16,29 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from app.data.opened import OpenedData
 from app.engines import pictures
+from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import SaveMaps
 from app.engines.output_folder import REPORT, remove, require_writable, set_aside
 from app.engines.processes import is_main, join, world_size
-from app.engines.record import ModelRecord, chosen_on, record_of
-from app.engines.results import LOGGED, Metrics, flat, metrics, table, write_cases, write_metrics, write_scores
+from app.engines.record import ModelRecord, chosen_on
+from app.engines.reports import Report
+from app.engines.results import (
+    LOGGED,
+    Metrics,
+    areas_of_reports,
+    flat,
+    metrics,
+    table,
+    write_cases,
+    write_metrics,
+    write_scores,
+)
 from app.engines.resuming import Checkpoints, Part, require_same, trained_with
 from app.engines.running import require_checked, running_config, settings, settings_of
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
-from app.networks.checkpoints import load_exactly
 from app.tracking import Run
 from app.tracking.run import RUN_FILE
 
@@ -48,6 +59,7 @@ class Launch:
         resume: go on with the training that ``output_dir`` holds, from its last checkpoint and in its MLflow run. Where
             it holds none, training begins, so that a scheduler can always say it; where it is finished, nothing is
             done. Without it a training begins, and what the folder holds is moved to ``earlier`` within it.
+        reports: what else is reported of the section; see ``app.engines.reports``.
 
     Raises:
         ValueError: an unknown key metric.
@@ -63,6 +75,7 @@ class Launch:
         key_metric: str = "auc",
         save_maps: bool = False,
         resume: bool = False,
+        reports: Sequence[Report] = (),
     ) -> None:
         if key_metric not in ("auc", "dice", "loss"):
             raise ValueError(f"key_metric is one of auc, dice, loss, not {key_metric!r}")
@@ -74,6 +87,7 @@ class Launch:
         self.key_metric = key_metric
         self.save_maps = save_maps
         self.resume = resume
+        self.reports = list(reports)
 
     def train(
         self,
@@ -123,21 +137,20 @@ class Launch:
                     run.artifact(path)
             return self._report(run, test, record)
 
-    def evaluate(self, checkpoint: str | Path | None, test: RadiographEvaluator) -> Metrics:
+    def evaluate(self, checkpoint: str | Path | Sequence[str | Path] | None, test: RadiographEvaluator) -> Metrics:
         """Report on a section with the weights of a checkpoint, at the thresholds kept beside it.
 
         Args:
-            checkpoint: weights that fit the network exactly, with their ``.json`` beside them.
+            checkpoint: weights that fit the network exactly, with their ``.json`` beside them; or several, whose mean
+                is taken (``app.engines.ensemble``).
             test: is reported on.
 
         Raises:
             ValueError: no checkpoint is named, it does not fit the network, or was trained for something else.
         """
-        if checkpoint is None:
-            raise ValueError("name the weights to evaluate: --checkpoint FILE")
         require_certain(test.dataset.samples)
-        load_exactly(test.network, checkpoint)
-        record = record_of(Path(checkpoint), self.data.findings, settings_of(running_config()))
+        settings = settings_of(running_config())
+        test.network, record = loaded(test.network, checkpoint, self.data.findings, settings)
         with self._run("evaluating") as run:
             return self._report(run, test, record)
 
@@ -200,10 +213,12 @@ class Launch:
     def _write_report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
         outputs, samples = test.outputs, test.dataset.samples
         result: Metrics = {"section": self.section} | metrics(outputs, samples, record)
+        for report in self.reports:
+            result |= report(outputs, samples, record)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
-        logged = flat({name: result[name] for name in LOGGED if name in result})
+        logged = flat({name: result[name] for name in LOGGED if name in result} | areas_of_reports(result))
         run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)

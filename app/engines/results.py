@@ -54,18 +54,41 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     visited = [samples[i] for i in outputs.index]
     # Numbers, as names would be sorted anew for every measure.
     patient = patient_numbers([sample["patient"] for sample in visited], len(visited))[1]
-    result: Metrics = {"auc": _areas(outputs.score, outputs.label, record.findings, patient)}
-    for c, name in enumerate(record.findings):
-        cases = outputs.score[:, c], outputs.label[:, c], patient
-        for measure, entry in _called(*cases, record.score_thresholds[c]).items():
-            result.setdefault(measure, {})[name] = entry
-    result |= _overlap(outputs, record, patient)
+    result = _scores(outputs.score, outputs.label, patient, record) | _overlap(outputs, record, patient)
     result = _with_macros(result | _localisation(outputs, record.findings, patient))
     groups = _groups(visited)
     areas = {name: _areas_by(outputs, record.findings, patient, group) for name, group in groups.items()}
     if "view" in areas:
         result["auc_by_view"] = areas.pop("view")
     return result | {"auc_by": areas, "warnings": _warnings(outputs, record.findings, patient, visited)}
+
+
+def score_metrics(score: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    """The measures of scores alone, of any cases: images, or studies.
+
+    Args:
+        score: (N, C) probabilities.
+        label: (N, C); 1 present, 0 absent, negative or NaN unknown.
+        patient: (N,) numbers.
+        record: C findings and thresholds.
+
+    Returns:
+        As ``metrics``: by measure and finding, with ``macro``.
+    """
+    return _with_macros(_scores(score, label, patient, record))
+
+
+def areas_of_reports(result: Metrics) -> Metrics:
+    """Areas and kappas of what was reported by study, group of findings and label set (``app.engines.reports``)."""
+    kept: Metrics = {"by_study": _main(result["by_study"])} if "by_study" in result else {}
+    for name in ("by_finding_group", "label_sets"):
+        if name in result:
+            kept[name] = {each: _main(entry) for each, entry in result[name].items()}
+    return kept
+
+
+def _main(entry: Metrics) -> Metrics:
+    return {name: entry[name] for name in ("auc", "kappa") if name in entry}
 
 
 def write_metrics(result: Metrics, path: Path) -> None:
@@ -109,7 +132,8 @@ def flat(result: Metrics) -> dict[str, float]:
 def table(result: Metrics) -> str:
     """A plain table of the main values for a terminal, one row a measure and finding, then the warnings."""
     rows: list[tuple[str, str]] = []
-    for path, entry in _defined(_without_repeats({name: result[name] for name in IN_TERMINAL if name in result})):
+    shown = {name: result[name] for name in IN_TERMINAL if name in result} | areas_of_reports(result)
+    for path, entry in _defined(_without_repeats(shown)):
         limits = f"  [{entry['lower']:.3f}, {entry['upper']:.3f}]" if _has_limits(entry) else ""
         cases = f"  n = {entry['present']} present, {entry['absent']} absent" if "absent" in entry else ""
         cases = cases or (f"  n = {entry['images']} images" if "images" in entry else "")
@@ -117,6 +141,14 @@ def table(result: Metrics) -> str:
     width = max((len(name) for name, _ in rows), default=0)
     lines = [f"{name:<{width}}  {text}" for name, text in rows]
     return "\n".join([*lines, *result.get("warnings", [])])
+
+
+def _scores(score: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    result: Metrics = {"auc": _areas(score, label, record.findings, patient)}
+    for c, name in enumerate(record.findings):
+        for measure, entry in _called(score[:, c], label[:, c], patient, record.score_thresholds[c]).items():
+            result.setdefault(measure, {})[name] = entry
+    return result
 
 
 def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patient: np.ndarray) -> Metrics:
