@@ -60,7 +60,15 @@ class Task:
         record = self.record()
         if record.get("state") != "finished" or not (self.folder / RESULT).is_file():
             return False
-        old, new = record.get("settings", {}), json.loads(json.dumps(dict(self.settings)))
+        return self._is_of_these_settings(record, keep)
+
+    def is_interrupted(self) -> bool:
+        """Whether it was begun with these settings and ended without a word: stopped by hand, or its process killed."""
+        record = self.record()
+        return record.get("state") == "begun" and self._is_of_these_settings(record, False)
+
+    def _is_of_these_settings(self, record: Mapping[str, Any], keep: bool) -> bool:
+        old, new = record.get("settings", {}), json.loads(json.dumps(dict(self.settings), default=str))
         return bool(old == new or (keep and {**old, "config": ""} == {**new, "config": ""}))
 
     def write(self, state: str, seconds: float, error: str = "") -> None:
@@ -85,6 +93,7 @@ class Launcher:
         folder.mkdir(parents=True, exist_ok=True)
         config = config_of(matrix.bundle)
         self.config = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        self.known = frozenset(config)
         self.data = None
         if matrix.base:
             from app.studies.matrix_data import CellData
@@ -96,8 +105,12 @@ class Launcher:
         """All runs, each cell once before any cell a second time, so that a picture of the whole comes early."""
         return [self._task(cell, replicate) for replicate in self.matrix.replicates for cell in self.matrix.cells]
 
-    def launch(self, task: Task) -> None:
+    def launch(self, task: Task, is_interrupted: bool) -> None:
         """Run one cell.
+
+        Args:
+            task: the run.
+            is_interrupted: whether it was begun before with these settings: then it is resumed, where its config can.
 
         Raises:
             Exception: whatever its training raises.
@@ -107,6 +120,8 @@ class Launcher:
         files = list(self.matrix.bundle)
         overrides = dict(task.cell.overrides)
         overrides |= {"output_dir": str(task.folder), "seed": self._seed(task.replicate)}
+        if is_interrupted and "resume" in self.known and "resume" not in overrides:
+            overrides["resume"] = True
         if self.data is not None:
             overrides["datalist"] = str(self.data.datalist(task.cell.data, task.replicate))
         run(run_id=self.matrix.run, config_file=files[0] if len(files) == 1 else files, **overrides)
@@ -168,11 +183,13 @@ def _is_settled(task: Task, keep: bool, started: float) -> bool:
 
 def _run(launcher: Launcher, task: Task) -> None:
     task.folder.mkdir(parents=True, exist_ok=True)
-    for name in (RECORD, RESULT, ERROR):
+    is_interrupted = task.is_interrupted()
+    for name in (RESULT, ERROR):
         (task.folder / name).unlink(missing_ok=True)
+    task.write("begun", 0.0)
     begun = time.monotonic()
     try:
-        launcher.launch(task)
+        launcher.launch(task, is_interrupted)
         if not (task.folder / RESULT).is_file():
             raise FileNotFoundError(f"{task.folder / RESULT}: the run id {launcher.matrix.run!r} left no result")
     except Exception as error:

@@ -113,8 +113,8 @@ class Counting(Launcher):
         super().__init__(Matrix("s", (config,), "training", {}, {"a": tuple("xyz")}, cells, (0,), None, (), ()), folder)
         self.launched: list[str] = []
 
-    def launch(self, task: Task) -> None:
-        self.launched.append(task.cell.name)
+    def launch(self, task: Task, is_interrupted: bool) -> None:
+        self.launched.append(task.cell.name + " again" * is_interrupted)
         (task.folder / "metrics.json").write_text("{}")
 
 
@@ -129,16 +129,16 @@ def test_cells_of_another_process_are_left_to_it(tmp_path, monkeypatch):
 
 def test_stopping_by_hand_is_no_failure_of_the_cell(tmp_path):
     class Stopped(Counting):
-        def launch(self, task: Task) -> None:
+        def launch(self, task: Task, is_interrupted: bool) -> None:
             raise KeyboardInterrupt
 
     launcher = Stopped(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_tasks(launcher, launcher.tasks())
-    assert launcher.tasks()[0].record() == {}
+    assert launcher.tasks()[0].record()["state"] == "begun"
     other = Counting(tmp_path)
     run_tasks(other, other.tasks())
-    assert other.launched == ["a=x", "a=y", "a=z"]
+    assert other.launched == ["a=x again", "a=y", "a=z"]
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b"])
