@@ -8,7 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ def save(content: Mapping[str, object], path: Path, previous: Path | None = None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with temporary.open("wb") as file:
-            torch.save(content, file)
+            _write(content, file)
             file.flush()
             os.fsync(file.fileno())
         if previous is not None and path.exists():
@@ -123,6 +123,35 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], path: str | Path
             f"{unexpected[:2]}, {len(shapes)} of another shape {shapes[:2]}. Was it trained with other settings?"
         )
     network.load_state_dict(state)
+
+
+class _Remembering:
+    """A file for torch's writer, which tells of all that ends it, a signal's exception too, as an error of its own."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.error: BaseException | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self.file.write(content)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _write(content: Mapping[str, object], file: IO[bytes]) -> None:
+    """Write with torch; what goes wrong is raised as it was."""
+    remembering = _Remembering(file)
+    try:
+        torch.save(content, remembering)
+    except BaseException:
+        if remembering.error is not None:
+            raise remembering.error from None
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

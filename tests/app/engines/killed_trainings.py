@@ -1,0 +1,220 @@
+"""Trainings that are killed again and again, in children of one process that has imported everything.
+
+    python killed_trainings.py FOLDER
+
+Importing takes longer than all of the trainings, so each of them is a fork; a fork needs a process in which no thread
+has been started, so this is a script of its own. It prints what happened as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+torch.set_num_threads(1)
+
+import mlflow  # noqa: E402
+from ignite.engine import Events  # noqa: E402
+from resumable_training import Small, differences  # noqa: E402
+
+from app.networks import checkpoints  # noqa: E402
+from app.tracking import clients, run  # noqa: E402
+
+clients.quiet_environment()
+
+EPOCHS = 16
+KILLS = 20
+
+
+class Countdown:
+    """Sends this process a signal at the n-th of the moments that it is told of."""
+
+    def __init__(self, moments: int, number: int = signal.SIGKILL) -> None:
+        self.left = self.all = moments
+        self.number = number
+
+    def tick(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
+
+
+def around(function: Callable, countdown: Countdown) -> Callable:
+    """The function with a moment before and one after it."""
+
+    def call(*arguments, **keywords):
+        countdown.tick()
+        result = function(*arguments, **keywords)
+        countdown.tick()
+        return result
+
+    return call
+
+
+class Halves:
+    """A file that is killed in the middle of what is written to it."""
+
+    def __init__(self, file, countdown: Countdown) -> None:
+        self.file, self.countdown = file, countdown
+        self.writes = 0
+
+    def write(self, content) -> int:
+        half = len(content) // 2
+        written = self.file.write(content[:half])
+        self.writes += 1
+        if self.writes % 32 == 0:
+            self.countdown.tick()
+        return written + self.file.write(content[half:])
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def hook(small: Small, countdown: Countdown) -> None:
+    """Count iterations, validation, opening of the run, and everything that a checkpoint is written with."""
+    write = checkpoints._write
+    checkpoints._write = lambda content, file: write(content, Halves(file, countdown))
+    os.fsync = around(os.fsync, countdown)
+    Path.replace = around(Path.replace, countdown)
+    run.open_run = around(run.open_run, countdown)
+    run.Run.metrics = around(run.Run.metrics, countdown)
+    for engine in (small.trainer, small.validation):
+        engine.add_event_handler(Events.ITERATION_STARTED, lambda engine: countdown.tick())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: countdown.tick())
+
+
+def child(work: Callable[[], object], log: Path) -> int:
+    """Start the work in a child; its output goes to a file."""
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+        logging.getLogger("ignite").setLevel(logging.WARNING)
+        work()
+        code = 0
+    except SystemExit as error:
+        code = int(error.code or 0)
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:
+        logging.exception("ended")
+    finally:
+        # Not through the interpreter's end, which belongs to the parent.
+        logging.shutdown()
+        os._exit(code)
+
+
+def ended(process: int) -> int:
+    """Exit code, or minus the signal, of a child."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def train(folder: Path, moments: int = 0, number: int = signal.SIGKILL, **settings) -> None:
+    small = Small(folder, resume=True, **settings)
+    if moments:
+        hook(small, Countdown(moments, number))
+    small.launch()
+
+
+def killed_until_done(folder: Path, kills: int, most: int, **settings) -> list[int]:
+    """Exit codes of a training that is killed at seeded moments, every fourth time by the clock, then left alone."""
+    chance, codes = random.Random(0), []
+    for number in range(kills + 1):
+        is_last, by_clock = number == kills, number % 4 == 3
+        moments = 0 if is_last or by_clock else chance.randint(1, most)
+        process = child(lambda moments=moments: train(folder, moments, **settings), folder.with_suffix(".log"))
+        if by_clock and not is_last:
+            time.sleep(chance.uniform(0.1, 0.8))
+            os.kill(process, signal.SIGKILL)
+        codes.append(ended(process))
+    return codes
+
+
+def runs(store: str) -> list[dict]:
+    """Status and logged epochs of every run of a store."""
+    client = mlflow.MlflowClient(store)
+    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    return [
+        {
+            "status": each.info.status,
+            "epochs": [metric.step for metric in client.get_metric_history(each.info.run_id, "train_loss")],
+            "resumed": sorted(name for name in each.data.tags if name.startswith("frugal.resumed_with")),
+            "error": each.data.tags.get("error"),
+        }
+        for each in found
+    ]
+
+
+def scenario(folder: Path, name: str) -> Path:
+    """A folder with a store of its own, copied from one with tables."""
+    place = folder / name
+    place.mkdir()
+    (place / "mlflow.db").write_bytes((folder / "mlflow.db").read_bytes())
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
+    os.chdir(place)
+    return place
+
+
+def stopped(folder: Path, name: str, number: int, whole: Path, moments: int) -> dict:
+    """A training that a signal ends in good order, then goes on."""
+    place = scenario(folder, name)
+    first = ended(child(lambda: train(place / "out", moments, number, epochs=4), place / "out.log"))
+    before = sorted(path.name for path in (place / "out").iterdir() if path.suffix == ".partial")
+    second = ended(child(lambda: train(place / "out", epochs=4), place / "out.log"))
+    return {"codes": [first, second], "partial": before, "differences": differences(place / "out", whole)}
+
+
+def main(folder: Path) -> None:
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    # In a child, as a database starts threads.
+    store = clients.Store(f"sqlite:///{folder}/mlflow.db")
+    ended(child(lambda: clients.open_client(store), folder / "store.log"))
+    told: dict = {}
+    place = scenario(folder, "whole")
+    for epochs in (EPOCHS, 4):
+        told[f"whole-{epochs}"] = ended(
+            child(lambda epochs=epochs: train(place / str(epochs), epochs=epochs), place / "out.log")
+        )
+    for workers, kills in ((0, KILLS), (2, 4)):
+        place, epochs = scenario(folder, f"killed-{workers}"), EPOCHS if workers == 0 else 4
+        codes = killed_until_done(place / "out", kills, 45, workers=workers, epochs=epochs)
+        told[f"killed-{workers}"] = {
+            "codes": codes,
+            "differences": differences(place / "out", folder / "whole" / str(epochs)),
+            "partial": [path.name for path in (place / "out").iterdir() if path.suffix == ".partial"],
+        }
+    told["SIGTERM"] = stopped(folder, "sigterm", signal.SIGTERM, folder / "whole" / "4", IN_WRITING)
+    told["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 20)
+    place = folder / "fresh"
+    place.mkdir()
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
+    pair = [child(lambda name=name: train(place / name, epochs=4), place / f"{name}.log") for name in ("one", "two")]
+    told["fresh"] = {
+        "codes": [ended(process) for process in pair],
+        "differences": [differences(place / name, folder / "whole" / "4") for name in ("one", "two")],
+    }
+    for name in ("killed-0", "killed-2", "sigterm", "sigint", "fresh"):
+        told.setdefault("runs", {})[name] = runs(f"sqlite:///{folder}/{name}/mlflow.db")
+    print(json.dumps(told))
+
+
+# Within the writing of the checkpoint of epoch 1.
+IN_WRITING = 40
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute())

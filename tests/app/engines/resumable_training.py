@@ -1,0 +1,187 @@
+"""A training of a tenth of a second: a network with dropout and batch norm, pictures in memory, a falling rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import SupervisedTrainer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from app.contract import Prediction, Target
+from app.engines.batch import PrepareBatch
+from app.engines.device import MixedPrecisionInferer
+from app.engines.evaluator import RadiographEvaluator
+from app.engines.launch import Launch
+from app.networks.checkpoints import read_weights
+
+CPU = torch.device("cpu")
+SIZE = 16
+SECTIONS = ("training", "validation", "test")
+
+
+class Pictures(Dataset):
+    """Noise with a bright square in every other picture."""
+
+    def __init__(self, section: str, count: int) -> None:
+        generator = np.random.default_rng(len(section))
+        image = generator.integers(0, 120, (count, 1, SIZE, SIZE), dtype=np.uint8)
+        image[1::2, :, 4:9, 4:9] += 100
+        mask = np.zeros((count, 1, SIZE, SIZE), dtype=np.uint8)
+        mask[1::2, :, 4:9, 4:9] = 1
+        self.image, self.mask = torch.from_numpy(image), torch.from_numpy(mask)
+        self.samples = [self._sample(section, number) for number in range(count)]
+
+    def _sample(self, section: str, number: int) -> dict[str, Any]:
+        name = f"{section}-{number}.png"
+        facts = {"patient": name, "study": "", "view": "PA", "source": "", "attributes": {}}
+        return {"name": name, "label": np.array([number % 2], dtype=np.float32), **facts}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        label = torch.from_numpy(self.samples[index]["label"])
+        known = {"label": label, "annotated": torch.ones(1, dtype=torch.bool)}
+        return {"image": self.image[index], "mask": self.mask[index], "index": index, **known}
+
+
+class SmallNetwork(nn.Module):
+    """Two convolutions with batch norm and dropout between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.3))
+        self.head = nn.Conv2d(6, 1, 1)
+
+    def forward(self, image: Tensor) -> Prediction:
+        logits = self.head(self.body(image))
+        return Prediction(score=logits.amax(dim=(2, 3)), map=logits)
+
+
+class SmallLoss(nn.Module):
+    """Binary cross-entropy of labels and pixels, times a weight that a part may change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = 1.0
+
+    def forward(self, prediction: Prediction, target: Target) -> Tensor:
+        bce = nn.functional.binary_cross_entropy_with_logits
+        return bce(prediction.score, target.label) + self.weight * bce(prediction.map, target.mask)
+
+
+def noisy(image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """An augmentation."""
+    return image.float() / 255 + 0.05 * torch.randn(image.shape, generator=generator), mask
+
+
+class Weight:
+    """A part with state: halves the weight of the pixels after every second epoch, and counts."""
+
+    def __init__(self, loss: SmallLoss) -> None:
+        self.loss = loss
+        self.seen = torch.zeros(2)
+
+    def attach(self, trainer: Engine) -> None:
+        trainer.add_event_handler(Events.EPOCH_COMPLETED(every=2), self._halve)
+
+    def _halve(self, engine: Engine) -> None:
+        self.loss.weight /= 2
+        self.seen += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weight": self.loss.weight, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.loss.weight, self.seen = state["weight"], state["seen"]
+
+
+class Quick(Launch):
+    """Without pictures, which take longer than the training."""
+
+    def _draw(self, *arguments: object) -> None:
+        pass
+
+
+@dataclass
+class Small:
+    """The pieces of a launch.
+
+    Args:
+        folder: of the results.
+        workers: that load batches.
+        epochs: in all.
+        resume: as of a launch.
+        schedule: ``MultiStepLR``, ``OneCycleLR`` or None.
+        rate: of learning.
+        seed: of all chance.
+    """
+
+    folder: Path
+    workers: int = 0
+    epochs: int = 4
+    resume: bool = False
+    schedule: str | None = "MultiStepLR"
+    rate: float = 0.05
+    seed: int = 0
+    sections: dict[str, Pictures] = field(default_factory=lambda: {name: Pictures(name, 10) for name in SECTIONS})
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.seed)
+        self.network, self.loss = SmallNetwork(), SmallLoss()
+        self.part = Weight(self.loss)
+        self.inferer = MixedPrecisionInferer("float32", CPU)
+        self.trainer = SupervisedTrainer(
+            device=CPU,
+            max_epochs=self.epochs,
+            train_data_loader=self._loader("training", shuffle=True),
+            network=self.network,
+            optimizer=torch.optim.Adam(self.network.parameters(), lr=self.rate),
+            loss_function=self.loss,
+            inferer=self.inferer,
+            prepare_batch=PrepareBatch(noisy, seed=self.seed),
+            decollate=False,
+        )
+        self.validation, self.test = self._evaluator("validation"), self._evaluator("test")
+        self.scheduler = self._scheduler()
+        self.data = SimpleNamespace(
+            facts=lambda: {"fingerprint": "abc"},
+            datalist=SimpleNamespace(name="small"),
+            findings=("Square",),
+            samples=lambda section: self.sections[section].samples,
+        )
+
+    def launch(self) -> dict[str, Any]:
+        """Train."""
+        launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume)
+        return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=(self.part,))
+
+    def _loader(self, section: str, shuffle: bool = False) -> DataLoader:
+        return DataLoader(self.sections[section], batch_size=4, shuffle=shuffle, num_workers=self.workers)
+
+    def _evaluator(self, section: str) -> RadiographEvaluator:
+        return RadiographEvaluator(self._loader(section), self.network, self.inferer, CPU, self.loss)
+
+    def _scheduler(self) -> torch.optim.lr_scheduler.LRScheduler | None:
+        optimizer = self.trainer.optimizer
+        if self.schedule == "OneCycleLR":
+            return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.rate, total_steps=self.epochs + 1)
+        return torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 7]) if self.schedule else None
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """Names of weights of ``last.pt`` and ``model.pt`` that are not equal bit for bit in two folders."""
+    found = []
+    for name in ("last.pt", "model.pt"):
+        one, other = (read_weights(folder / name) for folder in (first, second))
+        if one.keys() != other.keys():
+            raise AssertionError(f"{one.keys()} and {other.keys()}")
+        found += [f"{name}: {key}" for key in one if not torch.equal(one[key], other[key])]
+    return found
