@@ -16,7 +16,7 @@ from app.checking.structure import check_structure
 from app.checking.targets import check_targets
 from app.checking.tracking import check_tracking
 from app.checking.trust import check_trust
-from app.checking.values import check_values
+from app.checking.values import check_exponents, check_values
 
 _WORKFLOWS = ("training", "run", "evaluating")
 
@@ -85,6 +85,7 @@ def check(loaded: Loaded, run_id: str | None = None, trust: bool = False, files:
             "", f"there is no workflow {workflow!r} in this config.{near} There are {', '.join(known) or 'none'}."
         )
     check_structure(config, findings, workflow)
+    check_exponents(config, findings)
     check_targets(config, findings)
     check_expressions(config, findings)
     check_values(config, loaded.defaults, findings)

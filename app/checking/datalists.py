@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.checking.ids import followed, is_literal, value_at
 from app.checking.problem import Findings, nearest
-from app.checking.sources import constant
+from app.checking.sources import words
 from app.findings import LUNGS, TUBES
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def _check_phantoms(config: dict[str, object], findings: Findings) -> int:
 
 def _phantom_findings() -> tuple[str, ...]:
     """What phantoms can show, the lungs last; read from the sources, as importing them takes seconds."""
-    shown = constant("app.data.phantom.findings", "FINDINGS")
-    return (*(shown if isinstance(shown, tuple) else ()), *TUBES, LUNGS)
+    return (*words("app.data.phantom.findings", "FINDINGS"), *TUBES, LUNGS)
 
 
 def _sections(config: dict[str, object], reached: set[str]) -> list[str]:

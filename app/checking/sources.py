@@ -74,16 +74,17 @@ def in_module(module: str, name: str) -> Definition:
     return _in_module(module, name, frozenset())
 
 
-def constant(module: str, name: str) -> object:
-    """The value of a constant that a module writes out.
+def words(module: str, name: str) -> tuple[str, ...]:
+    """The words of a constant that a module writes out: of a list or tuple, or the keys of a mapping.
 
     Raises:
         MissingNameError: the module has no such constant.
     """
     node = namespace(module).names.get(name)
-    if not isinstance(node, ast.expr):
+    if not isinstance(node, ast.Tuple | ast.List | ast.Dict):
         raise MissingNameError(f"{module}.{name}")
-    return ast.literal_eval(node)
+    parts = node.keys if isinstance(node, ast.Dict) else node.elts
+    return tuple(each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str))
 
 
 def short(name: str) -> Definition:

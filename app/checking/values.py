@@ -7,7 +7,7 @@ import re
 from app.checking.ids import is_literal, walk
 from app.checking.kinds import kind
 from app.checking.problem import Findings, nearest
-from app.checking.sources import MissingNameError, constant
+from app.checking.sources import MissingNameError, words
 from app.checking.targets import KIND
 
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
@@ -24,8 +24,15 @@ _COUNTS = {
 """By key: whole numbers, and the least that is allowed."""
 _POSITIVE = {"learning_rate", "lr", "max_lr"}
 _LARGEST_SEED = 2**32 - 1
-# By key: where the words that it may be are written.
-_CHOICES = {"section": ("app.data.item", "SECTIONS"), "precision": ("app.engines.device", "PRECISIONS")}
+# By key: where the words that it may be are written, and those that are not written there.
+_CHOICES = {"section": ("app.data.item", "SECTIONS", ()), "precision": ("app.engines.device", "PRECISIONS", ("auto",))}
+
+
+def check_exponents(config: dict[str, object], findings: Findings) -> None:
+    """Find numbers such as ``1e-4``, which YAML 1.1 reads as text."""
+    for identifier, value in walk(config):
+        if isinstance(value, str) and _EXPONENT.fullmatch(value.strip()):
+            _tell_exponent(identifier, value.strip(), findings)
 
 
 def check_values(config: dict[str, object], defaults: dict[str, object], findings: Findings) -> None:
@@ -37,9 +44,7 @@ def check_values(config: dict[str, object], defaults: dict[str, object], finding
         findings: to add to.
     """
     for identifier, value in walk(config):
-        if isinstance(value, str) and _EXPONENT.fullmatch(value.strip()):
-            _tell_exponent(identifier, value.strip(), findings)
-        elif is_literal(value):
+        if is_literal(value):
             _check_one(identifier, identifier.rpartition("#")[2], value, findings)
     found = dict(walk(config))
     for identifier, default in defaults.items():
@@ -73,11 +78,12 @@ def _check_one(identifier: str, key: str, value: object, findings: Findings) -> 
 
 
 def _check_choice(identifier: str, key: str, value: object, findings: Findings) -> None:
+    module, name, further = _CHOICES[key]
     try:
-        allowed = constant(*_CHOICES[key])
-    except (MissingNameError, ValueError):
+        allowed = tuple(dict.fromkeys((*further, *words(module, name))))
+    except MissingNameError:
         return
-    if isinstance(allowed, tuple) and value not in allowed:
+    if value not in allowed:
         findings.add(identifier, f"{key} is one of {', '.join(allowed)}, not {value!r}.{nearest(str(value), allowed)}")
 
 

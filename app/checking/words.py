@@ -26,7 +26,7 @@ def parse(words: Sequence[str], flags: Sequence[str] = ()) -> Words:
 
     Args:
         words: of a command line.
-        flags: options that take no value.
+        flags: options that need no value, and take none but True and False.
 
     Returns:
         Values are Python literals where they read as such, else text; an option without a value is True.
@@ -40,7 +40,8 @@ def parse(words: Sequence[str], flags: Sequence[str] = ()) -> Words:
             continue
         name, equals, text = word[2:].partition("=")
         name = name.replace("-", "_")
-        if name in flags and not equals:
+        following = words[index : index + 1]
+        if name in flags and not equals and following not in (["True"], ["False"]):
             found.options[name] = True
         elif equals:
             found.options[name] = value_of(text)

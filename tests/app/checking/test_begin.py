@@ -1,0 +1,69 @@
+"""The same check as the first thing that a run of a bundle does, within MONAI's own machinery."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser, create_workflow
+from monai.bundle.reference_resolver import ReferenceResolver
+
+from app.checking import CheckError
+from app.checking.ids import normal, references, walk
+
+ROOT = Path(__file__).parents[3]
+TRAIN = ROOT / "bundles/lung_segmentation/configs/train.yaml"
+
+
+def refused(config_file: str | list[str], **overrides: Any) -> str:
+    """What a run of training is refused with before anything is made."""
+    with pytest.raises(RuntimeError, match="Failed to evaluate") as caught:
+        create_workflow(config_file=config_file, workflow_type="train", run_id="training", **overrides)
+    assert isinstance(caught.value.__cause__, CheckError)
+    return str(caught.value.__cause__)
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Where a run that was not refused would leave its data and results."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return {"dataset_dir": str(tmp_path / "data"), "output_dir": str(tmp_path / "out")}
+
+
+def test_a_run_is_refused_with_all_problems_before_data_is_made(places: dict[str, str], tmp_path: Path):
+    wrong = {"max_epoch": 3, "batch_size": "abc", "train#trainer#amps": True, "datalist": "absent.json"}
+    text = refused(str(TRAIN), **wrong, **places)
+    assert text.startswith("this configuration cannot run, nothing was done: 4 problems (training):\n")
+    for name in wrong:
+        assert f"  command line: {name}: " in text
+    assert not (tmp_path / "data").exists()
+
+
+def test_code_from_elsewhere_is_refused_without_trust(places: dict[str, str], tmp_path: Path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("batch_size: $2 + 2\nmax_epochs: 0\n")
+    text = refused([str(TRAIN), str(mine)], **places)
+    assert f"{mine}: batch_size: a config from outside of bundles/ would run '$2 + 2'." in text
+    assert "2 problems" in text
+    # Trusted, the other mistake is left.
+    assert "1 problem (training):\n  " in refused([str(TRAIN), str(mine)], trust=True, **places)
+
+
+def test_a_good_config_begins(places: dict[str, str], tmp_path: Path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("batch_size: 4\n")
+    files = [str(TRAIN), str(mine)]
+    # Without the network, which asks for the data.
+    begin = {"initialize": ["$engines.begin(@output_dir, @seed)"]}
+    workflow = create_workflow(config_file=files, workflow_type="train", run_id="training", **places, **begin)
+    assert workflow.parser["batch_size"] == 4
+    assert not (tmp_path / "data").exists()
+
+
+def test_references_are_found_as_monai_finds_them():
+    # The second implementation: MONAI's own resolver, over all bundles.
+    for path in sorted(ROOT.glob("bundles/*/configs/train.yaml")):
+        for identifier, value in walk(ConfigParser.load_config_file(path)):
+            if isinstance(value, str):
+                expected = {normal(name) for name in ReferenceResolver.match_refs_pattern(value)}
+                assert set(references(value, identifier)) == expected, (path, identifier)

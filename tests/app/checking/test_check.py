@@ -1,0 +1,400 @@
+"""Wrong configs and the words that each is refused with; right ones pass; nothing of a config ever runs."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.checking import CheckError, check_files, load, require_good
+
+ROOT = Path(__file__).parents[3]
+BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/metadata.json"))
+Write = Callable[..., Path]
+
+
+def told(*files: Path, overrides: dict[str, Any] | None = None, **how: Any) -> list[str]:
+    """The problems, a line each."""
+    return [str(problem) for problem in check_files(files, overrides, **how).problems]
+
+
+def test_the_small_config_is_fine(write: Write):
+    report = check_files([write()])
+    assert (report.run_id, report.problems, report.warnings) == ("training", (), ())
+    require_good(report)
+
+
+# (changes of the config, the place, a part of what is told)
+UNKNOWN = {
+    "top level": (
+        {"max_epoch": 3},
+        "max_epoch",
+        "unknown setting 'max_epoch': nothing in the config uses it. Did you mean 'max_epochs'?",
+    ),
+    "argument": (
+        {"train#trainer#max_epoch": 3},
+        "train#trainer#max_epoch",
+        "SupervisedTrainer takes no argument 'max_epoch'. Did you mean 'max_epochs'?",
+    ),
+    "argument deeper": (
+        {"train#dataset#transform#transforms#0#keyz": 1},
+        "train#dataset#transform#transforms#0#keyz",
+        "CLAHEd takes no argument 'keyz'. Did you mean 'keys'?",
+    ),
+    "of none": (
+        {"train#trainer#loss_function#zzz": 1},
+        "train#trainer#loss_function#zzz",
+        "KnownLabelBCELoss takes no argument 'zzz'. It takes none.",
+    ),
+    "in a group": (
+        {"train#sampler": {"a": 1}},
+        "train#sampler",
+        "unknown key 'sampler': nothing in the config uses '@train#sampler'.",
+    ),
+    "handed on": (
+        {"phantoms#cuont": 1},
+        "phantoms#cuont",
+        "write_phantoms takes no argument 'cuont'. Did you mean 'count'?",
+    ),
+    "special": ({"network#_modus_": 1}, "network#_modus_", "unknown special key '_modus_'. Did you mean '_mode_'?"),
+    "required": ({"train#trainer#optimizer": ...}, "train#trainer", "SupervisedTrainer needs 'optimizer'."),
+    "target": (
+        {"network#_target_": "app.networks.SEDensNet"},
+        "network#_target_",
+        "there is no 'app.networks.SEDensNet'. Did you mean 'SEDenseNet'?",
+    ),
+    "lazy target": (
+        {"train#dataset#transform#transforms#0#_target_": "transforms.CLAHEx"},
+        "train#dataset#transform#transforms#0#_target_",
+        "there is no 'transforms.CLAHEx'. Did you mean 'CLAHE'?",
+    ),
+    "module of a target": (
+        {"network#_target_": "app.network.SEDenseNet"},
+        "network#_target_",
+        "there is no 'app.network'. Did you mean 'networks'?",
+    ),
+    "short target": (
+        {"train#trainer#_target_": "SupervisedTrianer"},
+        "train#trainer#_target_",
+        "there is no 'SupervisedTrianer'. Did you mean 'SupervisedTrainer'?",
+    ),
+    "third party": (
+        {"optimizer#_target_": "torch.optim.Adamm"},
+        "optimizer#_target_",
+        "there is no 'torch.optim.Adamm'. Did you mean 'Adam'?",
+    ),
+    "reference": (
+        {"launch#seed": "@sead"},
+        "launch#seed",
+        "'@sead' refers to nothing in the config. Did you mean 'seed'?",
+    ),
+    "deep reference": (
+        {"train#dataloader#dataset": "@train#datset"},
+        "train#dataloader#dataset",
+        "'@train#datset' refers to nothing in the config. Did you mean 'train#dataset'?",
+    ),
+    "relative reference": (
+        {"train#dataloader#dataset": "@##datset"},
+        "train#dataloader#dataset",
+        "'@train#datset' refers to nothing",
+    ),
+    "reference in an expression": (
+        {"network#findings": "$len(@dta.findings)"},
+        "network#findings",
+        "'@dta' refers to nothing in the config. Did you mean 'data'?",
+    ),
+    "macro": (
+        {"learning_rate": "%learning_rat"},
+        "learning_rate",
+        "'%learning_rat' names nothing that there is. Did you mean 'learning_rate'?",
+    ),
+    "name in an expression": (
+        {"network#pooling": "$poling.MaxPooling()"},
+        "network#pooling",
+        "nothing is named 'poling' here: neither imported nor of Python. Did you mean 'pooling'?",
+    ),
+    "member in an expression": (
+        {"network#pooling": "$pooling.MaxPoling()"},
+        "network#pooling",
+        "there is no 'app.networks.pooling.MaxPoling'. Did you mean 'MaxPooling'?",
+    ),
+    "call in an expression": (
+        {"initialize": ["$engines.begin(@output_dir, sead=@seed)"]},
+        "initialize#0",
+        "begin takes no argument 'sead'. Did you mean 'seed'?",
+    ),
+    "call without": ({"initialize": ["$engines.begin(@output_dir)"]}, "initialize#0", "begin needs 'seed'."),
+    "import": (
+        {"imports#0": "$import app.engine as engines"},
+        "imports#0",
+        "there is no 'app.engine' to import. Did you mean 'engines'?",
+    ),
+    "no Python": ({"network#findings": "$len(@data.findings"}, "network#findings", "is no Python expression"),
+}
+
+
+@pytest.mark.parametrize(("changes", "place", "text"), UNKNOWN.values(), ids=UNKNOWN)
+def test_what_there_is_not(write: Write, changes: dict[str, Any], place: str, text: str):
+    found = told(write(changes))
+    assert any(line.startswith(f"train.yaml: {place}: ") and text in line for line in found), found
+
+
+VALUES = {
+    "text for a count": (
+        {"max_epochs": "30"},
+        "max_epochs",
+        "'30' is text, but SupervisedTrainer's max_epochs is of type int.",
+    ),
+    "half a batch": (
+        {"batch_size": 2.5},
+        "batch_size",
+        "2.5 is a number, but DataLoader's batch_size is of type int | None.",
+    ),
+    "exponent": (
+        {"learning_rate": "1e-4"},
+        "learning_rate",
+        "'1e-4' is text, not a number, to YAML 1.1: write 1.0e-4.",
+    ),
+    "exponent without sign": (
+        {"learning_rate": "2e5"},
+        "learning_rate",
+        "'2e5' is text, not a number, to YAML 1.1: write 2.0e+5.",
+    ),
+    "switch": (
+        {"train#trainer#decollate": "no, please"},
+        "train#trainer#decollate",
+        "'no, please' is text, but SupervisedTrainer's decollate is of type bool.",
+    ),
+    "list": (
+        {"network#blocks": 6},
+        "network#blocks",
+        "6 is a whole number, but SEDenseNet's blocks is of type Sequence[int].",
+    ),
+    "in a list": (
+        {"network#blocks": [6, "x"]},
+        "network#blocks",
+        "[6, 'x'] is a list, but SEDenseNet's blocks is of type Sequence[int].",
+    ),
+    "null": ({"network#growth": None}, "network#growth", "None is null, but SEDenseNet's growth is of type int."),
+    "no epoch": ({"max_epochs": 0}, "max_epochs", "max_epochs is 0; at least 1 is allowed."),
+    "negative batch": ({"batch_size": -4}, "batch_size", "batch_size is -4; at least 1 is allowed."),
+    "negative seed": ({"seed": -1}, "seed", "seed is -1; at least 0 is allowed."),
+    "large seed": ({"seed": 2**32}, "seed", "seed is 4294967296; at most 4294967295 is allowed."),
+    "no rate": ({"learning_rate": 0.0}, "learning_rate", "learning_rate is 0.0; it must be above 0."),
+    "section": (
+        {"section": "tset"},
+        "section",
+        "section is one of training, validation, test, not 'tset'. Did you mean 'test'?",
+    ),
+    "precision": ({"precision": "bfloat61"}, "precision", "not 'bfloat61'. Did you mean 'bfloat16'?"),
+    "phantoms": (
+        {"phantoms#findings#0": "Nodul"},
+        "phantoms#findings#0",
+        "phantoms have no finding 'Nodul'. Did you mean 'Nodule'?",
+    ),
+    "no datalist": ({"datalist": "absent.json"}, "datalist", "absent.json: no such datalist."),
+    "nor phantoms": ({"phantoms": None}, "datalist", "neither a datalist nor phantoms are named: --datalist FILE."),
+    "batch beyond memory": ({"batch_size": 10**9}, "batch_size", "takes 655360.0 GB at least, before the network"),
+}
+
+
+# 655360 GB by hand: 10**9 images, (1 + 1) planes of 256 x 256 pixels, 1 + 4 bytes each.
+@pytest.mark.parametrize(("changes", "place", "text"), VALUES.values(), ids=VALUES)
+def test_what_cannot_be_meant(write: Write, changes: dict[str, Any], place: str, text: str):
+    found = told(write(changes))
+    assert len(found) == 1, found
+    assert found[0].startswith(f"train.yaml: {place}: ")
+    assert text in found[0]
+
+
+OVERRIDES = {
+    "another kind": (
+        {"batch_size": "abc"},
+        "batch_size",
+        "'abc' is text, but DataLoader's batch_size is of type int | None.",
+    ),
+    "only the default tells": ({"output_dir": 3}, "output_dir", "3 is a whole number"),
+    "switch as text": (
+        {"pixel_level": "false"},
+        "pixel_level",
+        "'false' is text, but the default, True, is true or false.",
+    ),
+    "unknown": ({"max_epoch": 3}, "max_epoch", "unknown setting 'max_epoch'"),
+    "unknown parent": (
+        {"trian#trainer#max_epochs": 3},
+        "trian#trainer#max_epochs",
+        "there is no 'trian#trainer' in the config. Did you mean 'train#trainer'?",
+    ),
+    "unknown leaf": (
+        {"train#trainer#max_epoch": 3},
+        "train#trainer#max_epoch",
+        "SupervisedTrainer takes no argument 'max_epoch'",
+    ),
+    "with colons": ({"train::trainer::decollate": "x"}, "train#trainer#decollate", "'x' is text"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "place", "text"), OVERRIDES.values(), ids=OVERRIDES)
+def test_wrong_overrides_are_told_as_the_users_own(write: Write, overrides: dict[str, Any], place: str, text: str):
+    (found,) = told(write(), overrides=overrides)
+    assert found.startswith(f"command line: {place}: ")
+    assert text in found
+
+
+def test_an_override_mends_and_null_changes_nothing(write: Write):
+    file = write({"max_epochs": 0})
+    assert told(file, overrides={"max_epochs": 3}) == []
+    assert len(told(file, overrides={"max_epochs": None})) == 1
+
+
+def test_ten_mistakes_are_found_at_once(write: Write):
+    changes = [UNKNOWN[name] for name in ("top level", "argument", "handed on", "target", "deep reference", "import")]
+    changes += [VALUES[name] for name in ("half a batch", "exponent", "negative seed", "section")]
+    found = told(write({key: value for change, _, _ in changes for key, value in change.items()}))
+    for _, place, text in changes:
+        assert [line for line in found if line.startswith(f"train.yaml: {place}: ") and text in line], (place, found)
+    with pytest.raises(CheckError, match=r"this configuration cannot run, nothing was done: 1[0-9] problems"):
+        require_good(check_files([Path("train.yaml")]))
+
+
+def test_a_key_twice_is_told(write: Write):
+    file = write()
+    file.write_text(file.read_text() + "seed: 1\n")
+    (found,) = told(file)
+    assert "train.yaml: seed: this key is there twice" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [1", "cannot be parsed"), ("- 1", "a config is a mapping of names to values, not list")],
+)
+def test_a_file_that_is_no_config_is_named(bundles: Path, text: str, message: str):
+    (bundles / "bad.yaml").write_text(text)
+    with pytest.raises(CheckError, match=rf"^bad.yaml: {message}[\s\S]*absent.yaml: cannot be read \(No such file"):
+        load(["bad.yaml", "absent.yaml"])
+
+
+def test_later_files_go_over_earlier_ones_and_are_named(write: Write, bundles: Path):
+    (bundles / "more.yaml").write_text("max_epochs: 0\n+phantoms: {size: 256}\ntrain::trainer::amp: 7\n")
+    found = told(write(), Path("more.yaml"))
+    assert [line.split(" is")[0] for line in found] == [
+        "more.yaml: train#trainer#amp: 7",
+        "more.yaml: max_epochs: max_epochs",
+    ]
+    assert load(["train.yaml", "more.yaml"]).config["phantoms"] == {
+        "count": 8,
+        "seed": 0,
+        "size": 256,
+        "findings": ["Nodule"],
+    }
+
+
+def test_another_workflow_asks_for_other_things(write: Write, bundles: Path):
+    file = write()
+    (found,) = told(file, run_id="evaluating")
+    assert found == "train.yaml: checkpoint: evaluating needs weights: --checkpoint FILE."
+    (found,) = told(file, run_id="evaluating", overrides={"checkpoint": "absent.pt"})
+    assert found == "command line: checkpoint: absent.pt: no such file of weights."
+    # Training does not look at them.
+    assert told(file, overrides={"checkpoint": "absent.pt"}) == []
+    (found,) = told(file, run_id="trianing")
+    assert found == (
+        "there is no workflow 'trianing' in this config. Did you mean 'training'? There are training, evaluating."
+    )
+
+
+def test_a_good_datalist_is_looked_at(write: Write, datalist: Write):
+    report = check_files([write({"datalist": str(datalist())})])
+    assert report.problems == ()
+    assert "datalist list.json and every file that it names: training 2, validation 2, test 2" in report.facts
+
+
+def item(image: str, patient: str, label: object) -> dict[str, Any]:
+    return {"image": image, "patient": patient, "label": [label]}
+
+
+DATALISTS = {
+    "crossing": (
+        {"test": [item("test0.png", "training0", 1)]},
+        "1 patient in more than one of training, validation, test: 'training0' in training and test",
+    ),
+    "empty section": (
+        {"test": []},
+        "section 'test', which is needed, holds no item (items: training 2, validation 2, test 0).",
+    ),
+    "missing image": ({"test": [item("absent.png", "x", 1)]}, "absent.png: "),
+    "label": ({"test": [item("test0.png", "x", 7)]}, "label 7: allowed are 1 present"),
+    "certainty": (
+        {"test": [item("test0.png", "x", 0.5)]},
+        "test: label 0.5 of test0.png is a certainty; evaluation needs 1, 0, -1 or null (1 such labels).",
+    ),
+    "no findings": ({"findings": []}, "'findings' must be a list of one name or more"),
+}
+
+
+@pytest.mark.parametrize(("changes", "text"), DATALISTS.values(), ids=DATALISTS)
+def test_bad_datalists(write: Write, datalist: Write, changes: dict[str, Any], text: str):
+    found = told(write(), overrides={"datalist": str(datalist(**changes))})
+    assert any(line.startswith("command line: datalist: list.json: ") and text in line for line in found), found
+
+
+def test_what_cannot_be_learnt_is_a_warning(write: Write, datalist: Write):
+    report = check_files([write()], {"datalist": str(datalist(training=[item("training1.png", "x", 0)]))})
+    assert report.problems == ()
+    (warning,) = report.warnings
+    assert str(warning) == ("command line: datalist: list.json: no training image shows 'Nodule': it cannot be learnt.")
+
+
+TRACKING = {
+    "file": (
+        "file:///data/mlruns",
+        "is a file store, which MLflow no longer writes. Use a database (sqlite:///mlflow.db)",
+    ),
+    "path": ("./mlruns", "is a file store"),
+    "no file": ("sqlite://", "names no file"),
+    "misspelt": ("htp://host:5000", "no such kind of store 'htp'. Did you mean 'http'?"),
+    "no host": ("http://", "names no host"),
+}
+
+
+@pytest.mark.parametrize(("address", "text"), TRACKING.values(), ids=TRACKING)
+def test_addresses_that_cannot_be_written_to(write: Write, monkeypatch: pytest.MonkeyPatch, address: str, text: str):
+    file = write({"train#trainer#train_handlers": [{"_target_": "MLFlowHandler", "tracking_uri": address}]})
+    (found,) = told(file)
+    assert found.startswith("train.yaml: train#trainer#train_handlers#0#tracking_uri: ")
+    assert text in found
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert any(line.startswith("environment variable MLFLOW_TRACKING_URI: ") and text in line for line in told(file))
+
+
+def test_an_output_folder_that_cannot_be_made(write: Write, bundles: Path):
+    (bundles / "file").touch()
+    (found,) = told(write({"output_dir": "file/out"}))
+    assert "file/out: file is a file, not a folder for results." in found or "is a file, not a folder" in found
+
+
+def test_nothing_of_a_config_runs(write: Write, bundles: Path):
+    touch = "$__import__('pathlib').Path('ran').touch()"
+    file = write({"network#findings": touch, "initialize": [touch], "imports": [touch], "phantoms#count": touch})
+    before = set(sys.modules)
+    check_files([file], trust=True)
+    check_files([file])
+    assert not (bundles / "ran").exists()
+    assert not (bundles / "out").exists()
+    assert not {name for name in set(sys.modules) - before if name.split(".")[0] in ("torch", "monai", "mlflow")}
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_every_bundle_passes(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("image.png", "model.pt"):
+        (tmp_path / name).write_text("not looked into")
+    configs, memory = bundle / "configs", "GB at least"
+    over = [path for path in sorted(configs.glob("*.yaml")) if path.name not in ("train.yaml", "inference.yaml")]
+    for files in ([configs / "train.yaml"], *([configs / "train.yaml", path] for path in over)):
+        assert [line for line in told(*files) if memory not in line] == []
+    weights = {"checkpoint": str(tmp_path / "model.pt")}
+    assert told(configs / "train.yaml", run_id="evaluating", overrides=weights) == []
+    assert told(configs / "inference.yaml", overrides=weights | {"dataset_dir": str(tmp_path)}) == []
