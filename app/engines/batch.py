@@ -61,8 +61,6 @@ class PrepareBatch:
         else:
             shape = (len(image), label.shape[1], image.shape[2], image.shape[3])
             mask = spread_planes(on_device["planes"], on_device["plane_at"], shape)
-        if image.dtype == torch.uint16:
-            image = image.float().div_(65535)
         if self.augment is not None:
             image, mask = self.augment(image, mask, self.generator)
         if image.dtype == torch.uint8:

@@ -5,6 +5,7 @@ import torch
 
 from app.contract import Prediction
 from app.engines.device import MixedPrecisionInferer, computing_type, default_device
+from app.engines.processes import LAUNCHER_SETS
 from app.networks.se_densenet import SEDenseNet
 
 CPU = torch.device("cpu")
@@ -34,7 +35,18 @@ def test_the_first_gpu_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert default_device() == CPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert default_device() == torch.device("cuda:0")
+
+
+# Place 5 of processes on a machine of 4 GPUs shares the second one.
+@pytest.mark.parametrize(("place", "expected"), [("0", "cuda:0"), ("3", "cuda:3"), ("5", "cuda:1")])
+def test_each_process_has_the_gpu_of_its_place(monkeypatch, place, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    for name in LAUNCHER_SETS:
+        monkeypatch.setenv(name, place if name == "LOCAL_RANK" else "8")
+    assert default_device() == torch.device(expected)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
