@@ -66,6 +66,13 @@ def made_by_workers(make: Make, places: Iterator[int], workers: int) -> Generato
             worker.end()
 
 
+def own_error(error: BaseException) -> BaseException:
+    """What a transform raised, and not what MONAI's ``Compose`` says in its place, which names only the transform."""
+    while isinstance(error, RuntimeError) and str(error).startswith("applying transform") and error.__cause__:
+        error = error.__cause__
+    return error
+
+
 class _Worker:
     """A process that makes one place after the other.
 
@@ -142,15 +149,8 @@ def _result(make: Make, place: int) -> Result:
     try:
         return make(place)
     except Exception as error:  # whatever a reader or transform makes of a bad file is reported with its name
-        told = _own_error(error)
+        told = own_error(error)
         return f"{type(told).__name__}: {told}"
-
-
-def _own_error(error: BaseException) -> BaseException:
-    """What a transform raised, and not what MONAI's ``Compose`` says in its place, which names only the transform."""
-    while isinstance(error, RuntimeError) and str(error).startswith("applying transform") and error.__cause__:
-        error = error.__cause__
-    return error
 
 
 def _keep_to_one_thread() -> None:

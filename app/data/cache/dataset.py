@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
+from app.data.cache.contained import own_error
 from app.data.cache.drawn import NOTHING, put_planes, unpack_boxes, unpack_planes
 from app.data.cache.identity import digest
 from app.data.cache.plan import Preparation
@@ -22,6 +23,7 @@ from app.data.cache.prepare import PreparationError, default_workers
 from app.data.cache.reading import DamagedError, Entries
 from app.data.cache.recipe import Recipe, Sample, Transform
 from app.data.cache.store import Entry, Index, ShardWriter, records_of
+from app.data.prepared import Use
 
 NAMED = 5
 """How many bad files an error names."""
@@ -78,6 +80,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         self.folder = Path(folder).absolute() / digest(self.recipe.description)
         self.rebuilt: list[str] = []
         self._writer: tuple[int, ShardWriter] | None = None
+        self._use: Use | None = Use(self.folder)
         index = Index(self.folder)
         index.refresh()
         preparation = Preparation(samples, self.recipe, index)
@@ -231,7 +234,12 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         index.refresh()
         if not _moved(entries, entry, index, key):
             logger.warning("%s: %s; it is made again", _name(self.samples[at]), damage)
-            self._keep(self._made(at, entries is self._images, index))
+            try:
+                self._keep(self._made(at, entries is self._images, index))
+            except Exception as error:
+                told = own_error(error)
+                message = f"{damage}, and it cannot be made again ({type(told).__name__}: {told})"
+                raise PreparationError(f"{_name(self.samples[at])}: {message}") from error
             index.refresh()
             if not _moved(entries, entry, index, key):
                 raise PreparationError(f"{_name(self.samples[at])}: {damage}, and its files have changed") from damage
@@ -255,7 +263,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is open in this process."""
-        return {**self.__dict__, "_writer": None}
+        return {**self.__dict__, "_writer": None, "_use": None}
 
 
 def _moved(entries: Entries, entry: int, index: Index, key: bytes | None) -> bool:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.data.cache.prepare import Task, prepare_missing
 from app.data.cache.recipe import Recipe, Sample
+from app.data.cache.space import of_other_transforms
 from app.data.cache.store import Entry, Index
+from app.data.prepared import CANNOT_WRITE, DESCRIPTION
 
 Make = Callable[[int], list[Entry]]
 Keys = dict[int, tuple[bytes, ...]]
+
+logger = logging.getLogger(__name__)
 
 
 class Preparation:
@@ -86,11 +91,14 @@ def _make_folder(folder: Path, description: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, "no permission to write", str(folder))
-        temporary = folder / f"transform.json.{os.getpid()}"
+        rest = "" if (folder / DESCRIPTION).is_file() else of_other_transforms(folder)
+        if rest:
+            logger.info("%s: %s", folder.parent, rest)
+        temporary = folder / f"{DESCRIPTION}.{os.getpid()}"
         temporary.write_text(json.dumps(description, indent=1, sort_keys=True))
-        temporary.replace(folder / "transform.json")
+        temporary.replace(folder / DESCRIPTION)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno not in CANNOT_WRITE:
             raise
         message = "not all radiographs are prepared yet, and the folder to keep them in cannot be written to"
         raise PermissionError(error.errno, message, str(folder)) from error

@@ -6,6 +6,8 @@ import errno
 import shutil
 from pathlib import Path
 
+from app.data.prepared import DESCRIPTION
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -26,11 +28,21 @@ def full_disk(folder: Path, each: int, count: int) -> OSError:
         f"{count} radiographs are still to be prepared, which takes {_gigabytes(needed)}, but the disk has "
         f"{_gigabytes(free)} left; make room or name another folder, and it goes on where it was"
     )
-    others = [other for other in folder.parent.iterdir() if other != folder and (other / "transform.json").is_file()]
-    if others:
-        size = sum(file.stat().st_size for other in others for file in other.iterdir())
-        message += f" ({_gigabytes(size)} are results of other transforms, in {', '.join(map(str, sorted(others)))})"
+    rest = of_other_transforms(folder)
+    message += f" ({rest})" if rest else ""
     return OSError(errno.ENOSPC, message, str(folder))
+
+
+def of_other_transforms(folder: Path) -> str:
+    """What is kept beside a folder, and how to be rid of it; empty where there is nothing."""
+    others = [other for other in folder.parent.iterdir() if other != folder and (other / DESCRIPTION).is_file()]
+    if not others:
+        return ""
+    size = sum(file.stat().st_size for other in others for file in other.iterdir())
+    return (
+        f"{_gigabytes(size)} are results of other transforms: `frugal prepared {folder.parent}` lists them, and "
+        "--prune DAYS removes those not used for so long"
+    )
 
 
 def _gigabytes(size: int) -> str:

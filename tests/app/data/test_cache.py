@@ -333,7 +333,7 @@ def test_too_little_room_is_said_before_starting(samples, log, tmp_path, monkeyp
         prepared(samples, log, tmp_path)
     assert caught.value.errno == errno.ENOSPC
     assert str(tmp_path / "kept") in str(caught.value)
-    assert "are results of other transforms, in " in str(caught.value)
+    assert f"are results of other transforms: `frugal prepared {tmp_path / 'kept'}` lists" in str(caught.value)
 
 
 def test_a_disk_that_fills_up_says_what_is_needed_and_is_continued(samples, log, tmp_path, monkeypatch):
