@@ -63,7 +63,7 @@ def _check_content(place: str, path: Path, sections: list[str], findings: Findin
     counts = ", ".join(f"{name} {held[name].images if name in held else 0}" for name in SECTIONS)
     for section in sections:
         if section in SECTIONS and section not in held:
-            findings.add(place, f"{path}: section {section!r}, which is needed, holds no item (items: {counts}).")
+            findings.add(place, f"{path}: section {section!r} holds no item, and is needed (items: {counts}).")
         if section in ("validation", "test") and section in held:
             _check_certain(place, path, section, datalist.sections[section], findings)
     _warn_of_absent(place, path, sections, held, findings)

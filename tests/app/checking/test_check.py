@@ -10,7 +10,7 @@ import pytest
 from app.checking import CheckError, check_files, load, require_good
 
 ROOT = Path(__file__).parents[3]
-BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/metadata.json"))
+BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/train.yaml"))
 Write = Callable[..., Path]
 
 
@@ -321,7 +321,7 @@ DATALISTS = {
     ),
     "empty section": (
         {"test": []},
-        "section 'test', which is needed, holds no item (items: training 2, validation 2, test 0).",
+        "section 'test' holds no item, and is needed (items: training 2, validation 2, test 0).",
     ),
     "missing image": ({"test": [item("absent.png", "x", 1)]}, "absent.png: "),
     "label": ({"test": [item("test0.png", "x", 7)]}, "label 7: allowed are 1 present"),
@@ -391,10 +391,11 @@ def test_every_bundle_passes(bundle: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for name in ("image.png", "model.pt"):
         (tmp_path / name).write_text("not looked into")
-    configs, memory = bundle / "configs", "GB at least"
+    # Whether published data is here, and a computer large enough for it, is none of the config's faults.
+    configs, of_this_computer = bundle / "configs", ("GB at least", "no such datalist")
     over = [path for path in sorted(configs.glob("*.yaml")) if path.name not in ("train.yaml", "inference.yaml")]
     for files in ([configs / "train.yaml"], *([configs / "train.yaml", path] for path in over)):
-        assert [line for line in told(*files) if memory not in line] == []
+        assert [line for line in told(*files) if not any(text in line for text in of_this_computer)] == []
     weights = {"checkpoint": str(tmp_path / "model.pt")}
     assert told(configs / "train.yaml", run_id="evaluating", overrides=weights) == []
     assert told(configs / "inference.yaml", overrides=weights | {"dataset_dir": str(tmp_path)}) == []
