@@ -1,0 +1,228 @@
+"""Mean field over a grid of patches, with pairwise terms that depend on learned features and on the offset."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+ACCELERATOR_TILE = 64
+"""Patches of one row that are done at once on an accelerator; on a CPU `CPU_TILE`, which keeps to its caches."""
+CPU_TILE = 4
+
+
+class Tile(NamedTuple):
+    """Neighbouring patches of one row, and the rectangle of patches that their windows reach.
+
+    Attributes:
+        row: of the patches.
+        columns: of the patches, from and to.
+        reach: first and last row, first and last column of the rectangle; the last ones are not in it.
+    """
+
+    row: int
+    columns: tuple[int, int]
+    reach: tuple[int, int, int, int]
+
+
+def gaussian_kernel(features: Tensor) -> Tensor:
+    """``exp(-|f_j - f_l|^2 / 2)`` between all patches of an image; G in section 3.3 of Rozenberg et al. 2020.
+
+    Args:
+        features: (B, F, P, Q).
+
+    Returns:
+        (B, N, N) with N = P Q; 1 on the diagonal.
+    """
+    flat = features.flatten(2)
+    square = flat.square().sum(dim=1)
+    distance = square[:, :, None] + square[:, None, :] - 2 * flat.transpose(1, 2) @ flat
+    # Rounding leaves distances below zero where two patches are alike.
+    return torch.exp(-0.5 * distance.clamp(min=0))
+
+
+def mean_field(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
+    """Logits after some mean-field steps: what each patch says itself, and what its neighbours say about it.
+
+    Every finding of every patch is a variable of its own, present or absent. With z^0 = sigmoid(u), a step is
+
+        z^(t+1)_jk = sigmoid(u_jk + sum_l G_jl sum_k' W_kk'(xi_l - xi_j) z^t_lk')
+
+    over the patches l of the window around j, j itself left out. Without compatibility nothing changes: z = p, as the
+    paper asks. Computed tile by tile against a table of W by pair of patches: what a window would hold of the image
+    is never kept, for the backward pass it is made again.
+
+    Args:
+        unary: (B, K, P, Q) logits u of the patch probabilities.
+        kernel: (B, N, N) G, with N = P Q.
+        compatibility: (K, K, height, width) W, both sides odd: ``[k, k', height // 2 + dy, width // 2 + dx]`` is what
+            finding k' at an offset of (dy, dx) patches says for finding k here. The middle is not used.
+        steps: how many, 0 or more.
+
+    Returns:
+        (B, K, P, Q) logits, in the type of ``unary``.
+    """
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return _untiled(unary, kernel, compatibility, steps)
+    result: Tensor = _MeanField.apply(unary, kernel, _without_middle(compatibility), steps)
+    return result
+
+
+def _without_middle(compatibility: Tensor) -> Tensor:
+    mask = torch.ones_like(compatibility[0, 0])
+    mask[mask.shape[0] // 2, mask.shape[1] // 2] = 0
+    return compatibility * mask
+
+
+def _untiled(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
+    """The same in plain operations, for export; wants the memory of a table over all pairs of patches."""
+    findings, rows, columns = unary.shape[1], unary.shape[2], unary.shape[3]
+    height, width = compatibility.shape[2], compatibility.shape[3]
+    j = torch.arange(rows * columns, device=unary.device)
+    dy = (j // columns)[None, :] - (j // columns)[:, None] + height // 2
+    dx = (j % columns)[None, :] - (j % columns)[:, None] + width // 2
+    inside = (dy >= 0) & (dy < height) & (dx >= 0) & (dx < width)
+    place = dy.clamp(0, height - 1) * width + dx.clamp(0, width - 1)
+    table = _without_middle(compatibility).flatten(2)[:, :, place.flatten()] * inside.flatten()
+    table = table.view(findings, findings, rows * columns, rows * columns)
+    own, here = unary.flatten(2), unary.flatten(2)
+    for _ in range(steps):
+        weighted = kernel[:, None] * torch.sigmoid(here)[:, :, None, :]
+        here = own + torch.einsum("bcjl,kcjl->bkj", weighted, table)
+    return here.view_as(unary)
+
+
+class _MeanField(torch.autograd.Function):
+    """All steps at once: the tables serve them all, and only the z of each step is kept for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
+        grid = (unary.shape[2], unary.shape[3])
+        plan = tiles(grid, (compatibility.shape[2], compatibility.shape[3]), _tile_width(unary.device))
+        tables = [_table(compatibility, tile) for tile in plan]
+        kernel, here, kept = kernel.view(*kernel.shape[:2], *grid), unary, []
+        for _ in range(steps):
+            kept.append(torch.sigmoid(here))
+            here = unary + _messages(kept[-1], kernel, plan, tables)
+        ctx.save_for_backward(kernel, compatibility, *kept)
+        ctx.plan, ctx.tables = plan, tables  # type: ignore[attr-defined]
+        return here.clone() if steps == 0 else here
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        kernel, compatibility, *kept = ctx.saved_tensors  # type: ignore[attr-defined]
+        plan, tables = ctx.plan, ctx.tables  # type: ignore[attr-defined]
+        to_unary, to_kernel = gradient.clone(), torch.zeros_like(kernel)
+        to_tables = [torch.zeros_like(table) for table in tables]
+        for z in reversed(kept):
+            to_z = _backwards(gradient, z, kernel, list(zip(plan, tables, to_tables, strict=True)), to_kernel)
+            gradient = to_z * z * (1 - z)
+            # From the second step on it reaches the unaries as "+ u", at last as sigmoid(u): added either way.
+            to_unary += gradient
+        to_compatibility = torch.zeros_like(compatibility)
+        for tile, table in zip(plan, to_tables, strict=True):
+            _gather(to_compatibility, tile, table)
+        return to_unary, to_kernel.flatten(2), to_compatibility, None
+
+
+def tiles(grid: tuple[int, int], window: tuple[int, int], width: int) -> list[Tile]:
+    """Cut a grid into tiles of at most ``width`` patches of one row."""
+    tall, wide = window[0] // 2, window[1] // 2
+    return [
+        Tile(
+            row,
+            (first, min(first + width, grid[1])),
+            (
+                max(0, row - tall),
+                min(grid[0], row + tall + 1),
+                max(0, first - wide),
+                min(grid[1], min(first + width, grid[1]) + wide),
+            ),
+        )
+        for row in range(grid[0])
+        for first in range(0, grid[1], width)
+    ]
+
+
+def _tile_width(device: torch.device) -> int:
+    return CPU_TILE if device.type == "cpu" else ACCELERATOR_TILE
+
+
+def _overlap(tile: Tile, column: int, window: tuple[int, int]) -> tuple[slice, slice, slice, slice]:
+    """Where one patch's window and the tile's rectangle overlap: rows and columns in the window, in the rectangle."""
+    top, bottom, left, right = tile.reach
+    tall, wide = window[0] // 2, window[1] // 2
+    first, last = max(left, column - wide), min(right, column + wide + 1)
+    in_window = (
+        slice(top - tile.row + tall, bottom - tile.row + tall),
+        slice(first - column + wide, last - column + wide),
+    )
+    return (*in_window, slice(0, bottom - top), slice(first - left, last - left))
+
+
+def _table(compatibility: Tensor, tile: Tile) -> Tensor:
+    """W by patch of the tile, finding and patch in reach, and finding here: (c, K' h w, K); zero outside windows."""
+    findings, (top, bottom, left, right) = compatibility.shape[0], tile.reach
+    count = tile.columns[1] - tile.columns[0]
+    table = compatibility.new_zeros(count, findings, bottom - top, right - left, findings)
+    for place in range(count):
+        rows, columns, to_rows, to_columns = _overlap(tile, tile.columns[0] + place, _sides(compatibility))
+        table[place, :, to_rows, to_columns] = compatibility[:, :, rows, columns].permute(1, 2, 3, 0)
+    return table.view(count, -1, findings)
+
+
+def _gather(to_compatibility: Tensor, tile: Tile, to_table: Tensor) -> None:
+    """The reverse of ``_table``: add the gradient of a tile's table to that of W."""
+    findings, (top, bottom, left, right) = to_compatibility.shape[0], tile.reach
+    table = to_table.view(-1, findings, bottom - top, right - left, findings)
+    for place in range(len(table)):
+        rows, columns, from_rows, from_columns = _overlap(tile, tile.columns[0] + place, _sides(to_compatibility))
+        part = table[place, :, from_rows, from_columns]
+        to_compatibility[:, :, rows, columns] += part.permute(3, 0, 1, 2)
+
+
+def _sides(compatibility: Tensor) -> tuple[int, int]:
+    return compatibility.shape[2], compatibility.shape[3]
+
+
+def _reached(z: Tensor, kernel: Tensor, tile: Tile) -> tuple[Tensor, Tensor]:
+    """What is in a tile's reach: z (B, K', h w) and, by patch of the tile, kernel (c, B, 1, h w)."""
+    top, bottom, left, right = tile.reach
+    first = tile.row * z.shape[3]
+    patches = slice(first + tile.columns[0], first + tile.columns[1])
+    return (
+        z[:, :, top:bottom, left:right].flatten(2),
+        kernel[:, patches, top:bottom, left:right].flatten(2).transpose(0, 1).unsqueeze(2),
+    )
+
+
+def _messages(z: Tensor, kernel: Tensor, plan: list[Tile], tables: list[Tensor]) -> Tensor:
+    """What the neighbours say: (B, K, P, Q)."""
+    batch, findings, rows, columns = z.shape
+    result = z.new_empty(rows, columns, batch, findings)
+    for tile, table in zip(plan, tables, strict=True):
+        near, weight = _reached(z, kernel, tile)
+        result[tile.row, tile.columns[0] : tile.columns[1]] = torch.bmm((weight * near).flatten(2), table)
+    return result.permute(2, 3, 0, 1).contiguous()
+
+
+def _backwards(
+    gradient: Tensor, z: Tensor, kernel: Tensor, parts: list[tuple[Tile, Tensor, Tensor]], to_kernel: Tensor
+) -> Tensor:
+    """Gradient of ``_messages`` to z; those to tables and kernel are added to what is given."""
+    by_patch, to_z = gradient.permute(2, 3, 0, 1).contiguous(), torch.zeros_like(z)
+    for tile, table, to_table in parts:
+        (top, bottom, left, right), (first, last) = tile.reach, tile.columns
+        near, weight = _reached(z, kernel, tile)
+        here = by_patch[tile.row, first:last]
+        to_table.baddbmm_((weight * near).flatten(2).transpose(1, 2), here)
+        to_product = torch.bmm(here, table.transpose(1, 2)).view(last - first, *near.shape)
+        sides = (bottom - top, right - left)
+        row = tile.row * z.shape[3]
+        of_kernel = to_kernel[:, row + first : row + last, top:bottom, left:right]
+        of_kernel += (to_product * near).sum(dim=2).transpose(0, 1).unflatten(2, sides)
+        to_z[:, :, top:bottom, left:right] += to_product.mul_(weight).sum(dim=0).unflatten(2, sides)
+    return to_z

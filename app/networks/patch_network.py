@@ -1,0 +1,138 @@
+"""The network of localisation with limited annotation: patch probabilities, and a CRF over them in a second stage."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from app.contract import Prediction
+from app.networks.pac_crf import PACCRF, PatchFeatures
+from app.networks.pooling import NoisyOrPooling
+from app.networks.preactivation_resnet import PreactivationResNet
+
+FIRST_PROBABILITY = 0.1
+"""Of every patch before training: with 0.5 nearly every image would start as present in hundreds of patches."""
+
+
+class PatchNetwork(nn.Module):
+    """Pre-activation ResNet, a P x P grid, two convolutions to K findings, and, in stage two, a PAC-CRF.
+
+    Source: figures 2 and 3 of Rozenberg et al. 2020, "Localization with Limited Annotation for Chest X-rays". Features
+    are resized to the grid (16 x 16 of a 512 x 512 image become 20 x 20; bilinear, as in Li et al. 2018), then a 3x3
+    convolution with batch normalisation and ReLU, and one to the findings. Images are taken to [-1, 1].
+
+    In stage one the CRF takes no part. In stage two everything before it is frozen, the running statistics of its batch
+    normalisation included. The stage is part of the state that is saved.
+
+    Args:
+        backbone: image to features, with the number of their ``channels``.
+        findings: K.
+        grid: P.
+        pooling: from the (B, K, P, P) map to the (B, K) score, by the rule of the loss; noisy-or by default.
+        crf: the second stage; None for a network without one.
+        features: image to the CRF's features; needed where there is one.
+        hidden: channels between the two convolutions; a quarter of the backbone's by default.
+
+    Attributes:
+        stage: 1 or 2.
+    """
+
+    stage_reached: Tensor
+
+    def __init__(
+        self,
+        backbone: PreactivationResNet,
+        findings: int,
+        grid: int,
+        pooling: nn.Module | None = None,
+        crf: PACCRF | None = None,
+        features: PatchFeatures | None = None,
+        hidden: int | None = None,
+    ) -> None:
+        super().__init__()
+        if findings < 1 or grid < 1:
+            raise ValueError(f"findings ({findings}) and grid ({grid}) must be at least 1")
+        if (crf is None) != (features is None):
+            raise ValueError("a CRF needs features, and features a CRF: give both or neither")
+        self.grid = [grid, grid]
+        self.backbone = backbone
+        hidden = max(1, backbone.channels // 4) if hidden is None else hidden
+        self.head = nn.Sequential(
+            nn.Conv2d(backbone.channels, hidden, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, findings, kernel_size=1),
+        )
+        self.has_crf = crf is not None
+        self.features = nn.Identity() if features is None else features
+        self.crf = nn.Identity() if crf is None else crf
+        self.pooling = NoisyOrPooling() if pooling is None else pooling
+        for part in (self.backbone, self.head, self.features):
+            part.apply(_initialise)
+        last: Any = self.head[-1]
+        nn.init.constant_(last.bias, math.log(FIRST_PROBABILITY / (1 - FIRST_PROBABILITY)))
+        self.stage = 1
+        self.register_buffer("stage_reached", torch.tensor(1))
+        self.register_load_state_dict_post_hook(_take_up_stage)
+        self.set_stage(1)
+
+    def forward(self, image: Tensor) -> Prediction:
+        """Scores and a map of an image.
+
+        Args:
+            image: (B, 1, H, W) in [0, 1].
+
+        Returns:
+            score (B, K) and map (B, K, P, P), logits.
+        """
+        image = 2 * image - 1
+        features = functional.interpolate(self.backbone(image), size=self.grid, mode="bilinear", align_corners=False)
+        here = self.head(features)
+        if self.has_crf and self.stage == 2:
+            here = self.crf(here, self.features(image))
+        return Prediction(score=self.pooling(here), map=here)
+
+    def set_stage(self, stage: int) -> None:
+        """Go to stage 1 (the CRF waits) or 2 (all before it is frozen).
+
+        Raises:
+            ValueError: another number, or stage 2 of a network without a CRF.
+        """
+        if stage not in (1, 2) or (stage == 2 and not self.has_crf):
+            raise ValueError(f"stage {stage}: must be 1, or 2 where there is a CRF")
+        self.stage = stage
+        self.stage_reached.fill_(stage)
+        for part, learns in ((self.backbone, stage == 1), (self.head, stage == 1), (self.features, stage == 2)):
+            part.requires_grad_(learns)
+        self.crf.requires_grad_(stage == 2)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "PatchNetwork":
+        """As for any module, but frozen parts stay in evaluation: their running statistics are kept."""
+        super().train(mode)
+        if self.stage == 2:
+            self.backbone.eval()
+            self.head.eval()
+        return self
+
+
+def _take_up_stage(network: nn.Module, _: Any) -> None:  # noqa: ANN401 - torch's list of keys
+    """After weights were loaded: the stage that they were saved in."""
+    if isinstance(network, PatchNetwork):
+        network.set_stage(int(network.stage_reached))
+
+
+def stage_of(state: Mapping[str, Tensor]) -> int:
+    """The stage in a saved state of a ``PatchNetwork``."""
+    return int(state["stage_reached"])
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation of every convolution."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
