@@ -73,11 +73,11 @@ def loaded(
     records = [record_of(path, findings, settings) for path in paths]
     if len(paths) == 1:
         return network, records[0]
-    scores, maps = (
+    scores, maps, aggregates = (
         tuple(np.mean([getattr(record, kind) for record in records], axis=0).tolist())
-        for kind in ("score_thresholds", "map_thresholds")
+        for kind in ("score_thresholds", "map_thresholds", "aggregate_thresholds")
     )
-    return Ensemble(members), ModelRecord(records[0].findings, records[0].settings, scores, maps)
+    return Ensemble(members), ModelRecord(records[0].findings, records[0].settings, scores, maps, aggregates)
 
 
 def _paths(checkpoint: str | Path | Sequence[str | Path] | None) -> list[Path]:

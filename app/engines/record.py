@@ -13,7 +13,7 @@ import numpy as np
 
 from app.engines.outputs import Outputs
 from evaluation.operating import youden_threshold
-from evaluation.overlap import best_threshold_of_mean
+from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +29,19 @@ class ModelRecord:
         settings: those that the network and the preparation of its input depend on.
         score_thresholds: by finding; at least this score is called present (Youden's point on validation).
         map_thresholds: by finding; at least this probability is called "here" (highest mean Dice on validation).
+        aggregate_thresholds: by finding; the same for Dice aggregated over all images, with the finding or without
+            (highest on validation). Where a record is older than this, ``map_thresholds`` again.
     """
 
     findings: tuple[str, ...]
     settings: dict[str, Any]
     score_thresholds: tuple[float, ...]
     map_thresholds: tuple[float, ...]
+    aggregate_thresholds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.aggregate_thresholds:
+            object.__setattr__(self, "aggregate_thresholds", self.map_thresholds)
 
     def write(self, checkpoint: Path) -> Path:
         """Write beside the checkpoint."""
@@ -48,7 +55,8 @@ class ModelRecord:
         Raises:
             ValueError: names the kind and what is there.
         """
-        for kind, values in (("score_thresholds", self.score_thresholds), ("map_thresholds", self.map_thresholds)):
+        for kind in ("score_thresholds", "map_thresholds", "aggregate_thresholds"):
+            values = getattr(self, kind)
             if len(values) != len(self.findings) or not np.isfinite(values).all():
                 raise ValueError(f"{kind} {list(values)} for {len(self.findings)} findings")
 
@@ -79,8 +87,9 @@ def chosen_on(validation: Outputs, findings: Sequence[str], settings: dict[str, 
     count = range(len(findings))
     scores = [youden_threshold(validation.score[:, c], validation.label[:, c]) for c in count]
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
+    aggregates = [_aggregate_threshold(validation, c) for c in count]
     _tell_defaults(findings, validation, scores, maps)
-    return ModelRecord(tuple(findings), settings, _or_default(scores), _or_default(maps))
+    return ModelRecord(tuple(findings), settings, *(_or_default(each) for each in (scores, maps, aggregates)))
 
 
 def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
@@ -101,12 +110,19 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
             settings=dict(content["settings"]),
             score_thresholds=tuple(map(float, content["score_thresholds"])),
             map_thresholds=tuple(map(float, content["map_thresholds"])),
+            aggregate_thresholds=tuple(map(float, content.get("aggregate_thresholds", ()))),
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a record of a model's settings and thresholds ({error!r})") from error
     record.require(findings, settings, checkpoint)
     return record
+
+
+def _aggregate_threshold(validation: Outputs, finding: int) -> float:
+    """NaN where no threshold overlaps with anything."""
+    best = best_threshold_of_aggregate(*validation.histograms(finding))
+    return best.threshold if best.dice > 0 else float("nan")
 
 
 def _tell_defaults(

@@ -76,6 +76,7 @@ class FindingGroups:
                 findings=findings,
                 score_thresholds=tuple(record.score_thresholds[c] for c in columns),
                 map_thresholds=tuple(record.map_thresholds[c] for c in columns),
+                aggregate_thresholds=tuple(record.aggregate_thresholds[c] for c in columns),
             )
             entries[name] = score_metrics(outputs.score[:, columns], outputs.label[:, columns], patient, part)
         return {"by_finding_group": entries} if entries else {}

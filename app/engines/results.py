@@ -195,6 +195,8 @@ def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metr
             continue
         about = {"images": len(rows), "threshold": threshold, "worst": float(values.min())}
         entries.setdefault("dice", {})[name] = asdict(mean_interval(values, patient[rows])) | about
+        # Counts images without the finding too, which wants a higher threshold than outlines where it is.
+        threshold = record.aggregate_thresholds[c]
         rows, part, whole = outputs.dice_parts(c, threshold)
         about = {"images": len(rows), "threshold": threshold}
         entries.setdefault("dice_aggregated", {})[name] = asdict(ratio_interval(part, whole, patient[rows])) | about

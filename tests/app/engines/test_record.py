@@ -69,11 +69,32 @@ def test_map_thresholds_are_those_of_the_best_dice():
     assert chosen_on(given, ("a", "b"), {}).map_thresholds == (0.2, 0.5)
 
 
+def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
+    # Image 0: 4 pixels of the finding at 0.3. Image 1 has none, but 16 pixels at 0.2. At up to 0.2 the image alone has
+    # Dice 1, both together 2 * 4 / (20 + 4) = 1/3; from 0.201 to 0.3 both have 1: the middle of 100 equals is 0.25.
+    given = outputs(np.zeros((2, 1)), np.array([[1], [0]]), {0: [0.3] * 4})
+    given.located_row, given.located_finding = np.array([0, 1]), np.array([0, 0])
+    given.inside, given.outside = (np.zeros((2, BINS), dtype=np.int32) for _ in range(2))
+    given.inside[0, 300], given.outside[1, 200] = 4, 16
+    record = chosen_on(given, ("a",), {})
+    assert record.map_thresholds == (0.15,)
+    assert record.aggregate_thresholds == (0.25,)
+
+
+def test_a_record_from_before_aggregated_thresholds_uses_those_of_maps(tmp_path):
+    path = kept(tmp_path)
+    content = json.loads(path.with_suffix(".json").read_text())
+    del content["aggregate_thresholds"]
+    path.with_suffix(".json").write_text(json.dumps(content))
+    assert record_of(path, ("Nodule", "Mass"), SETTINGS).aggregate_thresholds == RECORD.map_thresholds
+
+
 def test_images_annotated_as_nowhere_choose_no_map_threshold():
     # With the empty one counted as 0 or 1, thresholds above 0.9 would win.
     given = outputs(np.zeros((1, 1)), np.zeros((1, 1)), {0: []})
     given.outside[0, 900] = 50
-    assert chosen_on(given, ("a",), {}).map_thresholds == (0.5,)
+    record = chosen_on(given, ("a",), {})
+    assert record.map_thresholds == record.aggregate_thresholds == (0.5,)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, -2.0], ids=["absent", "present", "uncertain", "not said"])
