@@ -3,7 +3,7 @@
     python killed_trainings.py FOLDER
 
 Importing takes longer than all of the trainings, so each of them is a fork; a fork needs a process in which no thread
-has been started, so this is a script of its own. It prints what happened as JSON.
+has been started, so this is a script of its own. It writes what happened as JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -24,22 +25,26 @@ torch.set_num_threads(1)
 
 import mlflow  # noqa: E402
 from ignite.engine import Events  # noqa: E402
-from resumable_training import Small, differences  # noqa: E402
 
 from app.networks import checkpoints  # noqa: E402
 from app.tracking import clients, run  # noqa: E402
+from tests.app.engines.resumable_training import Small, differences  # noqa: E402
 
 clients.quiet_environment()
 
-EPOCHS = 16
+EPOCHS = 32
 KILLS = 20
+MOST = 70
+"""Of the moments until a kill; opening a run has 10, an epoch about 30."""
+IN_WRITING = 32
+"""A moment within the writing of the checkpoint of epoch 1."""
 
 
 class Countdown:
     """Sends this process a signal at the n-th of the moments that it is told of."""
 
     def __init__(self, moments: int, number: int = signal.SIGKILL) -> None:
-        self.left = self.all = moments
+        self.left = moments
         self.number = number
 
     def tick(self) -> None:
@@ -71,6 +76,7 @@ class Halves:
         half = len(content) // 2
         written = self.file.write(content[:half])
         self.writes += 1
+        # A checkpoint is some hundred writes, which would else be nearly all of the moments.
         if self.writes % 32 == 0:
             self.countdown.tick()
         return written + self.file.write(content[half:])
@@ -136,10 +142,11 @@ def killed_until_done(folder: Path, kills: int, most: int, **settings) -> list[i
     chance, codes = random.Random(0), []
     for number in range(kills + 1):
         is_last, by_clock = number == kills, number % 4 == 3
-        moments = 0 if is_last or by_clock else chance.randint(1, most)
+        # A clock that comes late finds the process killed at a moment, so that the training lasts for all kills.
+        moments = 0 if is_last else most if by_clock else chance.randint(1, most)
         process = child(lambda moments=moments: train(folder, moments, **settings), folder.with_suffix(".log"))
         if by_clock and not is_last:
-            time.sleep(chance.uniform(0.1, 0.8))
+            time.sleep(chance.uniform(0.05, 0.5))
             os.kill(process, signal.SIGKILL)
         codes.append(ended(process))
     return codes
@@ -160,6 +167,13 @@ def runs(store: str) -> list[dict]:
     ]
 
 
+def ended_status(place: Path) -> str:
+    """Status of the only run, without the store's library: its connections must not be inherited by children."""
+    with sqlite3.connect(place / "mlflow.db") as database:
+        ((status,),) = database.execute("SELECT status FROM runs").fetchall()
+    return str(status)
+
+
 def scenario(folder: Path, name: str) -> Path:
     """A folder with a store of its own, copied from one with tables."""
     place = folder / name
@@ -174,32 +188,30 @@ def stopped(folder: Path, name: str, number: int, whole: Path, moments: int) -> 
     """A training that a signal ends in good order, then goes on."""
     place = scenario(folder, name)
     first = ended(child(lambda: train(place / "out", moments, number, epochs=4), place / "out.log"))
+    between = ended_status(place)
     before = sorted(path.name for path in (place / "out").iterdir() if path.suffix == ".partial")
     second = ended(child(lambda: train(place / "out", epochs=4), place / "out.log"))
-    return {"codes": [first, second], "partial": before, "differences": differences(place / "out", whole)}
+    told = {"codes": [first, second], "partial": before, "status_between": between}
+    return told | {"differences": differences(place / "out", whole)}
 
 
 def main(folder: Path) -> None:
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-    # In a child, as a database starts threads.
-    store = clients.Store(f"sqlite:///{folder}/mlflow.db")
-    ended(child(lambda: clients.open_client(store), folder / "store.log"))
+    clients.open_client(clients.Store(f"sqlite:///{folder}/mlflow.db"))
     told: dict = {}
     place = scenario(folder, "whole")
+    # In this very process, which imports everything that is imported late.
     for epochs in (EPOCHS, 4):
-        told[f"whole-{epochs}"] = ended(
-            child(lambda epochs=epochs: train(place / str(epochs), epochs=epochs), place / "out.log")
-        )
+        train(place / str(epochs), epochs=epochs)
     for workers, kills in ((0, KILLS), (2, 4)):
         place, epochs = scenario(folder, f"killed-{workers}"), EPOCHS if workers == 0 else 4
-        codes = killed_until_done(place / "out", kills, 45, workers=workers, epochs=epochs)
+        codes = killed_until_done(place / "out", kills, MOST, workers=workers, epochs=epochs)
         told[f"killed-{workers}"] = {
             "codes": codes,
             "differences": differences(place / "out", folder / "whole" / str(epochs)),
             "partial": [path.name for path in (place / "out").iterdir() if path.suffix == ".partial"],
         }
     told["SIGTERM"] = stopped(folder, "sigterm", signal.SIGTERM, folder / "whole" / "4", IN_WRITING)
-    told["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 20)
+    told["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 30)
     place = folder / "fresh"
     place.mkdir()
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
@@ -210,11 +222,8 @@ def main(folder: Path) -> None:
     }
     for name in ("killed-0", "killed-2", "sigterm", "sigint", "fresh"):
         told.setdefault("runs", {})[name] = runs(f"sqlite:///{folder}/{name}/mlflow.db")
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told) + "\n")
 
-
-# Within the writing of the checkpoint of epoch 1.
-IN_WRITING = 40
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]).absolute())

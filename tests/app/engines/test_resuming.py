@@ -1,0 +1,347 @@
+"""Going on with a training: what is kept, what is refused, and what is used where the newest checkpoint is damaged."""
+
+import errno
+import json
+import logging
+import math
+import os
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from torch import nn
+
+from app.engines import resuming
+from app.engines.output_folder import EARLIER
+from app.engines.resuming import Checkpoints, require_plain, require_same, seed_epoch, trained_with
+from app.networks import checkpoints as files
+from app.networks.checkpoints import read_checkpoint
+from tests.app.engines.resumable_training import Small, differences
+
+
+class CrashError(Exception):
+    """Ends a training as a crash would."""
+
+
+def stop_after(small: Small, epoch: int) -> Small:
+    """Let it crash when the next epoch begins."""
+
+    def stop(engine: object) -> None:
+        raise CrashError
+
+    small.trainer.add_event_handler(Events.EPOCH_STARTED(once=epoch + 1), stop)
+    return small
+
+
+def crashed(folder: Path, epoch: int = 2, **settings: object) -> Path:
+    """A folder with a training that crashed after an epoch."""
+    with pytest.raises(CrashError):
+        stop_after(Small(folder, **settings), epoch).launch()
+    return folder
+
+
+def only_run(store: str) -> mlflow.entities.Run:
+    client = mlflow.MlflowClient(store)
+    (run,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, template_store: Path) -> dict[str | None, Path]:
+    """Uninterrupted trainings by schedule."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        (folder / "mlflow.db").write_bytes(template_store.read_bytes())
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        made = {schedule: folder / str(schedule) for schedule in ("MultiStepLR", "OneCycleLR", None)}
+        for schedule, place in made.items():
+            Small(place, schedule=schedule).launch()
+    return made
+
+
+@pytest.mark.parametrize("schedule", ["MultiStepLR", "OneCycleLR", None])
+@pytest.mark.parametrize("epoch", [0, 1, 3])
+def test_weights_after_a_crash_are_those_of_the_uninterrupted_training(whole, store, tmp_path, schedule, epoch):
+    out = crashed(tmp_path / "out", epoch, schedule=schedule)
+    assert only_run(store).info.status == "FAILED"
+    Small(out, schedule=schedule, resume=True).launch()
+    assert differences(out, whole[schedule]) == []
+    assert (out / "metrics.json").read_text() == (whole[schedule] / "metrics.json").read_text()
+    run = only_run(store)
+    assert (run.info.status, run.data.tags.get("error")) == ("FINISHED", None)
+    for name in ("train_loss", "validation_auc", "learning_rate"):
+        history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, name)
+        assert [metric.step for metric in history] == [1, 2, 3, 4], name
+
+
+def test_the_parts_go_on(store, tmp_path):
+    small = Small(crashed(tmp_path / "out", 2), resume=True)
+    small.launch()
+    # Halved after epochs 2 and 4, the first time in the process before.
+    assert small.loss.weight == 0.25
+    assert small.part.seen.tolist() == [2, 2]
+
+
+def test_other_parts_are_refused(store, tmp_path):
+    small = Small(crashed(tmp_path / "out"), resume=True)
+    small.part = type("Other", (type(small.part),), {})(small.loss)
+    with pytest.raises(ValueError, match=r"last\.pt holds the parts \['Weight'\], and this training has \['Other'\]"):
+        small.launch()
+
+
+def damage(path: Path, kind: str) -> None:
+    content = bytearray(path.read_bytes())
+    if kind == "flipped":
+        # Within the values of a weight, where only a checksum can tell.
+        value = read_checkpoint(path)["network"]["body.0.weight"].numpy().tobytes()
+        content[bytes(content).index(value) + 5] ^= 1
+    path.write_bytes(bytes(content) if kind == "flipped" else bytes(content[: len(content) // 2 * (kind == "cut")]))
+
+
+@pytest.mark.parametrize("kind", ["cut", "flipped", "empty"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(whole, store, tmp_path, caplog, kind):
+    out = crashed(tmp_path / "out", 3)
+    damage(out / "last.pt", kind)
+    with caplog.at_level(logging.INFO):
+        Small(out, resume=True).launch()
+    assert "last.pt: not a readable checkpoint of weights" in caplog.text
+    assert "It is now last.damaged.pt, and the one before is used" in caplog.text
+    assert "resumed after epoch 2 of 4" in caplog.text
+    assert differences(out, whole["MultiStepLR"]) == []
+    run = only_run(store)
+    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "train_loss")
+    assert [metric.step for metric in history] == [1, 2, 3, 4]
+
+
+def test_both_damaged_is_a_beginning_and_is_said(whole, store, tmp_path, caplog):
+    out = crashed(tmp_path / "out", 3)
+    damage(out / "last.pt", "cut")
+    damage(out / "previous.pt", "empty")
+    with caplog.at_level(logging.INFO):
+        Small(out, resume=True).launch()
+    assert "holds no checkpoint to resume from: training begins" in caplog.text
+    assert differences(out, whole["MultiStepLR"]) == []
+
+
+def test_resume_where_there_is_nothing_begins(whole, store, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        Small(tmp_path / "out", resume=True).launch()
+    assert f"{tmp_path / 'out'} holds no checkpoint to resume from: training begins" in caplog.text
+    assert differences(tmp_path / "out", whole["MultiStepLR"]) == []
+
+
+def test_a_finished_training_is_left_alone_and_may_grow(store, tmp_path, caplog):
+    out = tmp_path / "out"
+    Small(out, epochs=2).launch()
+    before = (out / "last.pt").read_bytes()
+    with caplog.at_level(logging.INFO):
+        metrics = Small(out, epochs=2, resume=True).launch()
+    assert "is finished: its results are in" in caplog.text
+    assert metrics == json.loads((out / "metrics.json").read_text())
+    assert (out / "last.pt").read_bytes() == before
+    Small(out, epochs=4, resume=True).launch()
+    run = only_run(store)
+    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "train_loss")
+    assert [metric.step for metric in history] == [1, 2, 3, 4]
+    with pytest.raises(ValueError, match=r"last\.pt is of epoch 4, beyond max_epochs 3"):
+        Small(out, epochs=3, resume=True).launch()
+
+
+def test_a_grown_training_equals_one_of_that_length(whole, store, tmp_path):
+    Small(tmp_path / "out", epochs=2).launch()
+    Small(tmp_path / "out", epochs=4, resume=True).launch()
+    assert differences(tmp_path / "out", whole["MultiStepLR"]) == []
+
+
+def test_a_schedule_with_an_end_cannot_grow(store, tmp_path):
+    Small(tmp_path / "out", epochs=2, schedule="OneCycleLR").launch()
+    with pytest.raises(ValueError, match="max_epochs cannot grow to 4: OneCycleLR was laid out for 2 epochs"):
+        Small(tmp_path / "out", epochs=4, schedule="OneCycleLR", resume=True).launch()
+
+
+def test_killed_in_its_report_a_training_reports_again(whole, store, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("app.engines.launch.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
+        with pytest.raises(CrashError):
+            Small(tmp_path / "out").launch()
+    assert not (tmp_path / "out" / "metrics.json").exists()
+    small = Small(tmp_path / "out", resume=True)
+    small.trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: pytest.fail("it trained again"))
+    small.launch()
+    whole_metrics = (whole["MultiStepLR"] / "metrics.json").read_text()
+    assert (tmp_path / "out" / "metrics.json").read_text() == whole_metrics
+    assert only_run(store).info.status == "FINISHED"
+
+
+def test_another_seed_is_refused(store, tmp_path):
+    out = crashed(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"last\.pt was trained with seed 0, not 1\. Resume it with its own settings"):
+        Small(out, seed=1, resume=True).launch()
+
+
+def test_without_resume_what_was_there_is_set_aside(store, tmp_path, caplog):
+    out = crashed(tmp_path / "out")
+    last = (out / "last.pt").read_bytes()
+    with caplog.at_level(logging.INFO):
+        crashed(out, 0)
+    assert f"{out} held an earlier training: it is now in {out / EARLIER}" in caplog.text
+    assert (out / EARLIER / "last.pt").read_bytes() == last
+    assert not (out / "model.pt").exists()
+    assert read_checkpoint(out / "last.pt")["epoch"] == 0
+
+
+def test_a_failed_launch_leaves_no_results_of_an_earlier_one(store, tmp_path):
+    Small(tmp_path / "out", epochs=1).launch()
+    crashed(tmp_path / "out", 0)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert not left & {"metrics.json", "predictions.csv", "cases.csv", "model.pt", "model.json", "run.json", "pictures"}
+
+
+def test_a_full_disk_says_how_much_is_needed_and_keeps_what_was(store, tmp_path, monkeypatch):
+    out = crashed(tmp_path / "out", 2)
+    before = (out / "last.pt").read_bytes()
+
+    class Full:
+        """The disk takes some of the file."""
+
+        def __init__(self, file) -> None:
+            self.file, self.left = file, 5000
+
+        def write(self, content) -> int:
+            self.left -= len(content)
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return self.file.write(content)
+
+        def flush(self) -> None:
+            pass
+
+    write = files._write
+    monkeypatch.setattr(files, "_write", lambda content, file: write(content, Full(file)))
+    with pytest.raises(OSError, match=r"No space left for .*last\.pt: the checkpoint needs [\d.]+ MB and [\d.]+ MB"):
+        Small(out, resume=True).launch()
+    run = only_run(store)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"].startswith("OSError: [Errno 28] No space left for")
+    assert (out / "last.pt").read_bytes() == before
+    assert not list(out.glob(".*.partial"))
+
+
+def test_a_broken_loss_keeps_the_checkpoint_of_the_last_good_epoch(store, tmp_path):
+    small = Small(tmp_path / "out")
+
+    def spoil(engine) -> None:
+        small.network.head.weight.data.fill_(math.nan)
+
+    small.trainer.add_event_handler(Events.ITERATION_STARTED(once=8), spoil)
+    message = (
+        r"the loss is nan in iteration 8 \(epoch 3\)\. model\.pt keeps the best weights so far, last\.pt those of "
+        r"epoch 2, 2 iterations back\. The batch: training-\d\.png, "
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        small.launch()
+    kept = read_checkpoint(tmp_path / "out" / "last.pt")
+    assert kept["epoch"] == 2
+    assert all(bool(value.isfinite().all()) for value in kept["network"].values())
+    assert only_run(store).info.status == "FAILED"
+
+
+def test_weights_that_break_in_the_last_step_of_an_epoch_are_not_kept(store, tmp_path):
+    small = Small(tmp_path / "out")
+
+    def spoil(engine) -> None:
+        small.network.head.weight.data.fill_(math.inf)
+
+    small.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=6), spoil)
+    message = (
+        r"head\.weight and 0 other weights are not finite at the end of epoch 2, .*last\.pt those of epoch 1, 3 it"
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        small.launch()
+    assert read_checkpoint(tmp_path / "out" / "last.pt")["epoch"] == 1
+
+
+def test_partial_files_of_killed_writers_are_removed(store, tmp_path):
+    out = crashed(tmp_path / "out")
+    (out / ".last.pt.123.partial").write_bytes(b"half")
+    Small(out, resume=True).launch()
+    assert not list(out.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written(store, tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="cannot write to the output folder"):
+        Small(tmp_path / name).launch()
+
+
+def test_a_checkpoint_of_a_later_version(store, tmp_path, monkeypatch):
+    out = crashed(tmp_path / "out")
+    monkeypatch.setattr(resuming, "FORMAT", 0)
+    with pytest.raises(ValueError, match=r"last\.pt has format 1, and this version reads 0"):
+        Small(out, resume=True).launch()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": [1, {"b": np.float64(1)}]}, r"entry 'a\.1\.b' is of float64"),
+        ({"a": {"b": nn.Linear(1, 1)}}, r"entry 'a\.b' is of Linear"),
+        ({"a": np.zeros(2)}, r"entry 'a' is of ndarray"),
+    ],
+    ids=["number", "module", "array"],
+)
+def test_a_state_that_could_not_be_read_back_is_refused_when_written(tmp_path, value, message):
+    with pytest.raises(TypeError, match=message):
+        Checkpoints(tmp_path).save(value)
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_what_may_be_kept_comes_back(tmp_path):
+    state = {"a": torch.ones(2), "b": [1, 2.5, "x", None, True], "c": {"d": (0.9, 0.999)}, "e": math.inf}
+    require_plain(state)
+    Checkpoints(tmp_path).save(state)
+    kept = Checkpoints(tmp_path).newest()
+    assert torch.equal(kept.pop("a"), state.pop("a"))
+    assert kept == {"format": resuming.FORMAT, **state}
+
+
+def test_settings_that_change_nothing_of_what_is_learnt_may_differ():
+    config = {
+        "rate": 1e-3,
+        "max_epochs": 3,
+        "output_dir": "a",
+        "resume": False,
+        "network_def": {"_target_": "Net", "blocks": [1, 2]},
+        "train": {"dataloader": {"num_workers": 2}, "dataset": {"workers": 1, "samples": "$f()"}},
+    }
+    kept = trained_with(config, {"data": "abc"})
+    assert kept == {
+        "rate": "0.001",
+        "network_def._target_": "Net",
+        "network_def.blocks": "[1, 2]",
+        "train.dataset.samples": "$f()",
+        "data": "abc",
+    }
+    changed = config | {"max_epochs": 9, "output_dir": "b", "resume": True, "section": "validation"}
+    require_same(kept, trained_with(changed, {"data": "abc"}), Path("last.pt"))
+
+
+def test_other_settings_are_named():
+    kept = {"rate": "0.1", "growth": "4", "same": "1"}
+    message = r"^last\.pt was trained with growth 4, not absent; rate 0\.1, not 0\.2; stem absent, not 8\. Resume it"
+    with pytest.raises(ValueError, match=message):
+        require_same(kept, {"rate": "0.2", "stem": "8", "same": "1"}, Path("last.pt"))
+
+
+def test_chance_is_that_of_seed_and_epoch_whatever_was_drawn_before():
+    drawn = []
+    for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1)):
+        torch.rand(epoch)
+        seed_epoch(seed, epoch)
+        drawn.append((torch.rand(1).item(), np.random.rand()))
+    assert drawn[0] == drawn[3]
+    assert len(set(drawn)) == 3

@@ -1,0 +1,71 @@
+"""Trainings that are killed, stopped or started together, and end as if nothing had been; see killed_trainings.py."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+KILLED, TERMINATED, INTERRUPTED = -9, 143, 130
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What happened to all trainings."""
+    folder = tmp_path_factory.mktemp("killed")
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[2]), "OMP_NUM_THREADS": "1"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "killed_trainings.py"), str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    logs = "\n".join(f"{path}:\n{path.read_text()[-1500:]}" for path in folder.rglob("*.log"))
+    assert done.returncode == 0, done.stderr[-3000:] + logs
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_killed_twenty_times_weights_are_equal_at_the_end(told):
+    killed = told["killed-0"]
+    assert killed["codes"] == [KILLED] * 20 + [0]
+    assert killed["differences"] == []
+    assert killed["partial"] == []
+
+
+def test_killed_with_two_workers_weights_are_equal_to_those_without(told):
+    assert told["killed-2"]["codes"] == [KILLED] * 4 + [0]
+    assert told["killed-2"]["differences"] == []
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("killed-0", 32), ("killed-2", 4)])
+def test_one_run_holds_every_epoch_once(told, name, epochs):
+    # Runs beside it were killed while they were opened, before there was a checkpoint to name them.
+    whole = [run for run in told["runs"][name] if run["epochs"]]
+    assert [(run["status"], run["epochs"]) for run in whole] == [("FINISHED", list(range(1, epochs + 1)))]
+    assert whole[0]["error"] is None
+    others = [run for run in told["runs"][name] if not run["epochs"]]
+    assert {run["status"] for run in others} <= {"KILLED"}
+    assert len(others) <= 3
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", TERMINATED), ("SIGINT", INTERRUPTED)])
+def test_a_signal_while_a_checkpoint_is_written(told, name, code):
+    assert told[name]["codes"] == [code, 0]
+    assert told[name]["partial"] == []
+    assert told[name]["differences"] == []
+    (run,) = told["runs"][name.lower()]
+    assert (run["status"], run["epochs"], run["error"]) == ("FINISHED", [1, 2, 3, 4], None)
+    assert told[name]["status_between"] == "KILLED"
+
+
+def test_two_trainings_started_at_once_on_a_fresh_database(told):
+    assert told["fresh"]["codes"] == [0, 0]
+    assert told["fresh"]["differences"] == [[], []]
+    assert [(run["status"], run["epochs"]) for run in told["runs"]["fresh"]] == [("FINISHED", [1, 2, 3, 4])] * 2
