@@ -47,6 +47,7 @@ RUN pip install --no-deps --no-build-isolation /opt/frugal/source \
 COPY bundles /workspace/bundles
 # A bare run is recorded beside its results, where a mounted folder keeps it.
 ENV MLFLOW_TRACKING_URI=sqlite:////workspace/runs/mlflow.db \
+    FRUGAL_TRUSTED=/workspace/bundles \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000:1000
