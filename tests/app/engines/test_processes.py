@@ -2,17 +2,12 @@
 
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import multiprocessing, nn
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_training import ScoreAlone, evaluated, tiny_network, trained
 
 from app.engines.processes import (
     LAUNCHER_SETS,
@@ -26,6 +21,7 @@ from app.engines.processes import (
     same_buffers,
     world_size,
 )
+from tests.app.engines.tiny_training import ScoreAlone, evaluated, tiny_network, trained
 
 CPU = torch.device("cpu")
 TRAININGS: dict[str, dict[str, Any]] = {
