@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from app.contract import Target, mask_on_grid
@@ -51,7 +53,7 @@ def patch_supervision(target: Target, grid: tuple[int, int], kind: torch.dtype) 
     )
 
 
-def positive_ratio(labels: object) -> list[float]:
+def positive_ratio(labels: ArrayLike) -> list[float]:
     """By finding, present over absent images: gamma of equation 11 of Rozenberg et al. 2020.
 
     Args:
@@ -60,7 +62,7 @@ def positive_ratio(labels: object) -> list[float]:
     Returns:
         K numbers; 1 where either kind does not occur.
     """
-    values = torch.as_tensor(labels, dtype=torch.float64)
+    values = torch.as_tensor(np.asarray(labels, dtype=np.float64))
     present = (values >= 0.5).sum(dim=0).double()
     absent = ((values >= 0) & (values < 0.5)).sum(dim=0).double()
     ratio = torch.where((present > 0) & (absent > 0), present / absent.clamp(min=1), torch.ones_like(present))
