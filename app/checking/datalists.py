@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.checking.ids import followed, is_literal, value_at
+from app.checking.ids import followed, is_literal, reachable, value_at
 from app.checking.problem import Findings, nearest
 from app.checking.sources import words
+from app.checking.targets import components
 from app.findings import LUNGS, TUBES
 
 if TYPE_CHECKING:
@@ -40,15 +41,16 @@ def check_datalist(config: dict[str, object], reached: set[str], findings: Findi
     if not path.is_file():
         findings.add(place, f"{value}: no such datalist.", "file")
         return 1
-    return _check_content(place, path, _sections(config, reached), findings, files)
+    return _check_content(config, reached, place, findings, files)
 
 
-def _check_content(place: str, path: Path, sections: list[str], findings: Findings, files: bool) -> int:
+def _check_content(config: dict[str, object], reached: set[str], place: str, findings: Findings, files: bool) -> int:
     from app.data.datalist import DatalistError, parse_datalist
     from app.data.holdings import holdings
     from app.data.item import SECTIONS
     from app.data.validate import file_problems
 
+    path, sections = Path(str(value_at(config, place))), _sections(config, reached)
     try:
         datalist, found = parse_datalist(path)
     except DatalistError as error:
@@ -66,6 +68,8 @@ def _check_content(place: str, path: Path, sections: list[str], findings: Findin
             findings.add(place, f"{path}: section {section!r} holds no item, and is needed (items: {counts}).")
         if section in ("validation", "test") and section in held:
             _check_certain(place, path, section, datalist.sections[section], findings)
+    if "training" in sections:
+        _check_training(config, reached, place, datalist.sections["training"], findings)
     _warn_of_absent(place, path, sections, held, findings)
     looked = "and every file that it names" if files else "(the files that it names were not looked at)"
     findings.facts.append(f"datalist {path} {looked}: {counts}")
@@ -77,8 +81,38 @@ def _check_certain(place: str, path: Path, section: str, items: list[Item], find
     between = [(item.image, value) for item in items for value in item.label if 0 < value < 1]
     if between:
         image, value = between[0]
-        text = f"{path}: {section}: label {value:g} of {image} is a certainty; evaluation needs 1, 0, -1 or null"
-        findings.add(place, f"{text} ({len(between)} such labels).")
+        text = f"{path}: {image}: label {value:g} is a certainty; evaluation needs 1, 0, -1 or null."
+        findings.add(place, f"{text} There are {len(between)} such labels in {section}.")
+
+
+def _check_training(
+    config: dict[str, object], reached: set[str], place: str, items: list[Item], findings: Findings
+) -> None:
+    """What loaders and samplers of the workflow ask of the training section."""
+    for identifier, component, target in components(config):
+        if identifier not in reached or not items:
+            continue
+        if target.endswith(".BalancedSampler"):
+            present = sum(any(value >= 0.5 for value in item.label) for item in items)
+            absent = sum(0 <= max(item.label) < 0.5 for item in items)
+            if not present or not absent:
+                text = f"sampling one to one needs items of both kinds; there are {present} with a finding and {absent}"
+                findings.add(place, f"{text} without ({identifier}).")
+        batch_size = followed(config, f"{identifier}#batch_size")[1] if "batch_size" in component else None
+        of_training = any("('training')" in str(each) for each in _below(config, identifier))
+        if (
+            of_training
+            and component.get("drop_last") is True
+            and isinstance(batch_size, int)
+            and batch_size > len(items)
+        ):
+            text = f"{identifier} drops batches that are not full, and the {len(items)} training images fill none of"
+            findings.add("batch_size", f"{text} {batch_size}.")
+
+
+def _below(config: dict[str, object], identifier: str) -> list[object]:
+    """The values that a component is made of, what it refers to among them."""
+    return [value_at(config, each) for each in reachable(config, [identifier])]
 
 
 def _warn_of_absent(

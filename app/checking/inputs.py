@@ -49,9 +49,9 @@ def check_inputs(config: dict[str, object], run_id: str, reached: set[str], find
 def _check_weights(identifier: str, value: str, findings: Findings) -> None:
     path = Path(value)
     if not path.is_file():
-        findings.add(identifier, f"{value}: no such file of weights.", "file")
+        findings.add(identifier, f"{value}: no such checkpoint.", "file")
     elif not path.stat().st_size:
-        findings.add(identifier, f"{value}: the file of weights is empty.", "file")
+        findings.add(identifier, f"{value}: this checkpoint is empty.", "file")
     else:
         findings.facts.append(f"weights {value} are there (not opened)")
 
@@ -61,7 +61,7 @@ def _check_start(identifier: str, value: str, findings: Findings) -> None:
     if Path(value).is_file():
         return
     if os.sep in value or value.endswith(_SUFFIXES):
-        findings.add(identifier, f"{value}: no such file of weights, and no name of a run.", "file")
+        findings.add(identifier, f"there is no file {value!r}, nor a run that could have this name.", "file")
     else:
         findings.facts.append(f"{identifier} {value!r} is no file: taken for a run in MLflow, which was not asked")
 
@@ -72,7 +72,8 @@ def _check_named_weights(config: dict[str, object], run_id: str, reached: set[st
         for name in references(value, identifier):
             is_null = name in config and config[name] is None
             if name in reached and is_null and name.endswith(_WEIGHTS):
-                findings.add(name, f"{run_id} needs weights: --{name} FILE.", "file")
+                purpose = "evaluate" if run_id == "evaluating" else "use"
+                findings.add(name, f"name the weights to {purpose}: --{name} FILE.", "file")
 
 
 def _check_output(identifier: str, folder: Path, findings: Findings) -> None:

@@ -293,9 +293,9 @@ def test_later_files_go_over_earlier_ones_and_are_named(write: Write, bundles: P
 def test_another_workflow_asks_for_other_things(write: Write, bundles: Path):
     file = write()
     (found,) = told(file, run_id="evaluating")
-    assert found == "train.yaml: checkpoint: evaluating needs weights: --checkpoint FILE."
+    assert found == "train.yaml: checkpoint: name the weights to evaluate: --checkpoint FILE."
     (found,) = told(file, run_id="evaluating", overrides={"checkpoint": "absent.pt"})
-    assert found == "command line: checkpoint: absent.pt: no such file of weights."
+    assert found == "command line: checkpoint: absent.pt: no such checkpoint."
     # Training does not look at them.
     assert told(file, overrides={"checkpoint": "absent.pt"}) == []
     (found,) = told(file, run_id="trianing")
@@ -327,7 +327,7 @@ DATALISTS = {
     "label": ({"test": [item("test0.png", "x", 7)]}, "label 7: allowed are 1 present"),
     "certainty": (
         {"test": [item("test0.png", "x", 0.5)]},
-        "test: label 0.5 of test0.png is a certainty; evaluation needs 1, 0, -1 or null (1 such labels).",
+        "test0.png: label 0.5 is a certainty; evaluation needs 1, 0, -1 or null. There are 1 such labels in test.",
     ),
     "no findings": ({"findings": []}, "'findings' must be a list of one name or more"),
 }
@@ -337,6 +337,19 @@ DATALISTS = {
 def test_bad_datalists(write: Write, datalist: Write, changes: dict[str, Any], text: str):
     found = told(write(), overrides={"datalist": str(datalist(**changes))})
     assert any(line.startswith("command line: datalist: list.json: ") and text in line for line in found), found
+
+
+def test_a_batch_that_training_cannot_fill(write: Write, datalist: Write):
+    sampler = {"_target_": "app.data.sampling.BalancedSampler", "labels": "$@data.labels('training')"}
+    file = write({"train#dataloader#drop_last": True, "train#dataloader#sampler": sampler})
+    changed = datalist(training=[item("training1.png", "x", 1)])
+    first, second = told(file, overrides={"datalist": str(changed), "batch_size": 2})
+    assert first == (
+        "command line: batch_size: train#dataloader drops batches that are not full, and the 1 training images fill "
+        "none of 2."
+    )
+    assert "items of both kinds; there are 1 with a finding and 0 without (train#dataloader#sampler)." in second
+    assert told(file, overrides={"datalist": str(datalist()), "batch_size": 2}) == []
 
 
 def test_what_cannot_be_learnt_is_a_warning(write: Write, datalist: Write):
