@@ -27,6 +27,7 @@ from app.engines.reports import Report
 from app.engines.results import (
     LOGGED,
     Metrics,
+    accuracies_to_log,
     areas_of_reports,
     flat,
     metrics,
@@ -218,7 +219,8 @@ class Launch:
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
-        logged = flat({name: result[name] for name in LOGGED if name in result} | areas_of_reports(result))
+        main = {name: result[name] for name in LOGGED if name in result}
+        logged = flat(main | accuracies_to_log(result) | areas_of_reports(result))
         run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)

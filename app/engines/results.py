@@ -33,6 +33,7 @@ LOGGED = (*IN_TERMINAL, "precision", "f1", "accuracy", "brier", "calibration_err
 REGION_THRESHOLD = 0.5
 LOCALISED = ("iou_accuracy", "ior_accuracy")
 LEAST_OVERLAPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+LEAST_LOGGED = (0.1, 0.2, 0.3, 0.4, 0.5)
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
 
@@ -84,6 +85,18 @@ def areas_of_reports(result: Metrics) -> Metrics:
     for name in ("by_finding_group", "label_sets"):
         if name in result:
             kept[name] = {each: _main(entry) for each, entry in result[name].items()}
+    return kept
+
+
+def accuracies_to_log(result: Metrics) -> Metrics:
+    """IoU and IoR accuracy at T of 0.1 to 0.5: by finding at 0.1, as the papers have it; macros alone at the others."""
+    kept: Metrics = {}
+    for measure in LOCALISED:
+        for least in LEAST_LOGGED:
+            entry = result.get(measure, {}).get(f"T {least}", {})
+            shown = entry if least == LEAST_LOGGED[0] else {name: entry[name] for name in ("macro",) if name in entry}
+            if shown:
+                kept.setdefault(measure, {})[f"T {least}"] = shown
     return kept
 
 
