@@ -10,6 +10,9 @@ from app.losses.classification import KnownLabelBCELoss
 from app.losses.generalised_dice import generalised_dice
 from app.losses.localisation import PixelBCELoss
 from app.losses.mixed_supervision import MixedSupervisionLoss
+from app.networks.resnet import ResNet
+from app.networks.se_densenet import SEDenseNet
+from app.networks.unet import UNet
 
 LN2 = math.log(2)
 
@@ -135,6 +138,30 @@ def test_saturated_logits_stay_finite(kind, value):
     assert bool(result.isfinite())
     assert bool(score.grad.isfinite().all())
     assert bool(here.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SEDenseNet(3, blocks=(1, 1, 1, 1), growth=4, stem=8, upsample=2),
+        lambda: ResNet(3, 18, width=4),
+        lambda: UNet(3, features=(4, 4, 8, 8, 8, 4)),
+    ],
+    ids=["se-densenet", "resnet", "u-net"],
+)
+def test_every_network_learns_from_a_mixture(make):
+    torch.manual_seed(0)
+    network, loss = make(), MixedSupervisionLoss()
+    image, known = torch.rand(4, 1, 64, 64), random_case()[1]
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.02)
+    values = []
+    for _ in range(6):
+        value = loss(network(image), known)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[-1] < values[0]
 
 
 def test_refuses_a_negative_weight():
