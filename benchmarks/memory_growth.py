@@ -76,7 +76,7 @@ def main() -> None:
         abs(growth) <= AIM,
     )
     print("MiB by epoch:", " ".join(f"{each:.0f}" for each in seen))
-    publish("memory-growth", "Memory of a long training", table([row]), arguments.write)
+    publish("memory-growth", "Memory of a long training", __doc__, table([row]), arguments.write)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def main() -> None:
         f"at least {AIM}x",
         theirs / mine >= AIM,
     )
-    publish("metric-logging", "Logging", table([row]), arguments.write)
+    publish("metric-logging", "Logging", __doc__, table([row]), arguments.write)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,17 @@ def machine() -> str:
     )
 
 
-def publish(name: str, heading: str, text: str, path: Path | None) -> None:
-    """Print a section, and put it into a document between marks of its name; it is appended where they are missing."""
+def publish(name: str, heading: str, about: str | None, text: str, path: Path | None) -> None:
+    """Print a section, and put it into a document between marks of its name; it is appended where they are missing.
+
+    Args:
+        name: of the marks.
+        heading: of the section.
+        about: the benchmark's own docstring, whose last paragraph says how it measures.
+        text: the table.
+        path: of the document; None to print only.
+    """
+    text = f"{(about or '').strip().split(chr(10) + chr(10))[-1]}\n\n{text}"
     print(f"\n## {heading}\n\n{text}\n")
     if path is None:
         return

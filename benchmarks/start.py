@@ -54,7 +54,7 @@ def main() -> None:
         )
         for name, times in taken.items()
     ]
-    publish("start", "Starting", table(rows), arguments.write)
+    publish("start", "Starting", __doc__, table(rows), arguments.write)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def main() -> None:
         row("iteration around a tiny network, batch 64, each epoch logged", plain),
         row("the same, the loss of each iteration logged as well", logged),
     ]
-    publish("training-iteration", "A training iteration", table(rows), arguments.write)
+    publish("training-iteration", "A training iteration", __doc__, table(rows), arguments.write)
 
 
 if __name__ == "__main__":
