@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class FrozenFeatures(Dataset[dict[str, Any]]):
-    """A prepared dataset that gives features in the place of images; all else is the dataset's.
+    """A prepared dataset that gives features in the place of images.
 
     Features are kept in a file in ``folder``, named for the weights of the backbone and for the pixels, and are read
     from there whenever both are the same. The file is read as it lies, so that memory holds what is used of it.
@@ -31,8 +31,9 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
         dataset: prepared radiographs.
         network: with a ``backbone``; put on its device already.
         folder: where features are kept.
-        pooled: keep the mean over all places (F, 1, 1), enough to train a classifier on, in float32; else features as
-            they are (F, h, w), for maps as well, in float16.
+        pooled: keep the mean over all places (F, 1, 1) in float32: enough to learn labels from, so that no image is
+            read any more and no location takes part; else features as they are (F, h, w) in float16, from which maps
+            are made as well, and masks as the dataset has them.
 
     Raises:
         OSError: the folder cannot be written.
@@ -40,6 +41,7 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
 
     def __init__(self, dataset: Any, network: nn.Module, folder: str | Path, pooled: bool = True) -> None:  # noqa: ANN401
         self.dataset = dataset
+        self.pooled = pooled
         path = Path(folder) / f"{_key(dataset, network, pooled)}.npy"
         if not path.is_file():
             logger.info(f"computing features of {len(dataset)} images once; they are kept in {path.parent}")
@@ -60,14 +62,22 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The dataset's sample, with ``image`` (F, h, w) float32: its features."""
+        """One sample, with ``image`` (F, h, w) float32: its features."""
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Several samples, as a ``DataLoader`` asks for a batch of them."""
         features = torch.from_numpy(np.asarray(self.features[list(indices)], dtype=np.float32))
-        samples = self.dataset.__getitems__(indices)
+        if self.pooled:
+            samples = [self._without_location(index) for index in indices]
+        else:
+            samples = self.dataset.__getitems__(indices)
         return [{**sample, "image": values} for sample, values in zip(samples, features, strict=True)]
+
+    def _without_location(self, index: int) -> dict[str, Any]:
+        label = torch.as_tensor(self.samples[index]["label"])
+        nowhere = torch.zeros((len(label), 1, 1), dtype=torch.uint8)
+        return {"label": label, "annotated": torch.zeros(len(label), dtype=torch.bool), "mask": nowhere, "index": index}
 
 
 def features_if_frozen(dataset: Any, network: nn.Module, folder: str | Path, pooled: bool = True) -> Any:  # noqa: ANN401

@@ -1,0 +1,78 @@
+"""Ensembles of checkpoints."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from app.contract import Prediction
+from app.engines.ensemble import Ensemble, loaded
+from app.engines.record import ModelRecord
+from app.networks.checkpoints import save, weights
+from evaluation.studies import ensemble
+
+
+class Constant(nn.Module):
+    """A network that says the same of every image."""
+
+    def __init__(self, logit: float = 0.0) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(logit))
+
+    def forward(self, image: Tensor) -> Prediction:
+        score = self.logit.expand(len(image), 1)
+        return Prediction(score, score[..., None, None].expand(-1, -1, 2, 2))
+
+
+def kept(folder: Path, name: str, logit: float, threshold: float) -> Path:
+    save(weights(Constant(logit)), folder / name)
+    ModelRecord(("Nodule",), {"size": 1}, (threshold,), (threshold / 2,)).write(folder / name)
+    return folder / name
+
+
+def test_scores_are_the_mean_of_probabilities() -> None:
+    logits = [-3.0, 0.5, 4.0]
+    image = torch.zeros(2, 1, 8, 8)
+    with torch.no_grad():
+        prediction = Ensemble([Constant(logit) for logit in logits])(image)
+    # The evaluation package's own mean over models is the oracle.
+    expected = ensemble(torch.sigmoid(torch.tensor(logits, dtype=torch.float64)).reshape(3, 1, 1).numpy())
+    assert torch.sigmoid(prediction.score[0, 0].double()).item() == pytest.approx(float(expected[0, 0]), rel=1e-6)
+    assert prediction.map[0, 0, 0, 0].item() == pytest.approx(1.5 / 3)
+
+
+def test_scores_are_finite_where_all_are_sure() -> None:
+    with torch.no_grad():
+        prediction = Ensemble([Constant(200.0), Constant(300.0)])(torch.zeros(1, 1, 8, 8))
+    assert torch.isfinite(prediction.score).all()
+
+
+def test_one_checkpoint_is_the_network_itself(tmp_path: Path) -> None:
+    network = Constant()
+    found, record = loaded(network, kept(tmp_path, "a.pt", 2.0, 0.4), ("Nodule",), {"size": 1})
+    assert found is network
+    assert network.logit.item() == 2
+    assert record.score_thresholds == (0.4,)
+
+
+def test_several_are_put_together_with_the_mean_of_their_thresholds(tmp_path: Path) -> None:
+    paths = [kept(tmp_path, "a.pt", 2.0, 0.4), kept(tmp_path, "b.pt", -1.0, 0.8)]
+    found, record = loaded(Constant(), [str(path) for path in paths], ("Nodule",), {"size": 1})
+    assert isinstance(found, Ensemble)
+    assert [member.logit.item() for member in found.members] == [2, -1]
+    assert record.score_thresholds == pytest.approx((0.6,))
+    assert record.map_thresholds == pytest.approx((0.3,))
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    path = kept(tmp_path, "a.pt", 2.0, 0.4)
+    for nothing in (None, [], ""):
+        with pytest.raises(ValueError, match="name the weights to evaluate"):
+            loaded(Constant(), nothing, ("Nodule",), {})
+    with pytest.raises(ValueError, match="one is named twice"):
+        loaded(Constant(), [path, path], ("Nodule",), {})
+    with pytest.raises(ValueError, match="was trained with size 1, not 2"):
+        loaded(Constant(), [path], ("Nodule",), {"size": 2})
+    with pytest.raises(ValueError, match="an ensemble needs at least one network"):
+        Ensemble([])

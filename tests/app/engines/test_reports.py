@@ -1,0 +1,119 @@
+"""Reports by study, by group of findings and against other label sets."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.data.datalist import write_datalist
+from app.data.item import Datalist, Item
+from app.engines.outputs import BINS, Outputs
+from app.engines.record import ModelRecord
+from app.engines.reports import FindingGroups, LabelSets, StudyLevel, tubes_and_pathologies
+from app.engines.results import areas_of_reports, flat, table
+
+FINDINGS = ("Effusion", "Chest Drain")
+RECORD = ModelRecord(FINDINGS, {}, (0.5, 0.5), (0.5, 0.5))
+
+
+def outputs(score: list[list[float]], label: list[list[float]]) -> Outputs:
+    nothing = np.zeros(0, dtype=np.int64)
+    bins = np.zeros((0, BINS), dtype=np.int32)
+    arrays = np.array(score, np.float32), np.array(label, np.float32)
+    return Outputs(np.arange(len(score)), *arrays, nothing, nothing, bins, bins, nothing.astype(bool))
+
+
+def sample(name: str, study: str = "", patient: str = "", **attributes: Any) -> dict[str, Any]:
+    return {"name": name, "patient": patient or name, "study": study, "attributes": attributes}
+
+
+# Two studies of two views and two of one. By hand: the highest score of a study speaks for it.
+VIEWS = [
+    sample(f"images/{n}.png", study, patient) for n, (study, patient) in enumerate(["aA", "aA", "bB", "bB", "aC", "aD"])
+]
+SAID = outputs(
+    [[0.1, 0.5], [0.9, 0.5], [0.3, 0.5], [0.2, 0.5], [0.4, 0.5], [0.6, 0.5]],
+    [[1, -1], [1, -2], [0, -2], [-1, -2], [1, -2], [0, -2]],
+)
+
+
+def test_the_highest_view_speaks_for_a_study() -> None:
+    found = StudyLevel()(SAID, VIEWS, RECORD)["by_study"]
+    # Studies: A 0.9 present, B 0.3 absent, C 0.4 present, D 0.6 absent: of 4 pairs A beats both, C beats B.
+    assert found["auc"]["Effusion"]["value"] == 0.75
+    assert (found["auc"]["Effusion"]["present"], found["auc"]["Effusion"]["absent"]) == (2, 2)
+    assert (found["studies"], found["images"]) == (4, 6)
+    # At 0.5: A called rightly, C missed.
+    assert found["sensitivity"]["Effusion"]["value"] == 0.5
+
+
+def test_nothing_is_said_of_studies_where_each_has_one_image() -> None:
+    single = [sample(f"{n}.png") for n in range(6)]
+    assert StudyLevel()(SAID, single, RECORD) == {}
+    # Studies are numbered anew for each patient: one number does not make one study.
+    numbered = [sample(f"{n}.png", "1", f"patient {n}") for n in range(6)]
+    assert StudyLevel()(SAID, numbered, RECORD) == {}
+
+
+def test_groups_of_findings_have_their_own_mean() -> None:
+    said = outputs([[0.9, 0.2], [0.3, 0.4], [0.1, 0.6], [0.4, 0.3]], [[1, 1], [1, 0], [0, 1], [0, 0]])
+    single = [sample(f"{n}.png") for n in range(4)]
+    found = FindingGroups({"drains": ["Chest Drain"], "all": FINDINGS})(said, single, RECORD)["by_finding_group"]
+    # By hand: the drains' 0.6 beats both that are absent, 0.2 none; of effusions 0.9 beats both, 0.3 one.
+    assert found["drains"]["auc"]["macro"]["value"] == 0.5
+    assert found["all"]["auc"]["macro"]["value"] == pytest.approx((0.5 + 0.75) / 2)
+    assert FindingGroups({})(said, VIEWS, RECORD) == {}
+    with pytest.raises(ValueError, match="unknown finding 'Drain'"):
+        FindingGroups({"drains": ["Drain"]})(said, VIEWS, RECORD)
+    with pytest.raises(ValueError, match="group 'none' names no finding"):
+        FindingGroups({"none": []})(said, VIEWS, RECORD)
+
+
+def test_tubes_and_pathologies_are_groups_where_there_are_both() -> None:
+    assert tubes_and_pathologies(FINDINGS) == {"tubes": ["Chest Drain"], "pathologies": ["Effusion"]}
+    assert tubes_and_pathologies(("Chest Drain",)) == {}
+
+
+def expert(folder: Path, labels: dict[str, list[float]], findings: tuple[str, ...] = ("Chest Drain", "Mass")) -> Path:
+    items = [Item(f"elsewhere/{name}.dcm", name, tuple(label)) for name, label in labels.items()]
+    path = folder / "expert.json"
+    write_datalist(Datalist("experts", findings, {"training": items[:1], "validation": [], "test": items[1:]}), path)
+    return path
+
+
+def test_one_model_is_held_against_another_label_set_of_the_same_images(tmp_path: Path) -> None:
+    said = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6], [0.5, 0.4]], [[1, 0], [0, 1], [1, 1], [0, 0]])
+    # 0.75 and 0.25 are certainties; 0.5 decides nothing; image 3 is not in the set.
+    path = expert(tmp_path, {"0": [0.75, 1], "1": [1, 0], "2": [0.25, 0], "9": [1, 1]})
+    found = LabelSets({"expert": path})(said, VIEWS, RECORD)["label_sets"]["expert"]
+    # By hand: present 0.2 and 0.8, absent 0.6: one pair of two is right.
+    assert found["auc"]["Chest Drain"]["value"] == 0.5
+    assert found["images"] == 3
+    # The set says nothing of effusions: NaN, and no part of the mean.
+    assert np.isnan(found["auc"]["Effusion"]["value"])
+    assert found["auc"]["macro"]["findings"] == 1
+    # Own labels 0, 1, 1 against 1, 1, 0. By hand: observed 1/3, expected 2/3 x 2/3 + 1/3 x 1/3 = 5/9, kappa -1/2.
+    assert found["kappa"]["Chest Drain"]["value"] == pytest.approx(-0.5)
+    assert found["kappa"]["Chest Drain"]["images"] == 3
+
+
+def test_a_label_set_of_other_images_is_refused(tmp_path: Path) -> None:
+    said = outputs([[0.5, 0.2]], [[1, 0]])
+    with pytest.raises(
+        ValueError, match=r"label set 'expert' \(experts\) says nothing of Effusion, Chest Drain in any"
+    ):
+        LabelSets({"expert": expert(tmp_path, {"77": [1, 0], "78": [0, 0]})})(said, VIEWS, RECORD)
+    assert LabelSets()(said, VIEWS, RECORD) == {}
+
+
+def test_areas_of_reports_are_shown_and_logged(tmp_path: Path) -> None:
+    said = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6]], [[1, 0], [0, 1], [1, 1]])
+    path = expert(tmp_path, {"0": [0, 1], "1": [1, 0], "2": [0, 0]})
+    result = LabelSets({"expert": path})(said, VIEWS, RECORD) | StudyLevel()(SAID, VIEWS, RECORD)
+    logged = flat(areas_of_reports(result))
+    assert logged["label_sets.expert.auc.Chest Drain"] == 1
+    assert logged["label_sets.expert.kappa.Chest Drain"] == pytest.approx(0.4)  # by hand: (2/3 - 4/9) / (5/9)
+    assert "by_study.auc.Effusion" in logged
+    assert not any("specificity" in name for name in logged)
+    assert "label_sets expert auc Chest Drain" in table(result)
