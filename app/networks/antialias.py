@@ -74,9 +74,9 @@ class BlurredConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, ceil(h / 2), ceil(w / 2))."""
         side, reach = self.kernel_size[0], self.reach
-        weight = self.weight.view(-1, 1, side, side)
+        weight = self.weight.reshape(-1, 1, side, side)
         weight = functional.conv2d(weight, self.filter.to(weight.dtype), padding=2 * reach)
-        weight = weight.view(self.out_channels, self.in_channels, side + 2 * reach, side + 2 * reach)
+        weight = weight.reshape(self.out_channels, self.in_channels, side + 2 * reach, side + 2 * reach)
         return functional.conv2d(input, weight, stride=2, padding=side // 2 + reach)
 
 

@@ -91,7 +91,7 @@ def _untiled(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -
     for _ in range(steps):
         weighted = kernel[:, None] * torch.sigmoid(here)[:, :, None, :]
         here = own + torch.einsum("bcjl,kcjl->bkj", weighted, table)
-    return here.view_as(unary)
+    return here.reshape(unary.shape)
 
 
 class _MeanField(torch.autograd.Function):
@@ -102,7 +102,7 @@ class _MeanField(torch.autograd.Function):
         grid = (unary.shape[2], unary.shape[3])
         plan = tiles(grid, (compatibility.shape[2], compatibility.shape[3]), _tile_width(unary.device))
         tables = [_table(compatibility, tile) for tile in plan]
-        kernel, here, kept = kernel.view(*kernel.shape[:2], *grid), unary, []
+        kernel, here, kept = kernel.reshape(*kernel.shape[:2], *grid), unary, []
         for _ in range(steps):
             kept.append(torch.sigmoid(here))
             here = unary + _messages(kept[-1], kernel, plan, tables)

@@ -173,3 +173,22 @@ def test_autocast_leaves_the_crf_in_float32():
 def test_crf_refuses(wrong):
     with pytest.raises(ValueError, match="must be odd and positive"):
         PACCRF(2, **wrong)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_channels_last_changes_nothing(stage):
+    # The order of memory that training uses.
+    gradients, maps = [], []
+    for order in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        network = small()
+        network.set_stage(stage)
+        network.crf.compatibility.data.normal_(std=0.1)
+        network.to(memory_format=order).train()
+        here = network(image().contiguous(memory_format=order)).map
+        here.square().sum().backward()
+        maps.append(here.detach())
+        gradients.append({name: p.grad for name, p in network.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(maps[1], maps[0], atol=1e-4, rtol=1e-4)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, atol=1e-2, rtol=1e-3, msg=name)
