@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+# Of MONAI's `run`, not of the config: a line that was typed for it can be checked as it is.
+_OF_RUN = ("init_id", "final_id", "meta_file", "logging_file", "tracking")
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
@@ -37,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     from app.checking.words import parse
 
     words = parse(arguments.words, flags=("trust",))
-    files, options = [arguments.config, *words.files], words.options
+    files = [arguments.config, *words.files]
+    options = {name: value for name, value in words.options.items() if name not in _OF_RUN}
     run_id = options.pop("run_id", None) or arguments.run_id
     trust = arguments.trust or options.pop("trust", False) is True
     report = check_files(files, options, None if run_id is None else str(run_id), trust)

@@ -22,7 +22,12 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_good_config_is_ok_and_says_what_was_looked_at(capsys: pytest.CaptureFixture):
-    assert main(["check", TRAIN, PUBLISHED, "--batch_size", "8", "--train#trainer#max_epochs=@max_epochs"]) == 0
+    assert (
+        main(
+            ["check", TRAIN, PUBLISHED, "--batch_size", "8", "--train#trainer#max_epochs=@max_epochs", "--init_id", "x"]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert out.startswith(f"ok: training of {TRAIN}, {PUBLISHED}: keys, references, arguments, values and expressions")
     assert "no datalist is named: phantoms are made" in out
