@@ -17,6 +17,7 @@ from monai.utils.enums import CommonKeys
 from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.output_folder import require_writable
+from app.engines.processes import world_size
 from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID
@@ -76,7 +77,13 @@ class Inference:
 
         Raises:
             ValueError: none could be read, or the weights do not fit the network.
+            RuntimeError: several processes.
         """
+        if world_size() > 1:
+            raise RuntimeError(
+                f"a folder is scored by one process, not by {world_size()}: start it with python -m monai.bundle "
+                "run run in place of torchrun"
+            )
         require_writable(self.output_dir)
         load_exactly(self.evaluator.network, checkpoint)
         record = record_of(Path(checkpoint), self.findings, settings_of(running_config()))
@@ -119,7 +126,9 @@ class Inference:
                 writer.writerow([sample["name"], finding, f"{score:.7g}"])
             batch = engine.state.batch
             captions = [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)]
-            self._draw(sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions)
+            self._draw(
+                sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions
+            )
 
     def _draw(
         self,

@@ -86,7 +86,7 @@ def local_device() -> torch.device:
     return torch.device("cuda", place % torch.cuda.device_count())
 
 
-def parallel(network: nn.Module, device: torch.device, sync_batch_norm: bool = False) -> nn.Module:
+def parallel(network: nn.Module, device: torch.device) -> nn.Module:
     """The network such that its gradients are means over all processes; the network itself where there is one process.
 
     Weights and buffers start as those of process 0. A parameter that takes no part in a batch's loss, on this process
@@ -95,18 +95,9 @@ def parallel(network: nn.Module, device: torch.device, sync_batch_norm: bool = F
     Args:
         network: on ``device``, of equal shapes in all processes.
         device: where it is.
-        sync_batch_norm: normalise with statistics over all processes' images rather than over each one's own share;
-            on GPUs only. Batch norm layers are exchanged in place; parameters and names of weights remain.
-
-    Raises:
-        ValueError: ``sync_batch_norm`` on a device that is no GPU.
     """
     if world_size() == 1 or not any(True for _ in network.parameters()):
         return network
-    if sync_batch_norm:
-        if device.type != "cuda":
-            raise ValueError(f"sync_batch_norm works on GPUs only, not on {device}")
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     # Now, as buckets of gradients are laid out like the weights.
     order_weights(network)
     parameters = list(network.parameters())
@@ -129,6 +120,22 @@ def parallel(network: nn.Module, device: torch.device, sync_batch_norm: bool = F
 def bare(network: nn.Module) -> nn.Module:
     """The network itself, without what `parallel` put around it."""
     return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+    """Have batch norm layers normalise with statistics over all processes' images, not over each one's own share.
+
+    Layers within the network are exchanged in place; parameters, and names and values of weights, remain.
+
+    Raises:
+        ValueError: there are several processes, and the device is no GPU: others cannot do it.
+    """
+    if world_size() == 1:
+        return network
+    if device.type != "cuda":
+        raise ValueError(f"sync_batch_norm works on GPUs only, not on {device}")
+    shared: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return shared
 
 
 def order_weights(network: nn.Module) -> None:

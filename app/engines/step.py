@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from ignite.engine import Engine
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from app.engines.device import MixedPrecisionInferer
+from app.engines.processes import share_statistics
 
 
 class TrainingStep:
@@ -30,12 +30,19 @@ class TrainingStep:
         inferer: calls the network, in its precision.
         accumulate: batches a step.
         clip: greatest norm of all gradients together; longer ones are shortened. None for no limit.
+        sync_batch_norm: normalise with statistics over the images of all processes; on GPUs only, and slower.
 
     Raises:
         ValueError: ``accumulate`` is below 1 or ``clip`` not above 0.
     """
 
-    def __init__(self, inferer: MixedPrecisionInferer, accumulate: int = 1, clip: float | None = None) -> None:
+    def __init__(
+        self,
+        inferer: MixedPrecisionInferer,
+        accumulate: int = 1,
+        clip: float | None = None,
+        sync_batch_norm: bool = False,
+    ) -> None:
         if accumulate < 1:
             raise ValueError(f"accumulate is {accumulate} batches a step, but must be 1 or more")
         if clip is not None and not clip > 0:
@@ -43,10 +50,17 @@ class TrainingStep:
         self.inferer = inferer
         self.accumulate = accumulate
         self.clip = clip
+        self.sync_batch_norm = sync_batch_norm
         self.scaler = GradScaler(inferer.device.type, enabled=inferer.dtype == torch.float16)
 
-    def attach(self, trainer: Engine) -> None:
-        """Nothing to attach: the trainer calls this object in every iteration."""
+    def attach(self, trainer: Any) -> None:  # noqa: ANN401 - SupervisedTrainer
+        """Make the network of ``trainer`` ready; the trainer itself calls this object in every iteration.
+
+        Raises:
+            ValueError: ``sync_batch_norm`` with several processes without GPUs.
+        """
+        if self.sync_batch_norm:
+            trainer.network = share_statistics(trainer.network, trainer.state.device)
 
     def state_dict(self) -> dict[str, Any]:
         """The loss's scale; empty but for float16."""

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.engines.processes import (
     parallel,
     rank,
     same_buffers,
+    share_statistics,
     world_size,
 )
 from tests.app.engines.tiny_training import ScoreAlone, evaluated, tiny_network, trained
@@ -62,13 +64,19 @@ def share(place: int, port: int, folder: str) -> None:
     network.seen.fill_(10.0 + place)
     same_buffers(network)
     seen["buffer"] = network.seen.item()
-    try:
-        trained(batch_size=5)
-    except ValueError as error:
-        seen["refused"] = str(error)
+    seen["refused"] = refusal(lambda: trained(batch_size=5))
+    seen["refused statistics"] = refusal(lambda: share_statistics(network, CPU))
     barrier()
     torch.save(seen, Path(folder) / f"{place}.pt")
     leave()
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +144,10 @@ def test_a_batch_that_cannot_be_shared_is_refused(shares):
     assert [seen["refused"] for seen in shares] == [expected, expected]
 
 
+def test_statistics_are_shared_on_gpus_only(shares):
+    assert [seen["refused statistics"] for seen in shares] == ["sync_batch_norm works on GPUs only, not on cpu"] * 2
+
+
 def test_alone_nothing_is_joined(monkeypatch):
     for name in LAUNCHER_SETS:
         monkeypatch.delenv(name, raising=False)
@@ -148,6 +160,7 @@ def test_alone_nothing_is_joined(monkeypatch):
     assert (rank(), world_size(), is_main()) == (0, 1, True)
     assert parallel(network, CPU) is network
     assert bare(network) is network
+    assert share_statistics(network, CPU) is network
 
 
 def test_a_single_process_of_torchrun_is_alone(monkeypatch):
