@@ -107,6 +107,7 @@ def _run_in_processes(arguments: argparse.Namespace) -> None:
         for worker in workers:
             if worker.poll() is None:
                 worker.terminate()
+                worker.wait()
     if any(code not in (0, 1) for code in codes):
         raise ValueError(f"a process of the study died (exit statuses {', '.join(map(str, codes))}); start it again.")
 

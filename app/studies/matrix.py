@@ -22,6 +22,8 @@ STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "m
 REPORT_KEYS = ("metrics", "orderings")
 OWN = ("output_dir", "seed")
 """Overrides that the study itself gives to each run."""
+EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
+"""A number that YAML takes for text, for want of a point or a sign: ``1e-4``, ``1.0e4``."""
 NAME = re.compile(r"[\w.+\-]([\w.+\- ]*[\w.+\-])?")
 
 
@@ -252,7 +254,7 @@ def _require_settings(bundle: Sequence[str], parts: Sequence[Mapping[str, Any]])
             if key in OWN:
                 raise ValueError(f"{key!r} is set by the study itself for each run.")
             _require_keys({_top(key): 0}, known, f"settings of {bundle[0]}")
-            if isinstance(value, str) and _is_number(value):
+            if isinstance(value, str) and EXPONENT.fullmatch(value):
                 raise ValueError(f"{key}: {value!r} is text to YAML; write it with a point, such as 1.0e-4.")
 
 
@@ -317,11 +319,3 @@ def _text(given: object) -> str:
 
 def _top(key: str) -> str:
     return key.split("#")[0].split("::")[0]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

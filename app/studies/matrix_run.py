@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 RECORD = "cell.json"
 ERROR = "error.txt"
 RESULT = "metrics.json"
+CHECKPOINTS = ("last.pt", "previous.pt")
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,9 @@ def _run(launcher: Launcher, task: Task) -> None:
         logger.error(f"{task.cell.name}, {launcher.matrix.replicate_word} {task.replicate} failed: {cause}")
     else:
         task.write("finished", time.monotonic() - begun)
+        # Only for going on where a training was killed, and several times as large as the model: dozens fill a disk.
+        for name in CHECKPOINTS:
+            (task.folder / name).unlink(missing_ok=True)
         _tag(launcher.matrix, task)
     finally:
         # Engines and their handlers refer to each other in circles: without this, every cell's memory would stay.

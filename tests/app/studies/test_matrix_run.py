@@ -61,7 +61,9 @@ def test_the_others_go_on_after_a_failure_and_the_status_tells(ran):
     states = {level: json.loads(cell(folder, level).read_text())["state"] for level in ("box", "image", "broken")}
     assert states == {"box": "finished", "image": "finished", "broken": "failed"}
     assert "Traceback" in cell(folder, "broken").with_name("error.txt").read_text()
-    assert (cell(folder, "box").with_name("metrics.json")).is_file()
+    left = {path.name for path in cell(folder, "box").parent.iterdir()}
+    assert {"metrics.json", "model.pt", "predictions.csv"} <= left
+    assert "last.pt" not in left
 
 
 def test_what_has_run_is_not_run_again(ran):
