@@ -7,13 +7,13 @@ the rows of the table saw the same machine; the median counts. All are in the pa
 itself and not of the disk. Seconds are the processor's. On 2 virtual cores that were busy otherwise:
 
     one core, 512x512                                   images/s  PersistentDataset  memcpy
-    PersistentDataset, float32                             1,829               1.0x    0.05
-    PersistentDataset, float32 and 14 masks of uint8       1,029               0.6x    0.03
-    memcpy of the same bytes                              35,802              19.6x    1.00
-    PreparedDataset.read_planes, a batch                  33,451              18.3x    0.93
-    PreparedDataset.read_batch, 14 masks of uint8         30,574              16.7x    0.85
-    PreparedDataset[i]                                     7,368               4.0x    0.21
-    PreparedDataset.read_planes, first time (checks)       5,207               2.8x    0.15
+    PersistentDataset, float32                             1,614               1.0x    0.05
+    PersistentDataset, float32 and 14 masks of uint8         941               0.6x    0.03
+    memcpy of the same bytes                              32,553              20.2x    1.00
+    PreparedDataset.read_planes, a batch                  27,612              17.1x    0.85
+    PreparedDataset.read_batch, 14 masks of uint8         25,415              15.7x    0.78
+    PreparedDataset[i]                                     5,816               3.6x    0.18
+    PreparedDataset.read_planes, first time (checks)       4,899               3.0x    0.15
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class CLAHE(Transform):
         levels = cv2.convertScaleAbs(pixels, alpha=255.0)  # rounds to the nearest level
         # Made here and not kept: OpenCV's object can neither be pickled for a worker process nor shared by threads.
         equalise = cv2.createCLAHE(clipLimit=self.clip_limit, tileGridSize=self.tiles[::-1])
-        return to_image(equalise.apply(levels)).div_(255.0)
+        return to_image(np.divide(equalise.apply(levels), np.float32(255), dtype=np.float32))
 
 
 class CLAHEd(MapTransform):

@@ -16,6 +16,17 @@ _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
+class PngHeader(NamedTuple):
+    """What the chunks of a PNG file say."""
+
+    size: tuple[int, int]
+    """(height, width)."""
+    bits: int
+    """A sample."""
+    is_plain: bool
+    """Whether it is grey, with nothing that changes how its samples are shown: transparency, turning, animation."""
+
+
 class TiffHeader(NamedTuple):
     """What the first directory of a TIFF file says."""
 
@@ -93,12 +104,13 @@ def jpeg2000_size(stream: bytes) -> tuple[int, int]:
     return checked_size((bottom - top, right - left))
 
 
-def png_size(content: bytes) -> tuple[int, int]:
-    """(height, width) of a PNG file, after checking that every chunk is whole (PNG specification, 5.3 and 11.2.1).
+def png_header(content: bytes) -> PngHeader:
+    """Header of a PNG file, after checking that every chunk is whole (PNG specification, 5.3 and 11.2.1).
 
     OpenCV returns what it could decode of a cut file, with the rest black; the checksums tell.
     """
-    position, size, view = 8, None, memoryview(content)
+    position, header, view = 8, None, memoryview(content)
+    altered = False
     while position + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, position)
         end = position + 12 + length
@@ -107,11 +119,13 @@ def png_size(content: bytes) -> tuple[int, int]:
             break
         if zlib.crc32(view[position + 4 : end - 4]) != struct.unpack_from(">I", content, end - 4)[0]:
             raise RadiographError(f"is damaged: the checksum of its PNG chunk {name!r} is wrong; copy it again")
-        if name == b"IHDR" and length >= 8:
-            width, height = struct.unpack_from(">II", content, position + 8)
-            size = checked_size((height, width))
-        if name == b"IEND" and size is not None:
-            return size
+        if name == b"IHDR" and length >= 13:
+            width, height, bits, colour = struct.unpack_from(">IIBB", content, position + 8)
+            header = checked_size((height, width)), bits, colour == 0
+        altered |= name in (b"tRNS", b"eXIf", b"acTL")
+        if name == b"IEND" and header is not None:
+            size, bits, is_grey = header
+            return PngHeader(size, bits, is_grey and not altered)
         position = end
     raise RadiographError("is truncated: its PNG ends early; copy it again from its source")
 

@@ -12,7 +12,7 @@ import SimpleITK
 from PIL import Image
 
 from transforms.errors import RadiographError
-from transforms.formats import unit_range
+from transforms.formats import read_picture, unit_range
 from transforms.read import read_radiograph
 
 RNG = np.random.default_rng(5)
@@ -39,6 +39,39 @@ def test_grey_pictures(tmp_path, suffix):
         np.testing.assert_allclose(image, pixels / top, atol=1e-7)
         assert meta["original_size"] == (20, 30)
         assert meta["bits"] == {255: 8, 65535: 16}[top]
+
+
+@pytest.mark.parametrize("strategy", range(5))
+@pytest.mark.parametrize("pixels", [BYTES, WORDS, BYTES[:1, :1]], ids=["8 bit", "16 bit", "one pixel"])
+def test_grey_png_is_decoded_as_opencv_does(pixels, strategy):
+    # OpenCV as oracle, over the filters that a PNG may be written with.
+    written = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_STRATEGY, strategy])[1].tobytes()
+    top = 255 if pixels.dtype == np.uint8 else 65535
+    oracle = cv2.imdecode(np.frombuffer(written, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(read_picture(written)[0], oracle / np.float32(top))
+
+
+def test_a_png_that_is_damaged_under_right_checksums_is_read_or_refused():
+    good, generator, refused = cv2.imencode(".png", BYTES)[1].tobytes(), np.random.default_rng(0), 0
+    for _ in range(300):
+        damaged = bytearray(good)
+        damaged[generator.integers(16, len(good) - 12)] = generator.integers(256)
+        try:
+            image, _ = read_picture(with_checksums(damaged))
+            assert 0 <= image.min() <= image.max() <= 1
+        except RadiographError:
+            refused += 1
+    assert refused > 10
+
+
+def with_checksums(png):
+    """The same chunks, each with the checksum of what it holds."""
+    result, at = bytes(png[:8]), 8
+    while at + 12 <= len(png) and at + 12 + int.from_bytes(png[at : at + 4], "big") <= len(png):
+        end = at + 8 + int.from_bytes(png[at : at + 4], "big")
+        result += png[at:end] + struct.pack(">I", zlib.crc32(png[at + 4 : end]))
+        at = end + 4
+    return result
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
