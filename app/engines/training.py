@@ -131,14 +131,14 @@ class FiniteLoss:
     """Stops a training whose loss or weights are no longer finite numbers, naming the images of the batch.
 
     On a CPU every loss is looked at when it is there. A GPU would have to be waited for in every iteration; there the
-    losses are looked at together, every ``every`` iterations and at the end of each epoch, before anything is kept.
+    losses are looked at together, now and then and at the end of each epoch, before anything is kept.
 
     Args:
         samples: of the training section, for their names.
-        every: iterations between two looks at losses that are not on the CPU.
+        every: iterations between two looks; by default 1 on a CPU and `LOOK_EVERY` elsewhere.
     """
 
-    def __init__(self, samples: Sequence[Mapping[str, Any]], every: int = LOOK_EVERY) -> None:
+    def __init__(self, samples: Sequence[Mapping[str, Any]], every: int | None = None) -> None:
         self.samples = samples
         self.every = every
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
@@ -151,18 +151,17 @@ class FiniteLoss:
     def _follow(self, engine: Engine) -> None:
         loss = engine.state.output[CommonKeys.LOSS].detach()
         self._unseen.append((engine.state.iteration, loss, engine.state.batch["index"]))
-        if loss.device.type == "cpu" or len(self._unseen) >= self.every:
+        if len(self._unseen) >= (self.every or (1 if loss.device.type == "cpu" else LOOK_EVERY)):
             self._look(engine)
 
     def _finish(self, engine: Engine) -> None:
-        last = self._unseen[-1:]
         self._look(engine)
         broken = _broken_weights(engine.network)
         if broken:
-            names = f" The last batch: {self._names(last[0][2])}" if last else ""
             raise FloatingPointError(
                 f"{broken[0]} and {len(broken) - 1} other weights are not finite at the end of epoch "
-                f"{engine.state.epoch}, though its losses are. {_kept(engine)}{names}"
+                f"{engine.state.epoch}, though its losses are. {_kept(engine)}"
+                f"The last batch: {self._names(engine.state.batch['index'])}"
             )
 
     def _look(self, engine: Engine) -> None:

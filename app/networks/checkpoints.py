@@ -8,7 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -147,7 +147,8 @@ def _write(content: Mapping[str, object], file: IO[bytes]) -> None:
     """Write with torch; what goes wrong is raised as it was."""
     remembering = _Remembering(file)
     try:
-        torch.save(content, remembering)
+        # torch asks a file for no more than to write and to flush.
+        torch.save(content, cast("IO[bytes]", remembering))
     except BaseException:
         if remembering.error is not None:
             raise remembering.error from None

@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -26,6 +27,7 @@ torch.set_num_threads(1)
 import mlflow  # noqa: E402
 from ignite.engine import Events  # noqa: E402
 
+from app.engines import processes  # noqa: E402
 from app.networks import checkpoints  # noqa: E402
 from app.tracking import clients, run  # noqa: E402
 from tests.app.engines.resumable_training import Small, differences  # noqa: E402
@@ -152,6 +154,22 @@ def killed_until_done(folder: Path, kills: int, most: int, **settings) -> list[i
     return codes
 
 
+def together(place: Path, name: str, moments: tuple[int, int] = (0, 0)) -> list[int]:
+    """Exit codes of two processes that train one network; each may be killed at a moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+
+    def work(rank: int) -> None:
+        both = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update(both | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        processes.join()
+        train(place / name, moments[rank], epochs=4, shared=True)
+
+    started = [child(lambda rank=rank: work(rank), place / f"{name}-{rank}.log") for rank in (0, 1)]
+    return [ended(process) for process in started]
+
+
 def runs(store: str) -> list[dict]:
     """Status and logged epochs of every run of a store."""
     client = mlflow.MlflowClient(store)
@@ -212,6 +230,12 @@ def main(folder: Path) -> None:
         }
     told["SIGTERM"] = stopped(folder, "sigterm", signal.SIGTERM, folder / "whole" / "4", IN_WRITING)
     told["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 30)
+    place = scenario(folder, "together")
+    told["together"] = {"whole": together(place, "whole")}
+    # First the process that writes dies, then the other one: neither may leave its fellow waiting.
+    for number, moments in enumerate(((45, 0), (0, 12), (0, 0))):
+        told["together"][number] = together(place, "killed", moments)
+    told["together"]["differences"] = differences(place / "killed", place / "whole")
     place = folder / "fresh"
     place.mkdir()
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
@@ -220,7 +244,7 @@ def main(folder: Path) -> None:
         "codes": [ended(process) for process in pair],
         "differences": [differences(place / name, folder / "whole" / "4") for name in ("one", "two")],
     }
-    for name in ("killed-0", "killed-2", "sigterm", "sigint", "fresh"):
+    for name in ("killed-0", "killed-2", "sigterm", "sigint", "fresh", "together"):
         told.setdefault("runs", {})[name] = runs(f"sqlite:///{folder}/{name}/mlflow.db")
     sys.stdout.write(json.dumps(told) + "\n")
 

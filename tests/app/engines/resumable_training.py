@@ -19,6 +19,7 @@ from app.engines.batch import PrepareBatch
 from app.engines.device import MixedPrecisionInferer
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.launch import Launch
+from app.engines.loading import EvaluationLoader, TrainingLoader
 from app.networks.checkpoints import read_weights
 
 CPU = torch.device("cpu")
@@ -117,6 +118,7 @@ class Small:
     Args:
         folder: of the results.
         workers: that load batches.
+        shared: whether batches are shared among processes.
         epochs: in all.
         resume: as of a launch.
         schedule: ``MultiStepLR``, ``OneCycleLR`` or None.
@@ -126,6 +128,7 @@ class Small:
 
     folder: Path
     workers: int = 0
+    shared: bool = False
     epochs: int = 4
     resume: bool = False
     schedule: str | None = "MultiStepLR"
@@ -141,7 +144,7 @@ class Small:
         self.trainer = SupervisedTrainer(
             device=CPU,
             max_epochs=self.epochs,
-            train_data_loader=self._loader("training", shuffle=True),
+            train_data_loader=self._training_loader(),
             network=self.network,
             optimizer=torch.optim.Adam(self.network.parameters(), lr=self.rate),
             loss_function=self.loss,
@@ -163,11 +166,15 @@ class Small:
         launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume)
         return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=(self.part,))
 
-    def _loader(self, section: str, shuffle: bool = False) -> DataLoader:
-        return DataLoader(self.sections[section], batch_size=4, shuffle=shuffle, num_workers=self.workers)
+    def _training_loader(self) -> DataLoader:
+        """Of this application or, to show that nothing depends on it, of torch."""
+        if self.shared:
+            return TrainingLoader(self.sections["training"], batch_size=4, seed=self.seed, workers=self.workers)
+        return DataLoader(self.sections["training"], batch_size=4, shuffle=True, num_workers=self.workers)
 
     def _evaluator(self, section: str) -> RadiographEvaluator:
-        return RadiographEvaluator(self._loader(section), self.network, self.inferer, CPU, self.loss)
+        loader = EvaluationLoader(self.sections[section], batch_size=4, workers=self.workers)
+        return RadiographEvaluator(loader, self.network, self.inferer, CPU, self.loss)
 
     def _scheduler(self) -> torch.optim.lr_scheduler.LRScheduler | None:
         optimizer = self.trainer.optimizer

@@ -62,8 +62,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, template_store: Path) -> dic
     return made
 
 
-@pytest.mark.parametrize("schedule", ["MultiStepLR", "OneCycleLR", None])
-@pytest.mark.parametrize("epoch", [0, 1, 3])
+@pytest.mark.parametrize(("schedule", "epoch"), [("MultiStepLR", 0), ("MultiStepLR", 3), ("OneCycleLR", 1), (None, 2)])
 def test_weights_after_a_crash_are_those_of_the_uninterrupted_training(whole, store, tmp_path, schedule, epoch):
     out = crashed(tmp_path / "out", epoch, schedule=schedule)
     assert only_run(store).info.status == "FAILED"

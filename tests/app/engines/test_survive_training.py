@@ -69,3 +69,17 @@ def test_two_trainings_started_at_once_on_a_fresh_database(told):
     assert told["fresh"]["codes"] == [0, 0]
     assert told["fresh"]["differences"] == [[], []]
     assert [(run["status"], run["epochs"]) for run in told["runs"]["fresh"]] == [("FINISHED", [1, 2, 3, 4])] * 2
+
+
+def test_of_two_processes_one_dies_and_both_go_on(told):
+    together = told["together"]
+    assert together["whole"] == [0, 0]
+    first, second, third = (together[str(number)] for number in range(3))
+    assert first[0] == KILLED
+    assert second[1] == KILLED
+    # The one that is left behind ends by itself, with an error.
+    assert first[1] not in (0, KILLED)
+    assert second[0] not in (0, KILLED)
+    assert third == [0, 0]
+    assert together["differences"] == []
+    assert [(run["status"], run["epochs"]) for run in told["runs"]["together"]] == [("FINISHED", [1, 2, 3, 4])] * 2

@@ -9,7 +9,7 @@ from ignite.engine import Engine
 from monai.utils.enums import CommonKeys
 from torch import nn
 
-from app.engines.training import BestWeights, FiniteLoss, History
+from app.engines.training import BestWeights, FiniteLoss, History, Progress
 from app.networks.checkpoints import read_weights
 
 NAN = math.nan
@@ -122,3 +122,39 @@ def test_a_finite_loss_goes_on():
     FiniteLoss(SAMPLES).attach(engine)
     engine.run([{"index": torch.tensor([0])}] * 3)
     assert engine.state.iteration == 3
+
+
+@pytest.mark.parametrize(("broken", "seen"), [(2, 3), (4, 5)], ids=["at the next look", "at the end of the epoch"])
+def test_losses_looked_at_together_name_the_batch_that_broke(broken, seen):
+    # As on a GPU: a look every three iterations.
+    engine = trainer([NAN if number == broken else 1.0 for number in range(1, 6)])
+    FiniteLoss(SAMPLES, every=3).attach(engine)
+    message = rf"the loss is nan in iteration {broken} \(epoch 1\)\. The batch: {broken - 1}\.png$"
+    with pytest.raises(FloatingPointError, match=message):
+        engine.run([{"index": torch.tensor([min(number, 3)])} for number in range(5)])
+    assert engine.state.iteration == seen
+
+
+def test_a_loss_is_read_only_when_the_bar_is_drawn(capsys, monkeypatch):
+    read = []
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: read.append(1) or 0.0)
+    monkeypatch.setattr("app.engines.training.REDRAW_SECONDS", 60)
+    engine = trainer([1.0] * 200)
+    Progress(is_shown=True).attach(engine)
+    engine.run([0] * 200)
+    assert not read
+    assert "epoch 1/1" in capsys.readouterr().err
+
+
+def test_epochs_that_the_run_holds_already_are_not_logged_again():
+    run = Record()
+    first = History(run)
+    first.values = {"train_loss": [3.0, 2.0]}
+    first.log()
+    # The checkpoint knows of the first epoch alone, and one more comes.
+    again = History(run)
+    again.load_state_dict({"train_loss": [3.0]})
+    again.log()
+    again.values["train_loss"] += [2.0, 1.0]
+    again.log()
+    assert run.logged == [({"train_loss": 3.0}, 1), ({"train_loss": 2.0}, 2), ({"train_loss": 1.0}, 3)]
