@@ -10,6 +10,7 @@ from torch import nn
 from app.contract import Prediction
 from app.engines.activation_maps import GradCAMInferer, grad_cam
 from app.engines.device import MixedPrecisionInferer
+from app.networks.resnet import ResNet
 
 INFERER = MixedPrecisionInferer("float32", torch.device("cpu"))
 
@@ -129,3 +130,13 @@ def test_refuses_what_cannot_be_explained(network, image):
         GradCAMInferer("unused", INFERER)(image, network)
     with pytest.raises(RuntimeError, match="evaluation mode"):
         GradCAMInferer("features", INFERER)(image, network.train())
+
+
+def test_networks_of_the_bundles_have_them_too():
+    torch.manual_seed(0)
+    network = ResNet(3, depth=18, width=4, strides=(1, 2, 1, 1)).eval()
+    wide = torch.rand(2, 1, 64, 64)
+    prediction = GradCAMInferer("layer4", INFERER)(wide, network)
+    assert prediction.map.shape == (2, 3, 8, 8)
+    assert bool((prediction.map >= 0).all())
+    torch.testing.assert_close(prediction.score, network(wide).score)
