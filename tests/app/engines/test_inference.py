@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.engines.inference import folder_samples, overlay
+from app.engines.inference import Inference, folder_samples, overlay
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -125,6 +125,28 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
     assert overlays == {"good.png.png", "a/b.png.png", "a_b.png.png"}
     for name, shape in (("good", (40, 60)), ("a/b", (50, 30)), ("a_b", (30, 50))):
         assert cv2.imread(str(tmp_path / f"out/overlays/{name}.png.png")).shape[:2] == shape
+
+
+def test_a_file_that_changes_after_it_was_prepared_is_scored_and_its_missing_picture_told(
+    settings, launch, tmp_path, monkeypatch, caplog
+):
+    for name in ("gone", "good", "other"):
+        image_file(tmp_path / f"in/{name}.png")
+    read = Inference._draw
+
+    def change_first(self, sample, *rest):
+        (tmp_path / "in/gone.png").unlink(missing_ok=True)
+        image_file(tmp_path / "in/other.png", 30, 30)
+        read(self, sample, *rest)
+
+    monkeypatch.setattr(Inference, "_draw", change_first)
+    launch("run", settings, "inference.yaml")
+    scored = [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]]
+    assert scored == ["gone.png", "good.png", "other.png"]
+    assert [path.name for path in (tmp_path / "out/overlays").iterdir()] == ["good.png.png"]
+    assert "2 scored radiographs have no picture" in caplog.text
+    assert "gone.png: cannot be opened" in caplog.text
+    assert "other.png: is another image now, of (30, 30) rows and columns" in caplog.text
 
 
 def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_path):
