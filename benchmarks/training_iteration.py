@@ -183,7 +183,7 @@ def row(what: str, found: dict[str, float]) -> Row:
 
 
 def main() -> None:
-    parser = options(__doc__, iterations=100, epochs=11, profile=0)
+    parser = options(__doc__, iterations=300, epochs=9, profile=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = batches(arguments.iterations)
