@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from app.data.sampling import BalancedSampler
+from app.data.sampling import BalancedSampler, ShuffledSampler
 
 
 def labels(present: int, absent: int, unknown: int = 0) -> np.ndarray:
@@ -97,3 +97,15 @@ def test_kinds_of_several_findings():
 def test_one_kind_alone_is_refused(given, message):
     with pytest.raises(ValueError, match=f"one to one needs items of both kinds; {message}"):
         BalancedSampler(given)
+
+
+def test_shuffled_visits_every_item_once_in_an_order_of_the_seed_and_epoch():
+    orders = {}
+    for seed, epoch in ((0, 1), (0, 2), (1, 1)):
+        sampler = ShuffledSampler(20, seed)
+        sampler.set_epoch(epoch)
+        orders[seed, epoch] = tuple(sampler)
+        assert sorted(sampler) == list(range(20))
+        assert tuple(sampler) == orders[seed, epoch]
+    assert len(set(orders.values())) == 3
+    assert len(ShuffledSampler(20)) == 20
