@@ -109,7 +109,7 @@ class Epochs:
 
     def _take_up(self, state: TrainingState, kept: Mapping[str, Any], checkpoints: Checkpoints) -> None:
         """Restore a checkpoint, and what was to be written after it."""
-        state.load_state_dict(kept, checkpoints.last)
+        state.load_state_dict(kept, checkpoints.read)
         if state.best.epoch == state.trainer.state.epoch > 0:
             state.best.keep(self.network)
         state.history.log()

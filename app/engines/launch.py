@@ -188,9 +188,9 @@ class Launch:
         if kept is None:
             logger.info(f"{self.output_dir} holds no checkpoint to resume from: training begins")
             return None
-        require_same(kept["settings"], trained, checkpoints.last)
+        require_same(kept["settings"], trained, checkpoints.read)
         if kept["epoch"] > max_epochs:
-            raise ValueError(f"{checkpoints.last} is of epoch {kept['epoch']}, beyond max_epochs {max_epochs}")
+            raise ValueError(f"{checkpoints.read} is of epoch {kept['epoch']}, beyond max_epochs {max_epochs}")
         return kept
 
     def _finished(self, kept: Mapping[str, Any] | None, max_epochs: int) -> Metrics | None:

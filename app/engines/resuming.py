@@ -52,12 +52,16 @@ class Checkpoints:
 
     Args:
         folder: of the launch.
+
+    Attributes:
+        read: which of the two was the newest good one.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.last = folder / "last.pt"
         self.previous = folder / "previous.pt"
+        self.read = self.last
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write the newest.
@@ -90,6 +94,7 @@ class Checkpoints:
                 continue
             if state["format"] != FORMAT:
                 raise ValueError(f"{path} has format {state['format']}, and this version reads {FORMAT}")
+            self.read = path
             return state
         return None
 

@@ -358,3 +358,20 @@ def test_an_image_that_cannot_be_read_is_named(world, launch, store, tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     overrides = world.overrides(tmp_path / "out", datalist=str(folder / "datalist.json"))
     refused(launch, overrides, "training-3.png")
+
+
+def test_resume_from_the_config(trained, world, launch, store, tmp_path):
+    # As killed after the first of two epochs: the checkpoint before the last, and nothing after it.
+    for name in ("previous.pt", "model.pt"):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        shutil.copy(trained.output_dir / name, tmp_path / "out" / name)
+    shutil.copy(trained.store.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    refused(
+        launch, world.overrides(tmp_path / "out", resume=True, growth=8), "previous.pt was trained with growth 4, not 8"
+    )
+    metrics = launch("training", world.overrides(tmp_path / "out", resume=True))
+    assert in_full(metrics) == in_full(trained.metrics)
+    first, again = (read_weights(folder / "last.pt") for folder in (trained.output_dir, tmp_path / "out"))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    run = only_run(store)
+    assert (run.info.status, run.data.params["max_epochs"]) == ("FINISHED", "2")
