@@ -63,7 +63,8 @@ class Backbone(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 1, H, W) in [0, 1] to features (B, F, h, w)."""
         standardised = (image - self.mean) / self.deviation
-        features: Tensor = self.layers.forward_features(standardised)  # type: ignore[operator]  # timm's, a method
+        # A method of timm's classes; TorchScript allows nothing behind the remark on types.
+        features: Tensor = self.layers.forward_features(standardised)  # type: ignore[operator]
         return features
 
 
