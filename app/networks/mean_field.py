@@ -66,6 +66,12 @@ def mean_field(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int)
     """
     if torch.jit.is_scripting():  # type: ignore[attr-defined]
         return _untiled(unary, kernel, compatibility, steps)
+    return _tiled(unary, kernel, compatibility, steps)
+
+
+# Its loops over tiles would be unrolled; what is around it is translated.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _tiled(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
     result: Tensor = _MeanField.apply(unary, kernel, _without_middle(compatibility), steps)
     return result
 
