@@ -83,7 +83,8 @@ def test_frozen_then_self_trained_and_both_together(world: Path, launched: Launc
     both = [str(world / name / "model.pt") for name in ("student", "copy")]
     groups = {"effusions": ["Effusion"]}
     found = launched("uncertain_labels", "both", "evaluating", checkpoint=both, finding_groups=groups)
-    assert found["auc"] == student["auc"]
+    for name in FINDINGS:
+        assert found["auc"][name]["value"] == pytest.approx(student["auc"][name]["value"], nan_ok=True)
     grouped = found["by_finding_group"]["effusions"]["auc"]["macro"]
     assert grouped["value"] == found["auc"]["Effusion"]["value"]
 
