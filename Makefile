@@ -1,10 +1,11 @@
 # make demo   install, make the default data, train, evaluate, log
 # make test   style, types and tests
+# make benchmarks   measure speed and size, into docs/speed.md; a quarter of an hour of a quiet machine
 VENV ?= .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 
-.PHONY: demo test check format
+.PHONY: demo test check format benchmarks
 .DEFAULT_GOAL := test
 
 $(VENV)/installed: setup.cfg constraints.txt
@@ -28,3 +29,6 @@ test: check
 format: $(VENV)/installed
 	$(RUN)/ruff check --fix-only
 	$(RUN)/ruff format
+
+benchmarks: $(VENV)/installed
+	$(RUN)/python -m benchmarks --write docs/speed.md

@@ -1,19 +1,11 @@
 """How fast prepared radiographs are read back, against MONAI's PersistentDataset and against copying memory.
 
-python benchmarks/prepared_reading.py [--count 400] [--side 512] [--batch 64] [--repeats 9]
+    python -m benchmarks.prepared_reading [--count 400] [--side 512] [--batch 64] [--repeats 9] [--write docs/speed.md]
 
-Radiographs are prepared once into a temporary folder, and all are then read on one core, several times in turn, so that
-the rows of the table saw the same machine; the median counts. All are in the page cache: this is the cost of reading
-itself and not of the disk. Seconds are the processor's. On 2 virtual cores that were busy otherwise:
-
-    one core, 512x512                                   images/s  PersistentDataset  memcpy
-    PersistentDataset, float32                             1,614               1.0x    0.05
-    PersistentDataset, float32 and 14 masks of uint8         941               0.6x    0.03
-    memcpy of the same bytes                              32,553              20.2x    1.00
-    PreparedDataset.read_planes, a batch                  27,612              17.1x    0.85
-    PreparedDataset.read_batch, 14 masks of uint8         25,415              15.7x    0.78
-    PreparedDataset[i]                                     5,816               3.6x    0.18
-    PreparedDataset.read_planes, first time (checks)       4,899               3.0x    0.15
+Radiographs are prepared once into a temporary folder, and all are then read in batches of 64, in random order and on
+one core, several times in turn, so that all rows saw the same machine; the median counts. All are in the page cache:
+this is the cost of reading itself and not of the disk. Seconds are the processor's. "First time" compares each
+radiograph with its checksum; afterwards only where its file has changed.
 """
 
 from __future__ import annotations
@@ -32,8 +24,17 @@ from monai.data import PersistentDataset
 from monai.transforms import Compose
 
 from app.data.cache import PreparedDataset
+from benchmarks.report import Row, options, publish, table
 from transforms.draw import DrawAnnotationsd
 from transforms.load import LoadRadiographd
+
+PERSISTENT = "PersistentDataset, float32"
+PERSISTENT_MASKS = "PersistentDataset, float32, and 14 masks"
+COPY = "memcpy of the same bytes"
+BATCH = "PreparedDataset, a batch"
+BATCH_MASKS = "PreparedDataset, a batch with 14 masks"
+SINGLE = "PreparedDataset[i]"
+FIRST = "PreparedDataset, a batch, the first time"
 
 
 def write_radiographs(folder: Path, count: int, side: int) -> list[dict[str, object]]:
@@ -62,27 +63,43 @@ def seconds_each(reads: dict[str, Callable[[], int]], repeats: int) -> dict[str,
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def print_table(each: dict[str, float], side: int) -> None:
-    persistent = each["PersistentDataset, float32"]
-    copy = each["memcpy of the same bytes"]
-    print(f"{'one core, ' + str(side) + 'x' + str(side):50} {'images/s':>9} {'PersistentDataset':>18} {'memcpy':>7}")
-    for name, seconds in each.items():
-        print(f"{name:50} {1 / seconds:9,.0f} {persistent / seconds:17.1f}x {copy / seconds:7.2f}")
+def rows_of(each: dict[str, float]) -> list[Row]:
+    """Ours against the peers, in images a second."""
+
+    def row(ours: str, peer: str, aim: float | None = None, unit: str = "x") -> Row:
+        ratio = each[peer] / each[ours]
+        return Row(
+            ours,
+            f"{1 / each[ours]:,.0f} images/s",
+            f"{peer} {1 / each[peer]:,.0f} images/s",
+            f"{ratio:.2f}" if unit == "" else f"{ratio:.1f}x",
+            "" if aim is None else f"at least {aim:g}{unit}",
+            None if aim is None else ratio >= aim,
+        )
+
+    return [
+        row(BATCH, PERSISTENT, 25),
+        row(BATCH_MASKS, PERSISTENT_MASKS, 25),
+        row(BATCH, COPY, 0.8, ""),
+        row(COPY, PERSISTENT),
+        row(BATCH_MASKS, COPY, unit=""),
+        row(SINGLE, PERSISTENT),
+        row(FIRST, PERSISTENT),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in (("count", 400), ("side", 512), ("batch", 64), ("repeats", 9)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    options = parser.parse_args()
+    arguments = options(__doc__, count=400, side=512, batch=64, repeats=9).parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as temporary:
-        samples = write_radiographs(Path(temporary), options.count, options.side)
-        compare(samples, Path(temporary), options)
+        samples = write_radiographs(Path(temporary), arguments.count, arguments.side)
+        each = compare(samples, Path(temporary), arguments)
+    publish("prepared_reading", "Reading prepared radiographs back", __doc__, table(rows_of(each)), arguments.write)
 
 
-def compare(samples: list[dict[str, object]], folder: Path, options: argparse.Namespace) -> None:
+def compare(samples: list[dict[str, object]], folder: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Seconds an image of each way."""
     load = Compose([LoadRadiographd()])
     prepared = PreparedDataset(samples, load, folder / "prepared", workers=0, progress=False)
     paths = [{"image": sample["image"]} for sample in samples]
@@ -138,17 +155,17 @@ def compare(samples: list[dict[str, object]], folder: Path, options: argparse.Na
     first()
     each = seconds_each(
         {
-            "PersistentDataset, float32": persistent,
-            "PersistentDataset, float32 and 14 masks of uint8": persistent_masks,
-            "memcpy of the same bytes": copies,
-            "PreparedDataset.read_planes, a batch": in_batches,
-            "PreparedDataset.read_batch, 14 masks of uint8": with_masks,
-            "PreparedDataset[i]": one_by_one,
+            PERSISTENT: persistent,
+            PERSISTENT_MASKS: persistent_masks,
+            COPY: copies,
+            BATCH: in_batches,
+            BATCH_MASKS: with_masks,
+            SINGLE: one_by_one,
         },
         options.repeats,
     )
-    each["PreparedDataset.read_planes, first time (checks)"] = statistics.median(spent)
-    print_table(each, options.side)
+    each[FIRST] = statistics.median(spent)
+    return each
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
 """How fast radiographs are read and prepared, against the same chains of MONAI with OpenCV's and scikit-image's CLAHE.
 
-    python benchmarks/reading_radiographs.py [--count 6] [--side 1024] [--repeats 15]
+    python -m benchmarks.reading_radiographs [--count 6] [--side 1024] [--repeats 15] [--write docs/speed.md]
 
-One process, one thread; all ways to do a thing take turns over the same files, which are in the page cache, and the
-best of all turns counts, since others on the machine only ever make a turn slower. Prints a Markdown table. The rows
-with scikit-image need it installed, and are left out without it.
+One process, one thread, processor time; all ways to do a thing take turns over the same files, which are in the page
+cache, and the best of all turns counts, since others on the machine only ever make a turn slower. The row with
+scikit-image needs it installed (`pip install scikit-image`), and is left out without it.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from app.data.phantom import write_phantoms
+from benchmarks.report import Row, options, publish, table
 from transforms import CLAHEd, LoadRadiograph, LoadRadiographd, ResizeRadiographd
 from transforms.read import read_radiograph
 
@@ -97,13 +96,20 @@ def seconds_each(ways: dict[str, Callable[[], int]], repeats: int) -> dict[str, 
     return best
 
 
-def print_table(title: str, each: dict[str, float], aims: dict[str, float]) -> None:
-    """The first way is ours."""
-    ours = next(iter(each))
-    print(f"\n| {title} | ms | FrugalCXR is faster by | at least |\n|---|---|---|---|")
-    for name, seconds in each.items():
-        ratio = f"{seconds / each[ours]:.1f}x" if name != ours else ""
-        print(f"| {name} | {1000 * seconds:.1f} | {ratio} | {f'{aims[name]:g}x' if name in aims else ''} |")
+def rows_of(title: str, each: dict[str, float], aims: dict[str, float]) -> list[Row]:
+    """A row a peer; the first way is ours."""
+    ours, *peers = each
+    return [
+        Row(
+            title,
+            f"{1000 * each[ours]:.1f} ms",
+            f"{peer} {1000 * each[peer]:.1f} ms",
+            f"{each[peer] / each[ours]:.1f}x",
+            f"at least {aims[peer]:g}x",
+            each[peer] / each[ours] >= aims[peer],
+        )
+        for peer in peers
+    ]
 
 
 def over(files: list[Path], transform: Callable, wrapped: bool = True) -> Callable[[], int]:
@@ -116,15 +122,11 @@ def over(files: list[Path], transform: Callable, wrapped: bool = True) -> Callab
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, value in (("count", 6), ("side", 1024), ("repeats", 15)):
-        parser.add_argument(f"--{name}", type=int, default=value)
-    options = parser.parse_args()
+    arguments = options(__doc__, count=6, side=1024, repeats=15).parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    print(f"{platform.processor() or platform.machine()}, {platform.system()}, one thread")
     with tempfile.TemporaryDirectory() as temporary:
-        pictures, radiographs = write_files(Path(temporary), options.count, options.side)
+        pictures, radiographs = write_files(Path(temporary), arguments.count, arguments.side)
         ours = Compose([LoadRadiographd(), CLAHEd(), ResizeRadiographd(size=SIZE)])
         chains = {"FrugalCXR": over(pictures, ours), "MONAI, OpenCV's CLAHE": over(pictures, peer(clahe_of_opencv))}
         if importlib.util.find_spec("skimage") is None:
@@ -132,14 +134,16 @@ def main() -> None:
         else:
             chains["MONAI, scikit-image's CLAHE"] = over(pictures, peer(clahe_of_skimage))
         aims = {"MONAI, OpenCV's CLAHE": 2, "MONAI, scikit-image's CLAHE": 5}
-        print_table(f"PNG {options.side} to CLAHE to {SIZE}", seconds_each(chains, options.repeats), aims)
+        each = seconds_each(chains, arguments.repeats)
+        rows = rows_of(f"PNG {arguments.side} to CLAHE to {SIZE}", each, aims)
         theirs = LoadImage(reader="PydicomReader", image_only=True)
         reads = {
             "FrugalCXR": over(radiographs, LoadRadiograph(), wrapped=False),
             "MONAI's PydicomReader": over(radiographs, theirs, wrapped=False),
         }
-        each = seconds_each(reads, options.repeats)
-        print_table(f"uncompressed DICOM {options.side}, 16 bit", each, {"MONAI's PydicomReader": 3})
+        each = seconds_each(reads, arguments.repeats)
+        rows += rows_of(f"uncompressed DICOM {arguments.side}, 16 bit", each, {"MONAI's PydicomReader": 3})
+    publish("reading_radiographs", "Reading and preparing radiographs", __doc__, table(rows), arguments.write)
 
 
 if __name__ == "__main__":

@@ -154,13 +154,10 @@ def train(data: list[Batch], epochs: int, folder: Path, each_iteration: bool) ->
     timing.attach(trainer)
     state = SimpleNamespace(metrics={"auc": 0.5, "dice": 0.5, "loss": 1.0})
     validation: Any = SimpleNamespace(network=network, state=state, outputs=None, run=lambda: None)
-    samples = [{"name": str(number)} for number in range(BATCH * len(data))]
     with Run("benchmark", folder=folder) as run:
         if each_iteration:
             trainer.add_event_handler(Events.ITERATION_COMPLETED, _log_loss(run))
-        Epochs(trainer, validation, None, (), 0).run(
-            run, BestWeights(folder, "auc"), Checkpoints(folder), {}, samples, None
-        )
+        Epochs(trainer, validation, None, (), 0).run(run, BestWeights(folder, "auc"), Checkpoints(folder), {}, None)
     return timing.medians()
 
 
