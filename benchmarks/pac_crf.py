@@ -2,8 +2,8 @@
 
     python -m benchmarks.pac_crf [--images 48] [--runs 3] [--write docs/speed.md]
 
-Forward and backward pass, 14 findings, 20 x 20 patches, a window of 19 x 19, 5 steps: gradients to unaries, features and
-compatibility. Each form runs in a process of its own, one thread, forms in turn; reported are the shortest time of the
+Forward and backward pass, 14 findings, 20 x 20 patches, a window of 19 x 19, 5 steps: gradients to unaries, features
+and compatibility. Each form runs in a process of its own, one thread, in turn; reported are the shortest time of the
 runs and the highest resident memory above what the process held before. All three must agree to 1e-4 of the largest
 number.
 """

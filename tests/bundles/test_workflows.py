@@ -1,0 +1,136 @@
+"""Every bundle at toy size, as its users run it: train an epoch, resume, evaluate, and infer on a folder."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import create_workflow
+
+from app.data.datalist import read_datalist
+from app.data.phantom import write_phantoms
+from app.engines.resuming import Checkpoints
+from app.networks.checkpoints import read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = ("train", "validate", "test")
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A bundle made small: the findings of its phantoms, settings of both configs, and those of training alone."""
+
+    findings: tuple[str, ...]
+    network: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+TOYS = {
+    "annotation_cost": Toy(("Cardiomegaly", "Effusion"), {"depth": 18, "width": 4}),
+    "limited_annotation": Toy(
+        ("Cardiomegaly", "Effusion"),
+        {"layers": [1, 1, 1], "width": 4, "grid": 4, "window": 3},
+        # An epoch of the unaries, then, once resumed, one of the CRF.
+        {"first_stage": 1},
+    ),
+    "lung_segmentation": Toy(("Lungs",)),
+    "nodule_detection": Toy(("Nodule",), {"blocks": [1, 1, 1, 1], "growth": 4, "stem": 8}),
+    "tube_detection": Toy(("Chest Drain", "Endotracheal Tube"), {"architecture": "lcnet_035"}),
+    "uncertain_labels": Toy(("Cardiomegaly", "Effusion"), {"architecture": "lcnet_035", "weights": "$None"}),
+}
+COMMON = {"image_size": 64, "precision": "float32"}
+
+Launched = Callable[..., Any]
+
+
+def test_every_bundle_is_here() -> None:
+    assert sorted(path.parent.parent.name for path in ROOT.glob("bundles/*/configs/train.yaml")) == sorted(TOYS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where everything of this module lies."""
+    return tmp_path_factory.mktemp("workflows")
+
+
+@pytest.fixture(scope="module")
+def launched(folder: Path) -> Launched:
+    """Run a run id of a bundle's config within this process; gives what its last expression gives."""
+
+    def run(bundle: str, config: str, run_id: str, **overrides: Any) -> Any:
+        kind = "infer" if config == "inference.yaml" else "train"
+        path = str(ROOT / "bundles" / bundle / "configs" / config)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+            patch.chdir(ROOT)
+            settings = {**COMMON, "prepared_dir": str(folder / "prepared"), **TOYS[bundle].network, **overrides}
+            workflow = create_workflow(config_file=path, workflow_type=kind, run_id=run_id, **settings)
+            workflow.initialize()
+            result = workflow.run()[-1]
+            workflow.finalize()
+        return result
+
+    return run
+
+
+def stopped_after_an_epoch(save: Callable[..., None]) -> Callable[..., None]:
+    """Keep a checkpoint, and after that of the first epoch stop as Ctrl-C would."""
+
+    def keep(self: Checkpoints, state: dict[str, Any]) -> None:
+        save(self, state)
+        if state["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    return keep
+
+
+@pytest.mark.parametrize("bundle", sorted(TOYS))
+def test_trains_resumes_evaluates_and_infers(bundle: str, folder: Path, launched: Launched) -> None:
+    toy, out = TOYS[bundle], folder / bundle
+    datalist = write_phantoms(
+        out / "phantoms", 32, 0, 64, toy.findings, prevalence=0.5, split=(0.5, 0.25, 0.25), workers=1, progress=False
+    )
+    settings = {"datalist": str(datalist), "batch_size": 4, **toy.training}
+    settings |= {f"{section}#dataset#workers": 0 for section in SECTIONS}
+    settings |= {"max_epochs": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "save", stopped_after_an_epoch(Checkpoints.save))
+        with pytest.raises(KeyboardInterrupt):
+            launched(bundle, "train.yaml", "training", output_dir=str(out / "run"), **settings)
+    stopped = read_checkpoint(out / "run/last.pt")
+    trained = launched(bundle, "train.yaml", "training", output_dir=str(out / "run"), resume=True, **settings)
+    assert stopped["epoch"] == 1
+    assert json.loads((out / "run/run.json").read_text())["run"] == stopped["run"], "goes on in the same MLflow run"
+
+    shutil.copytree(out / "run", out / "kept")
+    checkpoint = str(out / "kept/model.pt")
+    evaluated = launched(
+        bundle, "train.yaml", "evaluating", output_dir=str(out / "evaluated"), checkpoint=checkpoint, **settings
+    )
+    for measure in ("auc", "dice"):
+        # As text, in which what is undefined equals itself.
+        assert json.dumps(evaluated.get(measure)) == json.dumps(trained.get(measure))
+
+    test = read_datalist(datalist).sections["test"]
+    (out / "radiographs").mkdir()
+    for item in test:
+        shutil.copy(datalist.parent / item.image, out / "radiographs")
+    (out / "radiographs/broken.dcm").write_bytes(b"no radiograph")
+    launched(
+        bundle,
+        "inference.yaml",
+        "run",
+        checkpoint=checkpoint,
+        dataset_dir=str(out / "radiographs"),
+        output_dir=str(out / "inferred"),
+        findings=list(toy.findings),
+        **{"dataset#workers": 0},
+    )
+    with (out / "inferred/predictions.csv").open() as file:
+        assert len({row["image"] for row in csv.DictReader(file)}) == len(test)
+    with (out / "inferred/excluded.csv").open() as file:
+        assert [Path(row["image"]).name for row in csv.DictReader(file)] == ["broken.dcm"]
