@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from torch.utils.data import Sampler
+
+logger = logging.getLogger(__name__)
 
 
 class EpochSampler(Protocol):
@@ -77,6 +80,8 @@ class BalancedSampler(Sampler[int]):
                 f"{len(self.kinds[1])} without"
             )
         self.excluded = int((~known).sum())
+        if self.excluded:
+            logger.warning(f"{self.excluded} of {len(known)} items are not trained on: nothing is known of them")
         self.seed = seed
         self.epoch = 0
 

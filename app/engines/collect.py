@@ -14,6 +14,7 @@ from monai.utils.enums import CommonKeys
 from torch.nn import functional
 
 from app.contract import Prediction, Target
+from app.engines.loading import dataset_of
 from app.engines.outputs import BINS, Outputs, over_processes
 from evaluation.overlap import probability_histogram
 
@@ -91,7 +92,7 @@ class CollectOutputs:
             self._buffer = OutputsBuffer(self.activation_maps)
 
         def finish(engine: Engine) -> None:
-            self._outputs = self._buffer.joined()
+            self._outputs, self._buffer = self._buffer.joined(), OutputsBuffer(self.activation_maps)
             engine.state.metrics[name] = self._outputs.macro_auc()
             engine.state.metrics["dice"] = self._outputs.best_macro_dice()
             engine.state.metrics["loss"] = self._outputs.loss
@@ -103,6 +104,7 @@ class CollectOutputs:
 
     def _gather(self, engine: Engine) -> None:
         prediction, target = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
+        _require_finite(prediction, engine)
         loss = float("nan") if self.loss is None else float(self.loss(prediction, target))
         self._buffer.add(prediction, target, engine.state.batch["index"].numpy(), loss)
 
@@ -179,6 +181,20 @@ def as_probability(maps: torch.Tensor, activation_maps: bool) -> torch.Tensor:
         return torch.sigmoid(maps)
     low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
     return (maps - low) / (high - low).clamp(min=1e-6)
+
+
+def _require_finite(prediction: Prediction, engine: Engine) -> None:
+    """Raise where a network does not answer in numbers, naming the images.
+
+    Raises:
+        FloatingPointError: a score or a map holds NaN; infinite ones are certain answers.
+    """
+    broken = prediction.score.isnan().any(dim=1) | prediction.map.flatten(1).isnan().any(dim=1)
+    if bool(broken.any()):
+        index = engine.state.batch["index"][broken.cpu()].tolist()
+        samples = getattr(dataset_of(engine.state.dataloader), "samples", None)
+        named = ", ".join(str(i if samples is None else samples[i]["name"]) for i in index)
+        raise FloatingPointError(f"the network's scores or maps are not numbers for {len(index)} images: {named}")
 
 
 def _prediction_and_target(output: Mapping[str, Any]) -> tuple[Prediction, Target]:

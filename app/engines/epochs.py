@@ -13,9 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.loading import dataset_of
 from app.engines.outputs import Outputs
 from app.engines.processes import bare, is_main, parallel, same_buffers
 from app.engines.resuming import Checkpoints, Part, TrainingState, seed_epoch
+from app.engines.schedule import step_schedule
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights, FiniteLoss, History, Progress
 from app.networks.checkpoints import load_state, read_weights
@@ -50,6 +52,8 @@ class Epochs:
         self.seed = seed
         # The trainer's may be compiled; the evaluator's is the network itself, and both have the same weights.
         self.network = bare(validation.network)
+        # Files that could not be prepared may have been left out: the data set knows what its numbers stand for.
+        self.samples: Sequence[Mapping[str, Any]] = getattr(dataset_of(trainer.data_loader), "samples", ())
         self._generators = _generators(trainer)
 
     def run(
@@ -58,7 +62,6 @@ class Epochs:
         best: BestWeights,
         checkpoints: Checkpoints,
         settings: Mapping[str, str],
-        samples: Sequence[Mapping[str, Any]],
         kept: Mapping[str, Any] | None,
     ) -> History:
         """Run all epochs, or those that a checkpoint has left; afterwards the network has the best one's weights.
@@ -68,7 +71,6 @@ class Epochs:
             best: keeps the best weights.
             checkpoints: take the state after each epoch, and before the first.
             settings: are kept in them.
-            samples: of the training section, for their names.
             kept: what the checkpoint to go on from holds.
         """
         history = History(run)
@@ -78,10 +80,10 @@ class Epochs:
             checkpoints.clean()
         if kept is not None:
             self._take_up(state, kept, checkpoints)
-        elif is_main():
+        if is_main() and (kept is None or kept["run"] != run.id):
             # So that even what is killed in its first epoch goes on in the same run, and a full disk shows now.
             checkpoints.save({**state.state_dict(), **facts})
-        self._attach(state, FiniteLoss(samples), kept)
+        self._attach(state, kept)
 
         def close_epoch(engine: Engine) -> None:
             line = self._close(state)
@@ -120,7 +122,7 @@ class Epochs:
             )
         logger.info(f"resumed after epoch {kept['epoch']} of {longer}")
 
-    def _attach(self, state: TrainingState, finite: FiniteLoss, kept: Mapping[str, Any] | None) -> None:
+    def _attach(self, state: TrainingState, kept: Mapping[str, Any] | None) -> None:
         """In this order: chance, then what watches, then the parts."""
         trainer = self.trainer
 
@@ -132,7 +134,7 @@ class Epochs:
         trainer.add_event_handler(Events.STARTED, restore_scaler)
         trainer.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
         trainer.add_event_handler(Events.ITERATION_STARTED, self._begin_iteration)
-        for part in (trainer.prepare_batch, state.history, finite, Progress(), *self.parts):
+        for part in (trainer.prepare_batch, state.history, FiniteLoss(self.samples), Progress(), *self.parts):
             part.attach(trainer)
 
     def _begin_epoch(self, engine: Engine) -> None:
@@ -145,6 +147,9 @@ class Epochs:
             set_epoch = getattr(each, "set_epoch", None)
             if set_epoch is not None:
                 set_epoch(engine.state.epoch)
+        if engine.state.epoch_length != _length(loader):
+            # An epoch of another length than the loader's would begin where the one before left off.
+            engine.set_data(loader)
 
     def _begin_iteration(self, engine: Engine) -> None:
         """Seed once more where the first batch of an epoch is there.
@@ -161,10 +166,17 @@ class Epochs:
         validation.run()
         epoch = state.history.add(trainer, validation.state.metrics)
         state.best.consider(trainer.state.epoch, validation.state.metrics, validation.outputs)
-        if self.scheduler is not None:
-            self.scheduler.step()
+        step_schedule(self.scheduler, float(validation.state.metrics[state.best.metric]))
         values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.items())
         return f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {values}"
+
+
+def _length(loader: Any) -> int | None:  # noqa: ANN401 - anything that gives batches
+    try:
+        return len(loader)
+    except TypeError:
+        # Of what comes as a stream nobody knows.
+        return None
 
 
 def _generators(trainer: SupervisedTrainer) -> list[Any]:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from app.engines.batch import PrepareBatch
 from app.engines.collect import CollectOutputs
 from app.engines.device import MixedPrecisionInferer
-from app.engines.loading import WholeBatches
+from app.engines.loading import dataset_of
 from app.engines.outputs import Outputs
 
 
@@ -51,8 +51,7 @@ class RadiographEvaluator(SupervisedEvaluator):
     @property
     def dataset(self) -> Any:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
         """What is being evaluated."""
-        dataset = self.data_loader.dataset
-        return dataset.prepared if isinstance(dataset, WholeBatches) else dataset
+        return dataset_of(self.data_loader)
 
     @property
     def outputs(self) -> Outputs:

@@ -54,6 +54,11 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
         return self.dataset.samples
 
     @property
+    def excluded(self) -> Any:  # noqa: ANN401 - the dataset's
+        """What could not be prepared."""
+        return getattr(self.dataset, "excluded", [])
+
+    @property
     def lungs_not_found(self) -> list[str]:
         """Names of the samples that were kept whole for want of lungs."""
         return list(self.dataset.lungs_not_found)

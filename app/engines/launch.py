@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,9 @@ from app.engines import pictures
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
-from app.engines.output_folder import REPORT, remove, require_writable, set_aside
+from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on
 from app.engines.reports import Report
@@ -38,6 +40,7 @@ from app.engines.results import (
 )
 from app.engines.resuming import Checkpoints, Part, require_same, trained_with
 from app.engines.running import require_checked, running_config, settings, settings_of
+from app.engines.schedule import require_same_direction
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
 from app.tracking import Run
@@ -111,15 +114,19 @@ class Launch:
             What ``metrics.json`` then holds; of a training that was finished before, what it holds.
 
         Raises:
-            ValueError: the training to resume was begun with other settings, or with more epochs.
+            ValueError: the training to resume was begun with other settings, or with more epochs; or nothing computes
+                the key metric, or the schedule takes it for another.
             FloatingPointError: the loss or a weight is no finite number any more; names the batch.
             OSError: a checkpoint cannot be written.
         """
         for evaluator in (validation, test):
             require_certain(evaluator.dataset.samples)
+        require_computed(self.key_metric, validation)
+        require_same_direction(scheduler, self.key_metric)
         # Preparing the data drew random numbers, or none where it was prepared already.
         set_determinism(seed=self.seed)
-        checkpoints, trained = Checkpoints(self.output_dir), self._trained_with()
+        excluded = {"training": _excluded(dataset_of(trainer.data_loader)), "validation": _excluded(validation.dataset)}
+        checkpoints, trained = Checkpoints(self.output_dir), self._trained_with(excluded["training"])
         kept = self._kept(checkpoints, trained, trainer.state.max_epochs) if self.resume else None
         finished = from_main(self._finished(kept, trainer.state.max_epochs))
         if finished is not None:
@@ -127,16 +134,18 @@ class Launch:
         with self._run("training", kept["run"] if kept else None) as run:
             best = BestWeights(self.output_dir, self.key_metric)
             epochs = Epochs(trainer, validation, scheduler, parts, self.seed)
-            history = epochs.run(run, best, checkpoints, trained, self.data.samples("training"), kept)
+            history = epochs.run(run, best, checkpoints, trained, kept)
             run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
             if is_main():
+                if math.isnan(best.value):
+                    logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
                 run.figure(pictures.history(history.values), "pictures/history.png")
             outputs = epochs.best_outputs(best)
             record = chosen_on(outputs, self.data.findings, settings_of(running_config()))
             if is_main():
                 for path in (best.path, record.write(best.path)):
                     run.artifact(path)
-            return self._report(run, test, record)
+            return self._report(run, test, record, excluded)
 
     def evaluate(self, checkpoint: str | Path | Sequence[str | Path] | None, test: RadiographEvaluator) -> Metrics:
         """Report on a section with the weights of a checkpoint, at the thresholds kept beside it.
@@ -153,15 +162,15 @@ class Launch:
         settings = settings_of(running_config())
         test.network, record = loaded(test.network, checkpoint, self.data.findings, settings)
         with self._run("evaluating") as run:
-            return self._report(run, test, record)
+            return self._report(run, test, record, {})
 
     @contextmanager
     def _run(self, kind: str, resumed: str | None = None) -> Iterator[Run]:
         """An open MLflow run that knows the config, the settings and the data; the one with the id ``resumed``."""
         config, facts = running_config(), self.data.facts()
         with Run(self.bundle, folder=self.output_dir, resume=resumed) as run:
-            if is_main() and resumed is None:
-                self._clear(kind)
+            if is_main():
+                self._clear(kind, resumed is not None)
             run.tags({"workflow": kind})
             shown = {name: value for name, value in settings(config).items() if name != "resume"}
             run.parameters(shown | {"data": facts})
@@ -169,17 +178,19 @@ class Launch:
             run.text(yaml.safe_dump(config, sort_keys=False), "config.yaml")
             yield run
 
-    def _clear(self, kind: str) -> None:
+    def _clear(self, kind: str, is_resumed: bool) -> None:
         """See that nothing of an earlier launch can pass for a result of this one, should it fail."""
-        if kind != "training":
-            remove(self.output_dir, REPORT)
+        if kind != "training" or is_resumed:
+            remove(self.output_dir, FINAL if is_resumed else REPORT)
             return
         place = set_aside(self.output_dir)
         if place is not None:
             logger.info(f"{self.output_dir} held an earlier training: it is now in {place}, in place of what was there")
 
-    def _trained_with(self) -> dict[str, str]:
+    def _trained_with(self, excluded: int) -> dict[str, str]:
         facts = {"data": self.data.facts()["fingerprint"], "seed": self.seed, "processes": world_size()}
+        if excluded:
+            facts["excluded training files"] = excluded
         return trained_with(running_config(), {**facts, "key_metric": self.key_metric})
 
     def _kept(self, checkpoints: Checkpoints, trained: Mapping[str, str], max_epochs: int) -> dict[str, Any] | None:
@@ -204,16 +215,20 @@ class Launch:
         logger.info(f"the training in {self.output_dir} is finished: its results are in {results}")
         return dict(json.loads(results.read_text()))
 
-    def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
+    def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
         test.run()
         # Every process has all outputs; one of them reports.
-        return from_main(self._write_report(run, test, record) if is_main() else {})
+        return from_main(self._write_report(run, test, record, excluded) if is_main() else {})
 
-    def _write_report(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> Metrics:
+    def _write_report(
+        self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]
+    ) -> Metrics:
         outputs, samples = test.outputs, test.dataset.samples
-        result: Metrics = {"section": self.section} | metrics(outputs, samples, record)
+        excluded = {**excluded, self.section: _excluded(test.dataset)}
+        lost = {section: count for section, count in excluded.items() if count}
+        result: Metrics = {"section": self.section, "excluded": lost} | metrics(outputs, samples, record)
         for report in self.reports:
             result |= report(outputs, samples, record)
         write_metrics(result, self.output_dir / "metrics.json")
@@ -222,6 +237,7 @@ class Launch:
         main = {name: result[name] for name in LOGGED if name in result}
         logged = flat(main | accuracies_to_log(result) | areas_of_reports(result))
         run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
+        run.metrics({f"excluded.{section}": count for section, count in excluded.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)
         self._draw(run, test, record)
@@ -261,6 +277,23 @@ def report_lines(bundle: str, section: str, data: str, test: RadiographEvaluator
     whole = getattr(test.dataset, "lungs_not_found", [])
     if whole:
         yield f"no lungs found in {len(whole)} of {len(test.dataset)} images, which were used whole"
+    for name, count in result["excluded"].items():
+        yield f"left out of the {name} section: {count} files that could not be read, each named at the start"
+
+
+def _excluded(dataset: Any) -> int:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
+    """How many files a data set left out because they could not be prepared."""
+    return len(getattr(dataset, "excluded", ()))
+
+
+def require_computed(key_metric: str, validation: RadiographEvaluator) -> None:
+    """Raise where nobody computes the metric that the best weights are chosen by.
+
+    Raises:
+        ValueError: it is the loss, and the evaluator has none.
+    """
+    if key_metric == "loss" and validation.collected.loss is None:
+        raise ValueError("key_metric is loss, but the validation evaluator computes none: give it the loss")
 
 
 def require_certain(samples: Sequence[Mapping[str, Any]]) -> None:

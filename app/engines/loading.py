@@ -44,6 +44,12 @@ class WholeBatches(Dataset[Any]):
         return batch
 
 
+def dataset_of(loader: Any) -> Any:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
+    """The data set that a loader reads, itself where it is read a batch at a time; None of what has none."""
+    dataset = getattr(loader, "dataset", None)
+    return dataset.prepared if isinstance(dataset, WholeBatches) else dataset
+
+
 class SharedSampler(Sampler[int]):
     """One process's part of every batch of a training epoch.
 
@@ -58,9 +64,15 @@ class SharedSampler(Sampler[int]):
 
     Raises:
         ValueError: a batch or an epoch cannot be cut into that many parts.
+        TypeError: the order does not follow from the epoch, as that of torch's own samplers.
     """
 
     def __init__(self, sampler: EpochSampler, batch_size: int, place: int, processes: int) -> None:
+        if not hasattr(sampler, "set_epoch"):
+            raise TypeError(
+                f"{type(sampler).__name__} has no set_epoch, which makes its order that of an epoch and a training one "
+                "that can be resumed: see app.data.sampling"
+            )
         if batch_size < 1 or batch_size % processes:
             raise ValueError(
                 f"batch_size is {batch_size}, that of all processes together, but must be a multiple of their number, "

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.engines.processes import rank
+from app.engines.schedule import require_long_enough
 from app.engines.training import BestWeights, History
 from app.networks.checkpoints import load_state, read_checkpoint, remove_partial, save, weights
 
@@ -24,11 +25,13 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Of ``last.pt``; grows when an older version could not read it."""
+NAMED = 20
+"""How many differing settings are named."""
 
 # Settings that decide where things are, how fast they come or what is reported, and not what is learnt.
 _PLACES = ("bundle_root", "dataset_dir", "datalist", "output_dir", "prepared_dir")
 _REPORTED = ("checkpoint", "evaluating", "finalize", "imports", "initialize", "resume", "save_maps", "section", "test")
-_FREE = frozenset((*_PLACES, *_REPORTED))
+_FREE = frozenset((*_PLACES, *_REPORTED, "trust"))
 _FREE_LEAVES = frozenset(
     ("max_epochs", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "workers")
 )
@@ -154,7 +157,7 @@ class TrainingState:
         trainer.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
-            require_long_enough(self.scheduler, trainer.state.max_epochs)
+            require_long_enough(self.scheduler, state["max_epochs"], trainer.state.max_epochs)
         for part, content in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(content["state"])
         trainer.state.epoch, trainer.state.iteration = state["epoch"], state["iteration"]
@@ -188,29 +191,18 @@ def require_same(kept: Mapping[str, str], now: Mapping[str, str], path: Path) ->
     """Raise where a training is to go on with other settings than it began with.
 
     Raises:
-        ValueError: names each one.
+        ValueError: names them, `NAMED` at most.
     """
     different = sorted(name for name in kept.keys() | now.keys() if kept.get(name) != now.get(name))
     if different:
         shown = "; ".join(
-            f"{name} {_short(kept.get(name, 'absent'))}, not {_short(now.get(name, 'absent'))}" for name in different
+            f"{name} {_short(kept.get(name, 'absent'))}, not {_short(now.get(name, 'absent'))}"
+            for name in different[:NAMED]
         )
+        if len(different) > NAMED:
+            shown += f"; and {len(different) - NAMED} other settings"
         raise ValueError(
             f"{path} was trained with {shown}. Resume it with its own settings, or start anew without --resume"
-        )
-
-
-def require_long_enough(scheduler: LRScheduler, max_epochs: int) -> None:
-    """Raise where a schedule with an end, kept as the training began with it, ends before ``max_epochs``.
-
-    Raises:
-        ValueError: names both.
-    """
-    steps = getattr(scheduler, "total_steps", None)
-    if steps is not None and steps <= max_epochs:
-        raise ValueError(
-            f"max_epochs cannot grow to {max_epochs}: {type(scheduler).__name__} was laid out for {steps - 1} epochs. "
-            "Start anew, from these weights if you wish: --start_from"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -134,7 +135,7 @@ class FiniteLoss:
     losses are looked at together, now and then and at the end of each epoch, before anything is kept.
 
     Args:
-        samples: of the training section, for their names.
+        samples: what is trained on, for its names; empty where numbers must do.
         every: iterations between two looks; by default 1 on a CPU and `LOOK_EVERY` elsewhere.
     """
 
@@ -142,6 +143,7 @@ class FiniteLoss:
         self.samples = samples
         self.every = every
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
+        self._before: Tensor | None = None
 
     def attach(self, engine: Engine) -> None:
         """Watch ``engine``; attach it before whatever keeps weights at the end of an epoch."""
@@ -173,11 +175,16 @@ class FiniteLoss:
             if not np.isfinite(value):
                 raise FloatingPointError(
                     f"the loss is {value} in iteration {iteration} (epoch {engine.state.epoch}). "
-                    f"{_kept(engine)}The batch: {self._names(index)}"
+                    f"{_kept(engine)}The batch: {self._names(index)}{self._names_before()}"
                 )
+            self._before = index
+
+    def _names_before(self) -> str:
+        """Of the batch before, whose gradients may have broken the weights though its loss was finite."""
+        return "" if self._before is None else f". The one before it: {self._names(self._before)}"
 
     def _names(self, index: Tensor) -> str:
-        return ", ".join(self.samples[int(i)]["name"] for i in index)
+        return ", ".join(str(self.samples[i]["name"] if self.samples else i) for i in index.tolist())
 
 
 class Progress:
@@ -213,8 +220,9 @@ class Progress:
 
 
 def _broken_weights(network: nn.Module) -> list[str]:
-    """Names of parameters that hold a value that is not finite; one wait for the device."""
-    named = [(name, value) for name, value in network.named_parameters() if value.is_floating_point()]
+    """Names of parameters and buffers that hold a value that is not finite; one wait for the device."""
+    every = itertools.chain(network.named_parameters(), network.named_buffers())
+    named = [(name, value) for name, value in every if value.is_floating_point()]
     if not named:
         return []
     finite = torch.stack([value.detach().isfinite().all() for _, value in named]).tolist()

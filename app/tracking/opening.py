@@ -18,6 +18,7 @@ from app.tracking.store import Store, choose_store, local_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run as Found
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def open_run(wish: Wish) -> Opened:
     """Open it in the store that is wanted or, when that one does not answer, in a local one.
 
     Raises:
-        TrackingError: the store cannot be used, or the run to resume is unknown or still at work.
+        TrackingError: the store cannot be used, or the run to resume is still at work.
     """
     store = choose_store(wish.tracking_uri, wish.folder)
     try:
@@ -87,28 +88,41 @@ def _open_in(store: Store, wish: Wish) -> Opened:
     tags = facts() | identity()
     if store.intended:
         tags["frugal.intended_store"] = store.intended
-    if wish.resume and not store.intended:
-        return _take_up(client, store, wish, tags)
     if wish.resume:
-        # The run to go on with is where nobody answers: its second part is a run of its own until they meet.
+        earlier = _earlier(client, store, wish.resume)
+        if earlier is not None:
+            return _take_up(client, store, wish, earlier, tags)
+        # It is where nobody answers, or was deleted, or this is another store: what follows is a run of its own.
         tags["frugal.resumes"] = wish.resume
+        logger.warning("run %s cannot be gone on with in %s: a new run is opened", wish.resume, store.shown)
     experiment = experiment_id(client, store, wish.experiment)
     run = client.create_run(experiment, tags=tags, run_name=wish.name)
     _tell_of_leftovers(wish.folder)
     return Opened(client, store, experiment, run.info.run_id, wish.name, {})
 
 
-def _take_up(client: MlflowClient, store: Store, wish: Wish, tags: dict[str, str]) -> Opened:
-    """Go on with an earlier run of this store whose process is gone or which ended."""
+def _earlier(client: MlflowClient, store: Store, wanted: str) -> Found | None:
+    """The run to go on with; None where the store has none of this id, or has deleted it.
+
+    Raises:
+        TrackingError: the store refuses to tell.
+    """
     from mlflow.exceptions import MlflowException
 
-    wanted = str(wish.resume)
     try:
         run = client.get_run(wanted)
     except MlflowException as error:
         if is_outage(error, store):
             raise
-        raise TrackingError(f"no run {wanted} to resume in {store.shown}: {first_line(error)}") from error
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise TrackingError(f"{store.shown} does not give run {wanted} to resume: {first_line(error)}") from error
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def _take_up(client: MlflowClient, store: Store, wish: Wish, run: Found, tags: dict[str, str]) -> Opened:
+    """Go on with an earlier run of this store whose process is gone or which ended."""
+    wanted = run.info.run_id
     if run.info.status == "RUNNING" and _is_at_work(run.data.tags, wish):
         raise TrackingError(
             f"run {wanted} is still at work as process {run.data.tags['frugal.pid']} on "

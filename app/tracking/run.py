@@ -54,7 +54,8 @@ class Run:
         tracking_uri: used when MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
         folder: the run's output folder: texts, figures and what could not be written go there, and ``run.json``,
             which names the run once it has FINISHED; made when missing.
-        resume: id of an earlier run to go on with, instead of opening one.
+        resume: id of an earlier run to go on with, instead of opening one. Where the store has no such run (any more),
+            a new one is opened, with a warning and the id in its tag ``frugal.resumes``.
     """
 
     def __init__(
@@ -103,11 +104,11 @@ class Run:
 
         Raises:
             TrackingError: the store cannot be used, the output folder cannot be written or another launch works in it,
-                or the run to resume is unknown or still at work.
+                or the run to resume is still at work.
         """
         if self._writer is not None:
             raise TrackingError(f"run {self.name} is open already")
-        if int(os.environ.get("RANK", "0")) != 0:
+        if int(os.environ.get("RANK") or 0) != 0:
             return self
         folder = self._wish.folder
         reason = why_not_writable(folder)

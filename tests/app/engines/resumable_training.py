@@ -121,9 +121,11 @@ class Small:
         shared: whether batches are shared among processes.
         epochs: in all.
         resume: as of a launch.
-        schedule: ``MultiStepLR``, ``OneCycleLR`` or None.
+        schedule: ``MultiStepLR``, ``OneCycleLR``, ``ReduceLROnPlateau`` or None.
         rate: of learning.
         seed: of all chance.
+        key_metric: chooses the best weights.
+        length: iterations an epoch, where it is not the loader's.
     """
 
     folder: Path
@@ -134,6 +136,8 @@ class Small:
     schedule: str | None = "MultiStepLR"
     rate: float = 0.05
     seed: int = 0
+    key_metric: str = "auc"
+    length: int | None = None
     sections: dict[str, Pictures] = field(default_factory=lambda: {name: Pictures(name, 10) for name in SECTIONS})
 
     def __post_init__(self) -> None:
@@ -144,6 +148,7 @@ class Small:
         self.trainer = SupervisedTrainer(
             device=CPU,
             max_epochs=self.epochs,
+            epoch_length=self.length,
             train_data_loader=self._training_loader(),
             network=self.network,
             optimizer=torch.optim.Adam(self.network.parameters(), lr=self.rate),
@@ -163,7 +168,7 @@ class Small:
 
     def launch(self) -> dict[str, Any]:
         """Train."""
-        launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume)
+        launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume, key_metric=self.key_metric)
         return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=(self.part,))
 
     def _training_loader(self) -> DataLoader:
@@ -179,7 +184,9 @@ class Small:
     def _scheduler(self) -> torch.optim.lr_scheduler.LRScheduler | None:
         optimizer = self.trainer.optimizer
         if self.schedule == "OneCycleLR":
-            return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.rate, total_steps=self.epochs + 1)
+            return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.rate, total_steps=self.epochs)
+        if self.schedule == "ReduceLROnPlateau":
+            return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", patience=0)
         return torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 7]) if self.schedule else None
 
 

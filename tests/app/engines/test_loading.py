@@ -6,6 +6,7 @@ from itertools import chain
 
 import pytest
 import torch
+from torch.utils.data import RandomSampler
 
 from app.data.sampling import BalancedSampler, ShuffledSampler
 from app.engines.loading import EvaluationLoader, SharedSampler, TrainingLoader, WholeBatches, dealt_batches
@@ -50,6 +51,11 @@ def test_an_epoch_of_less_than_a_batch_is_cut_evenly(count, processes):
 def test_batches_that_cannot_be_shared_are_refused(batch, processes):
     with pytest.raises(ValueError, match=f"batch_size is {batch}, .* a multiple of their number, {processes}"):
         SharedSampler(ShuffledSampler(10), batch, 0, processes)
+
+
+def test_an_order_that_does_not_follow_from_the_epoch_is_refused():
+    with pytest.raises(TypeError, match="RandomSampler has no set_epoch"):
+        TrainingLoader(range(4), 2, sampler=RandomSampler(range(4)))
 
 
 def test_fewer_images_than_processes_cannot_be_trained_on():

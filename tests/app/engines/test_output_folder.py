@@ -1,8 +1,53 @@
-"""The folder of results: refused early where it cannot be written."""
+"""The folder of results: refused early where it cannot be written; what it held is kept once."""
+
+from pathlib import Path
 
 import pytest
 
-from app.engines.output_folder import require_writable
+from app.engines.output_folder import EARLIER, MOVING, require_writable, set_aside
+
+
+def write(folder: Path, *names: str) -> Path:
+    """Files that hold their own names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_an_earlier_training_left_is_set_aside_in_place_of_the_one_before(tmp_path):
+    write(tmp_path / EARLIER, "model.pt", "cases.csv")
+    write(tmp_path, "model.pt", "last.damaged.pt", "pictures/curves.png", "notes.txt")
+    assert set_aside(tmp_path) == tmp_path / EARLIER
+    assert below(tmp_path) == [
+        "earlier/last.damaged.pt",
+        "earlier/model.pt",
+        "earlier/pictures/curves.png",
+        "notes.txt",
+    ]
+
+
+def test_a_training_that_failed_at_its_start_takes_nobodys_place(tmp_path):
+    write(tmp_path, "model.pt", "metrics.json", "last.pt")
+    set_aside(tmp_path)
+    for _ in range(2):
+        write(tmp_path, "config.yaml", "last.pt")
+        assert set_aside(tmp_path) is None
+    assert below(tmp_path) == ["earlier/last.pt", "earlier/metrics.json", "earlier/model.pt"]
+
+
+def test_what_died_while_setting_aside_is_gone_on_with(tmp_path):
+    write(tmp_path / EARLIER, "model.pt", "cases.csv")
+    write(tmp_path / MOVING, "model.pt", "pictures/curves.png")
+    write(tmp_path, "last.pt", "pictures/history.png")
+    set_aside(tmp_path)
+    assert below(tmp_path) == ["earlier/last.pt", "earlier/model.pt", "earlier/pictures/history.png"]
+    assert set_aside(tmp_path) is None
 
 
 def test_a_missing_folder_is_made_and_nothing_left_in_it(tmp_path):

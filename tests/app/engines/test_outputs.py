@@ -197,8 +197,8 @@ def test_nothing_located_and_nothing_known():
     assert math.isnan(outputs.macro_auc())
 
 
-def test_a_network_that_says_nan_is_told():
-    with pytest.raises(ValueError, match="7 of 21 scores are NaN"):
+def test_images_of_which_a_network_says_nan_are_told():
+    with pytest.raises(FloatingPointError, match=r"scores or maps are not numbers for 3 images: 0, 1, 2$"):
         collected(3, prediction={"score": truth()[0].score.index_fill(1, torch.tensor(2), math.nan)})
 
 

@@ -56,13 +56,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory, template_store: Path) -> dic
     with pytest.MonkeyPatch.context() as patch:
         (folder / "mlflow.db").write_bytes(template_store.read_bytes())
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        made = {schedule: folder / str(schedule) for schedule in ("MultiStepLR", "OneCycleLR", None)}
+        made = {schedule: folder / str(schedule) for schedule in SCHEDULES}
         for schedule, place in made.items():
             Small(place, schedule=schedule).launch()
     return made
 
 
-@pytest.mark.parametrize(("schedule", "epoch"), [("MultiStepLR", 0), ("MultiStepLR", 3), ("OneCycleLR", 1), (None, 2)])
+SCHEDULES = ("MultiStepLR", "OneCycleLR", "ReduceLROnPlateau", None)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epoch"),
+    [("MultiStepLR", 0), ("MultiStepLR", 3), ("OneCycleLR", 1), ("ReduceLROnPlateau", 3), (None, 2)],
+)
 def test_weights_after_a_crash_are_those_of_the_uninterrupted_training(whole, store, tmp_path, schedule, epoch):
     out = crashed(tmp_path / "out", epoch, schedule=schedule)
     assert only_run(store).info.status == "FAILED"
@@ -159,6 +165,92 @@ def test_a_schedule_with_an_end_cannot_grow(store, tmp_path):
     Small(tmp_path / "out", epochs=2, schedule="OneCycleLR").launch()
     with pytest.raises(ValueError, match="max_epochs cannot grow to 4: OneCycleLR was laid out for 2 epochs"):
         Small(tmp_path / "out", epochs=4, schedule="OneCycleLR", resume=True).launch()
+
+
+@pytest.mark.parametrize(("length", "shared"), [(2, False), (5, True)], ids=["shorter", "longer"])
+def test_epochs_of_another_length_than_the_loaders(store, tmp_path, length, shared):
+    # The loader of torch gives 3 batches, ours 2.
+    Small(tmp_path / "whole", length=length, shared=shared).launch()
+    out = crashed(tmp_path / "out", 1, length=length, shared=shared)
+    Small(out, length=length, shared=shared, resume=True).launch()
+    assert differences(out, tmp_path / "whole") == []
+
+
+@pytest.mark.parametrize("fate", ["deleted", "elsewhere"])
+def test_a_run_that_is_gone_gives_way_to_one_with_all_epochs(
+    whole, store, template_store, tmp_path, caplog, monkeypatch, fate
+):
+    out = crashed(tmp_path / "out", 2)
+    earlier = only_run(store).info.run_id
+    if fate == "deleted":
+        mlflow.MlflowClient(store).delete_run(earlier)
+    else:
+        store = f"sqlite:///{tmp_path}/other.db"
+        (tmp_path / "other.db").write_bytes(template_store.read_bytes())
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    Small(out, resume=True).launch()
+    assert f"run {earlier} cannot be gone on with in {store}: a new run is opened" in caplog.text
+    assert differences(out, whole["MultiStepLR"]) == []
+    run = only_run(store)
+    assert (run.info.status, run.data.tags["frugal.resumes"]) == ("FINISHED", earlier)
+    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "train_loss")
+    assert [metric.step for metric in history] == [1, 2, 3, 4]
+    assert read_checkpoint(out / "last.pt")["run"] == run.info.run_id
+
+
+def test_killed_in_its_report_with_its_run_gone_a_training_reports_in_one_new_run(store, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("app.engines.launch.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
+        with pytest.raises(CrashError):
+            Small(tmp_path / "out").launch()
+    mlflow.MlflowClient(store).delete_run(only_run(store).info.run_id)
+    for _ in range(2):
+        Small(tmp_path / "out", resume=True).launch()
+    assert only_run(store).info.status == "FINISHED"
+
+
+def test_a_training_that_grows_leaves_no_results_of_its_shorter_self(store, tmp_path):
+    out = tmp_path / "out"
+    Small(out, epochs=1).launch()
+    with pytest.raises(CrashError):
+        stop_after(Small(out, epochs=3, resume=True), 2).launch()
+    left = {path.name for path in out.iterdir()}
+    assert {"last.pt", "model.pt"} <= left
+    assert not left & {"metrics.json", "predictions.csv", "cases.csv", "model.json", "run.json"}
+
+
+def test_files_that_were_left_out_must_be_the_same_number(store, tmp_path):
+    def one_left_out(**settings: object) -> Small:
+        small = Small(tmp_path / "out", **settings)
+        small.sections["training"].excluded = [("bad.png", "no picture")]
+        return small
+
+    with pytest.raises(CrashError):
+        stop_after(one_left_out(), 1).launch()
+    with pytest.raises(ValueError, match=r"last\.pt was trained with excluded training files 1, not absent"):
+        Small(tmp_path / "out", resume=True).launch()
+    assert one_left_out(resume=True).launch()["excluded"] == {"training": 1}
+    logged = only_run(store).data.metrics
+    assert {name: logged[f"excluded.{name}"] for name in ("training", "validation", "test")} == {
+        "training": 1,
+        "validation": 0,
+        "test": 0,
+    }
+
+
+def test_a_loss_that_nobody_computes_chooses_nothing(store, tmp_path):
+    small = Small(tmp_path / "out", key_metric="loss")
+    small.validation.collected.loss = None
+    with pytest.raises(ValueError, match="key_metric is loss, but the validation evaluator computes none"):
+        small.launch()
+
+
+def test_a_key_metric_that_was_never_defined_is_told(store, tmp_path, caplog):
+    small = Small(tmp_path / "out", epochs=2)
+    for sample in small.sections["validation"].samples:
+        sample["label"][:] = 0
+    small.launch()
+    assert "validation auc was never defined: the last epoch's weights are kept" in caplog.text
 
 
 def test_killed_in_its_report_a_training_reports_again(whole, store, tmp_path, monkeypatch):
@@ -263,6 +355,37 @@ def test_weights_that_break_in_the_last_step_of_an_epoch_are_not_kept(store, tmp
     assert read_checkpoint(tmp_path / "out" / "last.pt")["epoch"] == 1
 
 
+def test_buffers_that_break_are_not_kept_either(store, tmp_path):
+    small = Small(tmp_path / "out")
+
+    def spoil(engine) -> None:
+        small.network.body[1].running_mean.fill_(math.nan)
+
+    small.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=5), spoil)
+    with pytest.raises(FloatingPointError, match=r"body\.1\.running_mean and 0 other weights are not finite"):
+        small.launch()
+    assert read_checkpoint(tmp_path / "out" / "last.pt")["epoch"] == 1
+
+
+def test_a_validation_that_is_no_number_names_its_images(store, tmp_path):
+    small = Small(tmp_path / "out")
+    broken = small.sections["validation"].image[6]
+    infer = small.validation.inferer
+
+    def spoilt(image, network):
+        prediction = infer(image, network)
+        is_broken = (image == broken.float() / 255).flatten(1).all(dim=1)
+        prediction.score[is_broken] = math.nan
+        return prediction
+
+    small.validation.inferer = spoilt
+    message = r"scores or maps are not numbers for 1 images: validation-6\.png$"
+    with pytest.raises(FloatingPointError, match=message):
+        small.launch()
+    assert read_checkpoint(tmp_path / "out" / "last.pt")["epoch"] == 0
+    assert only_run(store).info.status == "FAILED"
+
+
 def test_partial_files_of_killed_writers_are_removed(store, tmp_path):
     out = crashed(tmp_path / "out")
     (out / ".last.pt.123.partial").write_bytes(b"half")
@@ -325,8 +448,14 @@ def test_settings_that_change_nothing_of_what_is_learnt_may_differ():
         "train.dataset.samples": "$f()",
         "data": "abc",
     }
-    changed = config | {"max_epochs": 9, "output_dir": "b", "resume": True, "section": "validation"}
+    changed = config | {"max_epochs": 9, "output_dir": "b", "resume": True, "section": "validation", "trust": True}
     require_same(kept, trained_with(changed, {"data": "abc"}), Path("last.pt"))
+
+
+def test_many_other_settings_are_counted():
+    kept = {f"setting {number:02}": "1" for number in range(23)}
+    with pytest.raises(ValueError, match=r"setting 19 1, not absent; and 3 other settings\. Resume it"):
+        require_same(kept, {}, Path("last.pt"))
 
 
 def test_other_settings_are_named():

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from monai.losses.dice import DiceCELoss
 
 from app.contract import Prediction, Target
 from app.losses.dice import DiceCrossEntropyLoss
@@ -34,6 +35,20 @@ def test_a_mask_comes_down_to_the_map_grid():
     # 1 - (2 * (1/2 + 1/4) + 1) / (1 + 3/2 + 1) = 1 - 2.5 / 3.5; cross-entropy at probability 1/2 is ln 2 whatever
     # the mask says.
     assert fine.item() == pytest.approx(1 - 2.5 / 3.5 + math.log(2), abs=1e-6)
+
+
+def test_values_and_gradients_are_those_of_monai_on_the_annotated_pairs():
+    generator = torch.Generator().manual_seed(1)
+    known = torch.tensor([[True, False, True], [False, False, True]])
+    mask = torch.randint(0, 2, (2, 3, 8, 8), generator=generator).float()
+    here = torch.randn(2, 3, 8, 8, generator=generator).requires_grad_()
+    other = here.detach().clone().requires_grad_()
+    value = DiceCrossEntropyLoss(smooth=0.5)(prediction(here), Target(torch.zeros(2, 3), mask, known))
+    oracle = DiceCELoss(sigmoid=True, smooth_nr=0.5, smooth_dr=0.5)(other[known].unsqueeze(1), mask[known].unsqueeze(1))
+    value.backward()
+    oracle.backward()
+    torch.testing.assert_close(value, oracle)
+    torch.testing.assert_close(here.grad, other.grad)
 
 
 @pytest.mark.parametrize(("full", "logit"), [(1.0, 30.0), (0.0, -30.0)], ids=["everywhere", "nowhere"])

@@ -286,12 +286,24 @@ def test_resume_goes_on_in_the_same_run(place, client):
     assert len(all_runs(client)) == 1
 
 
-def test_resume_refuses_a_run_at_work_or_unknown(place):
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "unknown"])
+def test_a_run_that_is_gone_gives_way_to_a_new_one(place, client, caplog, is_deleted):
+    wanted = "0" * 32
+    if is_deleted:
+        with Run("study", folder=place / "out") as run:
+            wanted = run.id
+        client.delete_run(wanted)
+    with caplog.at_level(logging.WARNING), Run("study", folder=place / "out", resume=wanted) as run:
+        assert run.steps("loss") == set()
+    assert run.id != wanted
+    assert client.get_run(run.id).data.tags["frugal.resumes"] == wanted
+    assert f"run {wanted} cannot be gone on with in sqlite" in caplog.text
+
+
+def test_resume_refuses_a_run_at_work(place):
     message = rf"is still at work as process {os.getpid()} on .*cannot be resumed"
     with Run("study", folder=place / "out") as run, pytest.raises(TrackingError, match=message):
         Run("study", folder=place / "out", resume=run.id).__enter__()
-    with pytest.raises(TrackingError, match=r"no run 0000.* to resume in sqlite"):
-        Run("study", folder=place / "out", resume="0" * 32).__enter__()
 
 
 def test_the_steps_of_a_resumed_run_are_known(place):
