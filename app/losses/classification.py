@@ -1,5 +1,6 @@
 """Losses over image-level labels, leaving out what is not known."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,10 +22,11 @@ class KnownLabelBCELoss(nn.Module):
             target: ``label`` of shape (B, C); 1 present, 0 absent, negative unknown.
 
         Returns:
-            Scalar float32; zero, with zero gradient, when the batch holds no known label.
+            Scalar of the scores' type, float32 at the least; zero, with zero gradient, when the batch holds no known
+            label.
         """
         known = target.label >= 0
-        each = functional.binary_cross_entropy_with_logits(
-            prediction.score.float(), target.label.clamp(min=0).float(), reduction="none"
-        )
+        score = prediction.score if prediction.score.dtype == torch.float64 else prediction.score.float()
+        label = target.label.clamp(min=0).to(score.dtype)
+        each = functional.binary_cross_entropy_with_logits(score, label, reduction="none")
         return (each * known).sum() / known.sum().clamp(min=1)

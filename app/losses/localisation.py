@@ -30,11 +30,14 @@ class PixelBCELoss(nn.Module):
             target: ``mask`` (B, C, H, W), ``annotated`` and ``label`` (B, C).
 
         Returns:
-            Scalar float32; zero, with zero gradient, when nothing in the batch is located.
+            Scalar of the map's type, float32 at the least; zero, with zero gradient, when nothing in the batch is
+            located.
         """
         located = located_pairs(target, self.absent_is_nowhere)
         here = prediction.map
-        each = pixel_cross_entropy(here, mask_on_grid(target.mask, (here.shape[2], here.shape[3])))
+        # What nobody was asked for may hold anything; of an absent finding it is "nowhere".
+        asked = target.annotated.bool()[:, :, None, None]
+        each = pixel_cross_entropy(here, mask_on_grid(target.mask, (here.shape[2], here.shape[3])) * asked)
         return (each * located).sum() / located.sum().clamp(min=1)
 
 
