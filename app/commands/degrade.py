@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.data.labeller import Quality
 
 _LEVELS = ("outline", "ellipse", "box", "image", "nlp")
+_STEPS = ("images", "uncertain", "unannotated")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -29,7 +30,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("file", type=Path, metavar="IN", help="datalist")
     parser.add_argument("out", type=Path, metavar="OUT", help="datalist to write; images keep their place")
-    parser.add_argument("--patients", type=float, metavar="SHARE", help="first: only this share of the patients")
+    few = parser.add_mutually_exclusive_group()
+    few.add_argument("--patients", type=float, metavar="SHARE", help="first: only this share of the patients")
+    few.add_argument("--images", type=int, metavar="N", help="or: only so many training images, patient by patient")
+    parser.add_argument(
+        "--uncertain", type=float, metavar="SHARE", help="then: this share of each finding's training labels uncertain"
+    )
+    parser.add_argument(
+        "--present", type=float, metavar="P", help="share of these that was present (default: as drawn)"
+    )
+    parser.add_argument(
+        "--unannotated", type=float, metavar="SHARE", help="then: this share of the training images loses its locations"
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--level", choices=_LEVELS, help="then: annotations of this level")
     kind.add_argument(
@@ -61,23 +73,47 @@ def run(arguments: argparse.Namespace) -> None:
     from app.data.stored import moved
     from app.data.validate import validate
 
-    if arguments.patients is None and arguments.level is None and arguments.mix is None:
-        raise ValueError("nothing to do: give --patients, --level or --mix.")
+    _require_sense(arguments)
+    datalist = read_datalist(arguments.file)
+    if arguments.patients is not None:
+        datalist = share_of_patients(datalist, arguments.patients, arguments.seed, arguments.sections)
+    datalist = _levelled(_forgotten(datalist, arguments), arguments)
+    datalist = moved(datalist, arguments.file, arguments.out)
+    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
+    write_datalist(datalist, arguments.out)
+    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+
+
+def _require_sense(arguments: argparse.Namespace) -> None:
+    """Raise where options contradict each other, or nothing is asked."""
+    if arguments.present is not None and arguments.uncertain is None:
+        raise ValueError("--present belongs to --uncertain: give both, or the latter alone.")
+    asked = [f"--{name}" for name in (*_STEPS, "patients", "level", "mix") if getattr(arguments, name) is not None]
+    if not asked:
+        raise ValueError("nothing to do: give --patients, --level or --mix, or --images, --uncertain or --unannotated.")
     sections = arguments.sections
+    of_training = [name for name in asked if name.removeprefix("--") in _STEPS]
+    if of_training and tuple(sections) != ("training",):
+        raise ValueError(f"{', '.join(of_training)} change the training section alone: leave out --sections.")
     if arguments.mix is not None and tuple(sections) != ("training",):
         raise ValueError("--mix makes a training section: leave out --sections.")
     if not sections or len(set(sections)) < len(sections):
         raise ValueError(f"--sections {','.join(sections)!r}: must name one section or more, each once.")
     if arguments.f1 is None and (arguments.precision is not None or arguments.recall is not None):
         raise ValueError("--precision and --recall are of the labeller: they need --f1.")
-    datalist = read_datalist(arguments.file)
-    if arguments.patients is not None:
-        datalist = share_of_patients(datalist, arguments.patients, arguments.seed, arguments.sections)
-    datalist = _levelled(datalist, arguments)
-    datalist = moved(datalist, arguments.file, arguments.out)
-    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
-    write_datalist(datalist, arguments.out)
-    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+
+
+def _forgotten(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
+    """In the order of a study's cells, so that both make the same of one seed."""
+    from app.data.forget import first_images, with_uncertain, without_locations
+
+    if arguments.images is not None:
+        datalist = first_images(datalist, arguments.images, arguments.seed)
+    if arguments.uncertain is not None:
+        datalist = with_uncertain(datalist, arguments.uncertain, arguments.present, arguments.seed)
+    if arguments.unannotated is not None:
+        datalist = without_locations(datalist, arguments.unannotated, arguments.seed)
+    return datalist
 
 
 def _levelled(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
