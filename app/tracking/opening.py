@@ -117,7 +117,7 @@ def _earlier(client: MlflowClient, store: Store, wanted: str) -> Found | None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise TrackingError(f"{store.shown} does not give run {wanted} to resume: {first_line(error)}") from error
-    return run if run.info.lifecycle_stage == "active" else None
+    return None if run.info.lifecycle_stage == "deleted" else run
 
 
 def _take_up(client: MlflowClient, store: Store, wish: Wish, run: Found, tags: dict[str, str]) -> Opened:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
 
 EXIT_CODE = 128 + signal.SIGTERM
 """143, the exit code of a process that SIGTERM ended."""
+AGAIN_SECONDS = 0.05
+"""When a signal is sent again whose exception was lost."""
 
 
 class Termination:
     """While installed, the first SIGTERM raises SystemExit(143) in the main thread.
+
+    Where it comes while an object is being removed (``__del__``, a callback of ``weakref``), Python can raise nothing
+    and drops the exception; the signal is then sent once more, a little later.
 
     Only the main thread may set signal handlers; elsewhere installing does nothing, and the main program decides.
     """
@@ -22,6 +28,9 @@ class Termination:
         self._owner = 0
         self._previous: Any = None
         self._is_raising = False
+        self._raised: SystemExit | None = None
+        self._previous_hook: Any = None
+        self._again: threading.Timer | None = None
 
     def install(self) -> None:
         """Take SIGTERM over."""
@@ -29,13 +38,18 @@ class Termination:
             self._owner = os.getpid()
             self._is_raising = True
             self._previous = signal.signal(signal.SIGTERM, self._on_signal)
+            self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._on_lost
 
     def hold_off(self) -> None:
         """Let further signals pass unheard, while the last things are being written."""
         self._is_raising = False
+        if self._again is not None:
+            self._again.cancel()
 
     def restore(self) -> None:
         """Give SIGTERM back to whoever had it."""
+        if sys.unraisablehook == self._on_lost:
+            sys.unraisablehook = self._previous_hook
         # None is also what signal.signal returns for a handler set outside Python, which cannot be put back.
         if self._previous is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._previous)
@@ -48,4 +62,15 @@ class Termination:
             os.kill(os.getpid(), signal.SIGTERM)
         elif self._is_raising:
             self._is_raising = False
-            raise SystemExit(EXIT_CODE)
+            self._raised = SystemExit(EXIT_CODE)
+            raise self._raised
+
+    def _on_lost(self, lost: Any) -> None:  # noqa: ANN401 - sys.UnraisableHookArgs, which exists for type checkers alone
+        if self._raised is None or lost.exc_value is not self._raised:
+            self._previous_hook(lost)
+            return
+        # Not at once: whatever is being removed here would drop the next one as well.
+        self._raised, self._is_raising = None, True
+        self._again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+        self._again.daemon = True
+        self._again.start()

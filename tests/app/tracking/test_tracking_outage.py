@@ -212,6 +212,16 @@ def test_resuming_writes_first_what_was_kept(place, server):
     assert not list((place / "out").glob("tracking-*"))
 
 
+def test_a_run_that_is_kept_here_is_gone_on_with_while_the_server_stays_away(place, server):
+    server.stop()
+    with Run("study", tracking_uri=server.uri, folder=place / "out") as run:
+        run.metrics({"loss": 1.0}, 0)
+    with Run("study", tracking_uri=server.uri, folder=place / "out", resume=run.id) as resumed:
+        assert resumed.steps("loss") == {0}
+    server.start()
+    assert resumed.id == run.id
+
+
 def test_leftovers_are_named_at_the_next_start(place, caplog):
     (place / "out").mkdir()
     kept = place / "out" / f"tracking-{'e' * 32}.jsonl"
