@@ -81,7 +81,7 @@ class BalancedSampler(Sampler[int]):
             )
         self.excluded = int((~known).sum())
         if self.excluded:
-            logger.warning(f"{self.excluded} of {len(known)} items are not trained on: nothing is known of them")
+            logger.warning(f"{self.excluded} of {len(values)} items are not trained on: nothing is known of them")
         self.seed = seed
         self.epoch = 0
 

@@ -13,7 +13,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from app.engines.device import MixedPrecisionInferer
-from app.engines.processes import share_statistics
+from app.engines.processes import bare, share_statistics
 
 
 class TrainingStep:
@@ -85,16 +85,18 @@ class TrainingStep:
         first = place - place % self.accumulate
         group = min(self.accumulate, engine.state.epoch_length - first)
         is_last = place == first + group - 1
-        engine.network.train()
+        # Going through all layers takes as long as a small one's computing: only where an evaluation came between.
+        if not (engine.network.training and bare(engine.network).training):
+            engine.network.train()
         if place == first:
             engine.optimizer.zero_grad(set_to_none=True)
         with self._without_exchange(engine.network, is_last):
             loss = self._loss(engine, batch)
             self.scaler.scale(loss / group if group > 1 else loss).backward()
-        engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        _tell(engine, IterationEvents.BACKWARD_COMPLETED)
         if is_last:
             self._step(engine.network, engine.optimizer)
-        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        _tell(engine, IterationEvents.MODEL_COMPLETED)
         return {CommonKeys.LOSS: loss.detach()}
 
     def _loss(self, engine: Any, batch: dict[str, Tensor]) -> Tensor:  # noqa: ANN401 - SupervisedTrainer
@@ -115,3 +117,9 @@ class TrainingStep:
         if is_last or not isinstance(network, DistributedDataParallel):
             return nullcontext()
         return network.no_sync()
+
+
+def _tell(engine: Any, event: IterationEvents) -> None:  # noqa: ANN401 - SupervisedTrainer
+    """Fire an event that somebody listens to; for nobody, Ignite would look it up among all events each time."""
+    if engine._event_handlers.get(event):
+        engine.fire_event(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -170,9 +171,9 @@ class FiniteLoss:
         unseen, self._unseen = self._unseen, []
         if not unseen:
             return
-        values = torch.stack([loss for _, loss, _ in unseen]).tolist()
+        values = torch.stack([loss for _, loss, _ in unseen]).tolist() if len(unseen) > 1 else [unseen[0][1].item()]
         for value, (iteration, _, index) in zip(values, unseen, strict=True):
-            if not np.isfinite(value):
+            if not math.isfinite(value):
                 raise FloatingPointError(
                     f"the loss is {value} in iteration {iteration} (epoch {engine.state.epoch}). "
                     f"{_kept(engine)}The batch: {self._names(index)}{self._names_before()}"

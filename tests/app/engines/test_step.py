@@ -3,11 +3,13 @@
 import functools
 import gc
 import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import torch
 from monai.engines import SupervisedTrainer
+from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 
 from app.contract import Prediction, Target
@@ -22,7 +24,12 @@ LABEL = torch.randint(0, 2, (12, 1), generator=GENERATOR).float()
 
 
 def after_an_epoch(
-    batch: int, network: nn.Module | None = None, images: int = 12, step: TrainingStep | None = None, **settings: Any
+    batch: int,
+    network: nn.Module | None = None,
+    images: int = 12,
+    step: TrainingStep | None = None,
+    listeners: Mapping[Any, Callable[[Any], None]] | None = None,
+    **settings: Any,
 ) -> nn.Module:
     """A network after an epoch of plain steps over the images in order; each batch weighs its images alike."""
     network = tiny_network() if network is None else network
@@ -41,6 +48,8 @@ def after_an_epoch(
         iteration_update=step,
         decollate=False,
     )
+    for event, listener in (listeners or {}).items():
+        trainer.add_event_handler(event, listener)
     trainer.run()
     return network
 
@@ -127,6 +136,22 @@ def test_a_scale_is_of_no_use_to_another_precision():
     plain.load_state_dict(scaled.state_dict())
     scaled.load_state_dict(plain.state_dict())
     assert scaled.state_dict()["scale"] == 65536.0
+
+
+def test_an_evaluation_between_two_batches_leaves_the_network_in_training():
+    network, modes = tiny_network(), []
+    network.register_forward_pre_hook(lambda module, inputs: modes.append((module.training, module.body.training)))
+    for _ in range(2):
+        after_an_epoch(6, network)
+        network.eval()
+    assert modes == [(True, True)] * 4
+
+
+def test_who_listens_to_a_step_is_told():
+    told = []
+    events = (IterationEvents.BACKWARD_COMPLETED, IterationEvents.MODEL_COMPLETED)
+    after_an_epoch(6, listeners={event: lambda engine: told.append(engine.last_event_name) for event in events})
+    assert told == [*events, *events]
 
 
 def test_nothing_is_kept_of_a_batch_but_its_loss():
