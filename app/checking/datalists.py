@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from app.data.holdings import SectionHoldings
     from app.data.item import Item
 
-_ASKED = re.compile(r"\.(?:samples|labels)\(\s*(?:'(\w+)'|\"(\w+)\"|@(\w+))\s*\)")
+# With the function of app.data.uncertain around it, certainties are decided before anything is counted.
+_ASKED = re.compile(r"(counted\(\s*@\w+)?\.(?:samples|labels)\(\s*(?:'(\w+)'|\"(\w+)\"|@(\w+))\s*\)")
 _SPELT_OUT = 20
 
 
@@ -66,11 +67,11 @@ def _check_content(config: dict[str, object], reached: set[str], place: str, fin
     for section in sections:
         if section in SECTIONS and section not in held:
             findings.add(place, f"{path}: section {section!r} holds no item, and is needed (items: {counts}).")
-        if section in ("validation", "test") and section in held:
+        if section in ("validation", "test") and section in held and not sections[section]:
             _check_certain(place, path, section, datalist.sections[section], findings)
     if "training" in sections:
         _check_training(config, reached, place, datalist.sections["training"], findings)
-    _warn_of_absent(place, path, sections, held, findings)
+    _warn_of_absent(place, path, list(sections), held, findings)
     looked = "and every file that it names" if files else "(the files that it names were not looked at)"
     findings.facts.append(f"datalist {path} {looked}: {counts}")
     return len(datalist.findings)
@@ -156,16 +157,16 @@ def _phantom_findings() -> tuple[str, ...]:
     return (*words("app.data.phantom.findings", "FINDINGS"), *TUBES, LUNGS)
 
 
-def _sections(config: dict[str, object], reached: set[str]) -> list[str]:
-    """The sections that expressions of the workflow ask for, in order."""
-    found: list[str] = []
+def _sections(config: dict[str, object], reached: set[str]) -> dict[str, bool]:
+    """The sections that expressions of the workflow ask for, in order, and whether all decide their certainties."""
+    found: dict[str, bool] = {}
     for identifier in sorted(reached):
         value = value_at(config, identifier)
         for match in _ASKED.finditer(value if isinstance(value, str) else ""):
-            name = match[1] or match[2]
-            if match[3] and match[3] in config:
-                followed_to = followed(config, match[3])[1]
+            name = match[2] or match[3]
+            if match[4] and match[4] in config:
+                followed_to = followed(config, match[4])[1]
                 name = followed_to if isinstance(followed_to, str) and is_literal(followed_to) else None
-            if name and name not in found:
-                found.append(name)
+            if name:
+                found[name] = found.get(name, True) and match[1] is not None
     return found

@@ -339,6 +339,15 @@ def test_bad_datalists(write: Write, datalist: Write, changes: dict[str, Any], t
     assert any(line.startswith("command line: datalist: list.json: ") and text in line for line in found), found
 
 
+def test_certainties_that_the_config_decides_are_allowed(write: Write, datalist: Write):
+    expression = "$uncertain.counted(@data.samples(@section))"
+    modules = ("engines", "networks.pooling", "data.uncertain")
+    imports = [f"$import app.{module} as {module.split('.')[-1]}" for module in modules]
+    changes = {"imports": imports, "test#dataset#samples": expression}
+    given = {"datalist": str(datalist(test=[item("test0.png", "x", 0.75)]))}
+    assert told(write(changes), overrides=given) == []
+
+
 def test_a_batch_that_training_cannot_fill(write: Write, datalist: Write):
     sampler = {"_target_": "app.data.sampling.BalancedSampler", "labels": "$@data.labels('training')"}
     file = write({"train#dataloader#drop_last": True, "train#dataloader#sampler": sampler})
