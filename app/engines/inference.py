@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_SIDE = 1024
 """Pixels of the longer side of an overlay picture; larger radiographs are shown reduced."""
+SMALLEST_LINE = 12
+"""Pixels of a line of its captions; smaller ones cannot be read."""
 
 
 def folder_samples(folder: str | Path, findings: Sequence[str]) -> list[dict[str, Any]]:
@@ -125,7 +127,7 @@ class Inference:
             for finding, score in zip(self.findings, scores[row], strict=True):
                 writer.writerow([sample["name"], finding, f"{score:.7g}"])
             batch = engine.state.batch
-            captions = [f"{f} {s:.2f}" for f, s in zip(self.findings, scores[row], strict=True)]
+            captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-scores[row], kind="stable")]
             self._draw(
                 sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions
             )
@@ -161,7 +163,7 @@ def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresh
     Args:
         image: (H, W) in [0, 1].
         maps: (C, H, W) probabilities, on the same pixels.
-        captions: lines of text.
+        captions: lines of text, the most important first; those that do not fit into the upper third are left out.
         thresholds: of the outlines, C.
 
     Returns:
@@ -176,11 +178,18 @@ def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresh
     inside = (resized >= np.asarray(thresholds)[:, None, None]).any(axis=0).astype(np.uint8)
     outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, outlines, -1, (0, 0, 255), 1)
-    for line, caption in enumerate(captions):
-        place = (8, 24 + 22 * line)
-        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+    _write(picture, captions)
     return picture
+
+
+def _write(picture: np.ndarray, captions: Sequence[str]) -> None:
+    """Write lines into the upper third of a picture, smaller where they are many."""
+    third = picture.shape[0] // 3
+    height = min(22, max(SMALLEST_LINE, third // max(1, len(captions))))
+    for line, caption in enumerate(captions[: max(1, third // height)]):
+        place, size = (8 * height // 22, height * (line + 1)), 0.6 * height / 22
+        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:

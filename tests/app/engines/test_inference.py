@@ -84,6 +84,18 @@ def test_a_large_radiograph_is_shown_reduced():
     assert picture.max() == 255
 
 
+@pytest.mark.parametrize(("height", "lines"), [(256, 7), (1024, 10)])
+def test_captions_of_many_findings_leave_the_picture_to_see(height, lines):
+    # By hand: a third of 256 rows holds 7 lines of 12 pixels; ten of 22 fit into that of 1,024.
+    captions = [f"Finding {number} 0.{9 - number}0" for number in range(10)]
+    image, maps = np.full((height, 200), 0.5, np.float32), np.zeros((10, height, 200), np.float32)
+    picture = overlay(image, maps, captions, [0.5] * 10)
+    # The last line's letters may reach a little below it.
+    assert (picture[height // 3 + 5 :] == 127).all()
+    assert np.array_equal(picture, overlay(image, maps, captions[:lines], [0.5] * 10))
+    assert not np.array_equal(picture, overlay(image, maps, captions[: lines - 1], [0.5] * 10))
+
+
 @pytest.fixture
 def settings(trained, world, tmp_path):
     """Overrides of inference.yaml with the weights of the toy training."""
