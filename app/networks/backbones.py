@@ -9,6 +9,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models.inception_v3 import InceptionV3
 from timm.models.mobilenetv3 import MobileNetV3
 from timm.models.vgg import VGG
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ _PROBE = 96
 _PREFIX = "backbone.layers."
 # What these classes keep for their own classifiers, behind the features: up to 120 million numbers that nobody uses.
 _HEADS = {VGG: ("pre_logits", "head"), MobileNetV3: ("conv_head", "norm_head", "act2")}
+# Convolutions without padding leave nothing of an image with smaller sides; the others of the papers take any.
+_SMALLEST = {InceptionV3: 75}
 
 
 class Backbone(nn.Module):
@@ -58,10 +61,20 @@ class Backbone(nn.Module):
         published: Any = self.layers.default_cfg
         self.mean = sum(published["mean"]) / len(published["mean"])
         self.deviation = sum(published["std"]) / len(published["std"])
+        self.smallest = next((side for kind, side in _SMALLEST.items() if isinstance(self.layers, kind)), 1)
         self.channels = _channels(self, architecture)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 1, H, W) in [0, 1] to features (B, F, h, w)."""
+        """(B, 1, H, W) in [0, 1] to features (B, F, h, w).
+
+        Raises:
+            ValueError: an image is smaller than the architecture takes.
+        """
+        if min(image.shape[2], image.shape[3]) < self.smallest:
+            raise ValueError(
+                f"images of {image.shape[2]} x {image.shape[3]} pixels: this architecture takes sides of "
+                f"{self.smallest} and more; set image_size to that or more"
+            )
         standardised = (image - self.mean) / self.deviation
         # A method of timm's classes; TorchScript allows nothing behind the remark on types.
         features: Tensor = self.layers.forward_features(standardised)  # type: ignore[operator]

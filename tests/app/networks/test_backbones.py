@@ -35,6 +35,15 @@ def test_backbones_of_the_paper_make_maps(name: str, channels: int) -> None:
         assert backbone(image()).shape == (2, channels, 2, 2)
 
 
+def test_an_image_that_an_architecture_cannot_take_is_refused_in_words() -> None:
+    # Inception-v3's paper has no padding in its first convolutions; 75 is what Keras' and timm's forms take at least.
+    backbone = Backbone("inception_v3").eval()
+    with torch.no_grad():
+        assert backbone(image(1, 75)).shape == (1, 2048, 1, 1)
+        with pytest.raises(ValueError, match="images of 74 x 74 pixels: this architecture takes sides of 75 and more"):
+            backbone(image(1, 74))
+
+
 def test_every_architecture_of_the_papers_is_one_of_timms() -> None:
     assert [name for name in ARCHITECTURES.values() if not timm.is_model(name)] == []
 
