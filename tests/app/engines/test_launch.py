@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import math
 import shutil
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
     measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
-    assert list(read) == ["section", *measures, *located, "auc_by_view", "auc_by", "warnings"]
+    assert list(read) == ["section", "excluded", *measures, *located, "auc_by_view", "auc_by", "warnings"]
     assert read["section"] == "test"
     assert read["auc"].keys() == {"Nodule", "macro"}
     assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}
@@ -358,6 +359,27 @@ def test_an_image_that_cannot_be_read_is_named(world, launch, store, tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     overrides = world.overrides(tmp_path / "out", datalist=str(folder / "datalist.json"))
     refused(launch, overrides, "training-3.png")
+
+
+def test_images_that_cannot_be_read_are_left_out_by_choice_and_counted(world, launch, store, tmp_path, caplog):
+    folder = tmp_path / "damaged"
+    shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("prepared"))
+    for name in ("training-0.png", "training-3.png", "test-1.png"):
+        (folder / name).write_bytes((folder / name).read_bytes()[:200])
+    choice = {f"{name}#dataset#on_error": "exclude" for name in ("train", "validate", "test")}
+    overrides = world.overrides(
+        tmp_path / "out", datalist=str(folder / "datalist.json"), prepared_dir=str(folder / "prepared"), **choice
+    )
+    with caplog.at_level(logging.INFO):
+        metrics = launch("training", overrides)
+    assert metrics["excluded"] == {"training": 2, "test": 1}
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["excluded"] == metrics["excluded"]
+    assert "left out of the training section: 2 files that could not be read" in caplog.text
+    logged = only_run(store).data.metrics
+    assert [logged[f"excluded.{section}"] for section in ("training", "validation", "test")] == [2, 0, 1]
+    assert {row["image"] for row in rows_of(tmp_path / "out" / "predictions.csv")} == {
+        f"test-{number}.png" for number in (0, 2, 3, 4, 5, 6)
+    }
 
 
 def test_resume_from_the_config(trained, world, launch, store, tmp_path):
