@@ -34,8 +34,8 @@ TOYS = {
     "limited_annotation": Toy(
         ("Cardiomegaly", "Effusion"),
         {"layers": [1, 1, 1], "width": 4, "grid": 4, "window": 3},
-        # An epoch of the unaries, then, once resumed, one of the CRF.
-        {"first_stage": 1},
+        # An epoch of the unaries, then, once resumed, one of the CRF; thresholds in turn with either.
+        {"first_stage": 1, "choose_every": 1},
     ),
     "lung_segmentation": Toy(("Lungs",)),
     "nodule_detection": Toy(("Nodule",), {"blocks": [1, 1, 1, 1], "growth": 4, "stem": 8}),
