@@ -26,6 +26,7 @@ from app.engines.output_folder import FINAL, REPORT, remove, require_writable, s
 from app.engines.processes import is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on
 from app.engines.reports import Report
+from app.engines.requirements import require_certain, require_computed
 from app.engines.results import (
     LOGGED,
     Metrics,
@@ -284,28 +285,3 @@ def report_lines(bundle: str, section: str, data: str, test: RadiographEvaluator
 def _excluded(dataset: Any) -> int:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
     """How many files a data set left out because they could not be prepared."""
     return len(getattr(dataset, "excluded", ()))
-
-
-def require_computed(key_metric: str, validation: RadiographEvaluator) -> None:
-    """Raise where nobody computes the metric that the best weights are chosen by.
-
-    Raises:
-        ValueError: it is the loss, and the evaluator has none.
-    """
-    if key_metric == "loss" and validation.collected.loss is None:
-        raise ValueError("key_metric is loss, but the validation evaluator computes none: give it the loss")
-
-
-def require_certain(samples: Sequence[Mapping[str, Any]]) -> None:
-    """Raise where a label is a certainty between absent and present: it can be learnt from, but not counted.
-
-    Raises:
-        ValueError: names the first item and its value.
-    """
-    for sample in samples:
-        between = [value for value in sample["label"] if 0 < value < 1]
-        if between:
-            raise ValueError(
-                f"{sample['name']}: label {between[0]:g} is a certainty; evaluation needs 1, 0, -1 or null. "
-                "Decide from which certainty on a finding counts as present."
-            )

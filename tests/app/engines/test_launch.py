@@ -13,8 +13,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from app.data.datalist import fingerprint, read_datalist, write_datalist
-from app.engines.launch import Launch, require_certain
+from app.engines.launch import Launch
 from app.engines.record import ModelRecord, record_of
+from app.engines.requirements import require_certain
 from app.networks.checkpoints import load_exactly, read_weights
 from app.networks.se_densenet import SEDenseNet
 

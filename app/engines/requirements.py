@@ -1,0 +1,33 @@
+"""What an evaluation must have so that its numbers mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.engines.evaluator import RadiographEvaluator
+
+
+def require_computed(key_metric: str, validation: RadiographEvaluator) -> None:
+    """Raise where nobody computes the metric that the best weights are chosen by.
+
+    Raises:
+        ValueError: it is the loss, and the evaluator has none.
+    """
+    if key_metric == "loss" and validation.collected.loss is None:
+        raise ValueError("key_metric is loss, but the validation evaluator computes none: give it the loss")
+
+
+def require_certain(samples: Sequence[Mapping[str, Any]]) -> None:
+    """Raise where a label is a certainty between absent and present: it can be learnt from, but not counted.
+
+    Raises:
+        ValueError: names the first item and its value.
+    """
+    for sample in samples:
+        between = [value for value in sample["label"] if 0 < value < 1]
+        if between:
+            raise ValueError(
+                f"{sample['name']}: label {between[0]:g} is a certainty; evaluation needs 1, 0, -1 or null. "
+                "Decide from which certainty on a finding counts as present."
+            )
