@@ -134,3 +134,30 @@ def test_trains_resumes_evaluates_and_infers(bundle: str, folder: Path, launched
         assert len({row["image"] for row in csv.DictReader(file)}) == len(test)
     with (out / "inferred/excluded.csv").open() as file:
         assert [Path(row["image"]).name for row in csv.DictReader(file)] == ["broken.dcm"]
+
+
+CROSSINGS = {
+    "nodule_detection": {"_target_": "app.losses.MixedSupervisionLoss", "localisation_weight": "@localisation_weight"},
+    "annotation_cost": {"_target_": "app.losses.MultipleInstanceLoss", "annotated_weight": "@localisation_weight"},
+    "tube_detection": {"_target_": "app.losses.MultipleInstanceLoss"},
+}
+
+
+@pytest.mark.parametrize("bundle", sorted(CROSSINGS))
+def test_a_network_learns_from_the_loss_of_another_bundle(bundle: str, folder: Path, launched: Launched) -> None:
+    toy, out = TOYS[bundle], folder / f"{bundle}_crossed"
+    datalist = write_phantoms(out / "phantoms", 24, 0, 64, toy.findings, prevalence=0.5, workers=1, progress=False)
+    settings = {f"{section}#dataset#workers": 0 for section in SECTIONS}
+    metrics = launched(
+        bundle,
+        "train.yaml",
+        "training",
+        datalist=str(datalist),
+        output_dir=str(out / "run"),
+        batch_size=4,
+        max_epochs=1,
+        loss=CROSSINGS[bundle],
+        **settings,
+    )
+    assert metrics["section"] == "test"
+    assert (out / "run/model.pt").is_file()
