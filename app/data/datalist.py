@@ -15,6 +15,7 @@ from app.data.form import ItemParser, item_record
 from app.data.garbage import without_garbage_collection
 from app.data.item import SECTIONS, Box, Datalist, Item, RunLengths
 from app.data.validate import DatalistError, problems, report
+from app.data.whole import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,13 +81,8 @@ def write_datalist(datalist: Datalist, path: Path) -> None:
     It appears under its name only when it is complete; an older file of that name is then replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(_lines(datalist))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        file.writelines(_lines(datalist))
 
 
 def fingerprint(datalist: Datalist) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import nn
 from torch.utils.data import Dataset
+
+from app.data.whole import whole_file
 
 BATCH = 32
 """Images that go through the backbone at a time."""
@@ -113,24 +114,21 @@ def _write(path: Path, dataset: Any, network: nn.Module, pooled: bool) -> None: 
     backbone = network.get_submodule("backbone")
     device = next(backbone.parameters()).device
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial.npy")
     was_training = backbone.training
     backbone.eval()
     kept: np.memmap[Any, Any] | None = None
     try:
-        with torch.inference_mode():
+        with whole_file(path) as temporary, torch.inference_mode():
             for number, image in enumerate(_batches(dataset)):
                 features = _features(backbone, image.to(device), pooled)
                 if kept is None:
                     kept = open_memmap(temporary, "w+", features.dtype, (len(dataset), *features.shape[1:]))
                 kept[number * BATCH : number * BATCH + len(features)] = features
-        if kept is None:
-            raise ValueError("there is no image to compute features of")
-        kept.flush()
-        temporary.replace(path)
+            if kept is None:
+                raise ValueError("there is no image to compute features of")
+            kept.flush()
     finally:
         backbone.train(was_training)
-        temporary.unlink(missing_ok=True)
 
 
 def _features(backbone: nn.Module, image: torch.Tensor, pooled: bool) -> np.ndarray:

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
@@ -23,6 +22,7 @@ from app.data.phantom.dicom import draw_form, encode
 from app.data.phantom.findings import FINDINGS
 from app.data.phantom.plan import Plan, Settings, default_prevalence, plans
 from app.data.phantom.render import render
+from app.data.whole import whole_file
 from app.findings import LUNGS, TUBES, require_known
 
 ALL = (*FINDINGS, *TUBES)
@@ -237,10 +237,5 @@ def _datalist(settings: Settings, count: int, sections: dict[str, list[Item]]) -
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
