@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.cases import Interval
-from evaluation.distributions import t_quantile
+from evaluation.means import over_runs
 
 LEVEL = 0.95
 FORM = re.compile(r"(?P<sides>.+?)\s+in\s+(?P<metric>\S.*?)(?:\s+at\s+(?P<places>.+))?")
@@ -133,14 +133,9 @@ def mean_and_interval(values: Sequence[float]) -> tuple[Interval, float]:
     Args:
         values: one a seed or fold; they count as independent.
     """
-    if not values:
-        return Interval(math.nan, math.nan, math.nan), math.nan
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
-        return Interval(mean, math.nan, math.nan), math.nan
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    reach = t_quantile(LEVEL, len(values) - 1) * deviation / math.sqrt(len(values))
-    return Interval(mean, mean - reach, mean + reach), deviation
+    # A claim is not judged on those runs alone that happened to have a value.
+    runs = over_runs([] if any(map(math.isnan, values)) else values, LEVEL)
+    return runs.interval, runs.deviation
 
 
 def verdict(difference: Interval) -> str:
