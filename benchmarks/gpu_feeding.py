@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -31,6 +30,7 @@ from app.engines import MixedPrecisionInferer, PrepareBatch, TrainingLoader
 from app.losses import KnownLabelBCELoss, PixelBCELoss, WeightedSum
 from app.networks import SEDenseNet
 from app.networks.resnet import ResNet
+from benchmarks.radiographs import write_smooth_noise
 from benchmarks.report import Row, options, publish, table
 from transforms import AugmentBatch, DrawAnnotationsd, LoadRadiographd, ResizeRadiographd
 
@@ -66,8 +66,7 @@ def prepared(folder: Path, count: int, side: int) -> PreparedDataset:
     samples = []
     for number in range(count):
         path = folder / f"{number}.png"
-        coarse = generator.integers(0, 256, (16, 16), dtype=np.uint8)
-        cv2.imwrite(str(path), cv2.resize(coarse, (side, side)), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_smooth_noise(path, side, generator)
         label = (generator.random(FINDINGS) < 0.2).astype(np.float32)
         boxes = np.array(
             [[side / 8, side / 8, side / 4, side / 4], [side / 2, side / 2, side / 8, side / 4]], np.float32

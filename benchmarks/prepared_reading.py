@@ -24,6 +24,7 @@ from monai.data import PersistentDataset
 from monai.transforms import Compose
 
 from app.data.cache import PreparedDataset
+from benchmarks.radiographs import write_smooth_noise
 from benchmarks.report import Row, options, publish, table
 from transforms.draw import DrawAnnotationsd
 from transforms.load import LoadRadiographd
@@ -42,8 +43,7 @@ def write_radiographs(folder: Path, count: int, side: int) -> list[dict[str, obj
     samples = []
     for number in range(count):
         path = folder / f"{number}.png"
-        coarse = generator.integers(0, 256, (16, 16), dtype=np.uint8)
-        cv2.imwrite(str(path), cv2.resize(coarse, (side, side)), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_smooth_noise(path, side, generator)
         nothing = {"label": np.zeros(14, np.float32), "annotated": np.zeros(14, bool)}
         samples.append({"image": str(path), "name": path.name, **nothing})
     return samples

@@ -7,24 +7,8 @@ import pytest
 from app.cli import main
 from app.data.datalist import read_datalist, write_datalist
 from app.data.forget import first_images, with_uncertain, without_locations
-from app.data.item import Box, Datalist, Item
+from app.data.item import Datalist
 from app.findings import PRESENT, UNCERTAIN
-
-FINDINGS = ("Nodule", "Effusion")
-
-
-def item(number: int) -> Item:
-    """Two images a patient; every third shows a nodule in a box, every other an effusion without one."""
-    nodule, effusion = float(number % 3 == 0), float(number % 2 == 0)
-    boxes = (Box("Nodule", 1, 1, 4, 4),) if nodule else ()
-    return Item(f"{number:03}.png", f"p{number // 2}", (nodule, effusion), boxes=boxes, annotated=("Nodule",))
-
-
-@pytest.fixture
-def datalist() -> Datalist:
-    items = [item(number) for number in range(80)]
-    sections = {"training": items[:60], "validation": items[60:70], "test": items[70:]}
-    return Datalist("made", FINDINGS, sections)
 
 
 def images(datalist: Datalist) -> set[str]:
@@ -55,7 +39,7 @@ def test_locations_go_by_share_and_nested(datalist):
 def test_uncertain_labels_have_the_asked_share_of_present_ones(datalist):
     made = with_uncertain(datalist, 0.3, 0.5, seed=0)
     before = {item.image: item for item in datalist.sections["training"]}
-    for place, finding in enumerate(FINDINGS):
+    for place, finding in enumerate(datalist.findings):
         unsure = [item for item in made.sections["training"] if item.label[place] == UNCERTAIN]
         # By hand: 0.3 of 60 labels are 18, half of them present.
         assert len(unsure) == 18

@@ -6,29 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.data.datalist import read_datalist, write_datalist
-from app.data.item import Box, Datalist, Item
 from app.studies.matrix import Folds, Matrix
 from app.studies.matrix_data import CellData, changed
-
-FINDINGS = ("Nodule", "Effusion")
-
-
-def item(number: int) -> Item:
-    """Two images a patient; every third shows a nodule in a box, every other an effusion without one."""
-    nodule, effusion = float(number % 3 == 0), float(number % 2 == 0)
-    boxes = (Box("Nodule", 1, 1, 4, 4),) if nodule else ()
-    return Item(f"{number:03}.png", f"p{number // 2}", (nodule, effusion), boxes=boxes, annotated=("Nodule",))
-
-
-@pytest.fixture
-def datalist() -> Datalist:
-    items = [item(number) for number in range(80)]
-    sections = {"training": items[:60], "validation": items[60:70], "test": items[70:]}
-    return Datalist("made", FINDINGS, sections)
-
-
-def images(datalist: Datalist) -> set[str]:
-    return {item.image for item in datalist.sections["training"]}
 
 
 def test_a_step_that_is_none_is_refused(datalist):
