@@ -24,7 +24,7 @@ check: $(VENV)/installed
 	$(RUN)/yamllint --strict bundles compose.yaml
 
 test: check
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadscope
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadscope --max-worker-restart=0
 
 format: $(VENV)/installed
 	$(RUN)/ruff check --fix-only

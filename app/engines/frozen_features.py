@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from app.data.whole import whole_file
+from app.networks.layout import memory_order
 
 BATCH = 32
 """Images that go through the backbone at a time."""
@@ -133,7 +134,8 @@ def _write(path: Path, dataset: Any, network: nn.Module, pooled: bool) -> None: 
 
 def _features(backbone: nn.Module, image: torch.Tensor, pooled: bool) -> np.ndarray:
     largest = 255 if image.dtype == torch.uint8 else 1
-    features = backbone((image.float() / largest).contiguous(memory_format=torch.channels_last))
+    order = memory_order(backbone, image.device)
+    features = backbone((image.float() / largest).contiguous(memory_format=order))
     if pooled:
         return np.asarray(features.mean(dim=(2, 3), keepdim=True).cpu().numpy(), dtype=np.float32)
     return np.asarray(features.cpu().numpy(), dtype=np.float16)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from app.networks.layout import memory_order
+
 LAUNCHER_SETS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun tells each process through its environment."""
 
@@ -138,11 +140,17 @@ def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
     return shared
 
 
-def order_weights(network: nn.Module) -> None:
-    """Bring a network's weights into channels-last order, in place: the same parameters, names and values."""
+def order_weights(network: nn.Module) -> torch.memory_format:
+    """Bring a network's weights into the order that suits it, in place: the same parameters, names and values.
+
+    Returns:
+        That order, for the network's input.
+    """
+    order = memory_order(network, next(network.parameters()).device)
     # An evaluation may be the first to call a network that is trained later.
     with torch.inference_mode(False), torch.no_grad():
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch does not list this form
+        network.to(memory_format=order)  # type: ignore[call-overload]  # torch does not list this form
+    return order
 
 
 def same_buffers(network: nn.Module) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from app.networks.checkpoints import read_weights
+from app.networks.layout import memory_order
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ _COUNT = "num_batches_tracked"
 
 
 def started_network(network: nn.Module, start_from: str | None = None, device: torch.device | str = "cpu") -> nn.Module:
-    """The network on its device, in channels-last order, with the weights it starts from.
+    """The network on its device, in the memory order that suits it, with the weights it starts from.
 
     Args:
         network: freshly made.
@@ -36,7 +37,8 @@ def started_network(network: nn.Module, start_from: str | None = None, device: t
         if not path.is_file():
             path = _model_of_run(start_from)
         logger.info(take_over(network, path))
-    return network.to(device=torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    order = memory_order(network, device)
+    return network.to(device=torch.device(device), memory_format=order)  # type: ignore[call-overload]
 
 
 def take_over(network: nn.Module, path: Path) -> str:
