@@ -7,6 +7,7 @@ from app.engines.evaluator import RadiographEvaluator
 from app.engines.inference import Inference, folder_samples
 from app.engines.launch import Launch, begin
 from app.engines.loading import EvaluationLoader, TrainingLoader
+from app.engines.schedule import StageDecay
 from app.engines.stages import TwoStages
 from app.engines.step import TrainingStep
 from app.engines.thresholds import AlternatingThresholds
@@ -20,6 +21,7 @@ __all__ = [
     "MixedPrecisionInferer",
     "PrepareBatch",
     "RadiographEvaluator",
+    "StageDecay",
     "TrainingLoader",
     "TrainingStep",
     "TwoStages",

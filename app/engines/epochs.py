@@ -19,6 +19,7 @@ from app.engines.processes import bare, is_main, parallel, same_buffers
 from app.engines.resuming import Checkpoints, Part, TrainingState, seed_epoch
 from app.engines.schedule import step_schedule
 from app.engines.sharing import from_main
+from app.engines.stages import TwoStages
 from app.engines.training import BestWeights, FiniteLoss, History, Progress
 from app.networks.checkpoints import load_state, read_weights
 from app.tracking import Run
@@ -125,6 +126,9 @@ class Epochs:
     def _attach(self, state: TrainingState, kept: Mapping[str, Any] | None) -> None:
         """In this order: chance, then what watches, then the parts."""
         trainer = self.trainer
+        for part in self.parts:
+            if isinstance(part, TwoStages):
+                part.best = state.best
 
         def restore_scaler(engine: Engine) -> None:
             # MONAI makes it when the run starts.

@@ -23,7 +23,7 @@ from app.engines.evaluator import RadiographEvaluator
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
-from app.engines.processes import is_main, join, world_size
+from app.engines.processes import bare, is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on
 from app.engines.reports import Report
 from app.engines.requirements import require_certain, require_computed
@@ -44,6 +44,7 @@ from app.engines.running import require_checked, running_config, settings, setti
 from app.engines.schedule import require_same_direction
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
+from app.networks.patch_network import PatchNetwork
 from app.tracking import Run
 from app.tracking.run import RUN_FILE
 
@@ -232,6 +233,9 @@ class Launch:
         result: Metrics = {"section": self.section, "excluded": lost} | metrics(outputs, samples, record)
         for report in self.reports:
             result |= report(outputs, samples, record)
+        network = bare(test.network)
+        if isinstance(network, PatchNetwork):
+            result["crf"] = network.stage == 2
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
@@ -278,6 +282,8 @@ def report_lines(bundle: str, section: str, data: str, test: RadiographEvaluator
     whole = getattr(test.dataset, "lungs_not_found", [])
     if whole:
         yield f"no lungs found in {len(whole)} of {len(test.dataset)} images, which were used whole"
+    if "crf" in result:
+        yield f"the CRF takes {'part' if result['crf'] else 'no part'} in these results"
     for name, count in result["excluded"].items():
         yield f"left out of the {name} section: {count} files that could not be read, each named at the start"
 

@@ -12,7 +12,9 @@ REPORT = ("metrics.json", "predictions.csv", "cases.csv")
 """What every launch writes at its end."""
 FINAL = (*REPORT, "model.json")
 """What a training writes at its end: of no use, or wrong, beside the weights of one that goes on."""
-CHECKPOINTS = ("last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt")
+STAGE_ONE = "stage_one.pt"
+"""The best weights of the first of two stages, from which the second started."""
+CHECKPOINTS = (STAGE_ONE, "last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt")
 RESULTS = (*FINAL, "model.pt", *CHECKPOINTS, "config.yaml", "parameters.json")
 """What a training writes, beside the folders ``pictures`` and ``maps``."""
 FOLDERS = ("pictures", "maps")

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, PolynomialLR, ReduceLROnPlateau
+
+
+@dataclass
+class StageDecay:
+    """Exponential decay over one stage of a training: a factor for ``LambdaLR``, one for each group of parameters.
+
+    Its numbers are in the schedule's state, so that a training which grows keeps them.
+
+    Example:
+        >>> [StageDecay(first=0, end=2, last=0.25)(epoch) for epoch in range(3)]
+        [1.0, 0.5, 0.25]
+        >>> StageDecay(first=2, end=4, last=0.25)(2)
+        1.0
+
+    Args:
+        first: Epochs before the stage; the factor is 1 until then.
+        end: Epochs until its end.
+        last: Factor at its end.
+    """
+
+    first: int
+    end: int
+    last: float
+
+    def __call__(self, epoch: int) -> float:
+        """The factor after so many epochs of the training."""
+        return float(self.last ** (max(0, epoch - self.first) / max(1, self.end - self.first)))
 
 
 def step_schedule(scheduler: LRScheduler | None, value: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from app.engines.training import BestWeights
 from app.networks.patch_network import PatchNetwork
 
 logger = logging.getLogger(__name__)
@@ -17,14 +18,20 @@ class TwoStages:
 
     Source: section 3.3 of Rozenberg et al. 2020: "First, we train the unary terms using the base model until converges.
     Then, we freeze the base model and train only the PAC-CRF part." Here the first stage has a number of epochs. The
-    optimiser knows all parameters from the start and skips those without a gradient.
+    second starts from the best weights of the first, and the weights that are kept in the end are the best of the
+    second. The optimiser knows all parameters from the start and skips those without a gradient; what it remembers of
+    the first stage is forgotten.
 
     Args:
-        network: bare.
-        first: epochs of the first stage; 0 begins with the second.
+        network: Bare.
+        first: Epochs of the first stage; 0 begins with the second.
+
+    Attributes:
+        best: The best weights so far, from which the second stage starts; set by whoever runs the epochs. Without it
+            the second stage starts from the latest ones.
 
     Raises:
-        ValueError: a negative number of epochs.
+        ValueError: The number of epochs is negative.
     """
 
     def __init__(self, network: PatchNetwork, first: int) -> None:
@@ -32,24 +39,40 @@ class TwoStages:
             raise ValueError(f"the first stage has {first} epochs, but must have 0 or more")
         self.network = network
         self.first = first
+        self.best: BestWeights | None = None
 
     def attach(self, trainer: Engine) -> None:
         """Look at the beginning of each epoch of ``trainer`` which stage it belongs to."""
+        trainer.add_event_handler(Events.STARTED, self._announce)
         trainer.add_event_handler(Events.EPOCH_STARTED, self._begin)
 
     def state_dict(self) -> dict[str, Any]:
-        """The stage."""
-        return {"stage": self.network.stage}
+        """The stage, and how long the first one is."""
+        return {"stage": self.network.stage, "first": self.first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on in the stage that was reached."""
+        """Go on in the stage that was reached; a training that grows keeps the length of its first stage."""
+        if state["first"] != self.first:
+            logger.info(f"the first stage has {state['first']} epochs as when the training began, not {self.first}")
+        self.first = int(state["first"])
         self.network.set_stage(int(state["stage"]))
 
-    def _begin(self, engine: Engine) -> None:
+    def _announce(self, engine: Engine) -> None:
+        if self.network.has_crf and self.first >= (engine.state.max_epochs or 0):
+            logger.warning(
+                f"the first stage has {self.first} of {engine.state.max_epochs} epochs: there is no second stage, so "
+                "the CRF is not trained and takes no part"
+            )
+
+    def _begin(self, engine: Any) -> None:  # noqa: ANN401 - SupervisedTrainer
         stage = 2 if engine.state.epoch > self.first and self.network.has_crf else 1
         if stage == self.network.stage:
             return
+        if stage == 2 and self.best is not None and self.best.epoch:
+            logger.info(f"stage two starts from the best weights of stage one, those of epoch {self.best.epoch}")
+            self.best.restart_from(self.network)
         self.network.set_stage(stage)
         # Gradients of the last batch of the other stage: an optimiser steps wherever there is one.
         self.network.zero_grad(set_to_none=True)
+        engine.optimizer.state.clear()
         logger.info(f"stage {stage} begins with epoch {engine.state.epoch}")

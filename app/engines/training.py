@@ -17,10 +17,11 @@ from monai.utils.enums import CommonKeys
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from app.engines.output_folder import STAGE_ONE
 from app.engines.outputs import Outputs
 from app.engines.processes import is_main
-from app.engines.sharing import over_ranks
-from app.networks.checkpoints import save, weights
+from app.engines.sharing import from_main, over_ranks
+from app.networks.checkpoints import load_state, read_weights, save, weights
 from app.tracking import Run
 
 LOOK_EVERY = 50
@@ -64,6 +65,18 @@ class BestWeights:
         if is_main():
             save(weights(network), self.path)
 
+    def restart_from(self, network: nn.Module) -> None:
+        """Give the network the best weights so far, and choose anew among the epochs to come.
+
+        They stay in ``stage_one.pt``, which is written once: a training that is resumed from before this moment finds
+        them there, though ``model.pt`` may hold weights of later epochs by then. All processes call this together.
+        """
+        path = self.path.with_name(STAGE_ONE)
+        if is_main() and not path.exists():
+            save(read_weights(self.path), path)
+        load_state(network, from_main(read_weights(path) if is_main() else {}), path)
+        self.value, self.epoch, self.outputs = float("nan"), 0, None
+
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {"value": self.value, "epoch": self.epoch}
@@ -96,7 +109,7 @@ class History:
         """Close an epoch: its mean training loss, learning rate, seconds and validation metrics."""
         epoch = {
             "train_loss": float(np.mean(over_ranks(float(torch.stack(self._losses).mean())))),
-            "learning_rate": float(engine.optimizer.param_groups[0]["lr"]),
+            "learning_rate": _learning_rate(engine.optimizer),
             "epoch_seconds": time.monotonic() - self._started,
             **{f"validation_{name}": float(value) for name, value in validation.items()},
         }
@@ -218,6 +231,13 @@ class Progress:
     def _close(self, engine: Engine) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _learning_rate(optimizer: torch.optim.Optimizer) -> float:
+    """That of the first group of parameters that learns now."""
+    groups = optimizer.param_groups
+    learning = (group for group in groups if any(parameter.requires_grad for parameter in group["params"]))
+    return float(next(learning, groups[0])["lr"])
 
 
 def _broken_weights(network: nn.Module) -> list[str]:

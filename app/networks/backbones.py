@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from app.contract import Prediction
 from app.networks.checkpoints import read_weights
+from app.networks.fitting import fit
 
 ARCHITECTURES = {
     "densenet121": "densenet121",
@@ -29,7 +30,6 @@ ARCHITECTURES = {
 
 _PROBE = 96
 """Side of the image that tells how many channels come out; every architecture of the papers takes it."""
-_PREFIX = "backbone.layers."
 # What these classes keep for their own classifiers, behind the features: up to 120 million numbers that nobody uses.
 _HEADS = {VGG: ("pre_logits", "head"), MobileNetV3: ("conv_head", "norm_head", "act2")}
 # Convolutions without padding leave nothing of an image with smaller sides; the others of the papers take any.
@@ -189,35 +189,15 @@ def _channels(backbone: Backbone, architecture: str) -> int:
 
 
 def _load(layers: nn.Module, path: Path, architecture: str) -> None:
-    """Load weights that must cover all of the backbone; a first convolution over three colours is summed to grey."""
-    found = {name.removeprefix(_PREFIX): value for name, value in _read(path).items()}
+    """Load weights that must cover all of the backbone."""
     own = layers.state_dict()
+    weights = fit(own, read_weights(path)).weights
     # Old files do not count batches.
-    missing = [name for name in own if name not in found and not name.endswith("num_batches_tracked")]
-    taken = {name: _grey(found[name], own[name]) for name in own if name in found}
-    other = [name for name, value in taken.items() if value.shape != own[name].shape]
+    missing = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]
+    other = [name for name, value in weights.items() if value.shape != own[name].shape]
     if missing or other:
         raise ValueError(
             f"{path} does not fit the backbone {architecture!r}: {len(missing)} of {len(own)} names missing "
             f"{missing[:2]}, {len(other)} of another shape {other[:2]}. Weights of all of it are wanted, or none."
         )
-    layers.load_state_dict(own | taken)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        return read_weights(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of weights")
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a readable file of weights ({error})") from error
-
-
-def _grey(value: Tensor, own: Tensor) -> Tensor:
-    is_colour = value.dim() == 4 and own.dim() == 4 and (value.shape[1], own.shape[1]) == (3, 1)
-    return value.sum(dim=1, keepdim=True) if is_colour else value
+    layers.load_state_dict(own | weights)

@@ -85,10 +85,14 @@ def read_checkpoint(path: str | Path) -> Any:  # noqa: ANN401 - whatever was sav
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The network's state in a checkpoint file, bare or under the key ``model``, ``network`` or ``state_dict``.
 
+    Files that end in ``.safetensors`` are read, too.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or holds no state of a network.
     """
+    if Path(path).suffix == ".safetensors":
+        return _read_safetensors(Path(path))
     content = read_checkpoint(path)
     for key in ("model", "network", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -96,6 +100,18 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path}: holds no network's weights")
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a readable file of weights ({error})") from error
 
 
 def load_exactly(network: nn.Module, path: str | Path) -> None:

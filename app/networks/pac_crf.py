@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.networks.antialias import BlurredConv2d
+from app.networks.heads import start_level
 from app.networks.mean_field import gaussian_kernel, mean_field
 
 
@@ -14,7 +15,8 @@ class PatchFeatures(nn.Sequential):
     """The lower branch of figure 3 of Rozenberg et al. 2020: learned features of each patch, from the image.
 
     The paper does not say how they are made: here by anti-aliased convolutions with stride 2, batch normalisation and
-    ReLU, and a 1x1 convolution.
+    ReLU, and a 1x1 convolution. They start so that two patches are about 1 apart: the Gaussian kernel of features that
+    are 4 apart, as He initialisation makes them, is 0.0003, and no neighbour would be heard.
 
     Args:
         features: channels of the result.
@@ -29,7 +31,12 @@ class PatchFeatures(nn.Sequential):
             self.append(BlurredConv2d(inputs, outputs, kernel_size=3))
             self.append(nn.BatchNorm2d(outputs))
             self.append(nn.ReLU(inplace=True))
-        self.append(nn.Conv2d(channels[-1], features, kernel_size=1))
+        # Without a bias, which the differences between patches would not see.
+        last = nn.Conv2d(channels[-1], features, kernel_size=1, bias=False)
+        self.append(last)
+        self.apply(_initialise)
+        # The square of the distance is 2 F (spread^2 / 2), as half of what is normalised passes ReLU.
+        start_level(last, spread=features**-0.5)
 
 
 class PACCRF(nn.Module):
@@ -41,8 +48,9 @@ class PACCRF(nn.Module):
     Compatibility starts at zero and the convolutions start as no change, so that the first output is the unaries.
 
     Two points the paper leaves open: how many mean-field steps (5 here), and what the two convolutions "each followed
-    by a rectified linear unit and batch-normalization" are added to (here their output is added to the logits of the
-    last step, as an output that ends in ReLU and normalisation is no probability).
+    by a rectified linear unit and batch-normalization" are added to (here they read the probabilities of the last step,
+    and their output is added to its logits, as an output that ends in ReLU and normalisation is no probability). Both
+    start as the identity: a unit of random weights over rare findings is often dead from the start, and stays so.
 
     Args:
         findings: K.
@@ -66,6 +74,10 @@ class PACCRF(nn.Module):
         )
         last: nn.Module = self.refine[-1]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        for layer in self.refine:
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                nn.init.dirac_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, unary: Tensor, features: Tensor) -> Tensor:
         """Sharpen a map.
@@ -87,5 +99,11 @@ class PACCRF(nn.Module):
 
     def _sharpen(self, unary: Tensor, features: Tensor) -> Tensor:
         here = mean_field(unary.contiguous(), gaussian_kernel(features), self.compatibility, self.steps)
-        refined: Tensor = self.refine(here)
+        refined: Tensor = self.refine(torch.sigmoid(here))
         return here + refined
+
+
+def _initialise(module: nn.Module) -> None:
+    """He initialisation of every convolution, as it is for all others of the network."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -1,6 +1,5 @@
 """The network of localisation with limited annotation: patch probabilities, and a CRF over them in a second stage."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.contract import Prediction
+from app.networks.heads import start_level, undecided_logit
 from app.networks.pac_crf import PACCRF, PatchFeatures
 from app.networks.pooling import NoisyOrPooling
 from app.networks.preactivation_resnet import PreactivationResNet
-
-FIRST_PROBABILITY = 0.1
-"""Of every patch before training: with 0.5 nearly every image would start as present in hundreds of patches."""
 
 
 class PatchNetwork(nn.Module):
@@ -22,7 +19,9 @@ class PatchNetwork(nn.Module):
 
     Source: figures 2 and 3 of Rozenberg et al. 2020, "Localization with Limited Annotation for Chest X-rays". Features
     are resized to the grid (16 x 16 of a 512 x 512 image become 20 x 20; bilinear, as in Li et al. 2018), then a 3x3
-    convolution with batch normalisation and ReLU, and one to the findings. Images are taken to [-1, 1].
+    convolution with batch normalisation and ReLU, and one to the findings. Images are taken to [-1, 1]. Every patch
+    starts at the probability at which the pooling leaves an image undecided, tau-hat / P^2 where patches are counted:
+    at 0.5 every image would start as present in hundreds of patches.
 
     In stage one the CRF takes no part. In stage two everything before it is frozen, the running statistics of its batch
     normalisation included. The stage is part of the state that is saved.
@@ -60,20 +59,20 @@ class PatchNetwork(nn.Module):
         self.grid = [grid, grid]
         self.backbone = backbone
         hidden = max(1, backbone.channels // 4) if hidden is None else hidden
+        last = nn.Conv2d(hidden, findings, kernel_size=1)
         self.head = nn.Sequential(
             nn.Conv2d(backbone.channels, hidden, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
-            nn.Conv2d(hidden, findings, kernel_size=1),
+            last,
         )
         self.has_crf = crf is not None
         self.features = nn.Identity() if features is None else features
         self.crf = nn.Identity() if crf is None else crf
         self.pooling = NoisyOrPooling() if pooling is None else pooling
-        for part in (self.backbone, self.head, self.features):
+        for part in (self.backbone, self.head):
             part.apply(_initialise)
-        last: Any = self.head[-1]
-        nn.init.constant_(last.bias, math.log(FIRST_PROBABILITY / (1 - FIRST_PROBABILITY)))
+        start_level(last, undecided_logit(self.pooling, findings, self.grid))
         self.stage = 1
         self.register_buffer("stage_reached", torch.tensor(1))
         self.register_load_state_dict_post_hook(_take_up_stage)
@@ -109,6 +108,14 @@ class PatchNetwork(nn.Module):
             part.requires_grad_(learns)
         self.crf.requires_grad_(stage == 2)
         self.train(self.training)
+
+    def unary_parameters(self) -> list[nn.Parameter]:
+        """What stage one trains."""
+        return [*self.backbone.parameters(), *self.head.parameters()]
+
+    def crf_parameters(self) -> list[nn.Parameter]:
+        """What stage two trains; empty where there is no CRF."""
+        return [*self.features.parameters(), *self.crf.parameters()]
 
     def train(self, mode: bool = True) -> "PatchNetwork":
         """As for any module, but frozen parts stay in evaluation: their running statistics are kept."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.contract import Prediction
+from app.networks.heads import start_level
 from app.networks.pooling import LogSumExpPooling
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -136,6 +137,7 @@ class ResNet(nn.Module):
         self.segmentation = nn.Conv2d(channels[4], findings, kernel_size=1)
         self.classification = ScoreHead(findings, LogSumExpPooling() if pooling is None else pooling)
         self.apply(_initialise)
+        start_level(self.segmentation)
 
     def forward(self, image: Tensor) -> Prediction:
         """Scores and a map of an image.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.contract import Prediction
+from app.networks.heads import start_level
 from app.networks.pooling import AveragePooling
 
 
@@ -127,14 +128,16 @@ class SEDenseNet(nn.Module):
         self.features = DenseFeatures(tuple(blocks), growth, stem)
         self.upsample = upsample
         channels = self.features.channels
+        last = nn.Conv2d(max(1, channels // 4), findings, kernel_size=1)
         self.subnetwork = nn.Sequential(
             nn.Conv2d(channels, max(1, channels // 4), kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(max(1, channels // 4)),
             nn.ReLU(inplace=True),
-            nn.Conv2d(max(1, channels // 4), findings, kernel_size=1),
+            last,
         )
         self.pooling = AveragePooling() if pooling is None else pooling
         self.apply(_initialise)
+        start_level(last)
 
     def forward(self, image: Tensor) -> Prediction:
         """Scores and a map of an image.

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 RECORD = "cell.json"
 ERROR = "error.txt"
 RESULT = "metrics.json"
-CHECKPOINTS = ("last.pt", "previous.pt")
+CHECKPOINTS = ("last.pt", "previous.pt", "stage_one.pt")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from torch import nn
 
 from app.contract import Prediction, Target
@@ -14,8 +15,10 @@ from app.losses import (
     WeightedSum,
 )
 from app.networks import PatchCountPooling, PatchNetwork, PatchThresholds, PreactivationResNet, SEDenseNet
+from app.networks.antialias import BlurDownsample, BlurredConv2d
 from app.networks.pooling import LogSumExpPooling, NoisyOrPooling
 from app.networks.unet import UNet
+from tests.app.networks.bundle_networks import ROOT, made
 
 THRESHOLDS = PatchThresholds(2)
 LOSSES = {
@@ -67,3 +70,56 @@ def test_a_step_down_the_gradient_lowers_the_loss(network, loss):
                 parameter -= 1e-3 * parameter.grad / norm
     assert norm.item() > 0
     assert value().item() < before.item()
+
+
+@pytest.mark.parametrize("forms", [("base",), ("published", "base")], ids="+".join)
+def test_the_base_form_is_the_papers_base_model(forms):
+    # Section 3.1: a pre-activation ResNet, two convolutions, the loss of Li et al.; neither low-pass nor CRF.
+    network, loss = made("limited_annotation", forms, "network_def", "loss")
+    assert isinstance(network, PatchNetwork)
+    assert not network.has_crf
+    assert network.crf_parameters() == []
+    assert not any(isinstance(module, BlurDownsample) for module in network.modules())
+    assert [module.reach for module in network.modules() if isinstance(module, BlurredConv2d)] == [0]
+    assert isinstance(network.pooling, NoisyOrPooling)
+    assert isinstance(loss, MultipleInstanceLoss)
+    assert made("limited_annotation", forms, "first_stage") == made("limited_annotation", forms, "max_epochs")
+
+
+def test_the_base_form_is_used_for_inference_with_the_same_setting():
+    folder = ROOT / "bundles/limited_annotation/configs"
+    parser = ConfigParser()
+    parser.read_config([str(folder / "inference.yaml"), str(folder / "base.yaml")])
+    parser["findings"] = ["Effusion", "Nodule"]
+    (trained,) = made("limited_annotation", ("base",), "network_def")
+    assert parser.get_parsed_content("network_def").state_dict().keys() == trained.state_dict().keys()
+
+
+def test_with_and_without_a_second_stage_the_unaries_start_and_fall_alike():
+    # So that a study which trains the unaries for 15 epochs, and has 5 more for the CRF or not, compares the CRF.
+    networks, rates = [], []
+    for settings in ({"max_epochs": 20, "first_stage": 15}, {"max_epochs": 15, "second_stage": False}):
+        network, optimizer, scheduler = made(
+            "limited_annotation", (), "network_def", "optimizer", "scheduler", device="cpu", **settings
+        )
+        networks.append(network)
+        rates.append([])
+        for _ in range(15):
+            rates[-1].append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+    assert rates[0] == rates[1]
+    assert rates[0][-1] == pytest.approx(2e-3 * 0.1 ** (14 / 15))
+    own = networks[0].state_dict()
+    assert all(torch.equal(own[name], value) for name, value in networks[1].state_dict().items())
+
+
+def test_the_second_stage_begins_at_a_rate_of_its_own_and_ends_at_its_end():
+    optimizer, scheduler = made("limited_annotation", ("published",), "optimizer", "scheduler", device="cpu")
+    rates = []
+    for _ in range(40):
+        rates.append(optimizer.param_groups[1]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates[30] == pytest.approx(1e-2)
+    assert optimizer.param_groups[1]["lr"] == pytest.approx(1e-2 * 0.01)

@@ -154,8 +154,8 @@ def killed_until_done(folder: Path, kills: int, most: int, **settings) -> list[i
     return codes
 
 
-def together(place: Path, name: str, moments: tuple[int, int] = (0, 0)) -> list[int]:
-    """Exit codes of two processes that train one network; each may be killed at a moment."""
+def together(place: Path, name: str, moments: tuple[int, int] = (0, 0), first: int | None = None) -> list[int]:
+    """Exit codes of two processes that train one network, in two stages perhaps; each may be killed at a moment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -164,7 +164,7 @@ def together(place: Path, name: str, moments: tuple[int, int] = (0, 0)) -> list[
         both = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ.update(both | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
         processes.join()
-        train(place / name, moments[rank], epochs=4, shared=True)
+        train(place / name, moments[rank], epochs=4, shared=True, first=first)
 
     started = [child(lambda rank=rank: work(rank), place / f"{name}-{rank}.log") for rank in (0, 1)]
     return [ended(process) for process in started]
@@ -228,6 +228,13 @@ def main(folder: Path) -> None:
             "differences": differences(place / "out", folder / "whole" / str(epochs)),
             "partial": [path.name for path in (place / "out").iterdir() if path.suffix == ".partial"],
         }
+    # Two stages: the best weights of the first are put back in an epoch that may die.
+    train(folder / "whole" / "staged", epochs=4, first=2)
+    place = scenario(folder, "staged")
+    codes = killed_until_done(place / "out", 8, MOST, epochs=4, first=2)
+    told["staged"] = {"codes": codes, "differences": differences(place / "out", folder / "whole" / "staged")}
+    told["staged"]["together"] = [together(place, name, first=2) for name in ("one", "two")]
+    told["staged"]["differences of two"] = differences(place / "one", place / "two")
     told["SIGTERM"] = stopped(folder, "sigterm", signal.SIGTERM, folder / "whole" / "4", IN_WRITING)
     told["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 30)
     place = scenario(folder, "together")

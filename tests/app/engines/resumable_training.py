@@ -20,7 +20,12 @@ from app.engines.device import MixedPrecisionInferer
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.launch import Launch
 from app.engines.loading import EvaluationLoader, TrainingLoader
+from app.engines.schedule import StageDecay
+from app.engines.stages import TwoStages
 from app.networks.checkpoints import read_weights
+from app.networks.pac_crf import PACCRF, PatchFeatures
+from app.networks.patch_network import PatchNetwork
+from app.networks.preactivation_resnet import PreactivationResNet
 
 CPU = torch.device("cpu")
 SIZE = 16
@@ -64,6 +69,12 @@ class SmallNetwork(nn.Module):
     def forward(self, image: Tensor) -> Prediction:
         logits = self.head(self.body(image))
         return Prediction(score=logits.amax(dim=(2, 3)), map=logits)
+
+
+def patch_network() -> PatchNetwork:
+    """With a CRF, and patches of a pixel."""
+    backbone = PreactivationResNet((1, 1), width=2)
+    return PatchNetwork(backbone, 1, SIZE, crf=PACCRF(1, window=3, steps=2), features=PatchFeatures(2, 2, width=2))
 
 
 class SmallLoss(nn.Module):
@@ -126,6 +137,7 @@ class Small:
         seed: of all chance.
         key_metric: chooses the best weights.
         length: iterations an epoch, where it is not the loader's.
+        first: epochs of the first of two stages, of a network with a CRF; None for one without stages.
     """
 
     folder: Path
@@ -138,12 +150,14 @@ class Small:
     seed: int = 0
     key_metric: str = "auc"
     length: int | None = None
+    first: int | None = None
     sections: dict[str, Pictures] = field(default_factory=lambda: {name: Pictures(name, 10) for name in SECTIONS})
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
-        self.network, self.loss = SmallNetwork(), SmallLoss()
+        self.network, self.loss = SmallNetwork() if self.first is None else patch_network(), SmallLoss()
         self.part = Weight(self.loss)
+        self.parts = (self.part,) if self.first is None else (self.part, TwoStages(self.network, self.first))
         self.inferer = MixedPrecisionInferer("float32", CPU)
         self.trainer = SupervisedTrainer(
             device=CPU,
@@ -151,7 +165,7 @@ class Small:
             epoch_length=self.length,
             train_data_loader=self._training_loader(),
             network=self.network,
-            optimizer=torch.optim.Adam(self.network.parameters(), lr=self.rate),
+            optimizer=torch.optim.Adam(self._groups(), lr=self.rate),
             loss_function=self.loss,
             inferer=self.inferer,
             prepare_batch=PrepareBatch(noisy, seed=self.seed),
@@ -169,7 +183,7 @@ class Small:
     def launch(self) -> dict[str, Any]:
         """Train."""
         launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume, key_metric=self.key_metric)
-        return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=(self.part,))
+        return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=self.parts)
 
     def _training_loader(self) -> DataLoader:
         """Of this application or, to show that nothing depends on it, of torch."""
@@ -181,8 +195,16 @@ class Small:
         loader = EvaluationLoader(self.sections[section], batch_size=4, workers=self.workers)
         return RadiographEvaluator(loader, self.network, self.inferer, CPU, self.loss)
 
+    def _groups(self) -> list[dict[str, Any]]:
+        if self.first is None:
+            return [{"params": self.network.parameters()}]
+        return [{"params": self.network.unary_parameters()}, {"params": self.network.crf_parameters(), "lr": 0.1}]
+
     def _scheduler(self) -> torch.optim.lr_scheduler.LRScheduler | None:
         optimizer = self.trainer.optimizer
+        if self.first is not None:
+            decays = [StageDecay(0, self.first, 0.25), StageDecay(self.first, self.epochs, 0.25)]
+            return torch.optim.lr_scheduler.LambdaLR(optimizer, decays)
         if self.schedule == "OneCycleLR":
             return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.rate, total_steps=self.epochs)
         if self.schedule == "ReduceLROnPlateau":

@@ -44,6 +44,14 @@ def test_killed_with_two_workers_weights_are_equal_to_those_without(told):
     assert told["killed-2"]["differences"] == []
 
 
+def test_two_stages_killed_eight_times_end_equal_and_two_processes_agree(told):
+    staged = told["staged"]
+    assert staged["codes"] == [KILLED] * 8 + [0]
+    assert staged["differences"] == []
+    assert staged["together"] == [[0, 0], [0, 0]]
+    assert staged["differences of two"] == []
+
+
 @pytest.mark.parametrize(("name", "epochs"), [("killed-0", 32), ("killed-2", 4)])
 def test_one_run_holds_every_epoch_once(told, name, epochs):
     # Runs beside it were killed while they were opened, before there was a checkpoint to name them.

@@ -5,8 +5,9 @@ import timm
 import torch
 
 from app.networks.antialias import BlurDownsample, BlurredConv2d
+from app.networks.mean_field import gaussian_kernel
 from app.networks.pac_crf import PACCRF, PatchFeatures
-from app.networks.patch_network import FIRST_PROBABILITY, PatchNetwork, _initialise
+from app.networks.patch_network import PatchNetwork, _initialise
 from app.networks.patch_thresholds import PatchCountPooling, PatchThresholds
 from app.networks.preactivation_resnet import PreactivationResNet
 
@@ -113,7 +114,8 @@ def test_the_map_is_the_grid_and_starts_rare():
     assert prediction.map.shape == (2, 2, 6, 6)
     assert prediction.score.shape == (2, 2)
     network.head[-1].weight.data.zero_()
-    torch.testing.assert_close(torch.sigmoid(network(image()).map), torch.full((2, 2, 6, 6), FIRST_PROBABILITY))
+    # Tau-hat is 4, of 36 patches: their expected number is just that.
+    torch.testing.assert_close(torch.sigmoid(network(image()).map), torch.full((2, 2, 6, 6), 4 / 36))
 
 
 def test_score_counts_patches():
@@ -138,6 +140,42 @@ def test_stage_two_starts_where_stage_one_ended():
     first = network(image()).map
     network.set_stage(2)
     torch.testing.assert_close(network(image()).map, first)
+
+
+@pytest.mark.parametrize("findings", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_parameter_of_the_crf_learns_from_rare_findings(findings, seed):
+    # Unaries as stage one leaves them: far below zero but in one place. No weight decay, which moves what has no
+    # gradient; after some steps every single tensor has a gradient.
+    torch.manual_seed(seed)
+    crf, features = PACCRF(findings, window=5), PatchFeatures(8, halvings=3)
+    unary = torch.randn(4, findings, 8, 8) - 5
+    unary[:, :, 2:4, 2:5] += 6
+    wanted = torch.zeros(4, findings, 8, 8)
+    wanted[:, :, 1:5, 2:6] = 1
+    smooth = torch.nn.functional.interpolate(torch.rand(4, 1, 8, 8) * 2 - 1, size=64, mode="bilinear")
+    parameters = {**dict(crf.named_parameters()), **dict(features.named_parameters())}
+    optimizer = torch.optim.Adam(parameters.values(), 1e-2)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(crf(unary, features(smooth)), wanted)
+        loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+    idle = {name for name, p in parameters.items() if p.grad is None or p.grad.abs().max() < 1e-9}
+    # A shift of the first convolution is taken off by the batch normalisation behind it as long as no unit is off.
+    assert idle <= {"refine.0.bias"}
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_neighbours_are_heard_at_the_start():
+    # Distances of about 1 between the features of two patches: exp(-1/2) is 0.61. At 4 it would be 0.0003.
+    for halvings, side in ((3, 192), (5, 320)):
+        smooth = torch.nn.functional.interpolate(torch.rand(2, 1, 12, 12) * 2 - 1, size=side, mode="bilinear")
+        features = PatchFeatures(8, halvings)(smooth)
+        kernel = gaussian_kernel(features)
+        assert 0.3 < kernel.mean().item() < 0.9
 
 
 def trained(network: PatchNetwork) -> set[str]:
