@@ -41,7 +41,7 @@ class OutputsBuffer:
         highest = probability.reshape(len(rows), -1).argmax(axis=1) if len(rows) else np.zeros(0, dtype=np.int64)
         batch = Outputs(
             index=index,
-            score=torch.sigmoid(prediction.score).cpu().numpy(),
+            logit=prediction.score.double().cpu().numpy(),
             label=target.label.cpu().numpy(),
             located_row=rows.cpu().numpy() + self._seen,
             located_finding=findings.cpu().numpy(),
@@ -57,7 +57,7 @@ class OutputsBuffer:
         """All batches, of all processes, as one; the loss is their mean, weighted by size."""
         if not self._batches:
             raise RuntimeError("no batch was evaluated")
-        names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit")
+        names = ("index", "logit", "label", "located_row", "located_finding", "inside", "outside", "hit")
         arrays = {name: np.concatenate([getattr(batch, name) for batch in self._batches]) for name in names}
         sizes = [len(batch.index) for batch in self._batches]
         loss = float(np.average([batch.loss for batch in self._batches], weights=sizes))

@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
@@ -22,6 +21,7 @@ from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID
 from app.networks.checkpoints import load_exactly
+from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
 from transforms.errors import RadiographError
 
@@ -101,7 +101,7 @@ class Inference:
             )
         with (self.output_dir / "predictions.csv").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["image", "finding", "score"])
+            writer.writerow(["image", "finding", "score", "logit"])
 
             def write(engine: Engine) -> None:
                 self._write_batch(engine, writer)
@@ -120,14 +120,15 @@ class Inference:
 
     def _write_batch(self, engine: Engine, writer: Any) -> None:  # noqa: ANN401 - csv has no public writer type
         prediction = engine.state.output[CommonKeys.PRED]
-        scores = torch.sigmoid(prediction.score).cpu().numpy()
+        logits = prediction.score.double().cpu().numpy()
+        scores = probability(logits)
         maps = as_probability(prediction.map, self.evaluator.collected.activation_maps).cpu().numpy()
         for row, index in enumerate(engine.state.batch["index"].tolist()):
             sample = self.evaluator.dataset.samples[index]
-            for finding, score in zip(self.findings, scores[row], strict=True):
-                writer.writerow([sample["name"], finding, f"{score:.7g}"])
+            for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
+                writer.writerow([sample["name"], finding, score, logit])
             batch = engine.state.batch
-            captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-scores[row], kind="stable")]
+            captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-logits[row], kind="stable")]
             self._draw(
                 sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions
             )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import distributed
 
+from evaluation.logits import probability
 from evaluation.overlap import best_threshold_of_mean, dice_at_thresholds
 from evaluation.roc import auc_per_finding
 
@@ -38,7 +39,7 @@ class Outputs:
 
     Attributes:
         index: (N,) place of each item in its section.
-        score: (N, C) probabilities of "present".
+        logit: (N, C) float64 logits of "present", by which cases are ranked.
         label: (N, C) as in Target.
         located_row: (M,) row in ``score`` of each (image, finding) whose location was asked for, be it "nowhere".
         located_finding: (M,) its finding.
@@ -49,7 +50,7 @@ class Outputs:
     """
 
     index: np.ndarray
-    score: np.ndarray
+    logit: np.ndarray
     label: np.ndarray
     located_row: np.ndarray
     located_finding: np.ndarray
@@ -58,13 +59,18 @@ class Outputs:
     hit: np.ndarray
     loss: float = float("nan")
 
+    @property
+    def score(self) -> np.ndarray:
+        """(N, C) probabilities of "present", float64."""
+        return probability(self.logit)
+
     def macro_auc(self) -> float:
         """Mean AUC over the findings that have one; NaN where none has."""
-        return _mean(auc_per_finding(self.score, self.label))
+        return _mean(auc_per_finding(self.logit, self.label))
 
     def best_macro_dice(self) -> float:
         """Mean over findings of the mean Dice at each finding's best threshold; NaN where nothing is located."""
-        return _mean(np.array([best_threshold_of_mean(*self.histograms(c)).dice for c in range(self.score.shape[1])]))
+        return _mean(np.array([best_threshold_of_mean(*self.histograms(c)).dice for c in range(self.logit.shape[1])]))
 
     def histograms(self, finding: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows of ``inside`` and ``outside`` that belong to a finding."""
@@ -138,7 +144,7 @@ def _joined(shares: Sequence[Outputs]) -> Outputs:
     counted = [int((place[first : first + len(s.index)] >= 0).sum()) for s, first in zip(shares, start, strict=True)]
     return Outputs(
         index=index[kept],
-        score=np.concatenate([share.score for share in shares])[kept],
+        logit=np.concatenate([share.logit for share in shares])[kept],
         label=np.concatenate([share.label for share in shares])[kept],
         located_row=row[located],
         located_finding=finding[located],

@@ -27,13 +27,13 @@ def curves(outputs: Outputs, findings: Sequence[str]) -> Figure:
     figure = Figure(figsize=(11, 5), layout="constrained")
     roc, precision = figure.subplots(1, 2)
     for c, name in enumerate(findings):
-        score, label = outputs.score[:, c], outputs.label[:, c]
-        area = auc(score, label)
+        logit, label = outputs.logit[:, c], outputs.label[:, c]
+        area = auc(logit, label)
         if np.isnan(area):
             continue
-        curve = roc_curve(score, label)
+        curve = roc_curve(logit, label)
         roc.step(curve.x, curve.y, where="post", label=f"{name}: AUC {area:.3f}")
-        curve = precision_recall_curve(score, label)
+        curve = precision_recall_curve(logit, label)
         precision.plot(curve.x, curve.y, label=name)
     roc.plot([0, 1], [0, 1], color="0.8", zorder=0)
     roc.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC", xlim=(0, 1), ylim=(0, 1.01))
@@ -111,11 +111,12 @@ def cases(evaluator: RadiographEvaluator, record: ModelRecord) -> Iterator[tuple
 def _ordered(outputs: Outputs, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Rows of present cases from best to worst, with the value they are ordered by, and its name."""
     rows, value = outputs.dice(finding, threshold)
-    measure = "Dice"
+    rank, measure = value, "Dice"
     if not len(rows):
         rows = np.flatnonzero(outputs.label[:, finding] == 1)
         value, measure = outputs.score[rows, finding], "score"
-    order = np.argsort(-value, kind="stable")
+        rank = outputs.logit[rows, finding]
+    order = np.argsort(-rank, kind="stable")
     return rows[order], value[order], measure
 
 

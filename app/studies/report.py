@@ -103,9 +103,9 @@ def gather(result: Result) -> Report:
 
 def measured(table: PredictionTable) -> dict[str, Any]:
     """Areas of predictions in the form of ``metrics.json``."""
-    areas = auc_intervals(table.score, table.label, table.patient)
+    areas = auc_intervals(table.rank, table.label, table.patient)
     entries = {name: asdict(area) for name, area in zip(table.findings, areas, strict=True)}
-    macro = macro_auc_interval(area_covariance(table.score, table.label, table.patient))
+    macro = macro_auc_interval(area_covariance(table.rank, table.label, table.patient))
     return {"auc": entries | {"macro": asdict(macro)}}
 
 

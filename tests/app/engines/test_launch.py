@@ -84,7 +84,7 @@ def test_cases_are_the_located_items_with_the_reported_dice(trained, world):
 
 def test_predictions_are_of_every_item_and_give_the_reported_auc(trained, world):
     rows = rows_of(trained.output_dir / "predictions.csv")
-    columns = ["image", "patient", "finding", "label", "score", "study", "view", "source", "sex"]
+    columns = ["image", "patient", "finding", "label", "score", "logit", "study", "view", "source", "sex"]
     assert list(rows[0]) == columns
     items = read_datalist(world.datalist).sections["test"]
     assert [(row["image"], row["patient"], row["view"]) for row in rows] == [

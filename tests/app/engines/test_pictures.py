@@ -23,7 +23,7 @@ def outputs(findings: int = 2, n: int = 30) -> Outputs:
     inside[0, 900], inside[1, 100], inside[2, 900], outside[2, 900] = 4, 4, 4, 4
     return Outputs(
         index=np.arange(n)[::-1],
-        score=generator.random((n, findings)),
+        logit=generator.normal(size=(n, findings)),
         label=(generator.random((n, findings)) > 0.5).astype(np.float32),
         located_row=np.array([3, 5, 8]),
         located_finding=np.zeros(3, dtype=np.int64),

@@ -139,6 +139,6 @@ def evaluated(count: int, batch_size: int = 3) -> dict[str, Any]:
     )
     evaluator.run()
     outputs = evaluator.outputs
-    names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit")
+    names = ("index", "logit", "score", "label", "located_row", "located_finding", "inside", "outside", "hit")
     arrays = {name: torch.as_tensor(getattr(outputs, name)) for name in names}
     return {**arrays, "metrics": dict(evaluator.state.metrics)}
