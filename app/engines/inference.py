@@ -13,7 +13,6 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
-from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.output_folder import require_writable
 from app.engines.processes import world_size
@@ -122,7 +121,7 @@ class Inference:
         prediction = engine.state.output[CommonKeys.PRED]
         logits = prediction.score.double().cpu().numpy()
         scores = probability(logits)
-        maps = as_probability(prediction.map, self.evaluator.collected.activation_maps).cpu().numpy()
+        maps = self.evaluator.collected.reading.probability(prediction.map)
         for row, index in enumerate(engine.state.batch["index"].tolist()):
             sample = self.evaluator.dataset.samples[index]
             for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
@@ -150,7 +149,8 @@ class Inference:
         if image.shape != original_size:
             self._without_picture.append(f"{sample['image']}: is another image now, of {image.shape} rows and columns")
             return
-        picture = overlay(image, restore_map(maps, region, image.shape).numpy(), captions, self._thresholds)
+        stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
+        picture = overlay(image, stored, captions, self._thresholds)
         # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
         path = self.output_dir / "overlays" / f"{sample['name']}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error
 from evaluation.cases import FindingResult, checked_labels
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
+from evaluation.localisation import CORRECT_FROM, is_correct
 from evaluation.logits import probability
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
@@ -33,7 +34,6 @@ LOGGED = (*IN_TERMINAL, "precision", "f1", "accuracy", "brier", "calibration_err
 """What a run logs as metrics; the rest is in its metrics.json, as MLflow's pages slow down with many names."""
 REGION_THRESHOLD = 0.5
 LOCALISED = ("iou_accuracy", "ior_accuracy")
-LEAST_OVERLAPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 LEAST_LOGGED = (0.1, 0.2, 0.3, 0.4, 0.5)
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
@@ -229,8 +229,8 @@ def _localisation(outputs: Outputs, findings: Sequence[str], patient: np.ndarray
         owner = patient[found.rows]
         measures.setdefault("hit_rate", {})[name] = _share(found.hit, owner)
         for measure, values in zip(LOCALISED, (found.iou, found.ior), strict=True):
-            for least in LEAST_OVERLAPS:
-                share = _share(values >= least, owner) | {"threshold": REGION_THRESHOLD}
+            for least in CORRECT_FROM:
+                share = _share(is_correct(values, least), owner) | {"threshold": REGION_THRESHOLD}
                 measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = share
     return measures
 

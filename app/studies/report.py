@@ -48,6 +48,7 @@ class Report:
         images: how many.
         patients: how many.
         values: what was reached.
+        regions: how detected regions were measured; empty where nobody said.
         groups: areas by subgroup.
         treatments: findings checked for being recognised by a treatment.
         warnings: in plain words: of the treatments, and those that ``metrics.json`` holds.
@@ -62,6 +63,7 @@ class Report:
     images: int
     patients: int
     values: tuple[Value, ...]
+    regions: Mapping[str, str]
     groups: tuple[GroupRow, ...]
     treatments: tuple[TreatmentRow, ...]
     warnings: tuple[str, ...]
@@ -91,6 +93,7 @@ def gather(result: Result) -> Report:
         images=len(table.image),
         patients=len(np.unique(table.patient)),
         values=tuple(values(reached)),
+        regions={str(name): str(text) for name, text in dict(reached.get("regions", {})).items()},
         groups=group_rows(table),
         treatments=checked,
         warnings=tuple(dict.fromkeys(warnings)),

@@ -50,7 +50,10 @@ def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
     measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
-    assert list(read) == ["section", "excluded", *measures, *located, "auc_by_view", "auc_by", "warnings"]
+    about = ["section", "excluded", "regions"]
+    assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings"]
+    assert read["regions"]["grid"] == "pixels of the stored radiographs"
+    assert read["regions"]["map"] == "bilinear between cells' centres"
     assert read["section"] == "test"
     assert read["auc"].keys() == {"Nodule", "macro"}
     assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}

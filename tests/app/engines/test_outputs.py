@@ -10,7 +10,8 @@ from monai.utils.enums import CommonKeys
 from sklearn.metrics import roc_auc_score
 
 from app.contract import Prediction, Target
-from app.engines.collect import CollectOutputs, map_probability
+from app.engines.collect import CollectOutputs
+from app.engines.located import MapReading
 from app.engines.outputs import Outputs
 from app.losses import KnownLabelBCELoss
 from evaluation.overlap import aggregated_dice, dice, iou
@@ -47,7 +48,7 @@ def collected(size: int, activation_maps: bool = False, loss: torch.nn.Module | 
             CommonKeys.LABEL: Target(*(value[rows] for value in target)),
         }
 
-    engine, collect = Engine(step), CollectOutputs(loss, activation_maps)
+    engine, collect = Engine(step), CollectOutputs(loss, MapReading(activation_maps))
     collect.attach(engine)
     engine.run([list(range(start, min(N, start + size))) for start in range(0, N, size)])
     collect.metrics = engine.state.metrics
@@ -60,7 +61,18 @@ def test_batches_make_no_difference(size):
     label = {"target": {"label": truth()[1].label.clamp(min=0)}}
     whole = collected(N, loss=KnownLabelBCELoss(), **label).outputs
     parts = collected(size, loss=KnownLabelBCELoss(), **label).outputs
-    for name in ("index", "logit", "score", "label", "located_row", "located_finding", "inside", "outside", "hit"):
+    for name in (
+        "index",
+        "logit",
+        "score",
+        "label",
+        "located_row",
+        "located_finding",
+        "inside",
+        "outside",
+        "missed",
+        "hit",
+    ):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
     assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
 
@@ -186,7 +198,7 @@ def one(outputs: Outputs, c: int) -> Outputs:
     empty = np.zeros((0, 1000), dtype=np.int32)
     none = np.zeros(0, dtype=np.int64)
     logit, label = outputs.logit[:, c : c + 1], outputs.label[:, c : c + 1]
-    return Outputs(outputs.index, logit, label, none, none, empty, empty, none.astype(bool))
+    return Outputs(outputs.index, logit, label, none, none, empty, empty, none, none.astype(bool))
 
 
 def test_nothing_located_and_nothing_known():
@@ -204,10 +216,7 @@ def test_images_of_which_a_network_says_nan_are_told():
 
 
 def test_a_constant_activation_map_is_zero_everywhere():
-    prediction, target = truth()
-    flat = prediction._replace(map=torch.full_like(prediction.map, 3.0))
-    rows = torch.tensor([0, 2])
-    assert map_probability(flat, target, rows, torch.zeros_like(rows), activation_maps=True).max() == 0
+    assert MapReading(activation_maps=True).probability(torch.full((2, 3, 4, 4), 3.0)).max() == 0
 
 
 def ranked(logit: list[float], label: list[float]) -> CollectOutputs:

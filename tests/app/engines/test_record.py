@@ -29,6 +29,7 @@ def outputs(score: np.ndarray, label: np.ndarray, inside: dict[int, list[float]]
         located_finding=np.array(list(located), dtype=np.int64),
         inside=np.array(histograms, dtype=np.int32).reshape(-1, BINS),
         outside=np.zeros((len(located), BINS), dtype=np.int32),
+        missed=np.zeros(len(located)),
         hit=np.ones(len(located), dtype=bool),
     )
 
@@ -76,6 +77,7 @@ def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
     given = outputs(np.zeros((2, 1)), np.array([[1], [0]]), {0: [0.3] * 4})
     given.located_row, given.located_finding = np.array([0, 1]), np.array([0, 0])
     given.inside, given.outside = (np.zeros((2, BINS), dtype=np.int32) for _ in range(2))
+    given.missed = np.zeros(2)
     given.inside[0, 300], given.outside[1, 200] = 4, 16
     record = chosen_on(given, ("a",), {})
     assert record.map_thresholds == (0.15,)

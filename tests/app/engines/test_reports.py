@@ -22,7 +22,7 @@ def outputs(score: list[list[float]], label: list[list[float]]) -> Outputs:
     nothing = np.zeros(0, dtype=np.int64)
     bins = np.zeros((0, BINS), dtype=np.int32)
     arrays = logit_of(score), np.array(label, np.float32)
-    return Outputs(np.arange(len(score)), *arrays, nothing, nothing, bins, bins, nothing.astype(bool))
+    return Outputs(np.arange(len(score)), *arrays, nothing, nothing, bins, bins, nothing, nothing.astype(bool))
 
 
 def sample(name: str, study: str = "", patient: str = "", **attributes: Any) -> dict[str, Any]:

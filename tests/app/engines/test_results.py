@@ -33,6 +33,7 @@ def located(*images: tuple[int, list[float], list[float]]) -> dict[str, np.ndarr
         "located_finding": np.array([finding for finding, _, _ in images], dtype=np.int64),
         "inside": np.array([histogram(inside) for _, inside, _ in images], dtype=np.int32).reshape(-1, BINS),
         "outside": np.array([histogram(outside) for _, _, outside in images], dtype=np.int32).reshape(-1, BINS),
+        "missed": np.zeros(len(images)),
         "hit": np.array(
             [max(inside, default=0) > max(outside, default=0) for _, inside, outside in images], dtype=bool
         ),
@@ -185,7 +186,8 @@ def test_images_of_one_patient_widen_the_interval(measure):
     images = [(0, [0.9] * (1 + i % 5), [0.9] * (i % 3)) for i in range(N)]
     given = outputs(**located(*images))
     repeated = {
-        name: np.repeat(getattr(given, name), 4, axis=0) for name in ("score", "label", "inside", "outside", "hit")
+        name: np.repeat(getattr(given, name), 4, axis=0)
+        for name in ("score", "label", "inside", "outside", "missed", "hit")
     }
     four = outputs(
         index=np.arange(4 * N),
