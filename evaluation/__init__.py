@@ -11,7 +11,7 @@ where a function is given ``patient``.
 - ``agreement``: readers and label sets
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
 - ``subgroups``, ``studies``: shortcuts, views of a study, ensembles
-- ``predictions``, ``compare``: tables of predictions, and models on the same cases
+- ``logits``, ``predictions``, ``compare``: what ranks scores, tables of predictions, and models on the same cases
 """
 
 from evaluation.agreement import Agreement, AgreementTable, agreement_table, cohen_kappa, fleiss_kappa, landis_koch
@@ -37,6 +37,7 @@ from evaluation.localisation import (
     pointing_hits,
     region_overlap,
 )
+from evaluation.logits import logit_of, logit_of_mean, probability
 from evaluation.means import mean_interval, over_runs, ratio_interval
 from evaluation.operating import (
     OperatingPoint,
@@ -120,6 +121,8 @@ __all__ = [
     "jafroc_figure",
     "landis_koch",
     "localisation_accuracy",
+    "logit_of",
+    "logit_of_mean",
     "macro_auc_interval",
     "macro_average",
     "match_marks",
@@ -130,6 +133,7 @@ __all__ = [
     "paired_permutation_test",
     "pointing_hits",
     "precision_recall_curve",
+    "probability",
     "probability_histogram",
     "ratio_interval",
     "read_predictions",

@@ -84,7 +84,7 @@ def compare_predictions(
     """
     other = aligned(first, second, names)
     patient = patient_numbers(first.patient, len(first.image))[1] if by_patient else None
-    scores, labels = np.hstack([first.score, other.score]), np.hstack([first.label, first.label])
+    scores, labels = np.hstack([first.rank, other.rank]), np.hstack([first.label, first.label])
     areas = area_covariance(scores, labels, patient)
     alike = [_alike(first, other, c) for c in range(len(first.findings))]
     rows = []
@@ -175,7 +175,13 @@ def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, s
     if not problems:
         order, column = _place(first.image, second.image), [second.findings.index(name) for name in first.findings]
         other = second.rows(order)
-        other = replace(other, findings=first.findings, label=other.label[:, column], score=other.score[:, column])
+        other = replace(
+            other,
+            findings=first.findings,
+            label=other.label[:, column],
+            score=other.score[:, column],
+            logit=None if other.logit is None else other.logit[:, column],
+        )
         problems = _conflicts(first, other, names)
         if not problems:
             return other
@@ -184,7 +190,7 @@ def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, s
 
 def _alike(first: PredictionTable, second: PredictionTable, c: int) -> bool:
     known = first.label[:, c] >= 0
-    return rank_alike(first.score[known, c], second.score[known, c])
+    return rank_alike(first.rank[known, c], second.rank[known, c])
 
 
 def _macro(areas: AreaCovariance, alike: bool, level: float) -> ComparisonRow:

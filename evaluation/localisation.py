@@ -7,16 +7,19 @@ the box is at least T. Overlaps here are exact areas: a patch that a box covers 
 An item is one finding of one image whose location was annotated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import AnyArray, FloatArray, IntArray, require_dimensions
+from evaluation.cases import AnyArray, BoolArray, FloatArray, IntArray, require_dimensions
 from evaluation.distributions import wilson_interval
+from evaluation.overlap import Areas, threshold_number
+from evaluation.truth import Truth, covered, disjoint
 
 CORRECT_FROM = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # the thresholds T of Wang et al. 2017 and Li et al. 2018
+ROUNDING = 1e-9  # what sums of areas may be off by: an overlap of one half is at least one half
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,21 @@ class RegionOverlap:
 
     iou: FloatArray
     ior: FloatArray
+
+
+@dataclass(frozen=True)
+class MapHistogram:
+    """One map against the truth at every threshold, by exact areas.
+
+    Attributes:
+        inside: (bins,) area of truth by the map's value there, in the bins of ``probability_histogram``.
+        outside: (bins,) the same of all other area that the map covers.
+        missed: area of truth that the map does not cover.
+    """
+
+    inside: FloatArray
+    outside: FloatArray
+    missed: float
 
 
 @dataclass(frozen=True)
@@ -82,8 +100,7 @@ class FoldAccuracy:
 def boxes_on_grid(box: ArrayLike, item: ArrayLike, region: ArrayLike, grid: tuple[int, int]) -> GridTruth:
     """Draw boxes on the grids of their items' maps, by exact area.
 
-    Boxes of one item are united; where two of them overlap inside a patch that neither fills, the share is their sum
-    cut at 1, which is the most it can be.
+    Boxes of one item are united: where two of them overlap, the area counts once.
 
     Args:
         box: (M, 4) x, y, width, height in pixels of the stored image.
@@ -98,11 +115,12 @@ def boxes_on_grid(box: ArrayLike, item: ArrayLike, region: ArrayLike, grid: tupl
     boxes, regions = np.asarray(box, dtype=np.float64).reshape(-1, 4), np.asarray(region, dtype=np.float64)
     items = np.asarray(item, dtype=np.int64)
     _check_boxes(boxes, items, regions)
+    boxes, items = _united(boxes, items)
     patch = regions[:, 2:] / [grid[1], grid[0]]
     start = (boxes[:, :2] - regions[items, :2]) / patch[items]
     size = boxes[:, 2:] / patch[items]
-    columns = _covered(start[:, 0], size[:, 0], grid[1])
-    rows = _covered(start[:, 1], size[:, 1], grid[0])
+    columns = covered(start[:, 0], start[:, 0] + size[:, 0], np.arange(grid[1] + 1.0))
+    rows = covered(start[:, 1], start[:, 1] + size[:, 1], np.arange(grid[0] + 1.0))
     coverage = np.zeros((len(regions), *grid))
     # Boxes go in by rounds, each with at most one box an item; nearly always one round is all.
     for chosen in _rounds(items):
@@ -127,11 +145,57 @@ def region_overlap(value: ArrayLike, truth: GridTruth, threshold: float = 0.5) -
     detected = (values >= threshold).reshape(len(values), -1)
     coverage = truth.coverage.reshape(len(values), -1)
     both = np.einsum("np,np->n", detected, coverage)
-    found, true = detected.sum(axis=1), coverage.sum(axis=1) + truth.outside
-    union = found + true - both
-    nothing = np.where(union > 0, 0.0, np.nan)
-    iou = np.divide(both, union, out=nothing.copy(), where=union > 0)
-    return RegionOverlap(iou, np.divide(both, found, out=nothing, where=found > 0))
+    overlap = Areas(both, detected.sum(axis=1), coverage.sum(axis=1) + truth.outside)
+    return RegionOverlap(overlap.iou(np.nan), overlap.ior(np.nan))
+
+
+def map_histogram(probability: AnyArray, truth: Truth, grid: tuple[FloatArray, FloatArray], bins: int) -> MapHistogram:
+    """Areas inside and outside of a finding by the probability of the map's cells there.
+
+    Args:
+        probability: (h, w) in [0, 1], one value for the whole of each cell.
+        truth: of the radiograph.
+        grid: (h + 1,) edges of the cells' rows and (w + 1,) of their columns, rising, in pixels of the radiograph and
+            nowhere beyond it. Cells may be empty.
+        bins: how many; ``areas_at`` gives the areas at a threshold.
+    """
+    down, across = grid
+    place = threshold_number(probability, bins)
+    cells = np.diff(down)[:, None] * np.diff(across)
+    everywhere = np.bincount(place.ravel(), cells.ravel(), bins)
+    inside = np.zeros(bins)
+    if len(truth.rectangles):
+        rows, columns = (_touched(edges, truth, axis) for edges, axis in ((down, 1), (across, 0)))
+        within = truth.areas(down[rows.start : rows.stop + 1], across[columns.start : columns.stop + 1])
+        inside = np.bincount(place[rows, columns].ravel(), within.ravel(), bins)
+    return MapHistogram(inside, np.maximum(everywhere - inside, 0.0), max(truth.area - float(inside.sum()), 0.0))
+
+
+def pixel_histogram(parts: Iterable[tuple[int, int, AnyArray]], truth: Truth, bins: int) -> MapHistogram:
+    """``map_histogram`` of a map that has a value for each pixel of the radiograph.
+
+    Args:
+        parts: of the map: first row, first column, and values (h, w) in [0, 1].
+        truth: of the radiograph.
+        bins: how many.
+    """
+    top, left, share = truth.pixels()
+    everywhere, inside = np.zeros(bins), np.zeros(bins)
+    for row, column, values in parts:
+        place = threshold_number(values, bins)
+        everywhere += np.bincount(place.ravel(), minlength=bins)
+        first, last = max(row, top), min(row + place.shape[0], top + share.shape[0])
+        start, stop = max(column, left), min(column + place.shape[1], left + share.shape[1])
+        if first < last and start < stop:
+            within = share[first - top : last - top, start - left : stop - left]
+            at = place[first - row : last - row, start - column : stop - column]
+            inside += np.bincount(at.ravel(), within.ravel(), bins)
+    return MapHistogram(inside, np.maximum(everywhere - inside, 0.0), max(truth.area - float(inside.sum()), 0.0))
+
+
+def is_correct(overlap: ArrayLike, least: ArrayLike) -> BoolArray:
+    """Whether an overlap is at least so large, but for what rounding takes from sums of areas."""
+    return np.asarray(np.asarray(overlap) >= np.asarray(least) - ROUNDING)
 
 
 def localisation_accuracy(
@@ -210,11 +274,26 @@ def _rounds(items: IntArray) -> Iterator[IntArray]:
         left = np.delete(left, first)
 
 
-def _covered(start: FloatArray, size: FloatArray, cells: int) -> FloatArray:
-    """(M,) intervals in cells in, (M, cells) share of each cell covered out."""
-    edge = np.arange(cells)
-    low, high = np.maximum(start[:, None], edge), np.minimum((start + size)[:, None], edge + 1)
-    return np.maximum(high - low, 0.0)
+def _united(boxes: FloatArray, items: IntArray) -> tuple[FloatArray, IntArray]:
+    """The same boxes, those of items with several of them parted so that none overlap."""
+    several = np.flatnonzero(np.bincount(items) > 1)
+    if not several.size:
+        return boxes, items
+    alone = ~np.isin(items, several)
+    corners = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    parts = [disjoint(corners[items == item]) for item in several]
+    united = np.concatenate(parts)
+    united[:, 2:] -= united[:, :2]
+    owners = np.repeat(several, [len(part) for part in parts])
+    return np.concatenate([boxes[alone], united]), np.concatenate([items[alone], owners])
+
+
+def _touched(edges: FloatArray, truth: Truth, axis: int) -> slice:
+    """The cells along one axis that the truth may reach into."""
+    start, stop = truth.rectangles[:, axis].min(), truth.rectangles[:, axis + 2].max()
+    first = max(int(np.searchsorted(edges, start, side="right")) - 1, 0)
+    last = min(int(np.searchsorted(edges, stop, side="left")), len(edges) - 1)
+    return slice(first, max(first, last))
 
 
 def _count_correct(
@@ -223,7 +302,7 @@ def _count_correct(
     """(T, C) correct items and (C,) items."""
     known = ~np.isnan(overlap)
     overlap, finding = overlap[known], finding[known]
-    right = overlap[None] >= threshold[:, None]
+    right = is_correct(overlap[None], threshold[:, None])
     counts = [np.bincount(finding[row], minlength=findings) for row in right]
     return np.array(counts).reshape(len(threshold), findings), np.bincount(finding, minlength=findings)
 

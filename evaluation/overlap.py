@@ -1,4 +1,7 @@
-"""Dice and IoU of regions: per image, aggregated over a set, and at every threshold of a grid at once.
+"""Dice, IoU and IoR of regions: per image, aggregated over a set, and at every threshold of a grid at once.
+
+A map may cover a part of the radiograph only. The area of truth beyond it, which it missed at every threshold, is
+``missed`` where a function takes histograms.
 
 Empty regions, in every function: where neither truth nor prediction holds a pixel, both say "nowhere" and the value is
 ``empty`` (1 unless set otherwise; NaN leaves the image out of a mean). Where only one of them is empty the value is 0.
@@ -11,16 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.cases import BoolArray, FloatArray, IntArray
 
+NumberArray = NDArray[np.int64] | NDArray[np.float64]
 PIXELS_AT_ONCE = 1 << 22  # bounds the memory of a histogram's index at 32 MiB
 
 
 @dataclass(frozen=True)
 class Areas:
-    """Pixels of truth, prediction and both, int64 of any shape."""
+    """Areas (or numbers of pixels) of truth, prediction and both, of any shape."""
 
-    both: IntArray
-    predicted: IntArray
-    true: IntArray
+    both: NumberArray
+    predicted: NumberArray
+    true: NumberArray
 
     def dice(self, empty: float = 1.0) -> FloatArray:
         """Twice the intersection over the sum of areas."""
@@ -29,6 +33,11 @@ class Areas:
     def iou(self, empty: float = 1.0) -> FloatArray:
         """Intersection over union."""
         return _ratio(self.both, self.predicted + self.true - self.both, empty)
+
+    def ior(self, empty: float = 1.0) -> FloatArray:
+        """Intersection over the predicted region; 0 where nothing is predicted but something is true."""
+        nothing = np.where(np.asarray(self.true) > 0, 0.0, float(empty))
+        return np.divide(self.both, self.predicted, out=nothing, where=np.asarray(self.predicted) > 0)
 
     def over_set(self, included: BoolArray | None = None) -> "Areas":
         """Areas summed over the first axis; cases where ``included`` (the shape of the areas) is False add nothing."""
@@ -145,24 +154,43 @@ def probability_histogram(probability: ArrayLike, mask: ArrayLike, bins: int = 2
     return counts[:, 1].reshape(*leading, bins), counts[:, 0].reshape(*leading, bins)
 
 
-def dice_at_thresholds(inside: ArrayLike, outside: ArrayLike, empty: float = 1.0) -> FloatArray:
-    """Dice of every image at every threshold of the grid.
+def areas_at_thresholds(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike = 0.0) -> Areas:
+    """Areas at every threshold of the grid.
 
     Args:
-        inside: (..., bins) from ``probability_histogram``.
+        inside: (..., bins) from ``probability_histogram`` or ``map_histogram``.
         outside: (..., bins).
-        empty: see the module.
+        missed: (...) area of truth beyond the map.
 
     Returns:
-        (..., bins); column k is the Dice of ``probability >= thresholds(bins)[k]``.
+        (..., bins); column k is of the region ``probability >= thresholds(bins)[k]``.
     """
     both, wrong = _from_above(inside), _from_above(outside)
-    return Areas(both, both + wrong, np.broadcast_to(both[..., :1], both.shape)).dice(empty)
+    true = both[..., :1] + np.asarray(missed)[..., None]
+    return Areas(both, both + wrong, np.broadcast_to(true, both.shape))
 
 
-def aggregated_dice_at_thresholds(inside: ArrayLike, outside: ArrayLike, empty: float = 1.0) -> FloatArray:
+def areas_at(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike, threshold: float) -> Areas:
+    """``areas_at_thresholds`` at the threshold of the grid that is nearest to the one given, (...)."""
+    within, without = np.asarray(inside), np.asarray(outside)
+    column = min(within.shape[-1] - 1, round(threshold * within.shape[-1]))
+    both = within[..., column:].sum(axis=-1)
+    return Areas(both, both + without[..., column:].sum(axis=-1), within.sum(axis=-1) + missed)
+
+
+def dice_at_thresholds(
+    inside: ArrayLike, outside: ArrayLike, empty: float = 1.0, missed: ArrayLike = 0.0
+) -> FloatArray:
+    """Dice (..., bins) of every image at every threshold of the grid: see ``areas_at_thresholds`` and the module."""
+    return areas_at_thresholds(inside, outside, missed).dice(empty)
+
+
+def aggregated_dice_at_thresholds(
+    inside: ArrayLike, outside: ArrayLike, empty: float = 1.0, missed: ArrayLike = 0.0
+) -> FloatArray:
     """Dice over all pixels of a set at every threshold: (N, ..., bins) histograms in, (..., bins) out."""
-    return dice_at_thresholds(np.sum(inside, axis=0), np.sum(outside, axis=0), empty)
+    beyond = np.broadcast_to(missed, np.shape(inside)[:-1]).sum(axis=0)
+    return dice_at_thresholds(np.sum(inside, axis=0), np.sum(outside, axis=0), empty, beyond)
 
 
 def best_threshold(dice_curve: ArrayLike) -> BestThreshold:
@@ -179,39 +207,52 @@ def best_threshold(dice_curve: ArrayLike) -> BestThreshold:
     return BestThreshold(float(thresholds(curve.size)[equal[(equal.size - 1) // 2]]), highest)
 
 
-def best_threshold_of_mean(inside: ArrayLike, outside: ArrayLike) -> BestThreshold:
+def best_threshold_of_mean(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike = 0.0) -> BestThreshold:
     """Best threshold for the mean Dice over images, from validation histograms (N, bins).
 
-    Images without truth are left out: at a low threshold they are 0 whatever the map shows inside a finding.
+    Images without truth are left out: at a low threshold they are 0 whatever the map shows inside a finding. Those
+    whose truth lies beyond the map count, with 0 at every threshold.
     """
-    kept = np.asarray(inside).sum(axis=-1) > 0
-    curves = dice_at_thresholds(np.asarray(inside)[kept], np.asarray(outside)[kept])
+    within, without = np.asarray(inside), np.asarray(outside)
+    beyond = np.broadcast_to(missed, within.shape[:-1])
+    kept = within.sum(axis=-1) + beyond > 0
+    curves = dice_at_thresholds(within[kept], without[kept], missed=beyond[kept])
     return best_threshold(curves.mean(axis=0) if len(curves) else np.full(curves.shape[-1], np.nan))
 
 
-def best_threshold_of_aggregate(inside: ArrayLike, outside: ArrayLike) -> BestThreshold:
+def best_threshold_of_aggregate(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike = 0.0) -> BestThreshold:
     """Best threshold for the aggregated Dice, from validation histograms (N, bins)."""
-    return best_threshold(aggregated_dice_at_thresholds(inside, outside, empty=float("nan")))
+    return best_threshold(aggregated_dice_at_thresholds(inside, outside, float("nan"), missed))
+
+
+def threshold_number(probability: NDArray[np.generic], bins: int) -> IntArray:
+    """The highest k with ``probability >= thresholds(bins)[k]``, of any shape: exactly that comparison."""
+    place = np.multiply(probability, bins, dtype=np.float64).astype(np.int64)
+    if probability.dtype == np.float32 and bins < 1 << 20:
+        return np.minimum(place, bins - 1, out=place)  # 24 bits times few have room in float64: nothing was rounded
+    exact = probability.astype(np.float64)
+    # The product rounds: 0.29 * 100 lies under 29. Moved by one, a value meets the very comparison that users make.
+    edges = np.append(thresholds(bins), np.inf)
+    place -= exact < edges[place]
+    place = np.minimum(place, bins - 1)
+    place += exact >= edges[place + 1]
+    return place
 
 
 def _histogram(values: NDArray[np.generic], true: BoolArray, bins: int) -> IntArray:
     """(n, pixels) in, (n, 2, bins) out: outside, then inside."""
-    edges = np.append(thresholds(bins), np.inf)
-    exact = values.astype(np.float64)
-    place = (exact * bins).astype(np.int64)
-    # The product rounds: 0.29 * 100 lies under 29. Moved by one, a value meets the very comparison that users make.
-    place -= exact < edges[place]
-    place = np.minimum(place, bins - 1)
-    place += exact >= edges[place + 1]
+    place = threshold_number(values, bins)
     place += true * bins
     place += np.arange(len(values))[:, None] * (2 * bins)
     return np.bincount(place.ravel(), minlength=len(values) * 2 * bins).reshape(-1, 2, bins)
 
 
-def _from_above(counts: ArrayLike) -> IntArray:
-    """Pixels in this bin or a higher one."""
-    return np.cumsum(np.asarray(counts, dtype=np.int64)[..., ::-1], axis=-1)[..., ::-1]
+def _from_above(counts: ArrayLike) -> NumberArray:
+    """Pixels (or their area) in this bin or a higher one."""
+    values = np.asarray(counts)
+    wide = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+    return np.asarray(np.cumsum(wide[..., ::-1], axis=-1)[..., ::-1])
 
 
-def _ratio(part: IntArray, whole: IntArray, empty: float) -> FloatArray:
+def _ratio(part: NumberArray, whole: NumberArray, empty: float) -> FloatArray:
     return np.divide(part, whole, out=np.full(np.shape(whole), float(empty)), where=np.asarray(whole) > 0)

@@ -1,22 +1,28 @@
 """Tables of predictions, read from and written to CSV in long form: one row for every image and finding.
 
-Columns: ``image``, ``patient``, ``finding``, ``label`` and ``score``, in any order; every further column (``study``,
-``view``, ``sex``, ``age``, ``source``, ...) is an attribute of the image. ``label`` is 1 present, 0 absent, -1
-uncertain or empty for not said; ``score`` is a probability, or any real number.
+Columns: ``image``, ``patient``, ``finding``, ``label`` and ``score``, in any order, and ``logit`` where it is known;
+every further column (``study``, ``view``, ``sex``, ``age``, ``source``, ...) is an attribute of the image. ``label`` is
+1 present, 0 absent, -1 uncertain or empty for not said; ``score`` is a probability, or any real number. Where there is
+a ``logit``, ``score`` is its probability, and cases are ranked by the logit, which still tells apart what a probability
+rounds to 1.
 """
 
 import csv
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from evaluation.cases import FloatArray, IntArray, TextArray
+from evaluation.logits import probability
 
 REQUIRED = ("image", "patient", "finding", "label", "score")
+LOGIT = "logit"
+NUMBERS = ("label", "score", LOGIT)
+ROUNDED = 1e-3  # how far a rounded score may be from its logit's probability
 LABELS = {"": -2.0, "-1": -1.0, "0": 0.0, "1": 1.0}
 TEXT_OF_LABEL = {-1.0: "-1", 0.0: "0", 1.0: "1"}
 ROWS_AT_ONCE = 1024  # few enough to stay in the cache and out of the way of the garbage collector
@@ -33,6 +39,7 @@ class PredictionTable:
         label: (N, C) 1 present, 0 absent, -1 uncertain, -2 not said.
         score: (N, C) real.
         attributes: name to (N,) values as text, empty where unknown.
+        logit: (N, C) real, what ``score`` is the probability of; None where it is not known.
     """
 
     findings: tuple[str, ...]
@@ -41,20 +48,33 @@ class PredictionTable:
     label: FloatArray
     score: FloatArray
     attributes: dict[str, TextArray] = field(default_factory=dict)
+    logit: FloatArray | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.image), len(self.findings))
         if self.label.shape != shape or self.score.shape != shape:
             raise ValueError(f"labels {self.label.shape} and scores {self.score.shape} must both have shape {shape}")
+        if self.logit is not None and self.logit.shape != shape:
+            raise ValueError(f"logits {self.logit.shape} must have shape {shape}")
         for name, values in (("patient", self.patient), *self.attributes.items()):
             if values.shape != shape[:1]:
                 raise ValueError(f"{name} has shape {values.shape}, but there are {shape[0]} images")
 
+    @property
+    def rank(self) -> FloatArray:
+        """(N, C) real, what cases are ranked by: the logit, or the score where there is none."""
+        return self.score if self.logit is None else self.logit
+
     def rows(self, order: IntArray) -> "PredictionTable":
         """The table with only these images, in this order."""
-        attributes = {name: values[order] for name, values in self.attributes.items()}
-        return PredictionTable(
-            self.findings, self.image[order], self.patient[order], self.label[order], self.score[order], attributes
+        return replace(
+            self,
+            image=self.image[order],
+            patient=self.patient[order],
+            label=self.label[order],
+            score=self.score[order],
+            attributes={name: values[order] for name, values in self.attributes.items()},
+            logit=None if self.logit is None else self.logit[order],
         )
 
 
@@ -68,27 +88,28 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
     for name, values in (("image", table.image), ("patient", table.patient), ("finding", np.array(table.findings))):
         if (values == "").any():
             raise ValueError(f"{path}: {int((values == '').sum())} {name} names are empty; nothing was written")
-    if np.isnan(table.score).any():
-        raise ValueError(f"{path}: {int(np.isnan(table.score).sum())} scores are NaN; nothing was written")
+    for name, numbers in (("score", table.score), ("logit", table.rank)):
+        if np.isnan(numbers).any():
+            raise ValueError(f"{path}: {int(np.isnan(numbers).sum())} {name}s are NaN; nothing was written")
     odd = ~(np.isin(table.label, (1, 0, -1, -2)) | np.isnan(table.label))
     if odd.any():
         raise ValueError(f"{path}: label {table.label[odd].flat[0]} is none of 1, 0, -1 and -2; nothing was written")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*REQUIRED, *table.attributes])
+        writer.writerow([*REQUIRED, *([] if table.logit is None else [LOGIT]), *table.attributes])
         columns = [values.tolist() for values in table.attributes.values()]
         attributes = zip(*columns, strict=True) if columns else [()] * len(table.image)
         images = zip(
             table.image.tolist(),
             table.patient.tolist(),
             table.label.tolist(),
-            table.score.tolist(),
+            np.stack([table.score, *([] if table.logit is None else [table.logit])], axis=2).tolist(),
             attributes,
             strict=True,
         )
         for image, patient, labels, scores, rest in images:
             writer.writerows(
-                (image, patient, finding, TEXT_OF_LABEL.get(label, ""), score, *rest)
+                (image, patient, finding, TEXT_OF_LABEL.get(label, ""), *score, *rest)
                 for finding, label, score in zip(table.findings, labels, scores, strict=True)
             )
 
@@ -97,9 +118,10 @@ def read_predictions(path: Path) -> PredictionTable:
     """Read a table; images and findings keep the order of their first appearance.
 
     Raises:
-        ValueError: a column is missing; a row has too few cells, no image, patient or finding, a score that is NaN or
-            no number, or a label that is not allowed; an image and finding occur twice or not at all; an image has two
-            patients or two values of an attribute. The text names the file, the line and the value (but of no patient).
+        ValueError: a column is missing; a row has too few cells, no image, patient or finding, a score or logit that is
+            NaN or no number, a score that is not its logit's probability, or a label that is not allowed; an image and
+            finding occur twice or not at all; an image has two patients or two values of an attribute. The text names
+            the file, the line and the value (but of no patient).
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
@@ -126,14 +148,15 @@ class _Columns:
     text: dict[str, _Column]
     label: FloatArray
     score: FloatArray
+    logit: FloatArray | None
 
 
 def _read_columns(path: Path, header: list[str], reader: Iterator[list[str]]) -> _Columns:
     """Cells turned into numbers part by part, so that the text of a large file is never held at once."""
-    text = [name for name in header if name not in ("label", "score")]
+    text = [name for name in header if name not in NUMBERS]
     names: dict[str, dict[str, int]] = {name: {} for name in text}
     codes: dict[str, list[IntArray]] = {name: [np.zeros(0, dtype=np.int64)] for name in text}
-    labels, scores = [np.zeros(0)], [np.zeros(0)]
+    numbers: dict[str, list[FloatArray]] = {name: [np.zeros(0)] for name in NUMBERS if name in header}
     line = 2
     while rows := list(itertools.islice(reader, ROWS_AT_ONCE)):
         if set(map(len, rows)) != {len(header)}:
@@ -144,11 +167,26 @@ def _read_columns(path: Path, header: list[str], reader: Iterator[list[str]]) ->
             if name in REQUIRED and "" in cells[name]:
                 raise ValueError(f"{path}, line {line + cells[name].index('')}: no {name} is named")
             codes[name].append(_encoded(cells[name], names[name]))
-        labels.append(_labels(path, cells["label"], line))
-        scores.append(_scores(path, cells["score"], line))
+        for name, parts in numbers.items():
+            read = _labels(path, cells[name], line) if name == "label" else _scores(path, name, cells[name], line)
+            parts.append(read)
+        if LOGIT in numbers:
+            _require_same(path, numbers["score"][-1], numbers[LOGIT][-1], line)
         line += len(rows)
     columns = {name: _Column(names[name], np.concatenate(codes[name])) for name in text}
-    return _Columns(columns, np.concatenate(labels), np.concatenate(scores))
+    joined = {name: np.concatenate(parts) for name, parts in numbers.items()}
+    return _Columns(columns, joined["label"], joined["score"], joined.get(LOGIT))
+
+
+def _require_same(path: Path, score: FloatArray, logit: FloatArray, line: int) -> None:
+    """Raise where a score is not that of its logit: one of them was changed, and both would be used."""
+    wrong = np.flatnonzero(~(np.abs(probability(logit) - score) <= ROUNDED))
+    if wrong.size:
+        at = int(wrong[0])
+        raise ValueError(
+            f"{path}, line {line + at}: score {score[at]:g} is not the probability of logit {logit[at]:g}; "
+            "leave the column logit out where scores were changed"
+        )
 
 
 def _encoded(cells: tuple[str, ...], names: dict[str, int]) -> IntArray:
@@ -175,14 +213,14 @@ def _label(path: Path, cell: str, line: int) -> float:
     return number
 
 
-def _scores(path: Path, cells: tuple[str, ...], line: int) -> FloatArray:
+def _scores(path: Path, name: str, cells: tuple[str, ...], line: int) -> FloatArray:
     try:
         scores = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
     except ValueError:
         scores = np.array([_number(cell) for cell in cells])
     wrong = np.flatnonzero(np.isnan(scores))
     if wrong.size:
-        raise ValueError(f"{path}, line {line + int(wrong[0])}: score {cells[wrong[0]]!r} is not a number")
+        raise ValueError(f"{path}, line {line + int(wrong[0])}: {name} {cells[wrong[0]]!r} is not a number")
     return scores
 
 
@@ -211,10 +249,21 @@ def _table(path: Path, columns: _Columns) -> PredictionTable:
         if name not in ("image", "finding")
     }
     shape = (len(images), len(findings))
-    label, score = np.empty(shape), np.empty(shape)
-    label.flat[place], score.flat[place] = columns.label, columns.score
-    patient = of_image.pop("patient")
-    return PredictionTable(findings, np.array(images, dtype=np.str_), patient, label, score, of_image)
+
+    def placed(values: FloatArray) -> FloatArray:
+        table = np.empty(shape)
+        table.flat[place] = values
+        return table
+
+    return PredictionTable(
+        findings=findings,
+        image=np.array(images, dtype=np.str_),
+        patient=of_image.pop("patient"),
+        label=placed(columns.label),
+        score=placed(columns.score),
+        attributes=of_image,
+        logit=None if columns.logit is None else placed(columns.logit),
+    )
 
 
 def _of_image(path: Path, name: str, column: _Column, image: _Column, first_row: IntArray) -> TextArray:

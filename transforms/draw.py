@@ -106,7 +106,7 @@ class DrawAnnotationsd(MapTransform):
             given = sample.get(self.mask_key)
             masks = [] if given is None else list(given)
             for finding, source in masks:
-                drawn = mask_on_region(_stored_mask(source, sample.get("original_size")), region, shape)
+                drawn = mask_on_region(stored_mask(source, sample.get("original_size")), region, shape)
                 result[self._checked(finding)] |= torch.from_numpy(drawn)
             drawn_already = {int(finding) for finding, _ in masks}
             for finding, box in zip(*self._boxes(sample, region, shape), strict=True):
@@ -131,7 +131,12 @@ class DrawAnnotationsd(MapTransform):
         return int(finding)
 
 
-def _stored_mask(source: Any, original_size: np.ndarray | None) -> np.ndarray:  # noqa: ANN401  path or (size, counts)
+def stored_mask(source: Any, original_size: np.ndarray | None) -> np.ndarray:  # noqa: ANN401  path or (size, counts)
+    """A mask in pixels of the stored image, from a file or from run lengths; what is not zero is on.
+
+    Raises:
+        ValueError: naming both sizes where it is not of ``original_size`` (height, width).
+    """
     if isinstance(source, tuple | list):
         name, mask = "run lengths", run_length_mask(*source)
     else:

@@ -7,6 +7,8 @@ the stored image, where an image was padded. Pixel (row 0, column 0) covers x an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 from transforms.pixels import Image, to_numpy
 
 _TOLERANCE = 1e-6
+PIXELS_AT_ONCE = 1 << 17
 
 
 def whole_region(size: tuple[int, int] | np.ndarray) -> np.ndarray:
@@ -116,7 +119,11 @@ def mask_on_region(mask: np.ndarray, region: np.ndarray, shape: tuple[int, int])
 
 
 def restore_map(
-    map: Image, region: np.ndarray, original_size: tuple[int, int] | np.ndarray, background: float = 0.0
+    map: Image,
+    region: np.ndarray,
+    original_size: tuple[int, int] | np.ndarray,
+    background: float = 0.0,
+    patches: bool = False,
 ) -> Tensor:
     """Bring a map back to the pixels of the stored image: the inverse of every crop and resize.
 
@@ -125,9 +132,11 @@ def restore_map(
         region: (4,) what the map covers, in pixels of the stored image.
         original_size: (H, W) of the stored image.
         background: value where the map says nothing, outside the region.
+        patches: whether each cell of the map has one value throughout, and not only at its centre.
 
     Returns:
-        (C, H, W) or (H, W) float32: bilinear between the centres of the map's cells, constant beyond the outer ones.
+        (C, H, W) or (H, W) float32: bilinear between the centres of the map's cells, constant beyond the outer ones;
+        with ``patches`` that of the cell that the pixel's centre lies in.
 
     Raises:
         ValueError: where the map has neither two nor three axes, or the region has no area.
@@ -135,18 +144,43 @@ def restore_map(
     values = to_numpy(map).astype(np.float32)
     if values.ndim not in (2, 3) or 0 in values.shape[-2:]:
         raise ValueError(f"map has shape {values.shape}, but (C, h, w) or (h, w) is needed")
-    x, y, width, height = _checked(region)
-    rows = _inside(y, height, int(original_size[0]))
-    columns = _inside(x, width, int(original_size[1]))
     result = np.full((*values.shape[:-2], int(original_size[0]), int(original_size[1])), background, np.float32)
     for source, goal in zip(
         values.reshape(-1, *values.shape[-2:]), result.reshape(-1, *result.shape[-2:]), strict=True
     ):
-        patch = _interpolate_rows(source, (rows + 0.5 - y) * (source.shape[0] / height) - 0.5)
-        patch = _interpolate_rows(patch.T, (columns + 0.5 - x) * (source.shape[1] / width) - 0.5).T
-        if patch.size:
-            goal[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = patch
+        for row, column, part in restored_parts(source, region, original_size, patches):
+            goal[row : row + part.shape[0], column : column + part.shape[1]] = part
     return torch.from_numpy(result)
+
+
+def restored_parts(
+    map: np.ndarray, region: np.ndarray, original_size: tuple[int, int] | np.ndarray, patches: bool = False
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """What ``restore_map`` makes of one map, in parts that are small enough to stay in a processor's cache.
+
+    Args:
+        map: (h, w) float32.
+        region: as in ``restore_map``, like all others.
+        original_size: (H, W).
+        patches: see there.
+
+    Yields:
+        First row, first column, and values of some rows of the pixels that the region holds, (k, n) float32.
+    """
+    x, y, width, height = _checked(region)
+    rows = _inside(y, height, int(original_size[0]))
+    columns = _inside(x, width, int(original_size[1]))
+    if not (rows.size and columns.size):
+        return
+    down = (rows + 0.5 - y) * (map.shape[0] / height) - 0.5
+    across = (columns + 0.5 - x) * (map.shape[1] / width) - 0.5
+    if patches:
+        # Half a cell from one centre to the border: a pixel whose centre is on it goes with what follows.
+        down, across = np.floor(down + 0.5), np.floor(across + 0.5)
+    wide = np.ascontiguousarray(_interpolate_rows(map.T, across).T)
+    step = max(1, PIXELS_AT_ONCE // len(columns))
+    for first in range(0, len(rows), step):
+        yield int(rows[first]), int(columns[0]), _interpolate_rows(wide, down[first : first + step])
 
 
 def _corner_and_scale(region: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -178,4 +212,5 @@ def _interpolate_rows(array: np.ndarray, positions: np.ndarray) -> np.ndarray:
     below = np.floor(positions).astype(np.intp)
     above = np.minimum(below + 1, array.shape[0] - 1)
     share = (positions - below).astype(array.dtype)[:, None]
-    return array[below] * (1 - share) + array[above] * share
+    # So written, what lies between equal values equals them.
+    return array[below] + (array[above] - array[below]) * share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,11 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 from monai.utils.enums import CommonKeys
-from torch.nn import functional
 
 from app.contract import Prediction, Target
 from app.engines.loading import dataset_of
+from app.engines.located import Located, MapReading, StoredTruth, located_in
 from app.engines.outputs import BINS, Outputs, over_processes
-from evaluation.overlap import probability_histogram
 
 
 @dataclass
@@ -24,30 +23,48 @@ class OutputsBuffer:
     """Batches of outputs, waiting to be joined.
 
     Args:
-        activation_maps: the network's map is a class activation map: its logits are scaled from their minimum to their
-            maximum in each image (Zhou et al. 2016) rather than read as probabilities.
+        reading: how maps are read.
     """
 
-    activation_maps: bool = False
+    reading: MapReading = field(default_factory=MapReading)
     _batches: list[Outputs] = field(default_factory=list)
     _seen: int = 0
 
-    def add(self, prediction: Prediction, target: Target, index: np.ndarray, loss: float = float("nan")) -> None:
-        """Take a batch in; ``index`` (B,) tells its items from all others of the pass."""
-        rows, findings = torch.nonzero(target.annotated.bool(), as_tuple=True)
-        probability = map_probability(prediction, target, rows, findings, self.activation_maps)
-        truth = target.mask[rows, findings].cpu().numpy() >= 0.5
-        inside, outside = probability_histogram(probability, truth, BINS)
-        highest = probability.reshape(len(rows), -1).argmax(axis=1) if len(rows) else np.zeros(0, dtype=np.int64)
+    def add(
+        self,
+        prediction: Prediction,
+        target: Target,
+        index: np.ndarray,
+        loss: float = float("nan"),
+        find: Callable[[Sequence[int], Sequence[int]], Sequence[Located]] | None = None,
+    ) -> None:
+        """Take a batch in.
+
+        Args:
+            prediction: of the network.
+            target: what is known.
+            index: (B,) tells its items from all others of the pass.
+            loss: of the batch.
+            find: from rows of the batch and their findings to where these are; None for where they were drawn on the
+                network's input.
+        """
+        rows, findings = (each.tolist() for each in torch.nonzero(target.annotated.bool(), as_tuple=True))
+        if find is None:
+            located: Sequence[Located] = located_in({}, None, rows, findings, target.mask)
+        else:
+            located = find(rows, findings)
+        maps = prediction.map[rows, findings].detach().double().cpu()
+        histograms = [self.reading.histogram(each, place) for each, place in zip(maps, located, strict=True)]
         batch = Outputs(
             index=index,
-            score=torch.sigmoid(prediction.score).cpu().numpy(),
+            logit=prediction.score.detach().double().cpu().numpy(),
             label=target.label.cpu().numpy(),
-            located_row=rows.cpu().numpy() + self._seen,
-            located_finding=findings.cpu().numpy(),
-            inside=inside.astype(np.int32),
-            outside=outside.astype(np.int32),
-            hit=truth.reshape(len(rows), -1)[np.arange(len(rows)), highest] if len(rows) else np.zeros(0, dtype=bool),
+            located_row=np.array(rows, dtype=np.int64) + self._seen,
+            located_finding=np.array(findings, dtype=np.int64),
+            inside=np.array([each.inside for each in histograms]).reshape(-1, BINS),
+            outside=np.array([each.outside for each in histograms]).reshape(-1, BINS),
+            missed=np.array([each.missed for each in histograms], dtype=np.float64),
+            hit=np.array([self.reading.hit(*each) for each in zip(maps, located, strict=True)], dtype=bool),
             loss=loss,
         )
         self._batches.append(batch)
@@ -57,7 +74,7 @@ class OutputsBuffer:
         """All batches, of all processes, as one; the loss is their mean, weighted by size."""
         if not self._batches:
             raise RuntimeError("no batch was evaluated")
-        names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit")
+        names = ("index", "logit", "label", "located_row", "located_finding", "inside", "outside", "missed", "hit")
         arrays = {name: np.concatenate([getattr(batch, name) for batch in self._batches]) for name in names}
         sizes = [len(batch.index) for batch in self._batches]
         loss = float(np.average([batch.loss for batch in self._batches], weights=sizes))
@@ -69,13 +86,21 @@ class CollectOutputs:
 
     Args:
         loss: (Prediction, Target) to scalar, so that validation loss is known too; None to leave it out.
-        activation_maps: see ``OutputsBuffer``.
+        reading: how maps are read.
+        truth: where findings are on the stored radiographs; None where nobody knows, and what was drawn on the
+            network's input is the truth.
     """
 
-    def __init__(self, loss: torch.nn.Module | None = None, activation_maps: bool = False) -> None:
+    def __init__(
+        self,
+        loss: torch.nn.Module | None = None,
+        reading: MapReading | None = None,
+        truth: StoredTruth | None = None,
+    ) -> None:
         self.loss = loss
-        self.activation_maps = activation_maps
-        self._buffer = OutputsBuffer(activation_maps)
+        self.reading = MapReading() if reading is None else reading
+        self.truth = truth
+        self._buffer = OutputsBuffer(self.reading)
         self._outputs: Outputs | None = None
 
     @property
@@ -85,14 +110,18 @@ class CollectOutputs:
             raise RuntimeError("no evaluation pass has been completed")
         return self._outputs
 
+    def facts(self) -> dict[str, str]:
+        """How regions are measured, for ``metrics.json``."""
+        return self.reading.facts(is_stored=self.truth is not None)
+
     def attach(self, engine: Engine, name: str = "auc") -> None:
         """Gather from ``engine``; its metrics are ``name`` (macro AUC), ``dice`` and ``loss``."""
 
         def start(engine: Engine) -> None:
-            self._buffer = OutputsBuffer(self.activation_maps)
+            self._buffer = OutputsBuffer(self.reading)
 
         def finish(engine: Engine) -> None:
-            self._outputs, self._buffer = self._buffer.joined(), OutputsBuffer(self.activation_maps)
+            self._outputs, self._buffer = self._buffer.joined(), OutputsBuffer(self.reading)
             engine.state.metrics[name] = self._outputs.macro_auc()
             engine.state.metrics["dice"] = self._outputs.best_macro_dice()
             engine.state.metrics["loss"] = self._outputs.loss
@@ -106,7 +135,12 @@ class CollectOutputs:
         prediction, target = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
         _require_finite(prediction, engine)
         loss = float("nan") if self.loss is None else float(self.loss(prediction, target))
-        self._buffer.add(prediction, target, engine.state.batch["index"].numpy(), loss)
+        batch = engine.state.batch
+
+        def find(rows: Sequence[int], findings: Sequence[int]) -> list[Located]:
+            return located_in(batch, self.truth, rows, findings, target.mask)
+
+        self._buffer.add(prediction, target, batch["index"].numpy(), loss, find)
 
 
 class OutputsMetric(Metric):
@@ -156,31 +190,6 @@ class MacroDice(OutputsMetric):
 
     def __init__(self, output_transform: Callable[[Any], Any] | None = None) -> None:
         super().__init__(Outputs.best_macro_dice, output_transform)
-
-
-def map_probability(
-    prediction: Prediction, target: Target, rows: torch.Tensor, findings: torch.Tensor, activation_maps: bool
-) -> np.ndarray:
-    """Maps of chosen (image, finding) pairs at the mask's resolution.
-
-    Returns:
-        (M, H, W) in [0, 1].
-    """
-    height, width = target.mask.shape[-2:]
-    chosen = prediction.map[rows, findings][:, None].float()
-    chosen = as_probability(chosen, activation_maps)
-    if len(chosen):
-        chosen = functional.interpolate(chosen, size=(height, width), mode="bilinear", align_corners=False)
-        return chosen[:, 0].clamp(0, 1).cpu().numpy()
-    return np.zeros((0, height, width), dtype=np.float32)
-
-
-def as_probability(maps: torch.Tensor, activation_maps: bool) -> torch.Tensor:
-    """Values in [0, 1] of map logits (B, C, h, w): read as probabilities, or scaled from minimum to maximum."""
-    if not activation_maps:
-        return torch.sigmoid(maps)
-    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
-    return (maps - low) / (high - low).clamp(min=1e-6)
 
 
 def _require_finite(prediction: Prediction, engine: Engine) -> None:

@@ -75,7 +75,7 @@ class MixedPrecisionInferer(Inferer):
             require_compiler(self.device)
 
     def __call__(self, inputs: Tensor, network: nn.Module) -> Prediction:
-        """(B, 1, H, W) image to a Prediction in float32."""
+        """(B, 1, H, W) image to a Prediction in float32; scores that are wider stay so."""
         order = self._orders.get(network)
         if order is None:
             order = self._orders[network] = order_weights(bare(network))
@@ -83,7 +83,8 @@ class MixedPrecisionInferer(Inferer):
             _set_compiled(bare(network))
         with self._autocast():
             prediction = network(inputs.contiguous(memory_format=order))
-        return Prediction(score=prediction.score.float(), map=prediction.map.float())
+        score = prediction.score if prediction.score.dtype == torch.float64 else prediction.score.float()
+        return Prediction(score=score, map=prediction.map.float())
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.dtype == torch.float32:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,16 @@ from torch import Tensor, nn
 from app.contract import Prediction
 from app.engines.record import ModelRecord, record_of
 from app.networks.checkpoints import load_exactly
-
-_SUREST = 1e-7
-"""How near a mean probability may come to 0 or 1, so that its logit is finite in float32."""
+from evaluation.logits import logit_of_mean, probability
 
 
 class Ensemble(nn.Module):
     """Several networks as one: the score is the mean of their probabilities, the map the mean of their logits.
 
-    Source of the score: Irvin et al., "CheXpert", 2019, section 4.1 (30 checkpoints). Maps may be activation maps,
-    which are no probabilities: hence their logits.
+    Source of the score: Irvin et al., "CheXpert", 2019, section 4.1 (30 checkpoints). The logit of the mean is computed
+    in log space and in float64, so that images of which all members are sure are still ranked; it ties only those
+    whose mean probabilities float64 does not tell apart, as where one member is unsure and the other ever surer. For
+    evaluation: it has no gradient. Maps may be activation maps, which are no probabilities: hence their logits.
 
     Args:
         members: networks of the same findings.
@@ -39,11 +40,11 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, image: Tensor) -> Prediction:
-        """(B, 1, H, W) to scores (B, C) and maps (B, C, h, w), logits in float32."""
+        """(B, 1, H, W) to scores (B, C), logits in float64, and maps (B, C, h, w), logits in float32."""
         said = [member(image) for member in self.members]
-        probability = torch.stack([torch.sigmoid(each.score.float()) for each in said]).mean(dim=0)
+        scores = torch.stack([each.score.detach().double() for each in said])
         here = torch.stack([each.map.float() for each in said]).mean(dim=0)
-        return Prediction(score=torch.logit(probability, eps=_SUREST), map=here)
+        return Prediction(score=torch.from_numpy(logit_of_mean(scores.cpu().numpy())).to(scores.device), map=here)
 
 
 def loaded(
@@ -54,7 +55,8 @@ def loaded(
 ) -> tuple[nn.Module, ModelRecord]:
     """The network with the weights of a checkpoint, or an ensemble of it with those of several.
 
-    Thresholds of an ensemble are the means of its members': validation chose them for each, and was not asked again.
+    Thresholds of an ensemble are the means of its members' (of probabilities): validation chose them for each, and was
+    not asked again.
 
     Args:
         network: that the weights fit exactly; it is given the first ones.
@@ -73,11 +75,20 @@ def loaded(
     records = [record_of(path, findings, settings) for path in paths]
     if len(paths) == 1:
         return network, records[0]
-    scores, maps, aggregates = (
+    maps, aggregates = (
         tuple(np.mean([getattr(record, kind) for record in records], axis=0).tolist())
-        for kind in ("score_thresholds", "map_thresholds", "aggregate_thresholds")
+        for kind in ("map_thresholds", "aggregate_thresholds")
     )
-    return Ensemble(members), ModelRecord(records[0].findings, records[0].settings, scores, maps, aggregates)
+    logits = logit_of_mean([record.logit_thresholds for record in records])
+    scores = tuple(probability(logits).tolist())
+    record = replace(
+        records[0],
+        score_thresholds=scores,
+        map_thresholds=maps,
+        aggregate_thresholds=aggregates,
+        logit_thresholds=tuple(logits.tolist()),
+    )
+    return Ensemble(members), record
 
 
 def _paths(checkpoint: str | Path | Sequence[str | Path] | None) -> list[Path]:

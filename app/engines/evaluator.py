@@ -13,6 +13,7 @@ from app.engines.batch import PrepareBatch
 from app.engines.collect import CollectOutputs
 from app.engines.device import MixedPrecisionInferer
 from app.engines.loading import dataset_of
+from app.engines.located import MapReading, StoredTruth, is_located
 from app.engines.outputs import Outputs
 
 
@@ -25,7 +26,8 @@ class RadiographEvaluator(SupervisedEvaluator):
         inferer: calls the network.
         device: where the network is.
         loss: validation loss, where wanted.
-        activation_maps: see ``CollectOutputs``.
+        activation_maps: see ``MapReading``.
+        patches: see ``MapReading``.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class RadiographEvaluator(SupervisedEvaluator):
         device: torch.device,
         loss: nn.Module | None = None,
         activation_maps: bool = False,
+        patches: bool = False,
     ) -> None:
         super().__init__(
             device=device,
@@ -45,7 +48,9 @@ class RadiographEvaluator(SupervisedEvaluator):
             prepare_batch=PrepareBatch(),
             decollate=False,
         )
-        self.collected = CollectOutputs(loss, activation_maps)
+        samples = getattr(dataset_of(loader), "samples", None)
+        truth = StoredTruth(samples) if is_located(samples) else None
+        self.collected = CollectOutputs(loss, MapReading(activation_maps, patches), truth)
         self.collected.attach(self)
 
     @property

@@ -10,11 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
-from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.output_folder import require_writable
 from app.engines.processes import world_size
@@ -22,6 +20,7 @@ from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID
 from app.networks.checkpoints import load_exactly
+from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
 from transforms.errors import RadiographError
 
@@ -101,7 +100,7 @@ class Inference:
             )
         with (self.output_dir / "predictions.csv").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["image", "finding", "score"])
+            writer.writerow(["image", "finding", "score", "logit"])
 
             def write(engine: Engine) -> None:
                 self._write_batch(engine, writer)
@@ -120,14 +119,15 @@ class Inference:
 
     def _write_batch(self, engine: Engine, writer: Any) -> None:  # noqa: ANN401 - csv has no public writer type
         prediction = engine.state.output[CommonKeys.PRED]
-        scores = torch.sigmoid(prediction.score).cpu().numpy()
-        maps = as_probability(prediction.map, self.evaluator.collected.activation_maps).cpu().numpy()
+        logits = prediction.score.double().cpu().numpy()
+        scores = probability(logits)
+        maps = self.evaluator.collected.reading.probability(prediction.map)
         for row, index in enumerate(engine.state.batch["index"].tolist()):
             sample = self.evaluator.dataset.samples[index]
-            for finding, score in zip(self.findings, scores[row], strict=True):
-                writer.writerow([sample["name"], finding, f"{score:.7g}"])
+            for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
+                writer.writerow([sample["name"], finding, score, logit])
             batch = engine.state.batch
-            captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-scores[row], kind="stable")]
+            captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-logits[row], kind="stable")]
             self._draw(
                 sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions
             )
@@ -149,7 +149,8 @@ class Inference:
         if image.shape != original_size:
             self._without_picture.append(f"{sample['image']}: is another image now, of {image.shape} rows and columns")
             return
-        picture = overlay(image, restore_map(maps, region, image.shape).numpy(), captions, self._thresholds)
+        stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
+        picture = overlay(image, stored, captions, self._thresholds)
         # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
         path = self.output_dir / "overlays" / f"{sample['name']}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -230,7 +230,8 @@ class Launch:
         outputs, samples = test.outputs, test.dataset.samples
         excluded = {**excluded, self.section: _excluded(test.dataset)}
         lost = {section: count for section, count in excluded.items() if count}
-        result: Metrics = {"section": self.section, "excluded": lost} | metrics(outputs, samples, record)
+        about = {"section": self.section, "excluded": lost, "regions": test.collected.facts()}
+        result: Metrics = about | metrics(outputs, samples, record)
         for report in self.reports:
             result |= report(outputs, samples, record)
         network = bare(test.network)

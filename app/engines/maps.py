@@ -10,7 +10,6 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
-from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
 from transforms import restore_map
 
@@ -33,9 +32,11 @@ class SaveMaps:
 
     def _write(self, engine: Engine) -> None:
         prediction, batch = engine.state.output[CommonKeys.PRED], engine.state.batch
-        maps = as_probability(prediction.map, engine.collected.activation_maps).cpu().numpy()
+        reading = engine.collected.reading
+        maps = reading.probability(prediction.map)
         for row, index in enumerate(batch["index"].tolist()):
-            stored = restore_map(maps[row], batch["region"][row].numpy(), batch["original_size"][row].numpy()).numpy()
+            region, size = batch["region"][row].numpy(), batch["original_size"][row].numpy()
+            stored = restore_map(maps[row], region, size, patches=reading.patches).numpy()
             for finding, values in zip(self.findings, stored, strict=True):
                 name = f"{engine.dataset.samples[index]['name']}.{finding.lower().replace(' ', '_')}.png"
                 path = below(self.folder, name)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from torch import distributed
 
-from evaluation.overlap import best_threshold_of_mean, dice_at_thresholds
+from evaluation.logits import probability
+from evaluation.overlap import areas_at, best_threshold_of_mean
 from evaluation.roc import auc_per_finding
 
 BINS = 1000
@@ -20,7 +21,7 @@ class Overlaps:
     """Detected regions against the truth, one entry an image.
 
     Attributes:
-        rows: in the outputs' ``score``.
+        rows: in the outputs' ``logit``.
         iou: intersection over union.
         ior: intersection over the detected region; 0 where nothing is detected.
         hit: whether the map's highest point lies on the finding.
@@ -38,72 +39,73 @@ class Outputs:
 
     Attributes:
         index: (N,) place of each item in its section.
-        score: (N, C) probabilities of "present".
+        logit: (N, C) float64 logits of "present", by which cases are ranked.
         label: (N, C) as in Target.
-        located_row: (M,) row in ``score`` of each (image, finding) whose location was asked for, be it "nowhere".
+        located_row: (M,) row in ``logit`` of each (image, finding) whose location was asked for, be it "nowhere".
         located_finding: (M,) its finding.
-        inside: (M, BINS) histogram of the map's probability over the pixels of the finding.
-        outside: (M, BINS) the same over all other pixels.
+        inside: (M, BINS) area of the finding by the map's probability there, in pixels of the radiograph.
+        outside: (M, BINS) the same of all other area that the map covers.
+        missed: (M,) area of the finding that the map does not cover.
         hit: (M,) bool, whether the map's highest point lies on the finding.
         loss: mean over batches, weighted by their size; NaN where none was computed.
     """
 
     index: np.ndarray
-    score: np.ndarray
+    logit: np.ndarray
     label: np.ndarray
     located_row: np.ndarray
     located_finding: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
+    missed: np.ndarray
     hit: np.ndarray
     loss: float = float("nan")
 
+    @property
+    def score(self) -> np.ndarray:
+        """(N, C) probabilities of "present", float64."""
+        return probability(self.logit)
+
     def macro_auc(self) -> float:
         """Mean AUC over the findings that have one; NaN where none has."""
-        return _mean(auc_per_finding(self.score, self.label))
+        return _mean(auc_per_finding(self.logit, self.label))
 
     def best_macro_dice(self) -> float:
         """Mean over findings of the mean Dice at each finding's best threshold; NaN where nothing is located."""
-        return _mean(np.array([best_threshold_of_mean(*self.histograms(c)).dice for c in range(self.score.shape[1])]))
+        return _mean(np.array([best_threshold_of_mean(*self.histograms(c)).dice for c in range(self.logit.shape[1])]))
 
-    def histograms(self, finding: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of ``inside`` and ``outside`` that belong to a finding."""
+    def histograms(self, finding: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of ``inside``, ``outside`` and ``missed`` that belong to a finding."""
         chosen = self.located_finding == finding
-        return self.inside[chosen], self.outside[chosen]
+        return self.inside[chosen], self.outside[chosen], self.missed[chosen]
 
     def dice(self, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Dice at a threshold of the grid of each image where a finding is somewhere.
 
         Returns:
-            Rows in ``score`` (n,) and their Dice (n,).
+            Rows in ``logit`` (n,) and their Dice (n,).
         """
-        inside, outside = self.histograms(finding)
-        is_somewhere = inside.sum(axis=1) > 0
-        values = dice_at_thresholds(inside[is_somewhere], outside[is_somewhere])[:, _column(threshold)]
-        return self._rows(finding)[is_somewhere], values
+        areas = areas_at(*self.histograms(finding), threshold)
+        is_somewhere = areas.true > 0
+        return self._rows(finding)[is_somewhere], areas.dice()[is_somewhere]
 
     def dice_parts(self, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the aggregated Dice is the ratio of, for each image where a finding was asked for, somewhere or not.
 
         Returns:
-            Rows in ``score`` (n,), twice the intersection (n,) and the sum of both areas (n,), in pixels.
+            Rows in ``logit`` (n,), twice the intersection (n,) and the sum of both areas (n,), in pixels.
         """
-        inside, outside = self.histograms(finding)
-        both = inside[:, _column(threshold) :].sum(axis=1)
-        wrong = outside[:, _column(threshold) :].sum(axis=1)
-        return self._rows(finding), 2 * both, both + wrong + inside.sum(axis=1)
+        areas = areas_at(*self.histograms(finding), threshold)
+        return self._rows(finding), 2 * areas.both, areas.predicted + areas.true
 
     def overlaps(self, finding: int, threshold: float) -> Overlaps:
         """How the region at a threshold lies on the truth, for each image where a finding is somewhere."""
-        inside, outside = self.histograms(finding)
-        true = inside.sum(axis=1)
-        is_somewhere = true > 0
-        both = inside[:, _column(threshold) :].sum(axis=1)[is_somewhere]
-        detected = both + outside[:, _column(threshold) :].sum(axis=1)[is_somewhere]
+        areas = areas_at(*self.histograms(finding), threshold)
+        is_somewhere = areas.true > 0
         return Overlaps(
             rows=self._rows(finding)[is_somewhere],
-            iou=both / (detected + true[is_somewhere] - both),
-            ior=both / np.maximum(detected, 1),
+            iou=areas.iou()[is_somewhere],
+            ior=areas.ior()[is_somewhere],
             hit=self.hit[self.located_finding == finding][is_somewhere],
         )
 
@@ -138,19 +140,16 @@ def _joined(shares: Sequence[Outputs]) -> Outputs:
     counted = [int((place[first : first + len(s.index)] >= 0).sum()) for s, first in zip(shares, start, strict=True)]
     return Outputs(
         index=index[kept],
-        score=np.concatenate([share.score for share in shares])[kept],
+        logit=np.concatenate([share.logit for share in shares])[kept],
         label=np.concatenate([share.label for share in shares])[kept],
         located_row=row[located],
         located_finding=finding[located],
         inside=np.concatenate([share.inside for share in shares])[located],
         outside=np.concatenate([share.outside for share in shares])[located],
+        missed=np.concatenate([share.missed for share in shares])[located],
         hit=np.concatenate([share.hit for share in shares])[located],
         loss=float(np.average([share.loss for share in shares], weights=counted)),
     )
-
-
-def _column(threshold: float) -> int:
-    return min(BINS - 1, round(threshold * BINS))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from app.contract import Target
-from app.engines.collect import map_probability
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.calibration import reliability_curve
 from evaluation.cases import checked_labels
 from evaluation.roc import auc, precision_recall_curve, roc_curve
+from transforms.regions import mask_on_region, restore_map, whole_region
 
 CASES = 4
 """How many best, worst and typical cases are drawn of each finding."""
@@ -27,13 +26,13 @@ def curves(outputs: Outputs, findings: Sequence[str]) -> Figure:
     figure = Figure(figsize=(11, 5), layout="constrained")
     roc, precision = figure.subplots(1, 2)
     for c, name in enumerate(findings):
-        score, label = outputs.score[:, c], outputs.label[:, c]
-        area = auc(score, label)
+        logit, label = outputs.logit[:, c], outputs.label[:, c]
+        area = auc(logit, label)
         if np.isnan(area):
             continue
-        curve = roc_curve(score, label)
+        curve = roc_curve(logit, label)
         roc.step(curve.x, curve.y, where="post", label=f"{name}: AUC {area:.3f}")
-        curve = precision_recall_curve(score, label)
+        curve = precision_recall_curve(logit, label)
         precision.plot(curve.x, curve.y, label=name)
     roc.plot([0, 1], [0, 1], color="0.8", zorder=0)
     roc.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC", xlim=(0, 1), ylim=(0, 1.01))
@@ -111,11 +110,12 @@ def cases(evaluator: RadiographEvaluator, record: ModelRecord) -> Iterator[tuple
 def _ordered(outputs: Outputs, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Rows of present cases from best to worst, with the value they are ordered by, and its name."""
     rows, value = outputs.dice(finding, threshold)
-    measure = "Dice"
+    rank, measure = value, "Dice"
     if not len(rows):
         rows = np.flatnonzero(outputs.label[:, finding] == 1)
         value, measure = outputs.score[rows, finding], "score"
-    order = np.argsort(-value, kind="stable")
+        rank = outputs.logit[rows, finding]
+    order = np.argsort(-rank, kind="stable")
     return rows[order], value[order], measure
 
 
@@ -138,13 +138,13 @@ def _case_figure(
 ) -> Figure:
     outputs = evaluator.outputs
     samples = [evaluator.dataset[int(outputs.index[row])] for _, row, _ in chosen]
-    batch = {key: torch.stack([torch.as_tensor(sample[key]) for sample in samples]) for key in ("image", "mask")}
-    probability = _maps(evaluator, batch, finding)
+    images = torch.stack([torch.as_tensor(sample["image"]) for sample in samples])
+    probability = _maps(evaluator, images, finding)
     figure = Figure(figsize=(3 * CASES, 3.3 * -(-len(chosen) // CASES)), layout="constrained")
     axes = figure.subplots(-(-len(chosen) // CASES), CASES, squeeze=False).ravel()
     for place, (kind, row, value) in enumerate(chosen):
-        draw_case(axes[place], batch["image"][place, 0].numpy(), probability[place], threshold)
-        truth = batch["mask"][place, finding].numpy()
+        draw_case(axes[place], images[place, 0].numpy(), probability[place], threshold)
+        truth = _truth(evaluator, samples[place], int(outputs.index[row]), finding)
         if truth.any():
             axes[place].contour(truth, levels=[0.5], colors="lime", linewidths=1)
         axes[place].set_title(
@@ -156,14 +156,21 @@ def _case_figure(
     return figure
 
 
-def _maps(evaluator: RadiographEvaluator, batch: dict[str, torch.Tensor], finding: int) -> np.ndarray:
-    prediction = evaluator.predict(batch["image"])
-    rows = torch.arange(len(batch["image"]))
-    nothing = torch.zeros(len(rows), prediction.score.shape[1])
-    target = Target(label=nothing, mask=batch["mask"].float(), annotated=nothing.bool())
-    return map_probability(
-        prediction, target, rows, torch.full_like(rows, finding), evaluator.collected.activation_maps
-    )
+def _maps(evaluator: RadiographEvaluator, images: torch.Tensor, finding: int) -> np.ndarray:
+    """Maps (B, H, W) of one finding, on the images' own pixels."""
+    reading, shape = evaluator.collected.reading, (images.shape[-2], images.shape[-1])
+    maps = reading.probability(evaluator.predict(images).map[:, finding])
+    return restore_map(maps, whole_region(shape), shape, patches=reading.patches).numpy()
+
+
+def _truth(evaluator: RadiographEvaluator, sample: Mapping[str, Any], index: int, finding: int) -> np.ndarray:
+    """What a finding was measured against, as a mask on the pixels of the network's input."""
+    known = evaluator.collected.truth
+    if known is None:
+        return np.asarray(sample["mask"][finding])
+    size = (int(sample["original_size"][0]), int(sample["original_size"][1]))
+    shape = (sample["image"].shape[-2], sample["image"].shape[-1])
+    return mask_on_region(known.of(index, finding, size).mask(size), np.asarray(sample["region"]), shape)
 
 
 def draw_case(axes: Any, image: np.ndarray, probability: np.ndarray, threshold: float) -> None:  # noqa: ANN401

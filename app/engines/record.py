@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from app.engines.outputs import Outputs
+from evaluation.logits import logit_of, probability
 from evaluation.operating import youden_threshold
 from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean
 
@@ -27,10 +28,12 @@ class ModelRecord:
     Attributes:
         findings: names, in the network's order.
         settings: those that the network and the preparation of its input depend on.
-        score_thresholds: by finding; at least this score is called present (Youden's point on validation).
+        score_thresholds: by finding; at least this probability is called present (Youden's point on validation).
         map_thresholds: by finding; at least this probability is called "here" (highest mean Dice on validation).
         aggregate_thresholds: by finding; the same for Dice aggregated over all images, with the finding or without
             (highest on validation). Where a record is older than this, ``map_thresholds`` again.
+        logit_thresholds: the logits of ``score_thresholds``, which are what is applied: near 1 a probability tells
+            nothing apart. Where a record is older than this, they are computed.
     """
 
     findings: tuple[str, ...]
@@ -38,10 +41,13 @@ class ModelRecord:
     score_thresholds: tuple[float, ...]
     map_thresholds: tuple[float, ...]
     aggregate_thresholds: tuple[float, ...] = ()
+    logit_thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.aggregate_thresholds:
             object.__setattr__(self, "aggregate_thresholds", self.map_thresholds)
+        if not self.logit_thresholds:
+            object.__setattr__(self, "logit_thresholds", tuple(logit_of(self.score_thresholds).tolist()))
 
     def write(self, checkpoint: Path) -> Path:
         """Write beside the checkpoint."""
@@ -53,12 +59,17 @@ class ModelRecord:
         """Raise where there is not one finite threshold of each kind for every finding.
 
         Raises:
-            ValueError: names the kind and what is there.
+            ValueError: names the kind and what is there; also where the two forms of the scores' thresholds differ.
         """
-        for kind in ("score_thresholds", "map_thresholds", "aggregate_thresholds"):
+        for kind in ("score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds"):
             values = getattr(self, kind)
             if len(values) != len(self.findings) or not np.isfinite(values).all():
                 raise ValueError(f"{kind} {list(values)} for {len(self.findings)} findings")
+        if not np.allclose(probability(self.logit_thresholds), self.score_thresholds, rtol=0, atol=1e-6):
+            raise ValueError(
+                f"logit_thresholds {list(self.logit_thresholds)} are not those of score_thresholds "
+                f"{list(self.score_thresholds)}: where one was changed, leave logit_thresholds out"
+            )
 
     def require(self, findings: Sequence[str], settings: dict[str, Any], checkpoint: Path) -> None:
         """Raise where the weights were trained for other findings or with other settings.
@@ -85,11 +96,19 @@ def chosen_on(validation: Outputs, findings: Sequence[str], settings: dict[str, 
     than to call nobody (scores that rank the wrong way round).
     """
     count = range(len(findings))
-    scores = [youden_threshold(validation.score[:, c], validation.label[:, c]) for c in count]
+    logits = [youden_threshold(validation.logit[:, c], validation.label[:, c]) for c in count]
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
     aggregates = [_aggregate_threshold(validation, c) for c in count]
-    _tell_defaults(findings, validation, scores, maps)
-    return ModelRecord(tuple(findings), settings, *(_or_default(each) for each in (scores, maps, aggregates)))
+    _tell_defaults(findings, validation, logits, maps)
+    applied = _or_default(logits, float(logit_of(DEFAULT_THRESHOLD)))
+    return ModelRecord(
+        findings=tuple(findings),
+        settings=settings,
+        score_thresholds=tuple(probability(applied).tolist()),
+        map_thresholds=_or_default(maps),
+        aggregate_thresholds=_or_default(aggregates),
+        logit_thresholds=applied,
+    )
 
 
 def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
@@ -111,6 +130,7 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
             score_thresholds=tuple(map(float, content["score_thresholds"])),
             map_thresholds=tuple(map(float, content["map_thresholds"])),
             aggregate_thresholds=tuple(map(float, content.get("aggregate_thresholds", ()))),
+            logit_thresholds=tuple(map(float, content.get("logit_thresholds", ()))),
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
@@ -137,5 +157,5 @@ def _tell_defaults(
             logger.warning(f"{name}: validation chose no threshold of {' and '.join(without)}; 0.5 is used instead")
 
 
-def _or_default(thresholds: Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(value) if np.isfinite(value) else DEFAULT_THRESHOLD for value in thresholds)
+def _or_default(thresholds: Sequence[float], default: float = DEFAULT_THRESHOLD) -> tuple[float, ...]:
+    return tuple(float(value) if np.isfinite(value) else default for value in thresholds)

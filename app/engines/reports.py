@@ -44,7 +44,7 @@ class StudyLevel:
         if len(studies.name) == len(visited):
             return {}
         patient = _patients(visited)[studies.first]
-        measures = score_metrics(studies.maximum(outputs.score), studies.label(outputs.label), patient, record)
+        measures = score_metrics(studies.maximum(outputs.logit), studies.label(outputs.label), patient, record)
         return {"by_study": measures | {"studies": len(studies.name), "images": len(visited)}}
 
 
@@ -77,8 +77,9 @@ class FindingGroups:
                 score_thresholds=tuple(record.score_thresholds[c] for c in columns),
                 map_thresholds=tuple(record.map_thresholds[c] for c in columns),
                 aggregate_thresholds=tuple(record.aggregate_thresholds[c] for c in columns),
+                logit_thresholds=tuple(record.logit_thresholds[c] for c in columns),
             )
-            entries[name] = score_metrics(outputs.score[:, columns], outputs.label[:, columns], patient, part)
+            entries[name] = score_metrics(outputs.logit[:, columns], outputs.label[:, columns], patient, part)
         return {"by_finding_group": entries} if entries else {}
 
 
@@ -122,7 +123,7 @@ class LabelSets:
                     f"label set {name!r} ({datalist.name}) says nothing of {', '.join(record.findings)} in any image "
                     "of this section: images are matched by file name, findings by their names"
                 )
-            measures = score_metrics(outputs.score, label, patient, record)
+            measures = score_metrics(outputs.logit, label, patient, record)
             kappa = {finding: _kappa(outputs.label[:, c], label[:, c]) for c, finding in enumerate(record.findings)}
             entries[name] = measures | {"kappa": kappa, "images": images}
         return {"label_sets": entries} if entries else {}

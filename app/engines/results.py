@@ -17,6 +17,8 @@ from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error
 from evaluation.cases import FindingResult, checked_labels
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
+from evaluation.localisation import CORRECT_FROM, is_correct
+from evaluation.logits import probability
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
 from evaluation.patients import patient_numbers
@@ -32,7 +34,6 @@ LOGGED = (*IN_TERMINAL, "precision", "f1", "accuracy", "brier", "calibration_err
 """What a run logs as metrics; the rest is in its metrics.json, as MLflow's pages slow down with many names."""
 REGION_THRESHOLD = 0.5
 LOCALISED = ("iou_accuracy", "ior_accuracy")
-LEAST_OVERLAPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 LEAST_LOGGED = (0.1, 0.2, 0.3, 0.4, 0.5)
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
@@ -55,7 +56,7 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     visited = [samples[i] for i in outputs.index]
     # Numbers, as names would be sorted anew for every measure.
     patient = patient_numbers([sample["patient"] for sample in visited], len(visited))[1]
-    result = _scores(outputs.score, outputs.label, patient, record) | _overlap(outputs, record, patient)
+    result = _scores(outputs.logit, outputs.label, patient, record) | _overlap(outputs, record, patient)
     result = _with_macros(result | _localisation(outputs, record.findings, patient))
     groups = _groups(visited)
     areas = {name: _areas_by(outputs, record.findings, patient, group) for name, group in groups.items()}
@@ -64,11 +65,11 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     return result | {"auc_by": areas, "warnings": _warnings(outputs, record.findings, patient, visited)}
 
 
-def score_metrics(score: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
+def score_metrics(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
     """The measures of scores alone, of any cases: images, or studies.
 
     Args:
-        score: (N, C) probabilities.
+        logit: (N, C).
         label: (N, C); 1 present, 0 absent, negative or NaN unknown.
         patient: (N,) numbers.
         record: C findings and thresholds.
@@ -76,7 +77,7 @@ def score_metrics(score: np.ndarray, label: np.ndarray, patient: np.ndarray, rec
     Returns:
         As ``metrics``: by measure and finding, with ``macro``.
     """
-    return _with_macros(_scores(score, label, patient, record))
+    return _with_macros(_scores(logit, label, patient, record))
 
 
 def areas_of_reports(result: Metrics) -> Metrics:
@@ -110,7 +111,7 @@ def write_metrics(result: Metrics, path: Path) -> None:
 
 
 def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path) -> None:
-    """Write ``predictions.csv``: image, patient, finding, label and score, with what is known of the image."""
+    """Write ``predictions.csv``: image, patient, finding, label, score and logit, with what is known of the image."""
     visited = [samples[i] for i in outputs.index]
     attributes = {name: np.array([str(sample[name]) for sample in visited]) for name in ("study", "view", "source")}
     for name in sorted({name for sample in visited for name in sample["attributes"]} - attributes.keys()):
@@ -120,8 +121,9 @@ def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], finding
         image=np.array([sample["name"] for sample in visited]),
         patient=np.array([sample["patient"] for sample in visited]),
         label=outputs.label.astype(np.float64),
-        score=outputs.score.astype(np.float64),
+        score=outputs.score,
         attributes=attributes,
+        logit=outputs.logit,
     )
     write_predictions(path, table)
 
@@ -156,10 +158,11 @@ def table(result: Metrics) -> str:
     return "\n".join([*lines, *result.get("warnings", [])])
 
 
-def _scores(score: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
-    result: Metrics = {"auc": _areas(score, label, record.findings, patient)}
+def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    result: Metrics = {"auc": _areas(logit, label, record.findings, patient)}
     for c, name in enumerate(record.findings):
-        for measure, entry in _called(score[:, c], label[:, c], patient, record.score_thresholds[c]).items():
+        threshold = {"threshold": record.score_thresholds[c], "logit_threshold": record.logit_thresholds[c]}
+        for measure, entry in _called(logit[:, c], label[:, c], patient, threshold).items():
             result.setdefault(measure, {})[name] = entry
     return result
 
@@ -179,21 +182,21 @@ def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patien
 def _areas_by(outputs: Outputs, findings: Sequence[str], patient: np.ndarray, group: np.ndarray) -> Metrics:
     def areas(rows: np.ndarray, label: np.ndarray) -> Metrics:
         chosen = rows.astype(np.int64)[:, 0]
-        return _areas(outputs.score[chosen], label, findings, patient[chosen])
+        return _areas(outputs.logit[chosen], label, findings, patient[chosen])
 
     # Row numbers in place of scores: the measure needs the patients of the group as well.
     rows = np.repeat(np.arange(len(group), dtype=np.float64)[:, None], len(findings), axis=1)
     return by_subgroup(areas, rows, outputs.label, group)
 
 
-def _called(score: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: float) -> Metrics:
-    point = operating_point(score, label, threshold, patient)
+def _called(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: Mapping[str, float]) -> Metrics:
+    point = operating_point(logit, label, threshold["logit_threshold"], patient)
     counts = asdict(point.counts)
-    entries: Metrics = {"average_precision": asdict(average_precision_interval(score, label, patient))}
+    entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
     for name in SHARES:
-        entries[name] = asdict(getattr(point, name)) | counts | {"threshold": threshold}
-    known = checked_labels(label).known
-    squared = np.square(score[known].astype(np.float64) - label[known])
+        entries[name] = asdict(getattr(point, name)) | counts | threshold
+    known, score = checked_labels(label).known, probability(logit)
+    squared = np.square(score[known] - label[known])
     entries["brier"] = asdict(mean_interval(squared, patient[known])) | counts
     entries["calibration_error"] = {"value": expected_calibration_error(score, label)} | counts
     return entries
@@ -226,8 +229,8 @@ def _localisation(outputs: Outputs, findings: Sequence[str], patient: np.ndarray
         owner = patient[found.rows]
         measures.setdefault("hit_rate", {})[name] = _share(found.hit, owner)
         for measure, values in zip(LOCALISED, (found.iou, found.ior), strict=True):
-            for least in LEAST_OVERLAPS:
-                share = _share(values >= least, owner) | {"threshold": REGION_THRESHOLD}
+            for least in CORRECT_FROM:
+                share = _share(is_correct(values, least), owner) | {"threshold": REGION_THRESHOLD}
                 measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = share
     return measures
 
@@ -265,7 +268,7 @@ def _warnings(
         if not {0.0, 1.0} <= set(values):
             continue
         for c, name in enumerate(findings):
-            check = check_treatment(outputs.score[:, c], outputs.label[:, c], values, (name, words), patient)
+            check = check_treatment(outputs.logit[:, c], outputs.label[:, c], values, (name, words), patient)
             found += [check.warning] if check.warning else []
     return found
 

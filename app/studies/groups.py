@@ -87,7 +87,7 @@ def group_rows(table: PredictionTable) -> tuple[GroupRow, ...]:
     for (attribute, group), (column, finding) in itertools.product(groups(table).items(), enumerate(table.findings)):
         if attribute == finding:
             continue
-        areas = subgroup_areas(table.score[:, column], table.label[:, column], group, table.patient)
+        areas = subgroup_areas(table.rank[:, column], table.label[:, column], group, table.patient)
         rows += [GroupRow(finding, attribute, row, np.nan) for row in areas]
         tested += [areas[0].p, np.nan] if len(areas) == 2 else [row.p for row in areas]
     adjusted = holm(tested).tolist()
@@ -103,7 +103,7 @@ def treatment_rows(table: PredictionTable) -> tuple[TreatmentRow, ...]:
         if finding in DEVICES:
             continue
         called = finding, CALLED.get(treatment, _with_article(treatment.lower().replace("_", " ")))
-        check = check_treatment(table.score[:, column], table.label[:, column], visible, called, table.patient)
+        check = check_treatment(table.rank[:, column], table.label[:, column], visible, called, table.patient)
         if not np.isnan(check.difference.value):
             rows.append(TreatmentRow(finding, treatment, check))
     return tuple(rows)

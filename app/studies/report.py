@@ -48,6 +48,7 @@ class Report:
         images: how many.
         patients: how many.
         values: what was reached.
+        regions: how detected regions were measured; empty where nobody said.
         groups: areas by subgroup.
         treatments: findings checked for being recognised by a treatment.
         warnings: in plain words: of the treatments, and those that ``metrics.json`` holds.
@@ -62,6 +63,7 @@ class Report:
     images: int
     patients: int
     values: tuple[Value, ...]
+    regions: Mapping[str, str]
     groups: tuple[GroupRow, ...]
     treatments: tuple[TreatmentRow, ...]
     warnings: tuple[str, ...]
@@ -91,6 +93,7 @@ def gather(result: Result) -> Report:
         images=len(table.image),
         patients=len(np.unique(table.patient)),
         values=tuple(values(reached)),
+        regions={str(name): str(text) for name, text in dict(reached.get("regions", {})).items()},
         groups=group_rows(table),
         treatments=checked,
         warnings=tuple(dict.fromkeys(warnings)),
@@ -103,9 +106,9 @@ def gather(result: Result) -> Report:
 
 def measured(table: PredictionTable) -> dict[str, Any]:
     """Areas of predictions in the form of ``metrics.json``."""
-    areas = auc_intervals(table.score, table.label, table.patient)
+    areas = auc_intervals(table.rank, table.label, table.patient)
     entries = {name: asdict(area) for name, area in zip(table.findings, areas, strict=True)}
-    macro = macro_auc_interval(area_covariance(table.score, table.label, table.patient))
+    macro = macro_auc_interval(area_covariance(table.rank, table.label, table.patient))
     return {"auc": entries | {"macro": asdict(macro)}}
 
 

@@ -42,7 +42,7 @@ def report_page(report: Report) -> str:
     parts = [
         page.tiles([*headlines(report.values), counted]),
         page.section("Data and split", _data(report)),
-        page.section("What it reached", reached(report.values)),
+        page.section("What it reached", [*reached(report.values), *_regions(report)]),
         *_pictures(report, "Curves", sorted(curves, key=_place)),
         page.section("Subgroups", group_parts(report)),
         *_pictures(report, "Cases", cases, CASES),
@@ -71,6 +71,11 @@ def _data(report: Report) -> list[str]:
     if rest:
         parts.append(page.folded("How the data was made, and what was left out", page.facts(rest)))
     return parts
+
+
+def _regions(report: Report) -> list[Html]:
+    facts = page.facts([(_plain(name), text) for name, text in report.regions.items()])
+    return [page.folded("How regions were measured", facts)] if report.regions else []
 
 
 def _pictures(report: Report, heading: str, names: Sequence[str], said: str = "") -> list[Html]:

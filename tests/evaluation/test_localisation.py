@@ -7,10 +7,15 @@ from evaluation.localisation import (
     GridTruth,
     accuracy_over_folds,
     boxes_on_grid,
+    is_correct,
     localisation_accuracy,
+    map_histogram,
+    pixel_histogram,
     pointing_hits,
     region_overlap,
 )
+from evaluation.overlap import areas_at, dice, iou
+from evaluation.truth import Truth
 
 WHOLE = (0, 0, 100, 100)
 
@@ -111,3 +116,51 @@ def test_maps_are_checked():
         region_overlap(np.zeros((1, 3, 3)), truth)
     with pytest.raises(ValueError, match="1 maps hold NaN"):
         pointing_hits(np.full((1, 2, 2), np.nan), truth)
+
+
+def test_boxes_that_overlap_inside_a_patch_count_once():
+    # Two boxes of 2 x 1 patches with one patch in common, half a patch off the grid: 3 patches in all, by hand.
+    truth = boxes_on_grid([[5, 0, 20, 10], [15, 0, 20, 10], [0, 0, 10, 10]], [0, 0, 1], [WHOLE] * 2, (10, 10))
+    np.testing.assert_allclose(truth.coverage[0, 0, :4], [0.5, 1, 1, 0.5])
+    assert truth.coverage[0].sum() == pytest.approx(3)
+    assert truth.coverage[1, 0, 0] == 1
+    inside = boxes_on_grid([[1, 1, 4, 4], [3, 3, 4, 4]], [0, 0], [WHOLE], (10, 10))
+    assert inside.coverage[0, 0, 0] == pytest.approx((16 + 16 - 4) / 100)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_areas_of_patches_are_those_of_regions_on_the_grid(seed):
+    # The other implementation here takes many maps at once and knows no edge of the radiograph.
+    random = np.random.default_rng(seed)
+    value, box = random.random((8, 8)), np.array([[10.5, 20.25, 60, 30], [40, 30, 55, 50]])
+    grid = (np.linspace(10, 90, 9), np.linspace(20, 84, 9))
+    histogram = map_histogram(value, Truth.of_boxes(box, (100, 100)), grid, 1000)
+    truth = boxes_on_grid(box, [0, 0], [[20, 10, 64, 80]], (8, 8))
+    for threshold in (0.25, 0.5, 0.75):
+        ours = areas_at(histogram.inside, histogram.outside, histogram.missed, threshold)
+        theirs = region_overlap(value[None], truth, threshold)
+        assert ours.iou() == pytest.approx(theirs.iou[0])
+        assert ours.ior() == pytest.approx(theirs.ior[0])
+    assert histogram.missed == pytest.approx(truth.outside[0] * 80)  # a patch is 8 x 10 pixels
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_areas_of_pixels_are_those_of_drawn_masks(rows):
+    # The map covers rows 5 to 44 and columns 10 to 49 of 60 x 60 pixels, handed over in parts of some rows.
+    random = np.random.default_rng(0)
+    value, mask = random.random((40, 40)).astype(np.float32), random.random((60, 60)) < 0.3
+    parts = [(5 + at, 10, value[at : at + rows]) for at in range(0, 40, rows)]
+    histogram = pixel_histogram(parts, Truth.of_mask(mask), 1000)
+    for threshold in (0.001, 0.29, 0.5, 0.731):
+        found = np.zeros((60, 60), bool)
+        found[5:45, 10:50] = value.astype(np.float64) >= threshold
+        ours = areas_at(histogram.inside, histogram.outside, histogram.missed, threshold)
+        assert ours.dice() == pytest.approx(dice(found, mask))
+        assert ours.iou() == pytest.approx(iou(found, mask))
+        assert ours.ior() == pytest.approx((found & mask).sum() / found.sum())
+
+
+def test_an_overlap_that_rounding_lowers_is_still_correct():
+    # 0.1 added three times is not 0.3, and 0.7 - 0.4 is less than 0.3.
+    assert is_correct([0.7 - 0.4, 0.3 - 1e-6], 0.3).tolist() == [True, False]
+    assert localisation_accuracy([0.7 - 0.4], [0], 1, 0.3).accuracy.tolist() == [[1]]

@@ -8,6 +8,7 @@ from evaluation.overlap import (
     aggregated_dice,
     aggregated_dice_at_thresholds,
     areas,
+    areas_at,
     best_threshold,
     best_threshold_of_aggregate,
     best_threshold_of_mean,
@@ -134,3 +135,19 @@ def test_images_without_truth_do_not_move_the_mean_threshold():
 def test_a_pixel_that_is_nan_is_refused():
     with pytest.raises(ValueError, match="the prediction holds 4 NaN"):
         dice(np.full((1, 2, 2), np.nan), np.ones((1, 2, 2)))
+
+
+def test_what_the_map_does_not_cover_is_missed_at_every_threshold():
+    # Image 0 has 4 true pixels at 0.75 and 4 beyond the map: Dice 2 * 4 / (4 + 8) up to there. Image 1 has all of its
+    # 8 beyond the map, which says 0.25 in 2 pixels: 0 throughout.
+    inside, outside = np.zeros((2, 4)), np.zeros((2, 4))
+    inside[0, 3], outside[1, 1], missed = 4, 2, np.array([4.0, 8.0])
+    np.testing.assert_allclose(dice_at_thresholds(inside, outside, missed=missed), [[2 / 3] * 4, [0] * 4])
+    # As one image: 8 / (4 + 2 + 16) with the false pixels, 8 / (4 + 16) without.
+    expected = [8 / 22, 8 / 22, 8 / 20, 8 / 20]
+    np.testing.assert_allclose(aggregated_dice_at_thresholds(inside, outside, missed=missed), expected)
+    assert best_threshold_of_mean(inside, outside, missed).dice == pytest.approx(1 / 3)
+    assert best_threshold_of_aggregate(inside, outside, missed).threshold == 0.5
+    areas = areas_at(inside, outside, missed, 0.5)
+    np.testing.assert_allclose(areas.iou(), [0.5, 0])
+    np.testing.assert_allclose(areas.ior(), [1, 0])

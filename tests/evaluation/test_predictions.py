@@ -1,8 +1,11 @@
 """Prediction tables written, read and refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from evaluation.logits import probability
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 
 HEADER = "image,patient,finding,label,score\n"
@@ -73,6 +76,47 @@ def test_what_cannot_be_right_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as refusal:
         read_predictions(path)
     assert str(path) in str(refusal.value)
+
+
+def with_logits() -> PredictionTable:
+    """Logits beyond what a probability can tell apart."""
+    given = table(6)
+    logit = np.concatenate([np.arange(36.0, 42).reshape(3, 2), [[-800, 800], [np.inf, -np.inf], [1 / 3, -1e-300]]])
+    return replace(given, logit=logit, score=probability(logit))
+
+
+def test_logits_are_read_to_the_last_bit_and_rank(tmp_path):
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, with_logits())
+    read = read_predictions(path)
+    np.testing.assert_array_equal(read.logit, with_logits().logit)
+    np.testing.assert_array_equal(read.score, with_logits().score)
+    assert read.rank is read.logit
+    assert set(read.attributes) == {"view", "age"}
+    np.testing.assert_array_equal(read.rows(np.array([2, 0])).logit, with_logits().logit[[2, 0]])
+
+
+def test_a_table_of_before_logits_ranks_by_its_scores(tmp_path):
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, table())
+    assert path.read_text().splitlines()[0] == "image,patient,finding,label,score,view,age"
+    read = read_predictions(path)
+    assert read.logit is None
+    assert read.rank is read.score
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,p,F,1,0.5,high", "line 3: logit 'high' is not a number"),
+        ("a,p,F,1,0.5,", "line 3: logit '' is not a number"),
+        ("a,p,F,1,0.9,0.0", "line 3: score 0.9 is not the probability of logit 0; leave the column logit out"),
+    ],
+)
+def test_logits_that_are_not_those_of_the_scores_are_refused(tmp_path, row, message):
+    path = written(tmp_path, f"image,patient,finding,label,score,logit\nb,p,F,0,0.5,0\n{row}\n")
+    with pytest.raises(ValueError, match=message):
+        read_predictions(path)
 
 
 def test_an_empty_table_is_a_table(tmp_path):

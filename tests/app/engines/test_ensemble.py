@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.contract import Prediction
+from app.engines.device import MixedPrecisionInferer
 from app.engines.ensemble import Ensemble, loaded
 from app.engines.record import ModelRecord
 from app.networks.checkpoints import save, weights
@@ -76,3 +77,17 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         loaded(Constant(), [path], ("Nodule",), {"size": 2})
     with pytest.raises(ValueError, match="an ensemble needs at least one network"):
         Ensemble([])
+
+
+def test_images_of_which_all_members_are_sure_are_still_ranked() -> None:
+    class Said(nn.Module):
+        def forward(self, image: Tensor) -> Prediction:
+            return Prediction(image[:, :, 0, 0], image.expand(-1, -1, 2, 2))
+
+    # Mean probabilities of logits 40 to 59 are all 1 in float64; and one unsure member must not tie the other's 20, 21.
+    image = torch.arange(40.0, 60)[:, None, None, None]
+    score = MixedPrecisionInferer("float32", torch.device("cpu"))(image, Ensemble([Said(), Said()])).score
+    assert score.dtype == torch.float64
+    assert bool((score[1:] > score[:-1]).all())
+    unsure = Ensemble([Said(), Constant(0.0)])(torch.arange(15.0, 30)[:, None, None, None]).score
+    assert bool((unsure[1:] > unsure[:-1]).all())

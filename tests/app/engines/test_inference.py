@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from app.engines.inference import Inference, folder_samples, overlay
 
@@ -122,13 +123,14 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
     (tmp_path / "in/broken.png").write_bytes((tmp_path / "in/good.png").read_bytes()[:50])
     launch("run", settings, "inference.yaml")
     rows = rows_of(tmp_path / "out/predictions.csv")
-    assert rows[0] == ["image", "finding", "score"]
-    assert [(image, finding) for image, finding, _ in rows[1:]] == [
+    assert rows[0] == ["image", "finding", "score", "logit"]
+    assert [(image, finding) for image, finding, *_ in rows[1:]] == [
         ("a/b.png", "Nodule"),
         ("a_b.png", "Nodule"),
         ("good.png", "Nodule"),
     ]
-    assert all(0 <= float(score) <= 1 for _, _, score in rows[1:])
+    # Both to the last digit, and one the other's probability.
+    assert all(float(score) == pytest.approx(expit(float(logit)), abs=1e-15) for _, _, score, logit in rows[1:])
     excluded = rows_of(tmp_path / "out/excluded.csv")
     assert excluded[0] == ["image", "error"]
     assert [name for name, _ in excluded[1:]] == ["broken.png", "notes.txt"]
@@ -166,7 +168,7 @@ def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_pa
     for path in world.folder.glob("test-*.png"):
         shutil.copy(path, tmp_path / "in")
     launch("run", settings, "inference.yaml")
-    scores = {image: float(score) for image, _, score in rows_of(tmp_path / "out/predictions.csv")[1:]}
+    scores = {image: float(score) for image, _, score, _ in rows_of(tmp_path / "out/predictions.csv")[1:]}
     header, *reported = rows_of(trained.output_dir / "predictions.csv")
     expected = {row[header.index("image")]: float(row[header.index("score")]) for row in reported}
     assert scores == pytest.approx(expected, abs=1e-5)

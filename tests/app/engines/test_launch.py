@@ -50,7 +50,10 @@ def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
     measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
-    assert list(read) == ["section", "excluded", *measures, *located, "auc_by_view", "auc_by", "warnings"]
+    about = ["section", "excluded", "regions"]
+    assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings"]
+    assert read["regions"]["grid"] == "pixels of the stored radiographs"
+    assert read["regions"]["map"] == "bilinear between cells' centres"
     assert read["section"] == "test"
     assert read["auc"].keys() == {"Nodule", "macro"}
     assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}
@@ -84,7 +87,7 @@ def test_cases_are_the_located_items_with_the_reported_dice(trained, world):
 
 def test_predictions_are_of_every_item_and_give_the_reported_auc(trained, world):
     rows = rows_of(trained.output_dir / "predictions.csv")
-    columns = ["image", "patient", "finding", "label", "score", "study", "view", "source", "sex"]
+    columns = ["image", "patient", "finding", "label", "score", "logit", "study", "view", "source", "sex"]
     assert list(rows[0]) == columns
     items = read_datalist(world.datalist).sections["test"]
     assert [(row["image"], row["patient"], row["view"]) for row in rows] == [

@@ -11,10 +11,11 @@ from ignite.engine import Engine
 from monai.utils.enums import CommonKeys
 
 from app.contract import Prediction
+from app.engines.located import MapReading
 from app.engines.maps import SaveMaps, below
 
 
-def saved(folder: Path, logits: torch.Tensor, names: list[str], activation_maps: bool = False) -> None:
+def saved(folder: Path, logits: torch.Tensor, names: list[str], **reading: bool) -> None:
     """A pass over radiographs of 40 x 60 pixels, whose right half (x from 30) was given to the network."""
 
     def step(engine: Engine, rows: list[int]) -> dict:
@@ -27,7 +28,7 @@ def saved(folder: Path, logits: torch.Tensor, names: list[str], activation_maps:
 
     engine = Engine(step)
     engine.dataset = SimpleNamespace(samples=[{"name": name} for name in names])
-    engine.collected = SimpleNamespace(activation_maps=activation_maps)
+    engine.collected = SimpleNamespace(reading=MapReading(**reading))
     SaveMaps(folder, ["Nodule", "Pleural Effusion"]).attach(engine)
     engine.run([[0, 1], [2]])
 

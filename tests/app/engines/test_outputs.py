@@ -7,9 +7,11 @@ import pytest
 import torch
 from ignite.engine import Engine
 from monai.utils.enums import CommonKeys
+from sklearn.metrics import roc_auc_score
 
 from app.contract import Prediction, Target
-from app.engines.collect import CollectOutputs, map_probability
+from app.engines.collect import CollectOutputs
+from app.engines.located import MapReading
 from app.engines.outputs import Outputs
 from app.losses import KnownLabelBCELoss
 from evaluation.overlap import aggregated_dice, dice, iou
@@ -46,7 +48,7 @@ def collected(size: int, activation_maps: bool = False, loss: torch.nn.Module | 
             CommonKeys.LABEL: Target(*(value[rows] for value in target)),
         }
 
-    engine, collect = Engine(step), CollectOutputs(loss, activation_maps)
+    engine, collect = Engine(step), CollectOutputs(loss, MapReading(activation_maps))
     collect.attach(engine)
     engine.run([list(range(start, min(N, start + size))) for start in range(0, N, size)])
     collect.metrics = engine.state.metrics
@@ -59,7 +61,18 @@ def test_batches_make_no_difference(size):
     label = {"target": {"label": truth()[1].label.clamp(min=0)}}
     whole = collected(N, loss=KnownLabelBCELoss(), **label).outputs
     parts = collected(size, loss=KnownLabelBCELoss(), **label).outputs
-    for name in ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit"):
+    for name in (
+        "index",
+        "logit",
+        "score",
+        "label",
+        "located_row",
+        "located_finding",
+        "inside",
+        "outside",
+        "missed",
+        "hit",
+    ):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
     assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
 
@@ -184,8 +197,8 @@ def one(outputs: Outputs, c: int) -> Outputs:
     """The same outputs with one finding alone."""
     empty = np.zeros((0, 1000), dtype=np.int32)
     none = np.zeros(0, dtype=np.int64)
-    score, label = outputs.score[:, c : c + 1], outputs.label[:, c : c + 1]
-    return Outputs(outputs.index, score, label, none, none, empty, empty, none.astype(bool))
+    logit, label = outputs.logit[:, c : c + 1], outputs.label[:, c : c + 1]
+    return Outputs(outputs.index, logit, label, none, none, empty, empty, none, none.astype(bool))
 
 
 def test_nothing_located_and_nothing_known():
@@ -203,7 +216,32 @@ def test_images_of_which_a_network_says_nan_are_told():
 
 
 def test_a_constant_activation_map_is_zero_everywhere():
-    prediction, target = truth()
-    flat = prediction._replace(map=torch.full_like(prediction.map, 3.0))
-    rows = torch.tensor([0, 2])
-    assert map_probability(flat, target, rows, torch.zeros_like(rows), activation_maps=True).max() == 0
+    assert MapReading(activation_maps=True).probability(torch.full((2, 3, 4, 4), 3.0)).max() == 0
+
+
+def ranked(logit: list[float], label: list[float]) -> CollectOutputs:
+    """A pass over images of one finding with these scores, in batches of three."""
+    score = torch.tensor(logit)[:, None]
+    target = Target(torch.tensor(label)[:, None], torch.zeros(len(logit), 1, 2, 2), torch.zeros(len(logit), 1).bool())
+
+    def step(engine, rows):
+        engine.state.batch = {"index": torch.tensor(rows)}
+        prediction = Prediction(score[rows], torch.zeros(len(rows), 1, 2, 2))
+        return {CommonKeys.PRED: prediction, CommonKeys.LABEL: Target(*(value[rows] for value in target))}
+
+    engine, collect = Engine(step), CollectOutputs()
+    collect.attach(engine)
+    engine.run([list(range(len(logit)))[at : at + 3] for at in range(0, len(logit), 3)])
+    return collect
+
+
+@pytest.mark.parametrize("start", [17, 36, 120, -24, -120], ids=lambda start: f"logits from {start}")
+@pytest.mark.parametrize("swapped", [False, True], ids=["present are higher", "classes exchanged"])
+def test_scores_that_round_to_one_are_still_ranked(start, swapped):
+    # Eight cases in perfect order; in float32 a sigmoid ties logits above 17, in float64 above 37.
+    logit, label = [float(start + k) for k in range(8)], [0.0] * 4 + [1.0] * 4
+    if swapped:
+        logit, label = [-value for value in logit], [1 - value for value in label]
+    outputs = ranked(logit, label).outputs
+    assert roc_auc_score(outputs.label[:, 0], outputs.logit[:, 0]) == 1
+    assert outputs.macro_auc() == 1

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 
 from app.contract import Prediction
+from app.engines.located import MapReading
 from app.engines.outputs import BINS, Outputs
 from app.engines.pictures import _chosen, _ordered, cases, curves, distributions, draw_case, history, reliability
 from app.engines.record import ModelRecord
@@ -23,12 +24,13 @@ def outputs(findings: int = 2, n: int = 30) -> Outputs:
     inside[0, 900], inside[1, 100], inside[2, 900], outside[2, 900] = 4, 4, 4, 4
     return Outputs(
         index=np.arange(n)[::-1],
-        score=generator.random((n, findings)),
+        logit=generator.normal(size=(n, findings)),
         label=(generator.random((n, findings)) > 0.5).astype(np.float32),
         located_row=np.array([3, 5, 8]),
         located_finding=np.zeros(3, dtype=np.int64),
         inside=inside,
         outside=outside,
+        missed=np.zeros(3),
         hit=np.array([True, False, True]),
     )
 
@@ -141,7 +143,7 @@ def evaluator(given: Outputs, maps: torch.Tensor) -> SimpleNamespace:
         return Prediction(here.amax(dim=(2, 3)), here)
 
     return SimpleNamespace(
-        outputs=given, dataset=dataset, predict=predict, collected=SimpleNamespace(activation_maps=False)
+        outputs=given, dataset=dataset, predict=predict, collected=SimpleNamespace(reading=MapReading(), truth=None)
     )
 
 

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_curve
 from app.engines.outputs import BINS, Outputs
 from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.running import settings_of
+from evaluation.logits import logit_of
 
 SETTINGS = {"pixel_level": True, "growth": 16, "blocks": [3, 6]}
 RECORD = ModelRecord(("Nodule", "Mass"), SETTINGS, (0.125, 0.1), (0.25, 1 / 3))
@@ -22,12 +23,13 @@ def outputs(score: np.ndarray, label: np.ndarray, inside: dict[int, list[float]]
     histograms = [np.bincount(np.round(np.array(p) * BINS).astype(int), minlength=BINS) for p in located.values()]
     return Outputs(
         index=np.arange(len(score)),
-        score=score,
+        logit=logit_of(score),
         label=label,
         located_row=np.zeros(len(located), dtype=np.int64),
         located_finding=np.array(list(located), dtype=np.int64),
         inside=np.array(histograms, dtype=np.int32).reshape(-1, BINS),
         outside=np.zeros((len(located), BINS), dtype=np.int32),
+        missed=np.zeros(len(located)),
         hit=np.ones(len(located), dtype=bool),
     )
 
@@ -54,7 +56,7 @@ def test_score_thresholds_are_youdens():
     for c in range(3):
         known = label[:, c] >= 0
         false, true, threshold = roc_curve(label[known, c], score[known, c], drop_intermediate=False)
-        assert record.score_thresholds[c] == threshold[np.argmax(true - false)]
+        assert record.score_thresholds[c] == pytest.approx(threshold[np.argmax(true - false)], abs=1e-12)
     assert record.findings == ("a", "b", "c")
     assert record.settings == SETTINGS
 
@@ -75,6 +77,7 @@ def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
     given = outputs(np.zeros((2, 1)), np.array([[1], [0]]), {0: [0.3] * 4})
     given.located_row, given.located_finding = np.array([0, 1]), np.array([0, 0])
     given.inside, given.outside = (np.zeros((2, BINS), dtype=np.int32) for _ in range(2))
+    given.missed = np.zeros(2)
     given.inside[0, 300], given.outside[1, 200] = 4, 16
     record = chosen_on(given, ("a",), {})
     assert record.map_thresholds == (0.15,)
@@ -119,6 +122,20 @@ def test_without_a_record_thresholds_are_one_half_with_a_warning(tmp_path, caplo
     assert line == (
         f"{tmp_path / 'model.json'} is missing: thresholds chosen on validation are not known, 0.5 is used instead"
     )
+
+
+def test_a_record_from_before_logits_has_those_of_its_probabilities(tmp_path):
+    path = kept(tmp_path)
+    content = json.loads(path.with_suffix(".json").read_text())
+    del content["logit_thresholds"]
+    path.with_suffix(".json").write_text(json.dumps(content))
+    # By hand: log(0.125 / 0.875) and log(0.1 / 0.9).
+    expected = pytest.approx((-np.log(7), -np.log(9)))
+    assert record_of(path, ("Nodule", "Mass"), SETTINGS).logit_thresholds == expected
+    # Whoever changes one form only is told.
+    path.with_suffix(".json").write_text(json.dumps(content | {"logit_thresholds": [0, 1]}))
+    with pytest.raises(ValueError, match=r"logit_thresholds \[0.0, 1.0\] are not those of score_thresholds"):
+        record_of(path, ("Nodule", "Mass"), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -187,5 +204,5 @@ def test_a_threshold_that_validation_could_not_choose_is_told(caplog):
     score, label = np.array([[0.1, 0.2], [0.9, 0.6]]), np.array([[0, 0], [1, 0]])
     with caplog.at_level(logging.WARNING):
         record = chosen_on(outputs(score, label), ("Nodule", "Mass"), SETTINGS)
-    assert record.score_thresholds == (0.9, 0.5)
+    assert record.score_thresholds == pytest.approx((0.9, 0.5))
     assert caplog.messages == ["Mass: validation chose no threshold of scores; 0.5 is used instead"]

@@ -12,6 +12,7 @@ from app.engines.outputs import BINS, Outputs
 from app.engines.record import ModelRecord
 from app.engines.reports import FindingGroups, LabelSets, StudyLevel, tubes_and_pathologies
 from app.engines.results import areas_of_reports, flat, table
+from evaluation.logits import logit_of
 
 FINDINGS = ("Effusion", "Chest Drain")
 RECORD = ModelRecord(FINDINGS, {}, (0.5, 0.5), (0.5, 0.5))
@@ -20,8 +21,8 @@ RECORD = ModelRecord(FINDINGS, {}, (0.5, 0.5), (0.5, 0.5))
 def outputs(score: list[list[float]], label: list[list[float]]) -> Outputs:
     nothing = np.zeros(0, dtype=np.int64)
     bins = np.zeros((0, BINS), dtype=np.int32)
-    arrays = np.array(score, np.float32), np.array(label, np.float32)
-    return Outputs(np.arange(len(score)), *arrays, nothing, nothing, bins, bins, nothing.astype(bool))
+    arrays = logit_of(score), np.array(label, np.float32)
+    return Outputs(np.arange(len(score)), *arrays, nothing, nothing, bins, bins, nothing, nothing.astype(bool))
 
 
 def sample(name: str, study: str = "", patient: str = "", **attributes: Any) -> dict[str, Any]:

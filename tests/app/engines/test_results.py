@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from sklearn import metrics as oracle
 
 from app.engines.outputs import BINS, Outputs
-from app.engines.record import ModelRecord, chosen_on
+from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.results import flat, metrics, table, write_cases, write_metrics, write_scores
+from evaluation import auc_intervals, compare_predictions
 from evaluation.calibration import expected_calibration_error
+from evaluation.logits import logit_of, probability
 from evaluation.predictions import read_predictions
 
 N = 40
@@ -30,6 +33,7 @@ def located(*images: tuple[int, list[float], list[float]]) -> dict[str, np.ndarr
         "located_finding": np.array([finding for finding, _, _ in images], dtype=np.int64),
         "inside": np.array([histogram(inside) for _, inside, _ in images], dtype=np.int32).reshape(-1, BINS),
         "outside": np.array([histogram(outside) for _, _, outside in images], dtype=np.int32).reshape(-1, BINS),
+        "missed": np.zeros(len(images)),
         "hit": np.array(
             [max(inside, default=0) > max(outside, default=0) for _, inside, outside in images], dtype=bool
         ),
@@ -40,7 +44,8 @@ def outputs(findings: int = 2, **changes: np.ndarray) -> Outputs:
     generator = np.random.default_rng(0)
     score = generator.random((N, findings)).round(1)
     label = (generator.random((N, findings)) < 0.3 + 0.4 * score).astype(np.float32)
-    return Outputs(**({"index": np.arange(N), "score": score, "label": label} | located() | changes))
+    given = {"index": np.arange(N), "score": score, "label": label} | located() | changes
+    return Outputs(logit=logit_of(given.pop("score")), **given)
 
 
 def samples(views: tuple[str, ...] = ("PA",), count: int = N, **attributes: list) -> list[dict]:
@@ -181,7 +186,8 @@ def test_images_of_one_patient_widen_the_interval(measure):
     images = [(0, [0.9] * (1 + i % 5), [0.9] * (i % 3)) for i in range(N)]
     given = outputs(**located(*images))
     repeated = {
-        name: np.repeat(getattr(given, name), 4, axis=0) for name in ("score", "label", "inside", "outside", "hit")
+        name: np.repeat(getattr(given, name), 4, axis=0)
+        for name in ("score", "label", "inside", "outside", "missed", "hit")
     }
     four = outputs(
         index=np.arange(4 * N),
@@ -261,7 +267,7 @@ def test_thresholds_are_those_of_validation():
     label = np.repeat([[0.0, -1.0], [1.0, -1.0]], N // 2, axis=0)
     validation = outputs(**located((0, [0.3, 0.3], [0.2]), (0, [0.4], [0.1])), score=score, label=label)
     record = chosen_on(validation, ("Nodule", "Mass"), {})
-    assert record.score_thresholds == (0.3, 0.5)
+    assert record.score_thresholds == pytest.approx((0.3, 0.5))
     assert record.map_thresholds == (pytest.approx(0.25, abs=0.002), 0.5)
     test = outputs(**located((0, [0.9], [0.7])), score=np.minimum(score * 2 + 0.3, 1), label=label)
     result = metrics(test, samples(), record)
@@ -271,7 +277,7 @@ def test_thresholds_are_those_of_validation():
     # Scores are 0.5 and 0.9: all are called.
     assert result["specificity"]["Nodule"]["value"] == 0
     assert result["sensitivity"]["Nodule"]["value"] == 1
-    assert result["sensitivity"]["Nodule"]["threshold"] == 0.3
+    assert result["sensitivity"]["Nodule"]["threshold"] == pytest.approx(0.3)
 
 
 def treated(shortcut: bool, n: int = 400) -> tuple[Outputs, np.ndarray]:
@@ -341,7 +347,10 @@ def test_a_finding_that_does_not_occur_is_null(tmp_path):
     assert read["section"] == "test"
     assert read["auc"]["Mass"] == {"value": None, "lower": None, "upper": None, "present": 0, "absent": N, "unknown": 0}
     counts = {"present": 0, "absent": N, "unknown": 0}
-    assert read["sensitivity"]["Mass"] == {"value": None, "lower": None, "upper": None, "threshold": 0.65} | counts
+    assert read["sensitivity"]["Mass"] == {
+        **{"value": None, "lower": None, "upper": None, "threshold": 0.65},
+        **{"logit_threshold": math.log(0.65 / 0.35), **counts},
+    }
     assert read["auc"]["Nodule"]["value"] == result["auc"]["Nodule"]["value"]
 
 
@@ -363,25 +372,29 @@ def test_rows_of_scores_by_hand(tmp_path):
     second = samples(count=1)[0] | {"name": 'b, "c".png', "patient": "2", "view": "", "attributes": {"age": 90}}
     given = outputs(
         index=np.array([1, 0]),
-        score=np.array([[0.25, 1 / 3], [1.0, 1e-9]]),
+        score=np.array([[0.5, probability(-1.25)], [1.0, 0.0]]),
         label=np.array([[1, -2], [0, -1]], dtype=np.float32),
     )
+    given.logit[0, 1] = -1.25
     write_scores(given, [first, second], ["Nodule", "Mass"], tmp_path / "predictions.csv")
+    score = 1 / (1 + math.exp(1.25))
     assert rows_of(tmp_path / "predictions.csv") == [
-        ["image", "patient", "finding", "label", "score", "study", "view", "source", "age", "sex"],
-        ['b, "c".png', "2", "Nodule", "1", "0.25", "", "", "reader", "90", ""],
-        ['b, "c".png', "2", "Mass", "", "0.3333333333333333", "", "", "reader", "90", ""],
-        ["a.png", "0", "Nodule", "0", "1.0", "s", "PA", "reader", "", "F"],
-        ["a.png", "0", "Mass", "-1", "1e-09", "s", "PA", "reader", "", "F"],
+        ["image", "patient", "finding", "label", "score", "logit", "study", "view", "source", "age", "sex"],
+        ['b, "c".png', "2", "Nodule", "1", "0.5", "0.0", "", "", "reader", "90", ""],
+        ['b, "c".png', "2", "Mass", "", repr(score), "-1.25", "", "", "reader", "90", ""],
+        ["a.png", "0", "Nodule", "0", "1.0", "inf", "s", "PA", "reader", "", "F"],
+        ["a.png", "0", "Mass", "-1", "0.0", "-inf", "s", "PA", "reader", "", "F"],
     ]
 
 
 def test_scores_are_read_back_to_the_last_bit(tmp_path):
-    given = outputs(score=np.random.default_rng(3).random((N, 2)).astype(np.float32))
+    given = outputs()
+    given.logit[:] = np.random.default_rng(3).normal(0, 30, (N, 2))
     write_scores(given, samples(), RECORD.findings, tmp_path / "predictions.csv")
     read = read_predictions(tmp_path / "predictions.csv")
     assert read.findings == RECORD.findings
-    np.testing.assert_array_equal(read.score.astype(np.float32), given.score)
+    np.testing.assert_array_equal(read.score, given.score)
+    np.testing.assert_array_equal(read.logit, given.logit)
     np.testing.assert_array_equal(read.label, given.label)
 
 
@@ -459,7 +472,7 @@ def test_every_measure_counts_its_cases_and_takes_patients_together():
     given = with_unknown()
     alone = metrics(given, samples(), RECORD)
     twice = Outputs(
-        **{name: np.repeat(getattr(given, name), 2, axis=0) for name in ("score", "label")},
+        **{name: np.repeat(getattr(given, name), 2, axis=0) for name in ("logit", "label")},
         **({"index": np.arange(2 * N)} | located()),
     )
     names = [str(i // 2) for i in range(2 * N)]
@@ -485,3 +498,33 @@ def test_macro_says_over_how_many_findings():
     assert result["auc"]["macro"]["findings"] == 1
     assert result["auc"]["macro"]["value"] == result["auc"]["Nodule"]["value"]
     assert result["brier"]["macro"]["findings"] == 2
+
+
+def saturated() -> Outputs:
+    """Two findings with logits that are all 1 as probabilities, the first in perfect order."""
+    logit = np.stack([40 + np.arange(N), 40 + np.arange(N)[::-1]], axis=1).astype(np.float64)
+    given = outputs()
+    given.logit, given.label = logit, np.repeat(np.repeat([[0.0], [1.0]], N // 2, axis=0), 2, axis=1)
+    return given
+
+
+def test_every_ranking_of_saturated_scores_is_that_of_their_logits(tmp_path):
+    given = saturated()
+    assert set(given.score.ravel().tolist()) == {1.0}
+    record = chosen_on(given, RECORD.findings, {})
+    record.write(tmp_path / "model.pt")
+    record = record_of(tmp_path / "model.pt", RECORD.findings, {})
+    # Youden's point is the lowest logit of the present: 40 + N / 2.
+    assert record.logit_thresholds[0] == 40 + N // 2
+    result = metrics(given, samples(("PA", "AP")), record)
+    for measure in ("auc", "average_precision", "sensitivity", "specificity", "accuracy"):
+        assert result[measure]["Nodule"]["value"] == 1, measure
+    assert result["auc"]["Mass"]["value"] == 0
+    assert {view["Nodule"]["value"] for view in result["auc_by_view"].values()} == {1}
+    assert result["sensitivity"]["Nodule"]["logit_threshold"] == 60
+    # The table ranks for whoever reads it.
+    write_scores(given, samples(("PA", "AP")), RECORD.findings, tmp_path / "predictions.csv")
+    table = read_predictions(tmp_path / "predictions.csv")
+    assert [area.value for area in auc_intervals(table.rank, table.label, table.patient)] == [1, 0]
+    reversed_table = replace(table, logit=-table.logit, score=probability(-table.logit))
+    assert [row.difference.value for row in compare_predictions(table, reversed_table).rows] == [1, -1]

@@ -28,7 +28,7 @@ class Radiographs:
 
     def __init__(self, count: int, with_labels: bool = True) -> None:
         generator = torch.Generator().manual_seed(1)
-        self.samples = [{"name": str(number)} for number in range(count)]
+        self.samples = [_sample(number) for number in range(count)]
         self.image = torch.randint(0, 256, (count, 1, SIDE, SIDE), dtype=torch.uint8, generator=generator)
         self.label = (torch.arange(count) % 2).float()[:, None] if with_labels else torch.full((count, 1), -1.0)
 
@@ -46,8 +46,17 @@ class Radiographs:
             "plane_at": torch.tensor([(place, 0) for place in places], dtype=torch.int64).reshape(-1, 2),
             "label": self.label[chosen],
             "annotated": self.label[chosen] >= 0,
+            # The stored radiographs are twice as large, and what the network sees begins 3 rows from above.
+            "region": torch.tensor([[0.0, 3, 2 * SIDE, 2 * SIDE - 3]] * len(chosen)),
+            "original_size": torch.tensor([[2 * SIDE, 2 * SIDE]] * len(chosen)),
             "index": chosen,
         }
+
+
+def _sample(number: int) -> dict[str, Any]:
+    """Every second item has its finding in the upper half of the stored radiograph."""
+    boxes = [[0.0, 0, 2 * SIDE, SIDE]] if number % 2 else []
+    return {"name": str(number), "boxes": boxes, "box_finding": [0] * len(boxes)}
 
 
 class TwoHeads(nn.Module):
@@ -139,6 +148,6 @@ def evaluated(count: int, batch_size: int = 3) -> dict[str, Any]:
     )
     evaluator.run()
     outputs = evaluator.outputs
-    names = ("index", "score", "label", "located_row", "located_finding", "inside", "outside", "hit")
+    names = ("index", "logit", "score", "label", "located_row", "located_finding", "inside", "outside", "missed", "hit")
     arrays = {name: torch.as_tensor(getattr(outputs, name)) for name in names}
     return {**arrays, "metrics": dict(evaluator.state.metrics)}

@@ -103,6 +103,15 @@ def test_report_tells_values_and_warnings_of_metrics_json(folder_of):
     assert '<p class="note warning">Look out.</p>' in text
 
 
+def test_report_tells_how_regions_were_measured(folder_of):
+    folder = folder_of("one", 0.5)
+    (folder / "metrics.json").write_text(json.dumps({"regions": {"grid": "pixels of <stored> radiographs"}}))
+    assert main(["report", str(folder)]) == 0
+    text = (folder / "report.html").read_text()
+    assert "How regions were measured" in text
+    assert "pixels of &lt;stored&gt; radiographs" in text
+
+
 def test_a_damaged_metrics_json_is_named(folder_of, capsys):
     folder = folder_of("one", 0.5)
     (folder / "metrics.json").write_text("{")

@@ -1,0 +1,168 @@
+"""Where findings are on the stored radiographs, and how a network's map becomes a region on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from app.engines.outputs import BINS
+from evaluation.localisation import GridTruth, MapHistogram, map_histogram, pixel_histogram, pointing_hits
+from evaluation.logits import probability
+from evaluation.overlap import threshold_number
+from evaluation.truth import Truth
+from transforms.draw import stored_mask
+from transforms.regions import restored_parts, whole_region
+
+
+class Located(NamedTuple):
+    """A finding on one radiograph, and what its map covers.
+
+    Attributes:
+        truth: where the finding is, or nowhere.
+        region: (4,) x, y, width, height that the map covers, in pixels of the stored radiograph.
+        size: (height, width) of the stored radiograph.
+    """
+
+    truth: Truth
+    region: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MapReading:
+    """How a map is read, for measures, pictures and files alike.
+
+    Args:
+        activation_maps: the network's map is a class activation map: its logits are scaled from their minimum to their
+            maximum in each image (Zhou et al. 2016) rather than read as probabilities.
+        patches: each cell of the map has one value throughout, and a detected region is a union of cells (Rozenberg et
+            al. 2020); otherwise values are bilinear between the centres of cells.
+    """
+
+    activation_maps: bool = False
+    patches: bool = False
+
+    def probability(self, maps: Tensor) -> np.ndarray:
+        """Values in [0, 1] of map logits (..., h, w), in float64."""
+        logit = maps.detach().double().cpu().numpy()
+        if not self.activation_maps:
+            return probability(logit)
+        low, high = logit.min(axis=(-2, -1), keepdims=True), logit.max(axis=(-2, -1), keepdims=True)
+        return np.asarray((logit - low) / np.maximum(high - low, 1e-6))
+
+    def histogram(self, logit: Tensor, located: Located) -> MapHistogram:
+        """Areas of the radiograph inside and outside of the finding, by what a map (h, w) says there."""
+        values = self.probability(logit)
+        lowest, highest = threshold_number(np.array([values.min(), values.max()]), BINS)
+        if self.patches or lowest == highest:  # then it is of one bin between the centres, too
+            return map_histogram(values, located.truth, _edges(values.shape, located), BINS)
+        parts = restored_parts(values.astype(np.float32), located.region, located.size)
+        return pixel_histogram(parts, located.truth, BINS)
+
+    def hit(self, logit: Tensor, located: Located) -> bool:
+        """Whether the centre of the map's highest cell lies on the finding; of several, the centres of half of them."""
+        values = logit.detach().double().cpu().numpy()
+        down, across = _edges(values.shape, located)
+        is_seen = np.outer(np.diff(down) > 0, np.diff(across) > 0)
+        if not (is_seen.any() and len(located.truth.rectangles)):
+            return False
+        values = np.where(is_seen, values, -np.inf)
+        rows, columns = np.nonzero(values == values.max())
+        on_finding = np.zeros(values.shape)
+        on_finding[rows, columns] = located.truth.holds(
+            (across[columns] + across[columns + 1]) / 2, (down[rows] + down[rows + 1]) / 2
+        )
+        truth = GridTruth(on_finding[None], np.array([located.truth.area]))
+        return bool(pointing_hits(values[None], truth)[0] >= 0.5)
+
+    def facts(self, is_stored: bool) -> dict[str, str]:
+        """What ``metrics.json`` says of how regions were measured.
+
+        Args:
+            is_stored: whether truth was that of the stored radiographs, and not of the network's input.
+        """
+        return {
+            "grid": "pixels of the stored radiographs" if is_stored else "pixels of the network's input",
+            "map": "patches: each cell has one value throughout" if self.patches else "bilinear between cells' centres",
+            "truth": "boxes as rectangles, masks as they are" if is_stored else "as drawn for the network",
+            "cut_off": "what a crop cut off counts as missed" if is_stored else "what a crop cut off is not known",
+        }
+
+
+@dataclass
+class StoredTruth:
+    """The annotations of a section, in pixels of the stored radiographs; masks are read once and kept as rectangles.
+
+    As in ``DrawAnnotationsd`` a finding's masks go before its boxes. Boxes are rectangles, whatever training draws.
+
+    Args:
+        samples: as a datalist gives them, with ``boxes``, ``box_finding`` and ``mask``.
+    """
+
+    samples: Sequence[Mapping[str, Any]]
+    _kept: dict[tuple[int, int], Truth] = field(default_factory=dict, repr=False)
+
+    def of(self, index: int, finding: int, size: tuple[int, int]) -> Truth:
+        """Where a finding of an item is.
+
+        Raises:
+            FileNotFoundError: a mask file is gone.
+            ValueError: a mask is not of the radiograph's ``size`` (height, width).
+        """
+        if (index, finding) not in self._kept:
+            self._kept[index, finding] = self._read(self.samples[index], finding, size)
+        return self._kept[index, finding]
+
+    def _read(self, sample: Mapping[str, Any], finding: int, size: tuple[int, int]) -> Truth:
+        masks = [stored_mask(source, np.array(size)) != 0 for of, source in sample.get("mask") or () if of == finding]
+        if masks:
+            return Truth.of_mask(np.logical_or.reduce(masks))
+        boxes = sample.get("boxes")
+        if boxes is None or not len(boxes):
+            return Truth.of_boxes([], size)
+        return Truth.of_boxes(np.asarray(boxes)[np.asarray(sample["box_finding"]) == finding], size)
+
+
+def located_in(
+    batch: Mapping[str, Any], truth: StoredTruth | None, rows: Sequence[int], findings: Sequence[int], mask: Tensor
+) -> list[Located]:
+    """Findings of a batch: on the stored radiographs where these are known, else on the network's input as drawn.
+
+    Args:
+        batch: ``index``, and ``region`` and ``original_size`` where radiographs are known.
+        truth: of the section; None where it is not known.
+        rows: (M,) places in the batch.
+        findings: (M,) of each.
+        mask: (B, C, H, W) as drawn for the network.
+    """
+    if truth is None:
+        return [on_input(mask[row, finding]) for row, finding in zip(rows, findings, strict=True)]
+    index, region, size = batch["index"].tolist(), batch["region"].numpy(), batch["original_size"].tolist()
+    sizes = [(int(height), int(width)) for height, width in size]
+    return [
+        Located(truth.of(index[row], finding, sizes[row]), region[row], sizes[row])
+        for row, finding in zip(rows, findings, strict=True)
+    ]
+
+
+def on_input(mask: Tensor) -> Located:
+    """A finding as it was drawn on the network's input (H, W), which stands for the radiograph."""
+    pixels = mask.detach().cpu().numpy() >= 0.5
+    return Located(Truth.of_mask(pixels), whole_region(pixels.shape), pixels.shape)
+
+
+def is_located(samples: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether samples tell where findings are in the stored radiographs, as those of a datalist do."""
+    return bool(samples) and all("boxes" in sample or "mask" in sample for sample in samples or ())
+
+
+def _edges(shape: tuple[int, ...], located: Located) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of a map's rows (h + 1,) and columns (w + 1,) on the radiograph; nothing reaches beyond it."""
+    x, y, width, height = (float(value) for value in located.region)
+    down = np.clip(y + height / shape[0] * np.arange(shape[0] + 1), 0, located.size[0])
+    across = np.clip(x + width / shape[1] * np.arange(shape[1] + 1), 0, located.size[1])
+    return down, across
