@@ -14,6 +14,10 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.data.choose import Normals
 
 DATA_SETS = {
     "chexpert": ("app.data.chexpert", "CheXpert: labels with uncertain ones"),
@@ -141,8 +145,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("--normals belongs to --only: it says how many images without a finding go with them.")
     datalist = importlib.import_module(arguments.module).datalist_from(arguments)
     if arguments.only:
-        wanted = "equal" if arguments.normals is None else arguments.normals
-        datalist = only_with(datalist, arguments.only, wanted, arguments.seed)
+        count: Normals = "equal" if arguments.normals is None else arguments.normals
+        datalist = only_with(datalist, arguments.only, count, arguments.seed)
     for (name,), parts in arguments.merge:
         datalist = merged(datalist, name, parts)
     if arguments.findings:
@@ -187,7 +191,7 @@ def run_agree(arguments: argparse.Namespace) -> None:
     sets = dict(zip(stems if len(set(stems)) == len(stems) else map(str, files), read, strict=True))
     found = agreements(sets, arguments.same, arguments.against_first)
     if len(found) == 1 and not found[0].findings:
-        agreement(*read)  # raises: of two alone, nothing in common is an error, and it says what
+        agreement(read[0], read[1])  # raises: of two alone, nothing in common is an error, and it says what
     for each in found:
         sys.stdout.write(f"{agreement_text(sets[each.first], sets[each.second], each.findings)}\n")
         if not each.findings:
@@ -234,10 +238,11 @@ def merging(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return one, parts
 
 
-def normals(text: str) -> int | str:
+def normals(text: str) -> Normals:
     """A number from 0, ``equal`` or ``all``."""
-    if text in ("equal", "all"):
-        return text
+    words: dict[str, Normals] = {"equal": "equal", "all": "all"}
+    if text in words:
+        return words[text]
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: a number from 0, 'equal' or 'all'")
     return int(text)

@@ -85,8 +85,8 @@ def agreements(
         kappas = _kappas((labels[one], labels[two]), (sets[one], sets[two]), pairs, level) if shared else []
         found.append(SetsAgreement(one, two, len(shared), tuple(kappas)))
     if unused:
-        sides = ["+".join(side) for side in unused[0]]
-        raise ValueError(f"{'='.join(sides)}: no two of {', '.join(sets)} have these findings, spelt so.")
+        asked = "=".join("+".join(side) for side in unused[0])
+        raise ValueError(f"{asked}: no two of {', '.join(sets)} have these findings, spelt so.")
     return found
 
 

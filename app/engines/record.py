@@ -92,7 +92,7 @@ def chosen_on(validation: Outputs, findings: Sequence[str], settings: dict[str, 
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
     aggregates = [_aggregate_threshold(validation, c) for c in count]
     _tell_defaults(findings, validation, scores, maps)
-    return ModelRecord(tuple(findings), settings, *(_or_default(each) for each in (scores, maps, aggregates)))
+    return ModelRecord(tuple(findings), settings, _or_default(scores), _or_default(maps), _or_default(aggregates))
 
 
 def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:

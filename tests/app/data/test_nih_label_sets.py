@@ -110,6 +110,12 @@ def test_a_bad_table_of_experts_says_where_and_why(tmp_path: Path, name: str):
         expert_labels(tables(tmp_path, all_findings_expert_labels=text))
 
 
+@pytest.mark.parametrize(("text", "what"), [(SIXTEEN, "GCS16L"), (DRAINS, "chest drains of NEATX")])
+def test_these_tables_are_recognised_where_another_is_needed(tmp_path: Path, text: str, what: str):
+    with pytest.raises(TableError, match=f"It looks like .*{what}"):
+        chestxray14(tables(tmp_path, Data_Entry_2017=text))
+
+
 def test_experts_without_their_table(tmp_path: Path):
     with pytest.raises(TableError, match="holds no google2019"):
         expert_labels(tables(tmp_path))
