@@ -103,6 +103,14 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
     parser.add_argument(
+        "--without",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OTHER",
+        help="leave out the patients of this datalist, before the split; may be repeated",
+    )
+    parser.add_argument(
         "--only", type=names, metavar="A,B", help="only images on which one of these findings is present and no other"
     )
     parser.add_argument(
@@ -135,15 +143,18 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Make a datalist: build, choose items and findings, split, check, write, and tell what was left out."""
     from app.data.choose import choose_findings, only_with
-    from app.data.datalist import write_datalist
+    from app.data.datalist import read_datalist, write_datalist
     from app.data.merge import merged
     from app.data.show import summary
     from app.data.split import complete_split
     from app.data.validate import validate
+    from app.data.without import without_patients
 
     if arguments.normals is not None and not arguments.only:
         raise ValueError("--normals belongs to --only: it says how many images without a finding go with them.")
     datalist = importlib.import_module(arguments.module).datalist_from(arguments)
+    if arguments.without:
+        datalist = without_patients(datalist, [read_datalist(path) for path in arguments.without])
     if arguments.only:
         count: Normals = "equal" if arguments.normals is None else arguments.normals
         datalist = only_with(datalist, arguments.only, count, arguments.seed)

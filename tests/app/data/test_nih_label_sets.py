@@ -176,6 +176,17 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert "holds no NIH-CX14_TubeAnnotations_NonExperts_aggregated.csv" in capsys.readouterr().err
 
 
+def test_non_experts_drains_without_the_expert_s_patients(tmp_path: Path, capsys: pytest.CaptureFixture):
+    # Images 1_000 and 1_001 are of the expert's patient 1, who is also among the non-experts'.
+    folder = tables(tmp_path, neatx_nih_aggregated=DRAINS, expert_drains=EXPERT)
+    words = ["datalist", "nih", "--tables", str(folder), "--out"]
+    expert, left = (str(tmp_path / name) for name in ("expert.json", "left.json"))
+    assert main([*words, expert, "--drains", "expert", "--split", "0,0,1"]) == 0
+    assert main([*words, left, "--drains", "combined", "--without", expert, "--split", "1,0,0"]) == 0
+    assert "left out: images of patients who are in ChestX-ray14 chest drains: 2" in capsys.readouterr().out
+    assert [item.image for item in read_datalist(Path(left)).sections["training"]] == ["00000003_004.png"]
+
+
 def test_the_boxes_of_chestxray14_against_its_labels(frugal_data: Path):
     reports = chestxray14(frugal_data / "tables")
     boxes = boxes_as_labels(reports)
