@@ -14,6 +14,10 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.data.choose import Normals
 
 DATA_SETS = {
     "chexpert": ("app.data.chexpert", "CheXpert: labels with uncertain ones"),
@@ -66,9 +70,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show.add_argument("--picture", type=Path, metavar="FILE.png", help="write the picture here")
     show.add_argument("--files", action="store_true", help="look at the image and mask files as well")
     show.set_defaults(run=run_show)
-    agree = data_sets.add_parser("agree", help="Cohen's kappa of two datalists that say something of the same images")
-    agree.add_argument("first", type=Path)
-    agree.add_argument("second", type=Path)
+    agree = data_sets.add_parser(
+        "agree", help="Cohen's kappa of two datalists or more that say something of the same images"
+    )
+    agree.add_argument("files", type=Path, nargs="+", metavar="FILE", help="datalists, two or more")
+    agree.add_argument(
+        "--against-first", action="store_true", help="only the first against each other one (default: every two)"
+    )
+    agree.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="draw the kappas: a row a finding, a column two datalists"
+    )
     agree.add_argument(
         "--same",
         type=same,
@@ -78,6 +89,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="findings to take for each other, such as 'Nodule or Mass=Nodule+Mass'; may be repeated",
     )
     agree.set_defaults(run=run_agree)
+    without = data_sets.add_parser("without", help="take the patients of other datalists out of one")
+    without.add_argument("file", type=Path, metavar="IN", help="datalist; its sections stay")
+    without.add_argument("others", type=Path, nargs="+", metavar="OTHER", help="datalists whose patients go")
+    without.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
+    without.set_defaults(run=run_without)
 
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,25 +102,64 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=Path, metavar="DIR", help="only the images in this folder (default: every row of the tables)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
-    parser.add_argument("--findings", type=names, metavar="A,B", help="only these findings (default: all)")
+    parser.add_argument(
+        "--without",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OTHER",
+        help="leave out the patients of this datalist, before the split; may be repeated",
+    )
+    parser.add_argument(
+        "--only", type=names, metavar="A,B", help="only images on which one of these findings is present and no other"
+    )
+    parser.add_argument(
+        "--normals",
+        type=normals,
+        metavar="N",
+        help="with --only: so many images without any finding, drawn at random with --seed; 'equal' for as many as "
+        "the others, or 'all' (default: equal)",
+    )
+    parser.add_argument(
+        "--merge",
+        type=merging,
+        action="append",
+        default=[],
+        metavar="A=B+C",
+        help="take findings as one, such as 'Nodule or Mass=Nodule+Mass'; may be repeated",
+    )
+    parser.add_argument(
+        "--findings", type=names, metavar="A,B", help="only these findings, after --only and --merge (default: all)"
+    )
     parser.add_argument(
         "--split",
         type=shares,
         metavar="0.7,0.1,0.2",
         help="shares of training, validation and test (default: the data set's own sections, else 0.7,0.1,0.2)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of draws and split (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make a datalist: build, choose findings, split, check, write, and tell what came in and what did not."""
-    from app.data.choose import choose_findings
-    from app.data.datalist import write_datalist
+    """Make a datalist: build, choose items and findings, split, check, write, and tell what was left out."""
+    from app.data.choose import choose_findings, only_with
+    from app.data.datalist import read_datalist, write_datalist
+    from app.data.merge import merged
     from app.data.show import summary
     from app.data.split import complete_split
     from app.data.validate import validate
+    from app.data.without import without_patients
 
+    if arguments.normals is not None and not arguments.only:
+        raise ValueError("--normals belongs to --only: it says how many images without a finding go with them.")
     datalist = importlib.import_module(arguments.module).datalist_from(arguments)
+    if arguments.without:
+        datalist = without_patients(datalist, [read_datalist(path) for path in arguments.without])
+    if arguments.only:
+        count: Normals = "equal" if arguments.normals is None else arguments.normals
+        datalist = only_with(datalist, arguments.only, count, arguments.seed)
+    for (name,), parts in arguments.merge:
+        datalist = merged(datalist, name, parts)
     if arguments.findings:
         datalist = choose_findings(datalist, arguments.findings)
     datalist = complete_split(datalist, arguments.split, arguments.seed)
@@ -132,15 +187,47 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def run_agree(arguments: argparse.Namespace) -> None:
-    """Show how far two datalists agree."""
-    from app.data.agree import agreement, agreement_text
+    """Show how far datalists agree, two by two."""
+    from app.data.agree import agreement, agreement_text, agreements
     from app.data.datalist import read_datalist
 
-    first, second = read_datalist(arguments.first), read_datalist(arguments.second)
-    found = agreement(first, second, arguments.same)
+    files = arguments.files
+    if len(files) < 2 or len(set(files)) < len(files):
+        raise ValueError(f"agree takes two datalists or more, each once, not {', '.join(map(str, files))}.")
+    read = [read_datalist(path) for path in files]
     # Two datalists of one data set have one name: the files tell them apart.
-    first.name, second.name = f"{first.name} ({arguments.first})", f"{second.name} ({arguments.second})"
-    sys.stdout.write(f"{agreement_text(first, second, found)}\n")
+    for path, datalist in zip(files, read, strict=True):
+        datalist.name = f"{datalist.name} ({path})"
+    stems = [path.stem for path in files]
+    sets = dict(zip(stems if len(set(stems)) == len(stems) else map(str, files), read, strict=True))
+    found = agreements(sets, arguments.same, arguments.against_first)
+    if len(found) == 1 and not found[0].findings:
+        agreement(read[0], read[1])  # raises: of two alone, nothing in common is an error, and it says what
+    for each in found:
+        sys.stdout.write(f"{agreement_text(sets[each.first], sets[each.second], each.findings)}\n")
+        if not each.findings:
+            lacks = "finding in common" if each.shared else "image in common, by file name"
+            sys.stdout.write(f"  {each.shared} shared images: no {lacks}\n")
+    if arguments.picture:
+        from app.data.agree_picture import draw
+
+        draw(found, arguments.picture)
+        sys.stdout.write(f"picture written to {arguments.picture}\n")
+
+
+def run_without(arguments: argparse.Namespace) -> None:
+    """Take patients out and write."""
+    from app.data.datalist import read_datalist, write_datalist
+    from app.data.show import summary
+    from app.data.stored import moved
+    from app.data.validate import validate
+    from app.data.without import without_patients
+
+    datalist = without_patients(read_datalist(arguments.file), [read_datalist(path) for path in arguments.others])
+    datalist = moved(datalist, arguments.file, arguments.out)
+    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
+    write_datalist(datalist, arguments.out)
+    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
 
 
 def same(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -154,6 +241,24 @@ def same(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return sides[0], sides[1]
 
 
+def merging(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``Nodule or Mass=Nodule+Mass``: one name, and the two findings or more that it stands for."""
+    one, parts = same(text)
+    if len(one) != 1 or len(parts) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: one name and two findings, such as 'Nodule or Mass=Nodule+Mass'")
+    return one, parts
+
+
+def normals(text: str) -> Normals:
+    """A number from 0, ``equal`` or ``all``."""
+    words: dict[str, Normals] = {"equal": "equal", "all": "all"}
+    if text in words:
+        return words[text]
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 0, 'equal' or 'all'")
+    return int(text)
+
+
 def names(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
@@ -161,10 +266,14 @@ def names(text: str) -> tuple[str, ...]:
 
 def shares(text: str) -> tuple[float, float, float]:
     """Three shares between commas."""
+    from app.data.split import require_shares
+
     try:
         training, validation, test = (float(share) for share in text.split(","))
+        require_shares((training, validation, test))
     except ValueError:
-        training, validation, test = -1, 0, 0
-    if min(training, validation, test) < 0 or not training or abs(training + validation + test - 1) > 1e-6:
-        raise argparse.ArgumentTypeError(f"{text!r}: three shares that add up to 1, such as 0.7,0.1,0.2")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be three shares from 0 to 1, for training, validation and test, together 1, such as "
+            "0.7,0.1,0.2, or 0,0,1 for test alone"
+        ) from None
     return training, validation, test

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class ModelRecord:
             (highest on validation). Where a record is older than this, ``map_thresholds`` again.
         logit_thresholds: the logits of ``score_thresholds``, which are what is applied: near 1 a probability tells
             nothing apart. Where a record is older than this, they are computed.
+        validation: what chose the epoch: its number and its key metric on validation, as in ``{"auc": 0.9, "epoch":
+            7}``. A grid search chooses among runs by it; nothing else reads it.
     """
 
     findings: tuple[str, ...]
@@ -42,6 +44,7 @@ class ModelRecord:
     map_thresholds: tuple[float, ...]
     aggregate_thresholds: tuple[float, ...] = ()
     logit_thresholds: tuple[float, ...] = ()
+    validation: dict[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.aggregate_thresholds:
@@ -131,6 +134,7 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
             map_thresholds=tuple(map(float, content["map_thresholds"])),
             aggregate_thresholds=tuple(map(float, content.get("aggregate_thresholds", ()))),
             logit_thresholds=tuple(map(float, content.get("logit_thresholds", ()))),
+            validation=dict(content.get("validation", {})),
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:

@@ -211,7 +211,7 @@ def test_drains_come_with_pneumothorax_and_tubes_with_ap():
         ({"findings": ("Nodul",)}, "unknown finding 'Nodul'. Did you mean 'Nodule'?"),
         ({"findings": ()}, "name one or more"),
         ({"prevalence": 1.0}, "prevalence is 1.0"),
-        ({"split": (0.5, 0.1, 0.1)}, "sum to 1"),
+        ({"split": (0.5, 0.1, 0.1)}, "together 1"),
         ({"views": ("LATERAL",)}, "allowed are PA and AP"),
     ],
 )
