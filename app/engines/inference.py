@@ -13,6 +13,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.data.limited import limited
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.output_folder import require_writable
 from app.engines.processes import world_size
@@ -142,7 +143,7 @@ class Inference:
     ) -> None:
         """Write one overlay picture, on the file's own pixels."""
         try:
-            image, _ = read_radiograph(sample["image"])
+            image, _ = limited(read_radiograph, sample["image"])
         except RadiographError as error:
             self._without_picture.append(str(error))
             return
