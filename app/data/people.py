@@ -1,7 +1,8 @@
-"""Age and sex as data sets write them, as the attributes that subgroups are made of."""
+"""What data sets say of people: identifiers as they are compared, age and sex as the attributes of subgroups."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 
 from app.data.tables import number
@@ -15,6 +16,39 @@ _A_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
 """How many of DICOM's units of age (PS3.5, value representation AS) make a year."""
 UNKNOWN = ("", "?", "-", "Unknown", "None", "nan", "O")
 SEXES: Mapping[str, str] = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
+_UNSEEN = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
+"""What nobody sees, beside Unicode's control and format characters: the grapheme joiner, variation selectors."""
+
+
+def normalised(patient: str) -> str:
+    """A patient's identifier in the form in which two are compared, so that one patient is not taken for two.
+
+    Unicode's compatibility composition (NFKC), without characters that nobody sees (zero-width, soft hyphen, byte
+    order mark, control), without blanks at the ends, and with one space for each run of blanks inside. Capitals,
+    punctuation and leading zeros stay: see :func:`caseless` for the first.
+
+    Example:
+        >>> normalised(" 1\\u200b ")
+        '1'
+        >>> normalised("Mu\\u0308ller") == normalised("M\\u00fcller")
+        True
+    """
+    seen = (
+        character
+        for character in patient
+        if character.isspace() or (unicodedata.category(character) not in ("Cc", "Cf") and character not in _UNSEEN)
+    )
+    return " ".join(unicodedata.normalize("NFKC", "".join(seen)).split())
+
+
+def caseless(patient: str) -> str:
+    """As :func:`normalised`, with capitals and small letters alike; two patients may well differ in case alone.
+
+    Example:
+        >>> caseless("A1 ") == caseless("a1")
+        True
+    """
+    return normalised(normalised(patient).casefold())
 
 
 def person(sex: str, age: str, where: str) -> Attributes:
