@@ -49,7 +49,7 @@ def _check_content(config: dict[str, object], reached: set[str], place: str, fin
     from app.data.datalist import DatalistError, parse_datalist
     from app.data.holdings import holdings
     from app.data.item import SECTIONS
-    from app.data.validate import file_problems
+    from app.data.validate import file_problems, notes
 
     path, sections = Path(str(value_at(config, place))), _sections(config, reached)
     try:
@@ -58,6 +58,8 @@ def _check_content(config: dict[str, object], reached: set[str], place: str, fin
         findings.add(place, str(error), "file")
         return 1
     found += file_problems(datalist, path.parent) if files else []
+    for note in notes(datalist):
+        findings.warn(place, f"{path}: {note}")
     for text in found[:_SPELT_OUT]:
         findings.add(place, f"{path}: {text}")
     if len(found) > _SPELT_OUT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-from app.data.tables import number
+from app.data.tables import TableError, number
 
 Attributes = dict[str, str | int | float | bool]
 
@@ -15,6 +15,14 @@ _IMPLAUSIBLE_AGE = 120
 _A_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
 """How many of DICOM's units of age (PS3.5, value representation AS) make a year."""
 UNKNOWN = ("", "?", "-", "Unknown", "None", "nan", "O")
+_MISSING = frozenset(
+    {
+        *("", "?", "-", "na", "n/a", "<na>", "nan", "-nan", "nat", "none", "null", "<null>", "nil"),
+        *("#n/a", "#na", "#n/a n/a", "#null!", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+        *("missing", "undefined", "unknown"),
+    }
+)
+"""Missing values in small letters, those of ``pandas.read_csv`` among them."""
 SEXES: Mapping[str, str] = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
 _UNSEEN = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
 """What nobody sees, beside Unicode's control and format characters: the grapheme joiner, variation selectors."""
@@ -49,6 +57,31 @@ def caseless(patient: str) -> str:
         True
     """
     return normalised(normalised(patient).casefold())
+
+
+def is_missing(identifier: str) -> bool:
+    """Whether a cell stands for no value: blank, or what pandas, R, Excel and people write for a missing one.
+
+    Example:
+        >>> [is_missing(cell) for cell in ("nan", "<NA>", " ", "7")]
+        [True, True, True, False]
+    """
+    return normalised(identifier).casefold() in _MISSING
+
+
+def patient_of(cell: str, where: str) -> str:
+    """A patient's identifier as a table has it, :func:`normalised`.
+
+    Raises:
+        TableError: the cell is blank, or says that the patient is not known: all such rows would be one patient.
+    """
+    if is_missing(cell):
+        said = f", {cell.strip()!r}, stands for a missing value" if cell.strip() else " is empty"
+        raise TableError(
+            f"{where}: the patient's cell{said}, and without patients nobody can keep one out of two splits. Fill it "
+            "in, or leave the row out."
+        )
+    return normalised(cell)
 
 
 def person(sex: str, age: str, where: str) -> Attributes:

@@ -44,6 +44,7 @@ from app.engines.running import require_checked, running_config, settings, setti
 from app.engines.schedule import require_same_direction
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
+from app.findings import file_names
 from app.tracking import Run
 from app.tracking.run import RUN_FILE
 
@@ -236,7 +237,7 @@ class Launch:
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
         main = {name: result[name] for name in LOGGED if name in result}
-        logged = flat(main | accuracies_to_log(result) | areas_of_reports(result))
+        logged = flat(main | accuracies_to_log(result) | areas_of_reports(result), record.findings)
         run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
         run.metrics({f"excluded.{section}": count for section, count in excluded.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
@@ -252,8 +253,9 @@ class Launch:
         run.figure(pictures.curves(test.outputs, record.findings), "pictures/curves.png")
         run.figure(pictures.distributions(test.outputs, record.findings), "pictures/score_distributions.png")
         run.figure(pictures.reliability(test.outputs, record.findings), "pictures/reliability.png")
+        names = file_names(record.findings)
         for name, figure in pictures.cases(test, record):
-            run.figure(figure, f"pictures/cases_{name.lower().replace(' ', '_')}.png")
+            run.figure(figure, f"pictures/cases_{names[name]}.png")
 
 
 def begin(output_dir: str | Path, seed: int) -> None:

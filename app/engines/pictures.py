@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -17,6 +18,9 @@ from app.engines.record import ModelRecord
 from evaluation.calibration import reliability_curve
 from evaluation.cases import checked_labels
 from evaluation.roc import auc, precision_recall_curve, roc_curve
+
+# Names of findings are shown as they are: "$" begins no formula.
+matplotlib.rcParams["text.parse_math"] = False
 
 CASES = 4
 """How many best, worst and typical cases are drawn of each finding."""
