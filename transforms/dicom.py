@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from pydicom.tag import Tag
 from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_words, syntax_problems
 from transforms.errors import RadiographError
 from transforms.grey import element, grey_levels, numbers
-from transforms.sizes import inflated
+from transforms.sizes import checked_size, inflated
 
 Array = NDArray[Any]
 
@@ -89,6 +89,32 @@ def read_dicom(content: bytes) -> tuple[Array, dict[str, Any]]:
         "voi": voi,
     }
     return grey, meta
+
+
+def dicom_size(stream: BinaryIO) -> tuple[int, int]:
+    """(height, width) of a DICOM file, from what stands before its pixels.
+
+    Args:
+        stream: the file; the preamble and the file meta information may be missing.
+
+    Raises:
+        RadiographError: damaged, or without an image.
+    """
+    head = stream.read(1024)
+    stream.seek(0)
+    try:
+        if uid.DeflatedExplicitVRLittleEndian.encode() in head:
+            _check_deflated(stream.read())
+            stream.seek(0)
+        dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        rows, columns = numbers(dataset, "Rows"), numbers(dataset, "Columns")
+    except RadiographError:
+        raise
+    except Exception as error:
+        raise RadiographError(f"is damaged: it cannot be parsed as DICOM ({type(error).__name__})") from error
+    if not rows or not columns:
+        raise RadiographError("the DICOM header says no Rows and Columns; the file is cut short or holds no image")
+    return checked_size((int(rows[0]), int(columns[0])))
 
 
 def looks_like_dicom(head: bytes) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
 from torch import Tensor
+
+from transforms.masks import read_mask as read_mask
 
 Image = Tensor | np.ndarray
 """(1, H, W), rows first, values in [0, 1]; a MetaTensor is a Tensor."""
@@ -48,24 +48,3 @@ def naming(sample: Mapping[Any, Any]) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{sample.get('name', 'a sample without a name')}: {error}") from error
-
-
-def read_mask(path: str | Path) -> np.ndarray:
-    """Read a mask file.
-
-    Args:
-        path: any picture that OpenCV reads, of 8 or 16 bit.
-
-    Returns:
-        (H, W) bool: whether any colour channel is not zero; an alpha channel does not count.
-
-    Raises:
-        FileNotFoundError: where there is no such file.
-        ValueError: where it is no picture.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no such mask file")
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError(f"{path}: not a picture that can be read as a mask (PNG, TIFF, BMP and the like can)")
-    return pixels != 0 if pixels.ndim == 2 else (pixels[..., :3] != 0).any(axis=2)

@@ -1,36 +1,48 @@
-"""Read a radiograph of any known format: the format is told by a file's content, not by its name."""
+"""Read a radiograph of any known format, or its size alone; the format is told by a file's content, not by its name."""
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.dicom import looks_like_dicom, read_dicom
+from transforms.dicom import dicom_size, read_dicom
 from transforms.errors import RadiographError
-from transforms.formats import read_by_itk, read_nifti, read_picture
+from transforms.files import open_beside, open_regular
+from transforms.formats import GZIP, format_of, grey, read_picture, unit_range
+from transforms.pictures import picture_header
+from transforms.raw_volumes import HEADER, raw_volume
+from transforms.sizes import unpacked
+from transforms.volumes import nifti_pixels, nifti_slice
 
-LARGEST_FILE = 2**31
-"""Bytes; a radiograph of the most pixels that are believed, in 32 bits, is smaller."""
+Array = NDArray[Any]
 
 logger = logging.getLogger(__name__)
 
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DICOM_NAMES = (".dcm", ".dicom", ".dic")
+_NIFTI_HEADER = 540
+_SPARE = 1 << 20
+"""Bytes that extensions of a NIfTI header may have."""
 
 
 def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """Read one radiograph.
 
     Args:
-        path: a DICOM, PNG, JPEG, TIFF, NIfTI, MHA or NRRD file, or another that SimpleITK reads.
+        path: a DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MetaImage or NRRD file.
 
     Returns:
-        The image, float32 (H, W), rows first, in [0, 1], bright is dense, contiguous; and what is known of it:
+        The image, float32 (H, W), rows first, in [0, 1], bright is dense, contiguous, turned as EXIF says and as
+        `transforms.volumes` has it; and what is known of it:
         ``spacing`` (row mm, column mm; ``None`` where unknown), ``original_size`` (H, W), ``filename_or_obj``,
         ``modality``, ``view`` (``PA``, ``AP``, ``LATERAL``, ...; both ``""`` where unsaid), ``photometric``, ``bits``
         (depth of the stored values, 0 for floating ones) and ``voi`` (what chose the grey levels; ``""`` where the
@@ -43,14 +55,8 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
     An image of a single grey level, and one whose window is unusable, are read and logged as a warning.
     """
     file = Path(path)
-    try:
+    with naming_file(file):
         image, known = _read(file)
-    except RadiographError as error:
-        raise RadiographError(f"{file}: {error}") from error.__cause__
-    except OSError as error:
-        raise RadiographError(f"{file}: cannot be opened ({error.strerror or type(error).__name__})") from error
-    except MemoryError as error:
-        raise RadiographError(f"{file}: does not fit into memory") from error
     meta = {
         "filename_or_obj": str(file),
         "original_size": (image.shape[0], image.shape[1]),
@@ -69,26 +75,101 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
     return np.ascontiguousarray(image), meta
 
 
-def _read(file: Path) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Read by what the content is."""
-    with file.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size == 0:
-            raise RadiographError("is empty (0 bytes); copy it again from its source")
-        if size > LARGEST_FILE:
-            raise RadiographError(f"has {size} bytes, more than the {LARGEST_FILE} of any one radiograph")
+def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(height, width) of what `read_radiograph` gives, from the header alone.
+
+    Raises:
+        RadiographError: missing, or its header cannot be read. The message begins with the path.
+    """
+    file = Path(path)
+    with naming_file(file), open_regular(file) as stream:
+        head = stream.read(HEADER)
+        kind = _format(file, head)
+        stream.seek(0)
+        if kind == "dicom":
+            return dicom_size(stream)
+        if kind == "picture":
+            return picture_header(stream).size
+        return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else raw_volume(head).plane.size
+
+
+def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[float, float] | None]:
+    """Pixels of a volume as shown, (H, W) or (H, W, 3) blue, green, red, with their own values; and their spacing.
+
+    Args:
+        file: where the content is from.
+        kind: ``nifti`` or ``raw volume``.
+        content: of the file.
+
+    Raises:
+        RadiographError: damaged, or not one slice.
+    """
+    if kind == "nifti":
+        if content.startswith(GZIP):
+            plane = nifti_slice(_nifti_head(BytesIO(content)))
+            with gzip.GzipFile(fileobj=BytesIO(content)) as packed:
+                content = unpacked(packed, 16 * plane.numbers + _SPARE)
+        values, plane = nifti_pixels(content)
+        return values, plane.spacing
+    volume = raw_volume(content)
+    if volume.file:
+        with open_beside(file, volume.file) as stream:
+            content = stream.read()
+    values = volume.pixels(content)
+    # Red, green, blue in such files; OpenCV's are the other way round.
+    return (values[..., 2::-1] if values.ndim == 3 else values), volume.plane.spacing
+
+
+def content_of(file: Path) -> tuple[str, bytes]:
+    """The format (see `format_of`) and all bytes of a file; errors as those of `read_radiograph`, without the path."""
+    with open_regular(file) as stream:
         content = stream.read()
-    if content[128:132] == b"DICM":
+    return _format(file, content), content
+
+
+def _read(file: Path) -> tuple[Array, dict[str, Any]]:
+    kind, content = content_of(file)
+    if kind == "dicom":
         return read_dicom(content)
-    if content.startswith(_PICTURES):
+    if kind == "picture":
         image, bits = read_picture(content)
         return image, {"bits": bits}
-    if content[:2] == b"\x1f\x8b" or content[344:348] == b"n+1\0" or content[4:8] == b"n+2\0":
-        image, bits, spacing = read_nifti(content)
-        return image, {"bits": bits, "spacing": spacing}
-    if looks_like_dicom(content[:132]):
-        return read_dicom(content)
-    if file.suffix.lower() in _DICOM_NAMES:
-        raise RadiographError("is not a DICOM file, whatever its name says, nor another image")
-    image, bits, spacing = read_by_itk(file)
+    values, spacing = stored_pixels(file, kind, content)
+    image, bits = unit_range(grey(values))
     return image, {"bits": bits, "spacing": spacing}
+
+
+def _format(file: Path, head: bytes) -> str:
+    try:
+        return format_of(head)
+    except RadiographError as error:
+        if file.suffix.lower() in _DICOM_NAMES:
+            raise RadiographError("is not a DICOM file, whatever its name says, nor another image") from error
+        raise
+
+
+def _nifti_head(stream: BinaryIO) -> bytes:
+    """The first bytes of a NIfTI file, decompressed."""
+    start = stream.read(2)
+    stream.seek(0)
+    if start != GZIP:
+        return stream.read(_NIFTI_HEADER)
+    try:
+        with gzip.GzipFile(fileobj=stream) as packed:
+            head = packed.read(_NIFTI_HEADER)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RadiographError("is damaged or truncated: it cannot be decompressed") from error
+    return head
+
+
+@contextmanager
+def naming_file(file: Path) -> Iterator[None]:
+    """Put the file's path before whatever is wrong with it, in one kind of error."""
+    try:
+        yield
+    except RadiographError as error:
+        raise RadiographError(f"{file}: {error}") from error.__cause__
+    except OSError as error:
+        raise RadiographError(f"{file}: cannot be opened ({error.strerror or type(error).__name__})") from error
+    except MemoryError as error:
+        raise RadiographError(f"{file}: does not fit into memory") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
-from typing import NamedTuple
+from io import BytesIO
+from typing import BinaryIO
 
 from transforms.errors import RadiographError
 
@@ -14,28 +16,7 @@ LARGEST = 200_000_000
 # Start-of-frame markers of ITU-T T.81 table B.1 (C4, C8 and CC are no frames), and of JPEG-LS (ITU-T T.87 C.1.1).
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
-
-
-class PngHeader(NamedTuple):
-    """What the chunks of a PNG file say."""
-
-    size: tuple[int, int]
-    """(height, width)."""
-    bits: int
-    """A sample."""
-    is_plain: bool
-    """Whether it is grey, with nothing that changes how its samples are shown: transparency, turning, animation."""
-
-
-class TiffHeader(NamedTuple):
-    """What the first directory of a TIFF file says."""
-
-    size: tuple[int, int]
-    """(height, width)."""
-    white_is_zero: bool
-    has_alpha: bool
-    pages: int
-    """1, or 2 for more than one."""
+_MOST_SEGMENTS = 10_000
 
 
 def checked_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -54,45 +35,79 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
     return size
 
 
-def inflated(content: bytes, window_bits: int) -> bytes:
-    """Decompress a zlib stream, but never to more than eight bytes for each of ``LARGEST`` pixels.
+def inflated(content: bytes, window_bits: int, most: int = 8 * LARGEST) -> bytes:
+    """Decompress a zlib stream, comparing its checksum, but never to more than some bytes.
 
     Args:
-        content: the compressed bytes.
-        window_bits: as for ``zlib.decompressobj``: 31 for gzip, -15 for a bare deflate stream.
+        content: the compressed bytes; what follows the stream does not count.
+        window_bits: as for ``zlib.decompressobj``: 15 for zlib, 47 for zlib or gzip, -15 for a bare deflate stream.
+        most: bytes at most, by default eight for each of ``LARGEST`` pixels.
 
     Raises:
-        RadiographError: damaged, cut short, or absurdly large.
+        RadiographError: damaged, cut short, or larger.
     """
     stream = zlib.decompressobj(window_bits)
     try:
-        result = stream.decompress(content, 8 * LARGEST)
+        result = stream.decompress(content, most + 1)
     except zlib.error as error:
         raise RadiographError(f"is damaged: its compressed part cannot be decompressed ({error})") from error
-    if stream.unconsumed_tail:
-        raise RadiographError(f"decompresses to more than the {8 * LARGEST // 10**6} megabytes allowed")
+    _check_length(result, most)
     if not stream.eof:
         raise RadiographError("is truncated: its compressed part ends early; copy it again from its source")
     return result
 
 
-def jpeg_size(stream: bytes) -> tuple[int, int]:
-    """(height, width) of a JPEG, lossless JPEG or JPEG-LS stream, from its frame header (ITU-T T.81 B.2.2)."""
-    position = 2
-    while position + 9 <= len(stream):
-        if stream[position] != 0xFF:
+def unpacked(file: BinaryIO, most: int = 8 * LARGEST) -> bytes:
+    """Read an open gzip or bzip2 file, which compare checksums; limit and errors as those of `inflated`."""
+    try:
+        result = file.read(most + 1)
+    except EOFError as error:
+        raise RadiographError("is truncated: its compressed part ends early; copy it again from its source") from error
+    except (OSError, zlib.error) as error:
+        raise RadiographError(f"is damaged: its compressed part cannot be decompressed ({error})") from error
+    _check_length(result, most)
+    return result
+
+
+def _check_length(result: bytes, most: int) -> None:
+    if len(result) > most:
+        raise RadiographError(f"decompresses to more than the {most} bytes that its size allows")
+
+
+def jpeg_frame(stream: BinaryIO) -> tuple[tuple[int, int], bytes]:
+    """(height, width) as stored and the EXIF data, if any, of a JPEG, lossless JPEG or JPEG-LS stream.
+
+    Walks the segments to the frame header (ITU-T T.81, B.2.2).
+    """
+    stream.seek(2)
+    exif = b""
+    for _ in range(_MOST_SEGMENTS):
+        mark, marker = stream.read(1), stream.read(1)
+        while marker == b"\xff" and len(mark) < _MOST_SEGMENTS:
+            mark, marker = mark + marker, stream.read(1)
+        if mark[:1] != b"\xff" or not marker:
             break
-        marker = stream[position + 1]
-        if marker in _FRAME_MARKERS:
-            height, width = struct.unpack_from(">HH", stream, position + 5)
-            return checked_size((height, width))
-        if marker == 0xFF:
-            position += 1
-        elif marker in _STANDALONE_MARKERS:
-            position += 2
+        if marker[0] in _STANDALONE_MARKERS:
+            continue
+        length = int.from_bytes(stream.read(2), "big") - 2
+        if marker[0] in _FRAME_MARKERS:
+            frame = stream.read(5)
+            if len(frame) < 5:
+                break
+            return checked_size((int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"))), exif
+        if length < 0 or marker == b"\xda":
+            break
+        if marker == b"\xe1" and not exif:
+            segment = stream.read(length)
+            exif = segment[6:] if segment.startswith(b"Exif\0\0") else b""
         else:
-            position += 2 + struct.unpack_from(">H", stream, position + 2)[0]
+            stream.seek(length, os.SEEK_CUR)
     raise RadiographError("is damaged or truncated: its JPEG stream has no frame header")
+
+
+def jpeg_size(stream: bytes) -> tuple[int, int]:
+    """(height, width) of a JPEG, lossless JPEG or JPEG-LS stream as stored."""
+    return jpeg_frame(BytesIO(stream))[0]
 
 
 def jpeg2000_size(stream: bytes) -> tuple[int, int]:
@@ -102,50 +117,3 @@ def jpeg2000_size(stream: bytes) -> tuple[int, int]:
         raise RadiographError("is damaged or truncated: its JPEG 2000 stream has no size segment")
     right, bottom, left, top = struct.unpack_from(">IIII", stream, start + 8)
     return checked_size((bottom - top, right - left))
-
-
-def png_header(content: bytes) -> PngHeader:
-    """Header of a PNG file, after checking that every chunk is whole (PNG specification, 5.3 and 11.2.1).
-
-    OpenCV returns what it could decode of a cut file, with the rest black; the checksums tell.
-    """
-    position, header, view = 8, None, memoryview(content)
-    altered = False
-    while position + 12 <= len(content):
-        (length,) = struct.unpack_from(">I", content, position)
-        end = position + 12 + length
-        name = content[position + 4 : position + 8]
-        if end > len(content):
-            break
-        if zlib.crc32(view[position + 4 : end - 4]) != struct.unpack_from(">I", content, end - 4)[0]:
-            raise RadiographError(f"is damaged: the checksum of its PNG chunk {name!r} is wrong; copy it again")
-        if name == b"IHDR" and length >= 13:
-            width, height, bits, colour = struct.unpack_from(">IIBB", content, position + 8)
-            header = checked_size((height, width)), bits, colour == 0
-        altered |= name in (b"tRNS", b"eXIf", b"acTL")
-        if name == b"IEND" and header is not None:
-            size, bits, is_grey = header
-            return PngHeader(size, bits, is_grey and not altered)
-        position = end
-    raise RadiographError("is truncated: its PNG ends early; copy it again from its source")
-
-
-def tiff_header(content: bytes) -> TiffHeader:
-    """Size, photometric interpretation and pages of a TIFF or BigTIFF file (TIFF 6.0, sections 2 and 8)."""
-    order = "<" if content[:2] == b"II" else ">"
-    try:
-        big = struct.unpack_from(order + "H", content, 2)[0] == 43
-        offset_form, count_form, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
-        (start,) = struct.unpack_from(order + offset_form, content, 8 if big else 4)
-        (count,) = struct.unpack_from(order + count_form, content, start)
-        first = start + struct.calcsize(count_form)
-        tags = {}
-        for index in range(min(count, 4096)):
-            tag, kind = struct.unpack_from(order + "HH", content, first + index * entry)
-            form = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(kind, "B")
-            (tags[tag],) = struct.unpack_from(order + form, content, first + index * entry + (12 if big else 8))
-        (following,) = struct.unpack_from(order + offset_form, content, first + count * entry)
-    except struct.error as error:
-        raise RadiographError("is damaged or truncated: its TIFF directory cannot be read") from error
-    size = checked_size((tags.get(257, 0), tags.get(256, 0)))
-    return TiffHeader(size, tags.get(262) == 0, 338 in tags, 2 if following else 1)

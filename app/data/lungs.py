@@ -98,10 +98,11 @@ def cut_out(image: Path, part: Part, out: Path) -> Path:
         ValueError: the image cannot be read, or its part cannot be written.
     """
     import cv2
+    import numpy as np
 
-    grey = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise ValueError(f"{image}: not a picture that can be read.")
+    from transforms.read import read_radiograph
+
+    grey = np.rint(read_radiograph(image)[0] * 255).astype(np.uint8)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(out), cv2.resize(cut(grey, part), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)):
         raise ValueError(f"{out}: cannot be written.")

@@ -1,0 +1,83 @@
+"""How stored rows and columns are turned to be shown: by EXIF, or by where a volume's axes run in the patient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Direction = Sequence[float]
+"""Where an axis runs in the patient: parts towards the left, the back and the head (LPS, as DICOM and ITK have it)."""
+
+
+class Turn(NamedTuple):
+    """From stored rows and columns to shown ones: first transpose, then reverse.
+
+    Example:
+        >>> EXIF_TURNS[6].size((2, 3))  # a phone held upright: a quarter turn clockwise
+        (3, 2)
+        >>> EXIF_TURNS[6].apply(np.array([[1, 2, 3], [4, 5, 6]])).tolist()
+        [[4, 1], [5, 2], [6, 3]]
+    """
+
+    transposed: bool = False
+    rows_reversed: bool = False
+    columns_reversed: bool = False
+
+    def size(self, stored: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) as shown, from those stored."""
+        return (stored[1], stored[0]) if self.transposed else stored
+
+    def apply(self, image: NDArray[Any]) -> NDArray[Any]:
+        """An image (H, W, ...) as shown; a view."""
+        turned = image.swapaxes(0, 1) if self.transposed else image
+        turned = turned[::-1] if self.rows_reversed else turned
+        return turned[:, ::-1] if self.columns_reversed else turned
+
+
+AS_STORED = Turn()
+
+EXIF_TURNS = {
+    1: AS_STORED,
+    2: Turn(columns_reversed=True),
+    3: Turn(rows_reversed=True, columns_reversed=True),
+    4: Turn(rows_reversed=True),
+    5: Turn(transposed=True),
+    6: Turn(transposed=True, columns_reversed=True),
+    7: Turn(transposed=True, rows_reversed=True, columns_reversed=True),
+    8: Turn(transposed=True, rows_reversed=True),
+}
+"""By the Orientation tag of EXIF and TIFF (TIFF 6.0, section 8)."""
+
+
+def anatomical_turn(columns: Direction, rows: Direction) -> Turn:
+    """How a plane is turned to be shown as a radiograph is: head up, the patient's left to the right.
+
+    A plane without a vertical axis has the back down; one without a left-right axis has the back to the right. Oblique
+    axes count as the anatomical ones they are nearest to.
+
+    Args:
+        columns: where the stored columns run, from first to last.
+        rows: where the stored rows run.
+
+    Returns:
+        The turn; ``AS_STORED`` where a direction is zero or not finite, which says nothing.
+
+    Example:
+        >>> anatomical_turn(columns=(1, 0, 0), rows=(0, 0, 1))  # the rows run to the head, as dcm2niix stores them
+        Turn(transposed=False, rows_reversed=True, columns_reversed=False)
+    """
+    axes = np.array([columns, rows], dtype=np.float64)
+    lengths = np.linalg.norm(axes, axis=1)
+    if not (np.isfinite(lengths).all() and lengths.all()):
+        return AS_STORED
+    axes /= lengths[:, None]
+    first, second = max(permutations(range(3), 2), key=lambda pair: abs(axes[0, pair[0]]) + abs(axes[1, pair[1]]))
+    # Left-right lies across, head-feet down, and front-back takes what is free.
+    transposed = first > second
+    across, down = (axes[1, second], axes[0, first]) if transposed else (axes[0, first], axes[1, second])
+    runs_up = down > 0 if max(first, second) == 2 else down < 0
+    return Turn(transposed, bool(runs_up), bool(across < 0))
