@@ -174,10 +174,14 @@ def names(text: str) -> tuple[str, ...]:
 
 def shares(text: str) -> tuple[float, float, float]:
     """Three shares between commas."""
+    from app.data.split import require_shares
+
     try:
         training, validation, test = (float(share) for share in text.split(","))
+        require_shares((training, validation, test))
     except ValueError:
-        training, validation, test = -1, 0, 0
-    if min(training, validation, test) < 0 or not training or abs(training + validation + test - 1) > 1e-6:
-        raise argparse.ArgumentTypeError(f"{text!r}: three shares that add up to 1, such as 0.7,0.1,0.2")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be three shares from 0 to 1, for training, validation and test, together 1, such as "
+            "0.7,0.1,0.2, or 0,0,1 for test alone"
+        ) from None
     return training, validation, test

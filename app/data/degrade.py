@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.data.images import image_size, read_mask
 from app.data.item import Box, Datalist, Item, RunLengths
 from app.data.labeller import Quality, labelled
+from app.data.people import normalised
 from app.data.run_lengths import boxes_of, decode, ellipses
 from app.data.validate import absolute_path
 
@@ -62,7 +63,7 @@ def at_level(datalist: Datalist, level: str, root: Path, sections: Sequence[str]
     """
     if level not in LEVELS or level == "nlp":
         raise ValueError(f"level {level!r}: must be one of {', '.join(name for name in LEVELS if name != 'nlp')}.")
-    changed = {name: [_item_at(item, level, root) for item in _section(datalist, name)] for name in sections}
+    changed = {name: [_item_at(item, level, root) for item in section_of(datalist, name)] for name in sections}
     return _degraded(datalist, changed, {"to": LEVELS[level], "sections": list(sections)})
 
 
@@ -78,7 +79,7 @@ def by_labeller(
     """
     changed, facts = {}, {}
     for name in sections:
-        items, facts[name] = labelled(_section(datalist, name), datalist.findings, quality, seed)
+        items, facts[name] = labelled(section_of(datalist, name), datalist.findings, quality, seed)
         changed[name] = [_by_program(item) for item in items]
     step = {"to": _in_words(quality), "sections": list(sections), "seed": seed, "came to": facts}
     return _degraded(datalist, changed, step)
@@ -102,10 +103,10 @@ def share_of_patients(datalist: Datalist, share: float, seed: int, sections: Seq
         raise ValueError(f"share of patients {share:g}: must be above 0 and at most 1.")
     changed = {}
     for name in sections:
-        items = _section(datalist, name)
+        items = section_of(datalist, name)
         patients = _shuffled_patients(items, seed)
         kept = frozenset(patients[: max(1, round(share * len(patients)))])
-        changed[name] = [item for item in items if item.patient in kept]
+        changed[name] = [item for item in items if normalised(item.patient) in kept]
     step = {"to": f"{share:g} of the patients", "sections": list(sections), "seed": seed}
     return _degraded(datalist, changed, step)
 
@@ -131,9 +132,9 @@ def mixture(
         ValueError: an unknown level, a level twice, a count below 1, too few images, or no quality for ``nlp``.
     """
     _require_parts(parts, quality)
-    training = _section(datalist, "training")
+    training = section_of(datalist, "training")
     rank = {patient: place for place, patient in enumerate(_shuffled_patients(training, seed))}
-    left = sorted(training, key=lambda item: (rank[item.patient], item.image))
+    left = sorted(training, key=lambda item: (rank[normalised(item.patient)], item.image))
     made: list[Item] = []
     words, facts = [], {}
     for level, count in sorted(parts, key=lambda part: (part.images is None, list(LEVELS).index(part.level))):
@@ -204,14 +205,22 @@ def _can_give(item: Item, level: str) -> bool:
 
 
 def _shuffled_patients(items: Sequence[Item], seed: int) -> list[str]:
-    patients = sorted({item.patient for item in items})
+    patients = sorted({normalised(item.patient) for item in items})
     random.Random(seed).shuffle(patients)
     return patients
 
 
-def _section(datalist: Datalist, name: str) -> list[Item]:
+def section_of(datalist: Datalist, name: str) -> list[Item]:
+    """The items of a section that is to be changed.
+
+    Raises:
+        ValueError: there is no such section, or nothing in it.
+    """
     if name not in datalist.sections:
         raise ValueError(f"{datalist.name}: no section {name!r}; there are {', '.join(datalist.sections)}.")
+    if not datalist.sections[name]:
+        filled = ", ".join(section for section, items in datalist.sections.items() if items) or "none"
+        raise ValueError(f"{datalist.name}: section {name!r} holds no item to change (those that hold any: {filled}).")
     return datalist.sections[name]
 
 

@@ -10,7 +10,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from app.data.degrade import section_of
 from app.data.item import Datalist, Item
+from app.data.people import normalised
 from app.data.split import is_located
 from app.findings import ABSENT, PRESENT, UNCERTAIN
 
@@ -23,7 +25,7 @@ def first_images(datalist: Datalist, count: int, seed: int) -> Datalist:
     Raises:
         ValueError: fewer than 1, or more than there are.
     """
-    training = datalist.sections["training"]
+    training = section_of(datalist, "training")
     if type(count) is not int or not 1 <= count <= len(training):
         raise ValueError(f"images: {count!r} asked; {datalist.name} has 1 to {len(training)} in training.")
     kept = _in_random_order(training, seed)[:count]
@@ -37,7 +39,7 @@ def without_locations(datalist: Datalist, share: float, seed: int) -> Datalist:
         ValueError: a share outside [0, 1].
     """
     _require_share("unannotated", share)
-    training = datalist.sections["training"]
+    training = section_of(datalist, "training")
     annotated = [item for item in _in_random_order(training, seed) if item.annotated or is_located(item)]
     losing = {item.image for item in annotated[: round(share * len(annotated))]}
     items = [replace(item, boxes=(), mask={}, annotated=()) if item.image in losing else item for item in training]
@@ -59,13 +61,14 @@ def with_uncertain(datalist: Datalist, share: float, present: float | None, seed
     _require_share("uncertain: share", share)
     if present is not None:
         _require_share("uncertain: present", present)
-    order = sorted(datalist.sections["training"], key=lambda item: item.image)
+    training = section_of(datalist, "training")
+    order = sorted(training, key=lambda item: item.image)
     unsure: dict[str, set[str]] = {item.image: set() for item in order}
     for place, finding in enumerate(datalist.findings):
         by_label = {value: [i.image for i in order if i.label[place] == value] for value in (PRESENT, ABSENT)}
         for image in _drawn_uncertain(by_label, share, present, f"{seed} {finding} uncertain", finding):
             unsure[image].add(finding)
-    items = [_unsure(item, datalist.findings, unsure[item.image]) for item in datalist.sections["training"]]
+    items = [_unsure(item, datalist.findings, unsure[item.image]) for item in training]
     told = "" if present is None else f", {present:g} of them present"
     return _with_training(datalist, items, f"{share:g} of the known labels uncertain{told}", seed)
 
@@ -114,9 +117,9 @@ def _with_training(datalist: Datalist, items: list[Item], words: str, seed: int)
 
 def _in_random_order(items: Sequence[Item], seed: int) -> list[Item]:
     """Patient by patient, as ``app.data.degrade`` draws them."""
-    patients = _shuffled({item.patient for item in items}, seed)
+    patients = _shuffled({normalised(item.patient) for item in items}, seed)
     rank = {patient: place for place, patient in enumerate(patients)}
-    return sorted(items, key=lambda item: (rank[item.patient], item.image))
+    return sorted(items, key=lambda item: (rank[normalised(item.patient)], item.image))
 
 
 def _shuffled(names: Sequence[str] | set[str], seed: int | str) -> list[str]:

@@ -29,18 +29,20 @@ _UNSEEN = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
 
 
 def normalised(patient: str) -> str:
-    """A patient's identifier in the form in which two are compared, so that one patient is not taken for two.
+    r"""A patient's identifier in the form in which two are compared, so that one patient is not taken for two.
 
     Unicode's compatibility composition (NFKC), without characters that nobody sees (zero-width, soft hyphen, byte
     order mark, control), without blanks at the ends, and with one space for each run of blanks inside. Capitals,
     punctuation and leading zeros stay: see :func:`caseless` for the first.
 
     Example:
-        >>> normalised(" 1\\u200b ")
+        >>> normalised(" 1\u200b ")
         '1'
-        >>> normalised("Mu\\u0308ller") == normalised("M\\u00fcller")
+        >>> normalised("Mu\u0308ller") == normalised("M\u00fcller")
         True
     """
+    if patient.isascii() and patient.isprintable():
+        return " ".join(patient.split())
     seen = (
         character
         for character in patient

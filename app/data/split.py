@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from app.data.datalist import split_fingerprint
 from app.data.item import SECTIONS, Datalist, Item
+from app.data.people import normalised
 from app.findings import PRESENT
 
 Shares = tuple[float, float, float]
@@ -19,14 +20,31 @@ def complete_split(datalist: Datalist, shares: Shares | None, seed: int) -> Data
     """What a newly built datalist needs: asked shares over all items, else what the data set's own sections leave open.
 
     Without ``shares``, a data set that has only a training section is split by ``DEFAULT_SHARES``; one with a test
-    section but no validation section gets one from its training section; any other stays as it is.
+    section but no validation section gets one from its training section; any other stays as it is. Shares of ``0, 0,
+    1`` put all into test.
     """
     training, validation, test = (datalist.sections.get(section, []) for section in SECTIONS)
-    if test and training and not validation:
+    keeps_test = shares is None or shares[0] + shares[1] > 0
+    if test and training and not validation and keeps_test:
         return split_rest(datalist, shares or DEFAULT_SHARES, seed)
     if shares is not None or not (validation or test):
         return split(datalist, shares or DEFAULT_SHARES, seed)
     return _with_sections(datalist, datalist.sections, {"method": "the data set's own"})
+
+
+def require_shares(shares: Sequence[float]) -> None:
+    """Raise where shares are not those of training, validation and test.
+
+    Any may be 0, such as two of an external test set's, but together they are 1.
+
+    Raises:
+        ValueError: not three, one that is no number from 0 to 1, or a sum that is not 1.
+    """
+    if len(shares) != len(SECTIONS) or not all(0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(
+            f"split {','.join(f'{share:g}' for share in shares)}: must be three shares from 0 to 1, for training, "
+            "validation and test, together 1, such as 0.7,0.1,0.2, or 0,0,1 for test alone."
+        )
 
 
 def split(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
@@ -34,13 +52,13 @@ def split(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
 
     Args:
         datalist: its present sections do not matter.
-        shares: of the images, for training, validation and test; none negative, together 1.
+        shares: of the images, for training, validation and test; see :func:`require_shares`.
         seed: another one gives another split; the order of the items does not matter.
 
     Returns:
         A new datalist; its provenance tells method, shares, seed and fingerprint of the split.
     """
-    _require_shares(shares)
+    require_shares(shares)
     parts = assign(_all_items(datalist), shares, seed)
     facts = {
         "method": "by patient, stratified over findings, locations and views",
@@ -51,9 +69,15 @@ def split(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
 
 
 def split_rest(datalist: Datalist, shares: Shares, seed: int) -> Datalist:
-    """Keep a given test section and share the rest out between training and validation, in their proportion."""
+    """Keep a given test section and share the rest out between training and validation, in their proportion.
+
+    Raises:
+        ValueError: shares that make no sense, or of which neither training nor validation has any.
+    """
+    require_shares(shares)
     training, validation, _ = shares
-    _require_shares(shares)
+    if not training + validation:
+        raise ValueError(f"{datalist.name}: with shares of 0 for training and validation, nothing can have the rest.")
     rest = [*datalist.sections["training"], *datalist.sections["validation"]]
     parts = assign(rest, (training / (training + validation), validation / (training + validation)), seed)
     sections = {"training": parts[0], "validation": parts[1], "test": datalist.sections["test"]}
@@ -91,13 +115,13 @@ def folds(datalist: Datalist, k: int, located_only: bool, extra_share: float, se
     parts = assign(inside, (1 / k,) * k, seed)
     if not all(parts):
         kind = "items with a box or a mask" if located_only else "items"
-        count = len({item.patient for item in inside})
+        count = len({normalised(item.patient) for item in inside})
         raise ValueError(f"{datalist.name}: {len(inside)} {kind} of {count} patients are too few for {k} folds.")
     made = []
     for fold, test in enumerate(parts):
-        patients = {item.patient for item in test}
+        patients = {normalised(item.patient) for item in test}
         training = [item for other, part in enumerate(parts) if other != fold for item in part]
-        training += [item for item in extra if item.patient not in patients]
+        training += [item for item in extra if normalised(item.patient) not in patients]
         facts = {
             "method": "folds by patient, stratified over findings, locations and views",
             "fold": fold,
@@ -133,6 +157,8 @@ def is_located(item: Item) -> bool:
 def assign(items: Iterable[Item], shares: Sequence[float], seed: int) -> list[list[Item]]:
     """Share items out, whole patients at a time, so that every part gets its share of every finding.
 
+    A patient is whoever :func:`app.data.people.normalised` makes one: "1" and "1 " stay together.
+
     Source: iterative stratification, Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data"
     (2011), algorithm 1: the finding with the fewest items left is dealt out first, each patient to the part that lacks
     most of it. Departures: patients are dealt, not items, those with most items first; what a part lacks is measured
@@ -149,7 +175,7 @@ def assign(items: Iterable[Item], shares: Sequence[float], seed: int) -> list[li
     part_of = _deal(order, counts, shares)
     parts: list[list[Item]] = [[] for _ in shares]
     for item in items:
-        parts[part_of[item.patient]].append(item)
+        parts[part_of[normalised(item.patient)]].append(item)
     return parts
 
 
@@ -161,7 +187,7 @@ def _counts_by_patient(items: Sequence[Item]) -> dict[str, list[int]]:
         place[stratum] = 1 + len(place)
     counts: dict[str, list[int]] = {}
     for item, strata in zip(items, strata_of, strict=True):
-        count = counts.setdefault(item.patient, [0] * (1 + len(place)))
+        count = counts.setdefault(normalised(item.patient), [0] * (1 + len(place)))
         count[0] += 1
         for stratum in strata:
             count[place[stratum]] += 1
@@ -222,11 +248,3 @@ def _with_sections(datalist: Datalist, sections: dict[str, list[Item]], facts: d
     facts["fingerprint"] = split_fingerprint(made)
     made.provenance = datalist.provenance | {"split": facts}
     return made
-
-
-def _require_shares(shares: Sequence[float]) -> None:
-    if len(shares) != len(SECTIONS) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or not shares[0]:
-        raise ValueError(
-            f"split {','.join(f'{share:g}' for share in shares)}: must be three shares, for training (above 0), "
-            "validation and test, none negative and together 1, such as 0.7,0.1,0.2."
-        )

@@ -99,12 +99,28 @@ def test_a_traceback_is_shown_on_demand(tmp_path: Path):
         main(["--traceback", "datalist", "nih", "--tables", str(tmp_path / "no"), "--out", str(tmp_path / "l.json")])
 
 
-@pytest.mark.parametrize("shares", ["0.5,0.5", "1,1,1", "a,b,c", "0,0.5,0.5"])
+@pytest.mark.parametrize("shares", ["0.5,0.5", "1,1,1", "a,b,c", "0,0,0", "nan,0,1", "2,-1,0"])
 def test_wrong_shares_are_a_wrong_call(tables: Path, tmp_path: Path, shares: str, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as caught:
         main(["datalist", "nih", "--tables", str(tables), "--out", str(tmp_path / "l.json"), "--split", shares])
     assert caught.value.code == 2
-    assert "three shares that add up to 1, such as 0.7,0.1,0.2" in capsys.readouterr().err
+    assert (
+        "must be three shares from 0 to 1, for training, validation and test, together 1, such as"
+        in capsys.readouterr().err
+    )
+
+
+def test_an_external_test_set_is_made_and_split_anew(tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "external.json"
+    assert main(["datalist", "nih", "--tables", str(tables), "--out", str(out), "--split", "0,0,1"]) == 0
+    assert "nothing in: training, validation" in capsys.readouterr().out
+    assert [len(read_datalist(out).sections[section]) for section in SECTIONS] == [0, 0, 30]
+    assert main(["split", str(out), str(tmp_path / "again.json"), "--shares", "0,0.5,0.5"]) == 0
+    assert [len(read_datalist(tmp_path / "again.json").sections[section]) for section in SECTIONS] == [0, 15, 15]
+    for words in (["--images", "3"], ["--patients", "0.5"], ["--level", "image"], ["--uncertain", "0.1"]):
+        assert main(["degrade", str(out), str(tmp_path / "cheap.json"), *words]) == 1
+        error = capsys.readouterr().err
+        assert "section 'training' holds no item to change (those that hold any: test)" in error
 
 
 def test_an_unwritable_place_is_one_message(tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -22,6 +22,7 @@ from app.data.phantom.dicom import draw_form, encode
 from app.data.phantom.findings import FINDINGS
 from app.data.phantom.plan import Plan, Settings, default_prevalence, plans
 from app.data.phantom.render import render
+from app.data.split import require_shares
 from app.data.whole import whole_file
 from app.findings import LUNGS, TUBES, require_known
 
@@ -107,8 +108,7 @@ def _checked(
     require_known(findings, (*ALL, LUNGS), "findings")
     if prevalence is not None and not 0 < prevalence < 1:
         raise ValueError(f"prevalence is {prevalence}; allowed is more than 0 and less than 1.")
-    if len(split) != len(SECTIONS) or min(split) < 0 or abs(sum(split) - 1) > 1e-6:
-        raise ValueError(f"split is {tuple(split)}; allowed are three shares from 0 to 1 that sum to 1.")
+    require_shares(split)
     if not views or not set(views) <= set(VIEWS):
         raise ValueError(f"views are {list(views)}; allowed are {' and '.join(VIEWS)}.")
     chosen = default_prevalence(findings) if prevalence is None else prevalence

@@ -249,3 +249,13 @@ def test_words_that_do_not_parse_are_wrong_calls(tmp_path: Path, words: list[str
 def test_options_without_effect_are_refused(words: list[str], message: str, capsys: pytest.CaptureFixture):
     assert main(["degrade", "in.json", "out.json", *words]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_spellings_of_one_patient_are_drawn_together():
+    items = [
+        Item(f"{number}{mark}.png", f"{number}{mark}", (0, 0)) for number in range(20) for mark in ("", " ", "\u200b")
+    ]
+    datalist = Datalist("made", ("Nodule", "Mass"), {"training": items, "validation": [], "test": []})
+    kept = share_of_patients(datalist, 0.25, 0).sections["training"]
+    assert len(kept) == 15
+    assert len({item.patient.strip(" \u200b") for item in kept}) == 5

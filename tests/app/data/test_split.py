@@ -11,7 +11,8 @@ from app.cli import main
 from app.data.datalist import split_fingerprint
 from app.data.item import SECTIONS, Box, Datalist, Item
 from app.data.nih import FINDINGS, chestxray14
-from app.data.split import complete_split, folds, is_located, split, with_validation
+from app.data.phantom import write_phantoms
+from app.data.split import complete_split, folds, is_located, split, split_rest, with_validation
 from app.data.validate import problems
 
 SHARES = (0.7, 0.1, 0.2)
@@ -79,10 +80,57 @@ def test_a_share_of_nothing_stays_empty():
     assert len(sections["test"]) == pytest.approx(0.2 * len(made().sections["training"]), abs=3)
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.1, 0.1), (1.2, -0.1, -0.1), (0, 0.5, 0.5)])
-def test_shares_that_make_no_sense_are_refused(shares: tuple[float, float, float]):
-    with pytest.raises(ValueError, match="must be three shares"):
+@pytest.mark.parametrize("shares", [(0, 0, 1), (1, 0, 0), (0, 1, 0), (0, 0.5, 0.5), (0.5, 0.5, 0)])
+def test_any_share_may_be_nothing(shares: tuple[float, float, float]):
+    datalist = made()
+    parts = split(datalist, shares, 0).sections
+    sizes = [len(parts[section]) / len(datalist.sections["training"]) for section in SECTIONS]
+    assert sizes == pytest.approx(shares, abs=0.01)
+    assert [size > 0 for size in sizes] == [share > 0 for share in shares]
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.5, 0.1, 0.1), (1.2, -0.1, -0.1), (0, 0, 0), (1, 1, -1), (float("nan"), 0, 1), (0.5, 0.5)]
+)
+def test_shares_that_make_no_sense_are_refused(shares: tuple[float, ...], tmp_path: Path):
+    message = r"must be three shares from 0 to 1, .* together 1"
+    with pytest.raises(ValueError, match=message):
         split(made(), shares, 0)
+    with pytest.raises(ValueError, match=message):
+        split_rest(made(), shares, 0)
+    with pytest.raises(ValueError, match=message):
+        write_phantoms(tmp_path, 4, seed=0, split=shares)
+
+
+def test_an_external_test_set_is_all_test():
+    given = split(made(), (0.8, 0.0, 0.2), 9)
+    for datalist in (made(), given):  # without and with a test section of the data set's own
+        sections = complete_split(datalist, (0, 0, 1), 0).sections
+        assert [len(sections[section]) for section in SECTIONS] == [0, 0, len(made().sections["training"])]
+    with pytest.raises(ValueError, match="made: with shares of 0 for training and validation, nothing can have"):
+        split_rest(given, (0, 0, 1), 0)
+
+
+def test_spellings_of_one_patient_stay_together():
+    spelt = ("1", "1 ", "\u200b1", "\uff11")
+    items = [
+        Item(f"{number}_{place}.png", name if number == 1 else str(number), (number % 2,))
+        for number in range(1, 40)
+        for place, name in enumerate(spelt)
+    ]
+    datalist = Datalist("made", ("A",), {"training": items, "validation": [], "test": []})
+    for seed in range(5):
+        parts = split(datalist, (0.4, 0.3, 0.3), seed).sections.values()
+        assert sorted(
+            len({item.image for item in part} & {f"1_{place}.png" for place in range(4)}) for part in parts
+        ) == [
+            0,
+            0,
+            4,
+        ]
+        for fold in folds(datalist, 4, located_only=False, extra_share=0, seed=seed):
+            ones = [image for image in images(fold.sections["test"]) if image.startswith("1_")]
+            assert len(ones) in (0, 4)
 
 
 def test_small_data_are_stratified():
