@@ -90,26 +90,54 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=Path, metavar="DIR", help="only the images in this folder (default: every row of the tables)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
-    parser.add_argument("--findings", type=names, metavar="A,B", help="only these findings (default: all)")
+    parser.add_argument(
+        "--only", type=names, metavar="A,B", help="only images on which one of these findings is present and no other"
+    )
+    parser.add_argument(
+        "--normals",
+        type=normals,
+        metavar="N",
+        help="with --only: so many images without any finding, drawn at random with --seed; 'equal' for as many as "
+        "the others, or 'all' (default: equal)",
+    )
+    parser.add_argument(
+        "--merge",
+        type=merging,
+        action="append",
+        default=[],
+        metavar="A=B+C",
+        help="take findings as one, such as 'Nodule or Mass=Nodule+Mass'; may be repeated",
+    )
+    parser.add_argument(
+        "--findings", type=names, metavar="A,B", help="only these findings, after --only and --merge (default: all)"
+    )
     parser.add_argument(
         "--split",
         type=shares,
         metavar="0.7,0.1,0.2",
         help="shares of training, validation and test (default: the data set's own sections, else 0.7,0.1,0.2)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of draws and split (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make a datalist: build, choose findings, split, check, write, and tell what came in and what did not."""
-    from app.data.choose import choose_findings
+    """Make a datalist: build, choose items and findings, split, check, write, and tell what was left out."""
+    from app.data.choose import choose_findings, only_with
     from app.data.datalist import write_datalist
     from app.data.duplicates import kept_together
+    from app.data.merge import merged
     from app.data.show import summary
     from app.data.split import complete_split
     from app.data.validate import notes, validate
 
+    if arguments.normals is not None and not arguments.only:
+        raise ValueError("--normals belongs to --only: it says how many images without a finding go with them.")
     datalist = importlib.import_module(arguments.module).datalist_from(arguments)
+    if arguments.only:
+        wanted = "equal" if arguments.normals is None else arguments.normals
+        datalist = only_with(datalist, arguments.only, wanted, arguments.seed)
+    for (name,), parts in arguments.merge:
+        datalist = merged(datalist, name, parts)
     if arguments.findings:
         datalist = choose_findings(datalist, arguments.findings)
     root = arguments.out.parent
@@ -165,6 +193,23 @@ def same(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             f"{text!r}: findings on both sides of '=', such as 'Nodule or Mass=Nodule+Mass'"
         )
     return sides[0], sides[1]
+
+
+def merging(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``Nodule or Mass=Nodule+Mass``: one name, and the two findings or more that it stands for."""
+    one, parts = same(text)
+    if len(one) != 1 or len(parts) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: one name and two findings, such as 'Nodule or Mass=Nodule+Mass'")
+    return one, parts
+
+
+def normals(text: str) -> int | str:
+    """A number from 0, ``equal`` or ``all``."""
+    if text in ("equal", "all"):
+        return text
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 0, 'equal' or 'all'")
+    return int(text)
 
 
 def names(text: str) -> tuple[str, ...]:
