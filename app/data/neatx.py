@@ -5,7 +5,8 @@ https://zenodo.org/records/14944064, CC BY 4.0; the radiographs are PadChest's. 
 because PadChest's labels name a tube, so prevalences say nothing; some are upside down or show little of the chest (the
 annotators' notes); nasogastric and endotracheal tubes are uncertain on 202 and 158 of the images.
 
-Tables: ``neatx_padchest_raw.csv`` (or ``raw.csv``): one certainty of 0, 0.25, 0.5, 0.75, 1 or INVALID for each tube and
+Tables: ``neatx_padchest_raw.csv`` (or ``raw.csv``, ``Annotations_raw.csv``,
+``PadChest_TubeAnnotations_NonExperts_raw.csv``): one certainty of 0, 0.25, 0.5, 0.75, 1 or INVALID for each tube and
 annotator; ``neatx_padchest_aggregated.csv`` (``aggregated.csv``), the published combination, is not needed, since it
 follows from the raw one (:func:`app.data.readers.by_certainty`). Which patient each image is of stands in PadChest's
 own table alone, which is taken from the same folder.
@@ -25,7 +26,12 @@ from app.data.stored import with_counts, with_images
 from app.data.tables import TableError, find_table, one_of, optional_table, read_table
 from app.findings import NOT_SAID, TUBES
 
-TABLES = ("neatx_padchest_raw.csv", "raw.csv")
+TABLES = (
+    "neatx_padchest_raw.csv",
+    "raw.csv",
+    "Annotations_raw.csv",
+    "PadChest_TubeAnnotations_NonExperts_raw.csv",
+)
 ANNOTATORS = ("combined", "1", "2")
 _TUBES = ("Chest_drain_tube", "NSG_tube", "Endotracheal_tube", "Tracheostomy_tube")
 _INVALID = "INVALID"
@@ -119,12 +125,17 @@ def read_neatx(path: Path) -> list[Annotation]:
         if image in seen:
             raise TableError(f"{table.where(index)}: image {image!r} is named twice.")
         seen.add(image)
-        said = [_certainty(cell, column, table.where(index)) for cell, column in zip(cells, columns, strict=True)]
+        said = [certainty(cell, column, table.where(index)) for cell, column in zip(cells, columns, strict=True)]
         annotations.append(Annotation(image, tuple(said[: len(_TUBES)]), tuple(said[len(_TUBES) :])))
     return annotations
 
 
-def _certainty(cell: str, column: str, where: str) -> float:
+def certainty(cell: str, column: str, where: str) -> float:
+    """What an annotator said, 0 to 1; INVALID is not said.
+
+    Raises:
+        TableError: another text.
+    """
     if cell not in _CERTAINTIES:
         one_of(cell, _CERTAINTIES, column, where)
     return NOT_SAID if cell == _INVALID else float(cell)

@@ -13,6 +13,7 @@ the published 1024x1024 image, whose header is malformed and which writes ``Infi
 from __future__ import annotations
 
 import argparse
+import re
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
@@ -24,7 +25,7 @@ from app.data.item import Box, Datalist, Item
 from app.data.people import Attributes, years_of
 from app.data.rsna import read_rsna, with_readings
 from app.data.stored import keep_stored, place_images, with_images
-from app.data.tables import TableError, checked_box, find_table, number, one_of, read_table
+from app.data.tables import TableError, checked_box, find_table, number, one_of, optional_table, read_table
 from app.findings import ABSENT, NO_FINDING, PRESENT, canonical, require_known
 
 FINDINGS = (
@@ -44,6 +45,7 @@ FINDINGS = (
     "Hernia",
 )
 """The eight with boxes first, in the order of their paper, then the others."""
+BOXED = FINDINGS[:8]
 
 VIEWS = ("PA", "AP")
 FRAME = (1024, 1024)
@@ -58,6 +60,7 @@ _ENTRY = (
     "Patient Gender",
     "View Position",
 )
+_IMAGE = re.compile(r"(\d+)_(\d+)\.\w+")
 _BOX = ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]")
 
 
@@ -82,19 +85,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: the image is then labelled present)",
     )
     parser.add_argument("--official-split", action="store_true", help="test section as in test_list.txt")
-    parser.add_argument(
-        "--experts", action="store_true", help="the experts' labels of four findings on 4,376 images, and only those"
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument(
+        "--experts",
+        nargs="?",
+        const="any",
+        choices=("4", "16", "any"),
+        help="experts' labels alone: of 4 findings on 4,376 images, or of 16 on 810 (default: whose table is there)",
+    )
+    others.add_argument(
+        "--boxes", action="store_true", help="the radiologist's boxes alone, as labels of eight findings on 880 images"
+    )
+    others.add_argument(
+        "--drains",
+        choices=("combined", "1", "2", "expert"),
+        help="chest drains alone: by NEATX's two annotators as one, by one of them, or by a radiologist",
     )
 
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
-    if arguments.experts:
+    if arguments.experts or arguments.boxes or arguments.drains:
         if arguments.rsna or arguments.official_split:
-            raise ValueError("--experts has labels and a split of its own: leave out --rsna and --official-split.")
-        from app.data.nih_experts import expert_labels
-
-        return with_images(expert_labels(arguments.tables), arguments.images, arguments.out, FRAME)
+            raise ValueError(
+                "--experts, --boxes and --drains are label sets of their own: leave out --rsna and --official-split."
+            )
+        return with_images(_label_set(arguments), arguments.images, arguments.out, FRAME)
     datalist, stored = chestxray14(arguments.tables), None
     if arguments.images is not None:
         datalist, stored = keep_stored(datalist, arguments.images)
@@ -103,6 +119,18 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     if arguments.official_split:
         datalist = officially_split(datalist, arguments.tables)
     return datalist if stored is None else place_images(datalist, stored, arguments.out, FRAME)
+
+
+def _label_set(arguments: argparse.Namespace) -> Datalist:
+    if arguments.boxes:
+        return boxes_as_labels(chestxray14(arguments.tables))
+    if arguments.drains:
+        from app.data.nih_drains import drains
+
+        return drains(arguments.tables, arguments.drains)
+    from app.data.nih_experts import expert_labels
+
+    return expert_labels(arguments.tables, None if arguments.experts == "any" else arguments.experts)
 
 
 @without_garbage_collection()
@@ -204,6 +232,58 @@ def read_boxes(path: Path, images: Collection[str]) -> dict[str, list[Box]]:
             raise TableError(f"{where}: the box of {box.finding!r} on image {image!r} is named twice.")
         boxes[image].append(box)
     return boxes
+
+
+def boxes_as_labels(datalist: Datalist) -> Datalist:
+    """The boxes of ChestX-ray14 as a label set of their own, on the 880 images that have any.
+
+    Source: the set "BBox" of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". A
+    finding is present where it has a box, else absent: no box was drawn, which does not say that it was looked for.
+
+    Args:
+        datalist: as :func:`chestxray14` gives it.
+    """
+    sections: dict[str, list[Item]] = {}
+    for section, items in datalist.sections.items():
+        sections[section] = [
+            replace(
+                item,
+                label=tuple(PRESENT if finding in item.annotated else ABSENT for finding in BOXED),
+                source="radiologist",
+            )
+            for item in items
+            if item.boxes
+        ]
+    return replace(
+        datalist,
+        name="ChestX-ray14 boxes",
+        description="Eight findings, present where a radiologist drew a box (BBox_List_2017).",
+        findings=BOXED,
+        sections=sections,
+    )
+
+
+def patient_and_study(image: str, where: str) -> tuple[str, str]:
+    """Patient and study that the name of an image tells: ``00000013_026.png`` is follow-up 26 of patient 13.
+
+    Args:
+        image: file name.
+        where: file and line, for the message.
+
+    Raises:
+        TableError: another form of name.
+    """
+    match = _IMAGE.fullmatch(image)
+    if match is None:
+        raise TableError(f"{where}: an image of ChestX-ray14 is named such as '00000013_026.png', not {image!r}.")
+    patient, follow_up = map(int, match.groups())
+    return str(patient), f"{patient}-{follow_up}"
+
+
+def known_people(tables: Path) -> dict[str, tuple[str, Attributes]]:
+    """View and attributes by image, from the label table; empty where that is not in the folder."""
+    path = optional_table(tables, *LABEL_TABLES)
+    return {} if path is None else {entry.image: (entry.view, entry.attributes) for entry in read_entries(path)[0]}
 
 
 def officially_split(datalist: Datalist, tables: Path) -> Datalist:

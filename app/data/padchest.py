@@ -61,18 +61,22 @@ _PERSON = ("PatientSex_DICOM", "PatientBirth", "StudyDate_DICOM")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is particular to this data set to its command."""
-    parser.add_argument("--physician", action="store_true", help="only images whose report a physician labelled")
+    methods = parser.add_mutually_exclusive_group()
+    methods.add_argument("--physician", action="store_true", help="only images whose report a physician labelled")
+    methods.add_argument("--rnn", action="store_true", help="only images whose report a network labelled")
     parser.add_argument("--neatx", action="store_true", help="tubes by NEATX's annotators on the images that they read")
 
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
     datalist = padchest(arguments.tables)
-    if arguments.physician:
+    if arguments.physician or arguments.rnn:
+        wanted = METHODS["Physician" if arguments.physician else "RNN_model"]
         items = datalist.sections["training"]
-        datalist.sections["training"] = [item for item in items if item.source == METHODS["Physician"]]
+        datalist.sections["training"] = [item for item in items if item.source == wanted]
         left_out = len(items) - len(datalist.sections["training"])
-        datalist = with_counts(datalist, {"left out: reports labelled without a physician": left_out})
+        other = "without a physician" if arguments.physician else "by a physician"
+        datalist = with_counts(datalist, {f"left out: reports labelled {other}": left_out})
     if arguments.neatx:
         datalist = with_tubes(datalist, arguments.tables)
     return with_images(datalist, arguments.images, arguments.out)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from app.data.garbage import without_garbage_collection
 from app.data.item import Box, Datalist, Item
 from app.data.stored import with_counts, with_images
-from app.data.tables import TableError, checked_box, find_table, number, one_of, optional_table, read_table
+from app.data.tables import TableError, checked_box, find_table, number, one_of, read_table
 from app.findings import ABSENT, PRESENT
 
 FINDING = "Pneumonia"
@@ -66,11 +66,13 @@ def challenge(tables: Path) -> Datalist:
     Raises:
         TableError: a table is missing or wrong.
     """
+    from app.data.nih import known_people, patient_and_study
+
     readings = read_rsna(tables)
-    people = _people(tables)
+    people = known_people(tables)
     items = []
     for reading in readings:
-        patient, study = _patient_and_study(reading.nih_image)
+        patient, study = patient_and_study(reading.nih_image, str(tables))
         view, attributes = people.get(reading.nih_image, ("", {}))
         item = Item(f"{reading.name}.dcm", patient, (PRESENT if reading.boxes else ABSENT,), study, view)
         item.boxes, item.annotated, item.source = reading.boxes, (FINDING,), READER
@@ -198,19 +200,3 @@ def _read_boxes(path: Path) -> tuple[dict[str, bool], dict[str, list[Box]]]:
         elif any(cells):
             raise TableError(f"{where}: Target 0 with a box, {','.join(cells)}.")
     return targets, boxes
-
-
-def _patient_and_study(nih_image: str) -> tuple[str, str]:
-    """``00000013_026.png`` is follow-up 26 of patient 13."""
-    patient, follow_up = nih_image.partition(".")[0].split("_")
-    return str(int(patient)), f"{int(patient)}-{int(follow_up)}"
-
-
-def _people(tables: Path) -> dict[str, tuple[str, dict[str, str | int | float | bool]]]:
-    """View and attributes by ChestX-ray14 image; empty where that table is not there."""
-    from app.data.nih import LABEL_TABLES, read_entries
-
-    path = optional_table(tables, *LABEL_TABLES)
-    if path is None:
-        return {}
-    return {entry.image: (entry.view, entry.attributes) for entry in read_entries(path)[0]}

@@ -22,7 +22,9 @@ class TableError(ValueError):
 
 # Columns that tell the known tables apart; the more particular table stands first.
 SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
-    ("the expert labels of ChestX-ray14", frozenset({"Image Index", "Airspace opacity", "Set Id"})),
+    ("the expert labels of ChestX-ray14 (GCS4L)", frozenset({"Image Index", "Airspace opacity", "Set Id"})),
+    ("the expert labels of all findings of ChestX-ray14 (GCS16L)", frozenset({"Image ID", "Abnormal", "Other"})),
+    ("the chest drains of NEATX on ChestX-ray14", frozenset({"Image Index", "Drain", "Drain_a1"})),
     ("the label table of ChestX-ray14 (Data_Entry_2017)", frozenset({"Image Index", "Finding Labels", "Patient ID"})),
     ("the box table of ChestX-ray14 (BBox_List_2017)", frozenset({"Image Index", "Finding Label", "Bbox [x"})),
     ("the label table of RSNA (stage_2_train_labels)", frozenset({"patientId", "Target", "width", "height"})),
@@ -142,9 +144,14 @@ def find_table(folder: Path, *names: str) -> Path:
 
 def optional_table(folder: Path, *names: str) -> Path | None:
     """As :func:`find_table`, with None where there is none."""
+    return next(iter(optional_tables(folder, *names)), None)
+
+
+def optional_tables(folder: Path, *names: str) -> list[Path]:
+    """All of the named tables that lie in a folder, in the order of the names; see :func:`find_table`."""
     there = {path.name.casefold(): path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
     wanted = (f"{name}{end}".casefold() for name in names for end in ("", ".gz"))
-    return next((there[name] for name in wanted if name in there and there[name].is_file()), None)
+    return [there[name] for name in wanted if name in there and there[name].is_file()]
 
 
 def looks_like(columns: Iterable[str]) -> str | None:

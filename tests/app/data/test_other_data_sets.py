@@ -194,8 +194,16 @@ def test_padchest_takes_tubes_from_neatx(tmp_path: Path):
 
 def test_padchest_with_physician_alone(tmp_path: Path):
     make(tmp_path, padchest=PADCHEST)
-    datalist = padchest_module.datalist_from(arguments(tmp_path, None, physician=True, neatx=False))
+    datalist = padchest_module.datalist_from(arguments(tmp_path, None, physician=True, rnn=False, neatx=False))
     assert [item.image for item in datalist.sections["training"]] == ["a.png", "c.png"]
+    assert datalist.provenance["counts"]["left out: reports labelled without a physician"] == 2
+
+
+def test_padchest_with_the_network_alone(tmp_path: Path):
+    make(tmp_path, padchest=PADCHEST)
+    datalist = padchest_module.datalist_from(arguments(tmp_path, None, physician=False, rnn=True, neatx=False))
+    assert [(item.image, item.source) for item in datalist.sections["training"]] == [("b.png", "RNN"), ("d.png", "RNN")]
+    assert datalist.provenance["counts"]["left out: reports labelled by a physician"] == 2
 
 
 @pytest.mark.parametrize(
