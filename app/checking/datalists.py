@@ -36,7 +36,7 @@ def check_datalist(config: dict[str, object], reached: set[str], findings: Findi
     place, value = followed(config, "datalist")
     if value is None:
         return _check_phantoms(config, findings)
-    if not isinstance(value, str) or not is_literal(value):
+    if not isinstance(value, str) or not is_literal(value) or "::" in value:
         return 1
     path = Path(value)
     if not path.is_file():

@@ -10,8 +10,7 @@ from app.data.images import IMAGE_SUFFIXES
 from app.data.listing import UNREADABLE_NAME, Listing, composed, is_text, list_files
 
 OTHER = "files that are no images"
-_VOLUMES = (b"ObjectType", b"NDims", b"NRRD000")
-_HEAD = 352
+_HEAD = 8192
 
 
 def image_files(folder: Path) -> Listing:
@@ -64,23 +63,13 @@ def by_name(listing: Listing) -> dict[str, Path]:
 
 def is_image(path: Path) -> bool:
     """Whether a file begins as one of the formats that are read; False where it cannot be opened."""
-    from transforms.dicom import looks_like_dicom
-    from transforms.read import _PICTURES
+    from transforms.errors import RadiographError
+    from transforms.formats import GZIP, format_of
 
     try:
         with path.open("rb") as file:
-            head = file.read(1 << 12)
-    except OSError:
+            head = file.read(_HEAD)
+        # A compressed table is no compressed volume.
+        return bool(format_of(zlib.decompressobj(31).decompress(head, _HEAD) if head.startswith(GZIP) else head))
+    except (OSError, RadiographError, zlib.error):
         return False
-    if head[:2] == b"\x1f\x8b":
-        try:
-            head = zlib.decompressobj(31).decompress(head, _HEAD)
-        except zlib.error:
-            return False
-        return _is_nifti(head)
-    is_dicom = len(head) >= 132 and looks_like_dicom(head[:132])
-    return is_dicom or head.startswith((*_PICTURES, *_VOLUMES)) or _is_nifti(head)
-
-
-def _is_nifti(head: bytes) -> bool:
-    return head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0"

@@ -14,7 +14,7 @@ BROKEN = "links to what is not there"
 SPECIAL = "pipes, sockets and devices"
 CLOSED = "folders that cannot be opened"
 AGAIN = "linked folders that are listed already, or that hold this one"
-OUTPUT = "results of an earlier run"
+OUTPUT = "results of a run"
 UNREADABLE_NAME = "files whose names are no UTF-8 (rename them)"
 _RESULTS = (
     frozenset({"predictions.csv", "excluded.csv"}),

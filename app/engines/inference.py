@@ -78,7 +78,8 @@ class Inference:
         threshold: float | None = None,
     ) -> None:
         self.evaluator = evaluator
-        self.findings = list(findings)
+        # MONAI's parser has written "::" for each "#" of a name.
+        self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
         self._thresholds: tuple[float, ...] = ()

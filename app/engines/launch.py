@@ -15,6 +15,7 @@ from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
+from app.checking.values import path_problem
 from app.data.opened import OpenedData
 from app.engines import pictures
 from app.engines.ensemble import loaded
@@ -269,8 +270,12 @@ def begin(output_dir: str | Path, seed: int) -> None:
     logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
     # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.
     logging.getLogger("ignite").setLevel(logging.WARNING)
-    require_writable(Path(output_dir))
+    problem = path_problem(output_dir)
+    if not problem:
+        require_writable(Path(output_dir))
     require_checked()
+    if problem:
+        raise ValueError(f"output_dir: {problem}")
     set_determinism(seed=seed)
 
 
