@@ -119,7 +119,7 @@ def name_problems(findings: Sequence[str]) -> list[str]:
     ]
     for name in dict.fromkeys(findings):
         odd = sorted({character for character in name if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")})
-        if not name.strip():
+        if not _as_seen(name) and not odd:
             found.append(f"finding {name!r} has no name: it is blank.")
         elif odd:
             found.append(f"finding {name!r}: a name must not hold the control character {odd[0]!r}.")

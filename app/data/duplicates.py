@@ -181,9 +181,13 @@ def _within(groups: Iterable[Sequence[Place]]) -> list[str]:
     if not copies:
         return []
     named = "; ".join(" and ".join(map(_named, group[:2])) for group in copies[:_NAMED])
-    return [
-        f"{sum(len(group) - 1 for group in copies)} images have the same pixels as another of their section: {named}."
-    ]
+    count = sum(len(group) - 1 for group in copies)
+    have = (
+        "images have the same pixels as another of their"
+        if count > 1
+        else "image has the same pixels as another of its"
+    )
+    return [f"{count} {have} section: {named}."]
 
 
 def _crossing(groups: Iterable[Sequence[Place]], what: str, kind: str) -> list[str]:

@@ -49,7 +49,7 @@ class SaveMaps:
                     raise OSError(f"{path}: the map could not be written")
 
 
-def below(folder: Path, name: str, ending: str) -> Path:
+def below(folder: Path, name: str, ending: str = "") -> Path:
     """A place of its own below ``folder`` for a picture of an image whose name may lead elsewhere, or be too long.
 
     Args:
