@@ -223,7 +223,9 @@ def _implausible_ages(table: Table, column: str | None) -> int:
     if column is None:
         return 0
     ages = (row[0].strip() for row in table.select(column))
-    return sum(age not in UNKNOWN and "age" not in person("", age, str(table.path)) for age in ages)
+    return sum(
+        age not in UNKNOWN and not is_missing(age) and "age" not in person("", age, str(table.path)) for age in ages
+    )
 
 
 def _column(table: Table, role: str, choices: Choices) -> str | None:

@@ -99,9 +99,9 @@ def person(sex: str, age: str, where: str) -> Attributes:
         TableError: another text.
     """
     attributes: Attributes = {}
-    if sex.strip() not in UNKNOWN:
+    if sex.strip() not in UNKNOWN and not is_missing(sex):
         attributes["sex"] = _sex(sex, where)
-    if age.strip() not in UNKNOWN:
+    if age.strip() not in UNKNOWN and not is_missing(age):
         years = years_of(age, "age", where)
         if years is not None:
             attributes["age"] = years

@@ -26,7 +26,7 @@ from app.engines.maps import SaveMaps
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on
-from app.engines.reports import Report
+from app.engines.reports import FindingGroups, Report
 from app.engines.requirements import require_certain, require_computed
 from app.engines.results import (
     LOGGED,
@@ -69,7 +69,7 @@ class Launch:
         reports: what else is reported of the section; see ``app.engines.reports``.
 
     Raises:
-        ValueError: an unknown key metric.
+        ValueError: an unknown key metric, or a group of findings that the data does not have.
     """
 
     def __init__(
@@ -95,6 +95,9 @@ class Launch:
         self.save_maps = save_maps
         self.resume = resume
         self.reports = list(reports)
+        for report in self.reports:
+            if isinstance(report, FindingGroups):
+                report.require(data.findings)
 
     def train(
         self,

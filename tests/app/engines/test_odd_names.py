@@ -11,7 +11,10 @@ import pytest
 from app.data.datalist import read_datalist, write_datalist
 from app.data.item import Datalist
 from app.data.listing import AGAIN, BROKEN, OUTPUT
+from app.data.opened import open_data
 from app.engines.inference import folder_samples
+from app.engines.launch import Launch
+from app.engines.reports import FindingGroups
 from app.engines.results import flat
 from app.findings import file_names
 from app.studies.report import gather
@@ -52,6 +55,15 @@ def test_impossible_names_are_refused_before_anything_is_made(tmp_path: Path, la
         launch("training", world.overrides(tmp_path / "out", datalist=str(world.folder / "odd.json")))
     assert f"finding {name!r}" in str(caught.value.__cause__)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_groups_of_findings_are_looked_at_before_the_training(tmp_path: Path, world):
+    data = open_data(world.datalist)
+    Launch("x", data, tmp_path, reports=[FindingGroups({"all": ["Nodule"]})])
+    with pytest.raises(ValueError, match=r"findings of group 'other': unknown finding 'Noduel'. Did you mean 'Nodule'"):
+        Launch("x", data, tmp_path, reports=[FindingGroups({"other": ["Noduel"]})])
+    with pytest.raises(ValueError, match="group 'none' names no finding"):
+        Launch("x", data, tmp_path, reports=[FindingGroups({"none": []})])
 
 
 def test_groups_between_measure_and_finding_are_made_safe_too():
