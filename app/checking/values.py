@@ -63,7 +63,7 @@ def path_problem(value: object) -> str:
         return next(filter(None, map(path_problem, value)), "")
     if value is not None and not isinstance(value, str):
         advice = "write it with the folder that it lies in, such as ./2025 or /data/2025"
-        return f"{value!r} was read as {kind(value)}, not as a file or folder: {advice}."
+        return f"{value!r} is {kind(value)} as it was read, not a file or folder: {advice}."
     if isinstance(value, str) and is_literal(value) and ("::" in value or "#" in value):
         text = (
             f"{value!r}: MONAI writes '::' for each '#' in a text, so that no name of a file or folder may hold either"

@@ -73,11 +73,11 @@ def test_references_are_found_as_monai_finds_them():
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("output_dir", 2025, "2025 was read as a whole number, not as a file or folder"),
-        ("dataset_dir", 2024, "2024 was read as a whole number, not as a file or folder"),
-        ("prepared_dir", 1e3, "1000.0 was read as a number, not as a file or folder"),
-        ("output_dir", True, "True was read as true or false, not as a file or folder"),
-        ("datalist", 7, "7 was read as a whole number, not as a file or folder"),
+        ("output_dir", 2025, "2025 is a whole number as it was read, not a file or folder"),
+        ("dataset_dir", 2024, "2024 is a whole number as it was read, not a file or folder"),
+        ("prepared_dir", 1e3, "1000.0 is a number as it was read, not a file or folder"),
+        ("output_dir", True, "True is true or false as it was read, not a file or folder"),
+        ("datalist", 7, "7 is a whole number as it was read, not a file or folder"),
         ("start_from", 2025, "2025 is a whole number, but started_network's start_from is of type str"),
         ("output_dir", "runs/exp #3", "'runs/exp ::3': MONAI writes '::' for each '#' in a text"),
         ("dataset_dir", "data #3", "'data ::3': MONAI writes '::' for each '#' in a text"),
