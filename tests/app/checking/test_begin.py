@@ -103,5 +103,5 @@ def test_the_checkpoint_and_the_folder_of_an_inference_are_looked_at_too(places:
 
 
 def test_an_output_folder_that_is_no_text_is_refused_outside_of_a_workflow_as_well():
-    with pytest.raises(ValueError, match="output_dir: 2025 was read as a whole number"):
+    with pytest.raises(ValueError, match="output_dir: 2025 is a whole number as it was read"):
         begin(2025, 0)
