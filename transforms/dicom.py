@@ -13,7 +13,8 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.tag import Tag
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
 
 from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_words, syntax_problems
 from transforms.errors import RadiographError
@@ -55,6 +56,7 @@ _KEYWORDS = (
     "NominalScannedPixelSpacing",
     "PixelData",
 )
+_SIZE_TAGS: list[BaseTag | int] = [Tag("Rows"), Tag("Columns")]
 _VIEWS = {"LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL", "LLAT": "LATERAL", "RLAT": "LATERAL"}
 
 
@@ -106,7 +108,8 @@ def dicom_size(stream: BinaryIO) -> tuple[int, int]:
         if uid.DeflatedExplicitVRLittleEndian.encode() in head:
             _check_deflated(stream.read())
             stream.seek(0)
-        dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        # Columns is the last of what is wanted, and what is behind it is not looked at.
+        dataset = read_partial(stream, lambda tag, *_: tag > Tag("Columns"), force=True, specific_tags=_SIZE_TAGS)
         rows, columns = numbers(dataset, "Rows"), numbers(dataset, "Columns")
     except RadiographError:
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,9 @@ from transforms.errors import RadiographError
 
 LARGEST_FILE = 2**31
 """Bytes; a radiograph of the most pixels that are believed, in 32 bits, is smaller."""
+LONGEST_HEADER = 2**28
+MOST_READS = 2_000_000
+"""Bytes of a header, and pieces that it is read in; real ones have some hundred kilobytes and thousands."""
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -37,6 +41,27 @@ def open_regular(path: Path) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+class HeaderStream(BufferedReader):
+    """A file of which only a header's worth is read, so that nobody waits for one that claims to be endless."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(FileIO(os.dup(file.fileno()), closefd=True))
+        self._left, self._calls = LONGEST_HEADER, MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as a file does.
+
+        Raises:
+            RadiographError: more was read than headers have.
+        """
+        data = super().read(size)
+        self._left -= len(data)
+        self._calls -= 1
+        if self._left < 0 or self._calls < 0:
+            raise RadiographError("has a header without an end: damaged, or made to keep its reader busy")
+        return data
 
 
 def open_beside(header: Path, name: str) -> BinaryIO:

@@ -24,17 +24,17 @@ def read_mask(path: str | Path) -> np.ndarray:
         drawn everywhere.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        MissingFileError: there is no such file.
         RadiographError: it cannot be read, or it is ambiguous what is drawn: it holds more values than two (as JPEG
             makes of a mask, and as several findings in one file have), or its colours, its palette's numbers and its
             transparency do not agree. The message says what was found.
     """
-    from transforms.errors import RadiographError
+    from transforms.errors import MissingFileError, RadiographError
     from transforms.read import content_of, naming_file, stored_pixels
 
     file = Path(path)
     if not file.exists():
-        raise FileNotFoundError(f"{file}: there is no such mask file")
+        raise MissingFileError(f"{file}: no mask file that can be read: there is no such mask file")
     with naming_file(file):
         try:
             kind, content = content_of(file)

@@ -98,7 +98,7 @@ class RawVolume:
 
 def looks_like_raw_volume(head: bytes) -> bool:
     """Whether a file begins as a MetaImage or NRRD header does."""
-    return head.startswith(b"NRRD000") or bool(re.search(rb"(?m)^\s*NDims\s*=", head[:8192]))
+    return head.startswith(b"NRRD000") or bool(re.search(rb"(?m)^[ \t]*NDims[ \t]*=", head[:8192]))
 
 
 def raw_volume(head: bytes) -> RawVolume:
@@ -121,7 +121,7 @@ def raw_volume(head: bytes) -> RawVolume:
 
 
 def _meta_image(head: bytes) -> RawVolume:
-    found = re.search(rb"(?m)^\s*ElementDataFile\s*=([^\n]*)\n?", head)
+    found = re.search(rb"(?m)^[ \t]*ElementDataFile[ \t]*=([^\n]*)\n?", head)
     if found is None:
         raise KeyError("ElementDataFile")
     lines = head[: found.end()].decode("latin-1").splitlines()
@@ -189,7 +189,7 @@ def _nrrd(head: bytes) -> RawVolume:
 
 def _nrrd_axes(fields: Mapping[str, str], axes: slice) -> tuple[list[Direction] | None, list[float]]:
     """Where the axes run, ``None`` where that is not said, and their spacing."""
-    vectors = re.findall(r"none|\([^)]*\)", fields.get("space directions", ""))[axes]
+    vectors = re.findall(r"none|\([^()]*\)", fields.get("space directions", ""))[axes]
     steps = [[float(part) for part in re.findall(r"[^,\s()]+", vector)] for vector in vectors if vector != "none"]
     if not steps or len(steps) < len(vectors):
         return None, [float(size) for size in fields.get("spacings", "").split()[axes]]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from transforms.dicom import dicom_size, read_dicom
 from transforms.errors import RadiographError
-from transforms.files import open_beside, open_regular
+from transforms.files import HeaderStream, open_beside, open_regular
 from transforms.formats import GZIP, format_of, grey, read_picture, unit_range
 from transforms.pictures import picture_header
 from transforms.raw_volumes import HEADER, raw_volume
@@ -82,7 +82,7 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         RadiographError: missing, or its header cannot be read. The message begins with the path.
     """
     file = Path(path)
-    with naming_file(file), open_regular(file) as stream:
+    with naming_file(file), open_regular(file) as opened, HeaderStream(opened) as stream:
         head = stream.read(HEADER)
         kind = _format(file, head)
         stream.seek(0)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.data.images import image_size, read_mask
 from app.data.item import Box, Datalist, Item, RunLengths
 from app.data.labeller import Quality, labelled
+from app.data.limited import limited
 from app.data.people import normalised
 from app.data.run_lengths import boxes_of, decode, ellipses
 from app.data.validate import absolute_path
@@ -177,7 +178,7 @@ def _boxes(item: Item, root: Path) -> tuple[Box, ...]:
 
 
 def _pixels(mask: str | RunLengths, root: Path) -> np.ndarray:
-    return decode(mask) if isinstance(mask, RunLengths) else read_mask(absolute_path(root.resolve(), mask))
+    return decode(mask) if isinstance(mask, RunLengths) else limited(read_mask, absolute_path(root.resolve(), mask))
 
 
 def _size(item: Item, root: Path) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.data.coco import Coco, Located
 from app.data.images import last_parts, read_mask, relative_image
 from app.data.item import Datalist, Item
+from app.data.limited import limited
 from app.data.listing import Listing, composed, list_files
 from app.data.stored import stem, with_counts
 from app.data.tables import TableError
@@ -93,10 +94,10 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
             item.boxes = tuple(box for box in item.boxes if box.finding != finding)
             item.annotated = tuple(dict.fromkeys((*item.annotated, finding)))
             if item.label[place] == NOT_SAID:
-                state = PRESENT if read_mask(path).any() else ABSENT
+                state = PRESENT if limited(read_mask, path).any() else ABSENT
                 item.label = (*item.label[:place], state, *item.label[place + 1 :])
             elif item.label[place] == ABSENT:
-                beside_absent += bool(read_mask(path).any())
+                beside_absent += bool(limited(read_mask, path).any())
     if not image_of:
         raise ValueError(f"{root}: no mask file fits {pattern!r} for any of the images.")
     counts = {

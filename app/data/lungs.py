@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from app.data.image_files import by_name, image_files
 from app.data.images import relative_image
 from app.data.item import Datalist, Item
+from app.data.limited import limited
 from app.data.listing import composed
 from app.data.people import patient_of
 from app.data.stored import with_counts
@@ -102,7 +103,7 @@ def cut_out(image: Path, part: Part, out: Path) -> Path:
 
     from transforms.read import read_radiograph
 
-    grey = np.rint(read_radiograph(image)[0] * 255).astype(np.uint8)
+    grey = np.rint(limited(read_radiograph, image)[0] * 255).astype(np.uint8)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(out), cv2.resize(cut(grey, part), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)):
         raise ValueError(f"{out}: cannot be written.")

@@ -201,6 +201,12 @@ def _scaled(
 
     if isinstance(size, ValueError):
         raise size
+    if frame == size[::-1] != size:
+        raise ValueError(
+            f"{item.image}: its locations are in an image of {frame[0]} x {frame[1]} pixels (height x width), but the "
+            f"file is shown as {size[0]} x {size[1]}, turned as its EXIF data or orientation say. Give locations in "
+            "the image as it is shown, or save the image without such a turn."
+        )
     boxes = tuple(scaled_box(box, frame, size) for box in item.boxes)
     masks = {
         finding: resized(mask, size) if isinstance(mask, RunLengths) else mask for finding, mask in item.mask.items()

@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.data.limited import limited
 from app.data.listing import list_files, shown
 from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
@@ -155,7 +156,7 @@ class Inference:
     ) -> None:
         """Write one overlay picture, on the file's own pixels."""
         try:
-            image, _ = read_radiograph(sample["image"])
+            image, _ = limited(read_radiograph, sample["image"])
         except RadiographError as error:
             self._without_picture.append(str(error))
             return

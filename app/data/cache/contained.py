@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
+import functools
 from collections.abc import Callable, Generator, Iterator
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any
 
-import torch
-
 from app.data.cache.store import Entry
-
-PATIENCE = 600.0
-"""Seconds after which the process that prepares one radiograph is ended; the largest take some ten."""
+from app.data.limited import PATIENCE as PATIENCE
+from app.data.limited import Worker
 
 Make = Callable[[int], list[Entry]]
 Result = list[Entry] | str
@@ -39,28 +34,31 @@ def made_by_workers(make: Make, places: Iterator[int], workers: int) -> Generato
         places: taken from only when there is a process free.
         workers: how many processes, 1 or more.
     """
-    idle: list[_Worker] = []
-    busy: dict[Any, _Worker] = {}  # by connection
+    idle: list[Worker] = []
+    busy: dict[Any, Worker] = {}  # by connection
     killed: list[int] = []
     again: list[int] = []
     try:
         while True:
             while len(busy) < workers and (place := again.pop() if again else next(places, None)) is not None:
-                worker = idle.pop() if idle else _Worker(make)
+                worker = idle.pop() if idle else Worker(functools.partial(_result, make), PATIENCE)
                 worker.begin(place)
                 busy[worker.connection] = worker
             if not busy:
                 return
             for connection in wait(list(busy)):
                 worker = busy.pop(connection)
-                place, result = worker.place, worker.result()
-                if result is not None:
+                place = worker.asked
+                try:
+                    result: Result = worker.result()
                     idle.append(worker)
-                elif worker.was_killed and place not in killed:
-                    killed.append(place)
-                    again.append(place)
-                    continue
-                yield place, worker.ending if result is None else result
+                except EOFError:
+                    if worker.was_killed and place not in killed:
+                        killed.append(place)
+                        again.append(place)
+                        continue
+                    result = _ending(worker)
+                yield place, result
     finally:
         for worker in (*idle, *busy.values()):
             worker.end()
@@ -73,76 +71,11 @@ def own_error(error: BaseException) -> BaseException:
     return error
 
 
-class _Worker:
-    """A process that makes one place after the other.
-
-    Attributes:
-        place: what it was last given.
-        connection: to it.
-    """
-
-    def __init__(self, make: Make) -> None:
-        # Processes and not threads: they scale with MONAI's Python, and share no object that is not safe for threads.
-        # Forked, since transforms need not be picklable then.
-        forks = sys.platform == "linux"
-        context: Any = multiprocessing.get_context("fork" if forks else None)
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(make, theirs, self.connection), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.place = -1
-
-    def begin(self, place: int) -> None:
-        """Give it a place to make."""
-        self.place = place
-        self.connection.send(place)
-
-    def result(self) -> Result | None:
-        """What it made; None where it has ended."""
-        try:
-            return self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            self.process.join()
-            self.connection.close()
-            return None
-
-    @property
-    def was_killed(self) -> bool:
-        """Whether somebody else ended it, such as a system without memory."""
-        return self.process.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
-
-    @property
-    def ending(self) -> str:
-        """What is to be said of a process that ended over its place."""
-        code = self.process.exitcode or 0
-        if -code == signal.SIGALRM:
-            return f"preparing it took longer than {PATIENCE:.0f} seconds"
-        name = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        hint = "; memory may have run out: prepare with fewer workers" if self.was_killed else ""
-        return f"the process that prepared it was ended {name}{hint}"
-
-    def end(self) -> None:
-        """Stop it, whatever it is doing."""
-        self.connection.close()
-        self.process.kill()
-        self.process.join()
-
-
-def _work(make: Make, connection: Connection, parents: Connection) -> None:
-    parents.close()  # or this process would never learn that the other one has ended
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process by the system, inside a decoder as well
-    _keep_to_one_thread()
-    try:
-        while True:
-            place = connection.recv()
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
-            result = _result(make, place)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            connection.send(result)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the process that asked has ended
+def _ending(worker: Worker) -> str:
+    if worker.ending.startswith("took"):
+        return f"preparing it {worker.ending}"
+    hint = "; memory may have run out: prepare with fewer workers" if worker.was_killed else ""
+    return f"the process that prepared it {worker.ending}{hint}"
 
 
 def _result(make: Make, place: int) -> Result:
@@ -151,10 +84,3 @@ def _result(make: Make, place: int) -> Result:
     except Exception as error:  # whatever a reader or transform makes of a bad file is reported with its name
         told = own_error(error)
         return f"{type(told).__name__}: {told}"
-
-
-def _keep_to_one_thread() -> None:
-    torch.set_num_threads(1)
-    opencv = sys.modules.get("cv2")
-    if opencv is not None:
-        opencv.setNumThreads(0)
