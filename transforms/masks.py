@@ -34,7 +34,7 @@ def read_mask(path: str | Path) -> np.ndarray:
 
     file = Path(path)
     if not file.exists():
-        raise MissingFileError(f"{file}: no mask file that can be read: there is no such mask file")
+        raise MissingFileError(f"{file}: there is no such mask file")
     with naming_file(file):
         try:
             kind, content = content_of(file)

@@ -11,6 +11,7 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 from torch import Tensor
 
+from transforms.errors import MissingFileError
 from transforms.masks import read_mask as read_mask
 
 Image = Tensor | np.ndarray
@@ -47,4 +48,5 @@ def naming(sample: Mapping[Any, Any]) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{sample.get('name', 'a sample without a name')}: {error}") from error
+        kind = MissingFileError if isinstance(error, MissingFileError) else ValueError
+        raise kind(f"{sample.get('name', 'a sample without a name')}: {error}") from error

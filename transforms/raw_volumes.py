@@ -201,7 +201,7 @@ def _nrrd_axes(fields: Mapping[str, str], axes: slice) -> tuple[list[Direction] 
     if len(words) < 2 or any(word not in _NRRD_AXES for word in words[:3]):
         return None, spacing
     signs = [_NRRD_AXES[word] for word in words[:3]]
-    if signs[:2] == [-1, -1] and np.array_equal(steps, np.eye(len(steps))):
+    if signs[:2] == [-1, -1] and np.array_equal(steps, np.eye(len(steps), len(steps[0]))):
         signs[0] = 1  # what dcm2niix writes where it was told neither orientation nor spacing: bottom row first
     directions = [[sign * part for sign, part in zip(signs, step, strict=False)] for step in steps]
     return [(*direction, 0.0, 0.0)[:3] for direction in directions], spacing

@@ -68,7 +68,7 @@ def test_mask_files_and_boxes_beside_masks(tmp_path: Path):
     boxes = (Box("Mass", 1, 1, 2, 2), Box("Nodule", 0, 0, 9, 9))
     boxed = first(at_level(one(mask={"Nodule": "nodule.png"}, boxes=boxes), "box", tmp_path))
     assert boxed.boxes == (Box("Mass", 1, 1, 2, 2), *AROUND)
-    with pytest.raises(ValueError, match=r"missing\.png: no mask file that can be read"):
+    with pytest.raises(ValueError, match=r"missing\.png: there is no such mask file"):
         at_level(one(mask={"Nodule": "missing.png"}), "box", tmp_path)
 
 
