@@ -25,7 +25,7 @@ TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Colours without alpha, all bits, and not turned as EXIF says, which is done here; TIFF comes turned nevertheless.
 _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 _TAIL = 1 << 16
-_MOST_CHUNKS = 1_000_000
+_MOST_CHUNKS = 200_000
 
 
 class PictureHeader(NamedTuple):

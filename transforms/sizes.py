@@ -85,7 +85,7 @@ def jpeg_frame(stream: BinaryIO) -> tuple[tuple[int, int], bytes]:
         mark, marker = stream.read(1), stream.read(1)
         while marker == b"\xff" and len(mark) < _MOST_SEGMENTS:
             mark, marker = mark + marker, stream.read(1)
-        if mark[:1] != b"\xff" or not marker:
+        if mark[:1] != b"\xff" or marker in (b"", b"\xff"):
             break
         if marker[0] in _STANDALONE_MARKERS:
             continue

@@ -104,8 +104,8 @@ def test_planes_of_simpleitk(tmp_path, suffix, direction, expected, spacing):
     check(tmp_path / f"a.{suffix}", expected, spacing)
 
 
-# Affines, right-anterior-superior, of radiographs converted by dcm2niix 1.0.20260724, which stores the bottom row first:
-# without and with ImageOrientationPatient (coronal, axial, sagittal); then those in nibabel's closest canonical form.
+# Affines, right-anterior-superior, of radiographs that dcm2niix 1.0.20260724 converted, bottom row first: without and
+# with ImageOrientationPatient (coronal, axial, sagittal); one of them in nibabel's closest canonical form; and others.
 BY_DCM2NIIX = {
     "unsaid": ([[-0.1, 0, 0, 1.95], [0, 0.2, 0, -4.7], [0, 0, 1, 0]], "rows"),
     "coronal": ([[-0.1, 0, 0, 0], [0, 0, -1, 0], [0, 0.2, 0, -9.4]], "rows"),

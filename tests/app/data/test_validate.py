@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
@@ -15,6 +17,7 @@ from app.data.datalist import DatalistError
 from app.data.images import image_size
 from app.data.item import Box, Datalist, Item, RunLengths
 from app.data.validate import validate
+from transforms.read import read_radiograph
 
 HEIGHT, WIDTH = 30, 40
 
@@ -30,12 +33,8 @@ def write_image(path: Path, height: int = HEIGHT, width: int = WIDTH) -> Path:
         dataset.Rows, dataset.Columns, dataset.PixelData = height, width, pixels.tobytes()
         dataset.save_as(path, enforce_file_format=True)
     elif path.name.endswith(".nii.gz"):
-        import nibabel
-
         nibabel.save(nibabel.Nifti1Image(pixels.T, np.eye(4)), path)
-    elif path.suffix in (".mha", ".nrrd"):
-        import SimpleITK
-
+    elif path.suffix in (".mha", ".mhd", ".nrrd", ".nhdr"):
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), str(path))
     else:
         cv2.imwrite(str(path), pixels)
@@ -61,6 +60,56 @@ def test_a_broken_header_names_the_file(tmp_path: Path, name: str, content: byte
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=f"{name}: its size cannot be read"):
         image_size(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["no preamble.dcm", "second.nii.gz", "second.nii", "big.tif", "a.bmp", "a.mhd", "a.nhdr"]
+)
+def test_the_size_of_whatever_the_reader_reads(tmp_path: Path, name: str):
+    """What the header says is what the pixels are."""
+    path = tmp_path / name
+    if name.endswith(".dcm"):
+        path.write_bytes(save_dicom(tmp_path / "whole").read_bytes()[132:])
+    elif name.startswith("second"):
+        nibabel.save(nibabel.Nifti2Image(np.zeros((WIDTH, HEIGHT), np.int16), np.eye(4)), path)
+    elif name == "big.tif":
+        Image.new("L", (WIDTH, HEIGHT)).save(path, big_tiff=True)
+    else:
+        write_image(path)
+    assert image_size(path) == read_radiograph(path)[0].shape == (HEIGHT, WIDTH)
+
+
+def save_dicom(path: Path) -> Path:
+    made = pydicom.Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = pydicom.uid.ComputedRadiographyImageStorage
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = "1.2.3"
+    made.Modality, made.SamplesPerPixel, made.PhotometricInterpretation = "CR", 1, "MONOCHROME2"
+    made.Rows, made.Columns, made.PixelRepresentation = HEIGHT, WIDTH, 0
+    made.BitsAllocated, made.BitsStored, made.HighBit = 8, 8, 7
+    made.PixelData = np.arange(HEIGHT * WIDTH, dtype=np.uint8).tobytes()
+    made.save_as(path, enforce_file_format=True)
+    return path
+
+
+def write_turned(path: Path) -> None:
+    """Stored as rows of WIDTH pixels, HEIGHT of them, and shown turned by a quarter."""
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("L", (WIDTH, HEIGHT)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("box", [Box("Nodule", 5, 30, 20, 10), Box("Nodule", 30, 5, 10, 20)], ids=["shown", "stored"])
+def test_boxes_are_checked_in_the_frame_that_everybody_sees(tmp_path: Path, box: Box):
+    write_turned(tmp_path / "1.jpg")
+    item = Item("1.jpg", "1", (1,), boxes=(box,), annotated=("Nodule",))
+    datalist = Datalist("made", ("Nodule",), {"training": [item], "validation": [], "test": []})
+    if box.y == 30:
+        validate(datalist, tmp_path, files=True)
+    else:
+        with pytest.raises(DatalistError, match="reaches outside the image of 30 x 40 pixels"):
+            validate(datalist, tmp_path, files=True)
 
 
 @pytest.fixture
