@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from transforms.dicom import looks_like_dicom
 from transforms.errors import RadiographError
+from transforms.meta_image import looks_like_meta_image
+from transforms.nrrd import MAGIC as NRRD
 from transforms.pictures import BMP, JPEG, PNG, TIFFS, picture_pixels
-from transforms.raw_volumes import looks_like_raw_volume
 
 Array = NDArray[Any]
 
@@ -54,7 +55,7 @@ def format_of(head: bytes) -> str:
         head: its first bytes, 8,192 of them or more where there are as many; ``.nii.gz`` may be compressed or not.
 
     Returns:
-        ``dicom``, ``picture``, ``nifti`` or ``raw volume``.
+        ``dicom``, ``picture``, ``nifti``, ``nrrd`` or ``meta image``.
 
     Raises:
         RadiographError: of none that is read, naming it where it is known.
@@ -65,8 +66,10 @@ def format_of(head: bytes) -> str:
         return "picture"
     if head.startswith(GZIP) or head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0":
         return "nifti"
-    if looks_like_raw_volume(head):
-        return "raw volume"
+    if head.startswith(NRRD):
+        return "nrrd"
+    if looks_like_meta_image(head):
+        return "meta image"
     for start, mark, name in _REFUSED:
         if head[start : start + len(mark)] == mark:
             raise RadiographError(

@@ -19,8 +19,10 @@ from transforms.dicom import dicom_size, read_dicom
 from transforms.errors import RadiographError
 from transforms.files import HeaderStream, open_beside, open_regular
 from transforms.formats import GZIP, format_of, grey, read_picture, unit_range
+from transforms.meta_image import meta_image
+from transforms.nrrd import nrrd
 from transforms.pictures import picture_header
-from transforms.raw_volumes import HEADER, raw_volume
+from transforms.raw_volumes import HEADER, RawVolume
 from transforms.sizes import unpacked
 from transforms.volumes import nifti_pixels, nifti_slice
 
@@ -90,7 +92,7 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             return dicom_size(stream)
         if kind == "picture":
             return picture_header(stream).size
-        return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else raw_volume(head).plane.size
+        return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else _raw_volume(kind, head).plane.size
 
 
 def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[float, float] | None]:
@@ -98,7 +100,7 @@ def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[f
 
     Args:
         file: where the content is from.
-        kind: ``nifti`` or ``raw volume``.
+        kind: ``nifti``, ``nrrd`` or ``meta image``.
         content: of the file.
 
     Raises:
@@ -111,7 +113,7 @@ def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[f
                 content = unpacked(packed, 16 * plane.numbers + _SPARE)
         values, plane = nifti_pixels(content)
         return values, plane.spacing
-    volume = raw_volume(content)
+    volume = _raw_volume(kind, content)
     if volume.file:
         with open_beside(file, volume.file) as stream:
             content = stream.read()
@@ -146,6 +148,17 @@ def _format(file: Path, head: bytes) -> str:
         if file.suffix.lower() in _DICOM_NAMES:
             raise RadiographError("is not a DICOM file, whatever its name says, nor another image") from error
         raise
+
+
+def _raw_volume(kind: str, head: bytes) -> RawVolume:
+    try:
+        return (nrrd if kind == "nrrd" else meta_image)(head[:HEADER])
+    except KeyError as error:
+        raise RadiographError(f"is damaged: its header lacks {error.args[0]!r}") from error
+    except RadiographError:
+        raise
+    except ValueError as error:
+        raise RadiographError(f"is damaged: its header cannot be read ({error})") from error
 
 
 def _nifti_head(stream: BinaryIO) -> bytes:

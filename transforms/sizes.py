@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import os
 import struct
 import zlib
@@ -57,7 +59,7 @@ def inflated(content: bytes, window_bits: int, most: int = 8 * LARGEST) -> bytes
     return result
 
 
-def unpacked(file: BinaryIO, most: int = 8 * LARGEST) -> bytes:
+def unpacked(file: gzip.GzipFile | bz2.BZ2File, most: int = 8 * LARGEST) -> bytes:
     """Read an open gzip or bzip2 file, which compare checksums; limit and errors as those of `inflated`."""
     try:
         result = file.read(most + 1)
