@@ -70,9 +70,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="look at the image and mask files as well, and compare the pixels of all images with each other",
     )
     show.set_defaults(run=run_show)
-    agree = data_sets.add_parser("agree", help="Cohen's kappa of two datalists that say something of the same images")
-    agree.add_argument("first", type=Path)
-    agree.add_argument("second", type=Path)
+    agree = data_sets.add_parser(
+        "agree", help="Cohen's kappa of two datalists or more that say something of the same images"
+    )
+    agree.add_argument("files", type=Path, nargs="+", metavar="FILE", help="datalists, two or more")
+    agree.add_argument(
+        "--against-first", action="store_true", help="only the first against each other one (default: every two)"
+    )
+    agree.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="draw the kappas: a row a finding, a column two datalists"
+    )
     agree.add_argument(
         "--same",
         type=same,
@@ -82,6 +89,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="findings to take for each other, such as 'Nodule or Mass=Nodule+Mass'; may be repeated",
     )
     agree.set_defaults(run=run_agree)
+    without = data_sets.add_parser("without", help="take the patients of other datalists out of one")
+    without.add_argument("file", type=Path, metavar="IN", help="datalist; its sections stay")
+    without.add_argument("others", type=Path, nargs="+", metavar="OTHER", help="datalists whose patients go")
+    without.add_argument("--out", type=Path, required=True, metavar="FILE", help="datalist to write")
+    without.set_defaults(run=run_without)
 
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,15 +185,47 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 
 def run_agree(arguments: argparse.Namespace) -> None:
-    """Show how far two datalists agree."""
-    from app.data.agree import agreement, agreement_text
+    """Show how far datalists agree, two by two."""
+    from app.data.agree import agreement, agreement_text, agreements
     from app.data.datalist import read_datalist
 
-    first, second = read_datalist(arguments.first), read_datalist(arguments.second)
-    found = agreement(first, second, arguments.same)
+    files = arguments.files
+    if len(files) < 2 or len(set(files)) < len(files):
+        raise ValueError(f"agree takes two datalists or more, each once, not {', '.join(map(str, files))}.")
+    read = [read_datalist(path) for path in files]
     # Two datalists of one data set have one name: the files tell them apart.
-    first.name, second.name = f"{first.name} ({arguments.first})", f"{second.name} ({arguments.second})"
-    sys.stdout.write(f"{agreement_text(first, second, found)}\n")
+    for path, datalist in zip(files, read, strict=True):
+        datalist.name = f"{datalist.name} ({path})"
+    stems = [path.stem for path in files]
+    sets = dict(zip(stems if len(set(stems)) == len(stems) else map(str, files), read, strict=True))
+    found = agreements(sets, arguments.same, arguments.against_first)
+    if len(found) == 1 and not found[0].findings:
+        agreement(*read)  # raises: of two alone, nothing in common is an error, and it says what
+    for each in found:
+        sys.stdout.write(f"{agreement_text(sets[each.first], sets[each.second], each.findings)}\n")
+        if not each.findings:
+            lacks = "finding in common" if each.shared else "image in common, by file name"
+            sys.stdout.write(f"  {each.shared} shared images: no {lacks}\n")
+    if arguments.picture:
+        from app.data.agree_picture import draw
+
+        draw(found, arguments.picture)
+        sys.stdout.write(f"picture written to {arguments.picture}\n")
+
+
+def run_without(arguments: argparse.Namespace) -> None:
+    """Take patients out and write."""
+    from app.data.datalist import read_datalist, write_datalist
+    from app.data.show import summary
+    from app.data.stored import moved
+    from app.data.validate import validate
+    from app.data.without import without_patients
+
+    datalist = without_patients(read_datalist(arguments.file), [read_datalist(path) for path in arguments.others])
+    datalist = moved(datalist, arguments.file, arguments.out)
+    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
+    write_datalist(datalist, arguments.out)
+    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
 
 
 def same(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

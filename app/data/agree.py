@@ -1,7 +1,8 @@
-"""How far two label sets of the same radiographs agree beyond chance, finding by finding."""
+"""How far label sets of the same radiographs agree beyond chance, two by two and finding by finding."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,12 +18,76 @@ Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Findings of the first datalist, any of which is taken for any of these findings of the second."""
 
 
+Labels = Mapping[str, tuple[float, ...]]
+"""Labels by image."""
+
+
 class FindingAgreement(NamedTuple):
     """Cohen's kappa of two label sets for one finding, with its interval."""
 
     first: tuple[str, ...]
     second: tuple[str, ...]
     agreement: Agreement
+
+    @property
+    def title(self) -> str:
+        """The finding, or those that are taken for each other: ``Nodule or Mass = Nodule + Mass``."""
+        sides = [" + ".join(side) for side in (self.first, self.second)]
+        return sides[0] if self.first == self.second else " = ".join(sides)
+
+
+class SetsAgreement(NamedTuple):
+    """What two label sets have in common, and how far they agree on it.
+
+    Attributes:
+        first: name of the one set.
+        second: name of the other.
+        shared: images that both have.
+        findings: kappa of each finding that both have; empty where they share no image or no finding.
+    """
+
+    first: str
+    second: str
+    shared: int
+    findings: tuple[FindingAgreement, ...]
+
+
+def agreements(
+    sets: Mapping[str, Datalist], same: Sequence[Pair] = (), against_first: bool = False, level: float = 0.95
+) -> list[SetsAgreement]:
+    """Cohen's kappa between every two of several label sets, or between the first and every other one.
+
+    As in Figs. 3 to 5 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Sets that
+    share no image or no finding have no kappa. For how images are matched see :func:`agreement`.
+
+    Args:
+        sets: name to datalist.
+        same: as for :func:`agreement`, for the pairs of sets that have such findings, either side first.
+        against_first: leave out the pairs without the first.
+        level: confidence of the intervals.
+
+    Raises:
+        ValueError: findings in ``same`` that no two sets have.
+    """
+    labels = {name: labels_by_image(datalist) for name, datalist in sets.items()}
+    found, unused = [], list(same)
+    for one, two in itertools.combinations(sets, 2):
+        if against_first and one != next(iter(sets)):
+            break
+        pairs = shared_findings(sets[one], sets[two])
+        for pair in same:
+            for sides in (pair, pair[::-1]):
+                if set(sides[0]) <= set(sets[one].findings) and set(sides[1]) <= set(sets[two].findings):
+                    unused = [each for each in unused if each != pair]
+                    pairs += [sides] if sides not in pairs else []
+                    break
+        shared = labels[one].keys() & labels[two].keys()
+        kappas = _kappas((labels[one], labels[two]), (sets[one], sets[two]), pairs, level) if shared else []
+        found.append(SetsAgreement(one, two, len(shared), tuple(kappas)))
+    if unused:
+        sides = ["+".join(side) for side in unused[0]]
+        raise ValueError(f"{'='.join(sides)}: no two of {', '.join(sets)} have these findings, spelt so.")
+    return found
 
 
 def agreement(
@@ -44,45 +109,55 @@ def agreement(
     Raises:
         ValueError: no shared image, no shared finding, or an unknown finding in ``same``.
     """
-    from evaluation.agreement import cohen_kappa
-
     ours, theirs = labels_by_image(first), labels_by_image(second)
-    shared = sorted(ours.keys() & theirs.keys())
-    if not shared:
+    if not ours.keys() & theirs.keys():
         raise ValueError(f"{first.name} and {second.name} have no image in common, by file name.")
     for datalist, side in ((first, 0), (second, 1)):
         require_known([name for pair in same for name in pair[side]], datalist.findings, datalist.name)
-    pairs: list[Pair] = [((name,), (name,)) for name in first.findings if name in second.findings]
+    pairs = shared_findings(first, second)
     pairs += [pair for pair in same if pair not in pairs]
     if not pairs:
         raise ValueError(
             f"{first.name} ({', '.join(first.findings)}) and {second.name} ({', '.join(second.findings)}) have no "
             "finding in common; name some with --same A=B."
         )
-    found = []
-    for one, two in pairs:
-        values = [
-            [_said(labels[image], datalist.findings, names) for image in shared]
-            for labels, datalist, names in ((ours, first, one), (theirs, second, two))
-        ]
-        found.append(FindingAgreement(one, two, cohen_kappa(values[0], values[1], level=level)))
-    return found
+    return _kappas((ours, theirs), (first, second), pairs, level)
+
+
+def shared_findings(first: Datalist, second: Datalist) -> list[Pair]:
+    """Findings of one name."""
+    return [((name,), (name,)) for name in first.findings if name in second.findings]
 
 
 def agreement_text(first: Datalist, second: Datalist, found: Sequence[FindingAgreement]) -> str:
     """One line a finding: kappa, its interval, its name by Landis and Koch, and how many images it is of."""
     lines = [f"{first.name} against {second.name}: Cohen's kappa (95% interval)"]
-    for one, two, measured in found:
-        names = " + ".join(one) if one == two else f"{' + '.join(one)} = {' + '.join(two)}"
-        kappa = measured.kappa
+    for each in found:
+        measured, kappa = each.agreement, each.agreement.kappa
         lines.append(
-            f"  {names}: {kappa.value:.3f} ({kappa.lower:.3f} to {kappa.upper:.3f}), {measured.name}; "
+            f"  {each.title}: {kappa.value:.3f} ({kappa.lower:.3f} to {kappa.upper:.3f}), {measured.name}; "
             f"{measured.cases} images, {measured.left_out} more not said or uncertain by one"
         )
     return "\n".join(lines)
 
 
-def labels_by_image(datalist: Datalist) -> Mapping[str, tuple[float, ...]]:
+def _kappas(
+    labels: tuple[Labels, Labels], sets: tuple[Datalist, Datalist], pairs: Sequence[Pair], level: float
+) -> list[FindingAgreement]:
+    from evaluation.agreement import cohen_kappa
+
+    shared = sorted(labels[0].keys() & labels[1].keys())
+    found = []
+    for pair in pairs:
+        one, two = (
+            [_said(of[image], datalist.findings, names) for image in shared]
+            for of, datalist, names in zip(labels, sets, pair, strict=True)
+        )
+        found.append(FindingAgreement(*pair, cohen_kappa(one, two, level=level)))
+    return found
+
+
+def labels_by_image(datalist: Datalist) -> Labels:
     """Labels by file name without suffix, RSNA's by the ChestX-ray14 image; of an image named twice the larger ones."""
     labels: dict[str, tuple[float, ...]] = {}
     for item in (item for items in datalist.sections.values() for item in items):

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import cv2
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from app.cli import main
-from app.data.agree import agreement, agreement_text
+from app.data.agree import SetsAgreement, agreement, agreement_text, agreements
+from app.data.agree_picture import COLOURS, draw
 from app.data.datalist import write_datalist
 from app.data.item import Datalist, Item
 
@@ -62,6 +64,85 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert "Mass = Effusion: " in text
     with pytest.raises(SystemExit):
         main(["datalist", "agree", *paths, "--same", "Mass"])
+
+
+THIRD = made("C", ("Mass or Nodule", "Edema"), (1, 1), (1, 0), (0, 0), (0, 1))
+OTHER = made("D", ("Nodule",), (1,), folder="d/")
+OTHER.sections["training"][0].image = "elsewhere.png"
+SETS = {"a": FIRST, "b": SECOND, "c": THIRD, "d": OTHER}
+ONE = (("Mass or Nodule",), ("Nodule", "Mass"))
+
+
+def test_every_two_of_several_sets():
+    found = {(each.first, each.second): each for each in agreements(SETS, [ONE])}
+    assert {pair: each.shared for pair, each in found.items()} == {
+        ("a", "b"): 6,
+        ("a", "c"): 4,
+        ("a", "d"): 0,
+        ("b", "c"): 4,
+        ("b", "d"): 0,
+        ("c", "d"): 0,
+    }
+    assert {pair: [one.title for one in each.findings] for pair, each in found.items()} == {
+        ("a", "b"): ["Nodule"],
+        ("a", "c"): ["Nodule + Mass = Mass or Nodule"],
+        ("a", "d"): [],
+        ("b", "c"): [],
+        ("b", "d"): [],
+        ("c", "d"): [],
+    }
+    # A: present, present, absent, absent; C: present, present, absent, absent.
+    assert found["a", "c"].findings[0].agreement.kappa.value == 1
+    assert [each.second for each in agreements(SETS, [ONE], against_first=True)] == ["b", "c", "d"]
+    with pytest.raises(ValueError, match=r"Edema=Nodul: no two of a, b, c, d have these findings, spelt so"):
+        agreements(SETS, [(("Edema",), ("Nodul",))])
+
+
+def texts(found: list[SetsAgreement], path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
+    """Words and colours (hexadecimal) of a picture, in the order in which they were drawn."""
+    from matplotlib.axes import Axes
+    from matplotlib.colors import to_hex
+
+    words, colours = [], []
+    text, patch = Axes.text, Axes.add_patch
+    monkeypatch.setattr(
+        Axes, "text", lambda self, *given, **kinds: words.append(given[2]) or text(self, *given, **kinds)
+    )
+    monkeypatch.setattr(
+        Axes, "add_patch", lambda self, one: colours.append(to_hex(one.get_facecolor())) or patch(self, one)
+    )
+    draw(found, path)
+    return words, colours
+
+
+def test_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words, colours = texts(agreements(SETS, [ONE]), tmp_path / "deep" / "kappa.png", monkeypatch)
+    # A and B: kappa 1/6 by hand (observed 3/5, expected (3 * 3 + 2 * 2) / 25, so 2 / 12); A and C: 1.
+    assert words == ["0.17", "1.00", "no shared images", "no shared finding", "no shared images", "no shared images"]
+    assert colours == [COLOURS["None to slight"], COLOURS["Almost perfect"]]
+    assert cv2.imread(str(tmp_path / "deep" / "kappa.png")).shape[0] > 300
+
+
+def test_a_kappa_that_is_undefined_is_drawn_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sets = {name: made(name, ("Nodule",), (0,), (0,)) for name in ("one", "two")}
+    words, colours = texts(agreements(sets), tmp_path / "kappa.png", monkeypatch)
+    assert (words, colours) == (["-"], [COLOURS["Undefined"]])
+
+
+def test_the_command_with_several_files(tmp_path: Path, capsys: pytest.CaptureFixture):
+    paths = [str(tmp_path / f"{name}.json") for name in SETS]
+    for path, datalist in zip(paths, SETS.values(), strict=True):
+        write_datalist(datalist, Path(path))
+    words = ["datalist", "agree", *paths, "--same", "Nodule+Mass=Mass or Nodule", "--picture", str(tmp_path / "k.png")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert f"C ({paths[2]}) against D ({paths[3]}): Cohen's kappa (95% interval)\n  0 shared images: no image" in told
+    assert "  4 shared images: no finding in common" in told
+    assert (tmp_path / "k.png").is_file()
+    assert main(["datalist", "agree", paths[0], paths[3]]) == 1
+    assert "have no image in common" in capsys.readouterr().err
+    assert main(["datalist", "agree", paths[0]]) == 1
+    assert "agree takes two datalists or more" in capsys.readouterr().err
 
 
 NODULES = (("Nodule or Mass",), ("Nodule", "Mass"))
