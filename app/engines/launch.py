@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ class Launch:
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
                 run.figure(pictures.history(history.values), "pictures/history.png")
             outputs = epochs.best_outputs(best)
+            chosen = {self.key_metric: None if math.isnan(best.value) else best.value, "epoch": best.epoch}
             record = chosen_on(outputs, self.data.findings, settings_of(running_config()))
+            record = replace(record, validation=chosen)
             if is_main():
                 for path in (best.path, record.write(best.path)):
                     run.artifact(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class ModelRecord:
         map_thresholds: by finding; at least this probability is called "here" (highest mean Dice on validation).
         aggregate_thresholds: by finding; the same for Dice aggregated over all images, with the finding or without
             (highest on validation). Where a record is older than this, ``map_thresholds`` again.
+        validation: what chose the epoch: its number and its key metric on validation, as in ``{"auc": 0.9, "epoch":
+            7}``. A grid search chooses among runs by it; nothing else reads it.
     """
 
     findings: tuple[str, ...]
@@ -38,6 +40,7 @@ class ModelRecord:
     score_thresholds: tuple[float, ...]
     map_thresholds: tuple[float, ...]
     aggregate_thresholds: tuple[float, ...] = ()
+    validation: dict[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.aggregate_thresholds:
@@ -111,6 +114,7 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
             score_thresholds=tuple(map(float, content["score_thresholds"])),
             map_thresholds=tuple(map(float, content["map_thresholds"])),
             aggregate_thresholds=tuple(map(float, content.get("aggregate_thresholds", ()))),
+            validation=dict(content.get("validation", {})),
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:

@@ -13,13 +13,14 @@ from typing import Any
 import yaml
 
 from app.studies.matrix_claims import Claim, parse_claim
+from app.studies.matrix_select import Selection, parse_selection
 
 KEYS = ("name", "bundle", "run", "fixed", "data", "factors", "exclude", "cells", "seeds", "folds", "report")
 BASE_KEYS = ("phantoms", "datalist", "findings", "split", "seed")
 SPLIT_KEYS = ("shares", "seed")
 FOLD_KEYS = ("count", "located_only", "validation", "seed")
 STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "mix", "extra_share")
-REPORT_KEYS = ("metrics", "orderings")
+REPORT_KEYS = ("metrics", "orderings", "select")
 OWN = ("output_dir", "seed")
 """Overrides that the study itself gives to each run."""
 EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
@@ -80,6 +81,7 @@ class Matrix:
         folds: how folds are made; None for seeds.
         metrics: paths into ``metrics.json``.
         claims: orderings that the results are held against.
+        select: how the best cells are chosen; None where none is.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Matrix:
     folds: Folds | None
     metrics: tuple[str, ...]
     claims: tuple[Claim, ...] = field(default=())
+    select: Selection | None = None
 
     @property
     def replicate_word(self) -> str:
@@ -155,7 +158,12 @@ def _matrix(content: Mapping[str, Any]) -> Matrix:
         claims=tuple(
             parse_claim(text, names, combinations) for text in _texts(report.get("orderings", []), "report: orderings")
         ),
+        select=_selection(report.get("select"), tuple(names)),
     )
+
+
+def _selection(given: object, factors: Sequence[str]) -> Selection | None:
+    return None if given is None else parse_selection(_mapping(given, "report: select"), factors)
 
 
 def _factors(content: Mapping[str, Any]) -> Mapping[str, Any]:

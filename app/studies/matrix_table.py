@@ -15,6 +15,7 @@ from app.studies import words
 from app.studies.matrix import Cell, Matrix
 from app.studies.matrix_claims import LEVEL, Claim, Pair, mean_and_interval, verdict
 from app.studies.matrix_run import RESULT, Task
+from app.studies.matrix_select import MODEL, VALIDATION, selected
 from evaluation.cases import Interval
 from evaluation.distributions import t_quantile
 
@@ -70,15 +71,14 @@ def gather(matrix: Matrix, tasks: Sequence[Task], keep: bool = False) -> Results
         ValueError: a metric is not in a result; the text names those that are.
     """
     done = [task for task in tasks if task.is_finished(keep)]
-    metrics = dict.fromkeys((*matrix.metrics, *(claim.metric for claim in matrix.claims)))
+    chosen_by = (matrix.select.metric,) if matrix.select else ()
+    metrics = dict.fromkeys((*matrix.metrics, *(claim.metric for claim in matrix.claims), *chosen_by))
     values: dict[tuple[str, str], dict[int, float]] = {
         (cell.name, metric): {} for cell in matrix.cells for metric in metrics
     }
     for task in done:
-        content = json.loads((task.folder / RESULT).read_text(encoding="utf-8"))
         for metric in metrics:
-            value = float(task.record()["seconds"]) if metric == SECONDS else value_at(content, metric, task.folder)
-            values[task.cell.name, metric][task.replicate] = value
+            values[task.cell.name, metric][task.replicate] = _value(task, metric)
     rows = [
         Row(cell, metric, found, *mean_and_interval(list(found.values())))
         for metric in metrics
@@ -91,6 +91,14 @@ def gather(matrix: Matrix, tasks: Sequence[Task], keep: bool = False) -> Results
     broken = {id(task) for task, _ in failed}
     missing = tuple(task for task in left if id(task) not in broken)
     return Results(matrix, tuple(rows), tuple(judged), tuple(failed), missing)
+
+
+def _value(task: Task, metric: str) -> float:
+    """Of ``metrics.json``; what validation chose by stands in ``model.json``, beside the weights."""
+    if metric == SECONDS:
+        return float(task.record()["seconds"])
+    file = task.folder / (MODEL if metric.startswith(VALIDATION) else RESULT)
+    return value_at(json.loads(file.read_text(encoding="utf-8")), metric, file)
 
 
 def value_at(content: Mapping[str, Any], path: str, where: Path) -> float:
@@ -108,14 +116,14 @@ def value_at(content: Mapping[str, Any], path: str, where: Path) -> float:
             break
         name = next((key for key in sorted(at, key=len, reverse=True) if f"{rest}.".startswith(f"{key}.")), None)
         if name is None:
-            raise ValueError(f"{where / RESULT}: no {path!r}; where {rest!r} should be there are {', '.join(at)}.")
+            raise ValueError(f"{where}: no {path!r}; where {rest!r} should be there are {', '.join(at)}.")
         at, rest = at[name], rest[len(name) + 1 :]
     if isinstance(at, Mapping) and "value" in at:
         at = at["value"]
     if at is None and not rest:
         return math.nan
     if rest or isinstance(at, bool) or not isinstance(at, (int, float)):
-        raise ValueError(f"{where / RESULT}: {path!r} is no number but {str(at)[:80]!r}.")
+        raise ValueError(f"{where}: {path!r} is no number but {str(at)[:80]!r}.")
     return float(at)
 
 
@@ -153,6 +161,8 @@ def table_markdown(results: Results) -> str:
             if row.metric == metric
         ]
         lines += [f"## {metric}", "", *_table(head, body), ""]
+    if matrix.select is not None:
+        lines += ["## Selected", "", *_selected(results), ""]
     if results.judged:
         lines += ["## Orderings", "", *_orderings(results), ""]
     if results.failed:
@@ -160,6 +170,25 @@ def table_markdown(results: Results) -> str:
     if results.missing:
         lines += ["## Not run", "", *(f"- {_words(matrix, task)}" for task in results.missing), ""]
     return "\n".join([*lines, *_caution(matrix), ""])
+
+
+def _selected(results: Results) -> list[str]:
+    asked = results.matrix.select
+    if asked is None:
+        return []
+    rows = selected(results)
+    by_place = {(row.cell.name, row.metric): row.mean for row in results.rows}
+    measures = dict.fromkeys(row.metric for row in results.rows)
+    head = [*results.matrix.factors, *measures]
+    body = [
+        [*row.cell.values.values(), *(words.limits(by_place[row.cell.name, measure]) for measure in measures)]
+        for row in rows
+    ]
+    how = "smallest" if asked.is_less_better else "largest"
+    lines = [f"The {how} mean of {asked.metric} over {', '.join(asked.over)}; the test section had no say.", ""]
+    if not rows:
+        return [*lines, "Nothing is selected before every cell has run with a defined value."]
+    return [*lines, *_table(head, body)]
 
 
 def _orderings(results: Results) -> list[str]:

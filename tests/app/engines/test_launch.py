@@ -127,6 +127,9 @@ def test_the_run_holds_everything(trained, world):
     assert run.data.metrics["test.auc.Nodule"] == trained.metrics["auc"]["Nodule"]["value"]
     best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "validation_auc")}
     assert run.data.metrics["best_validation_auc"] == max(best.values())
+    # A grid search chooses by what stands beside the weights.
+    kept = record_of(trained.output_dir / "model.pt", ("Nodule",), {}).validation
+    assert kept == {"auc": max(best.values()), "epoch": run.data.metrics["best_epoch"]}
     assert best[int(run.data.metrics["best_epoch"])] == max(best.values())
     assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == FILES
     assert {Path(entry.path).name for entry in client.list_artifacts(run.info.run_id, "pictures")} == PICTURES

@@ -3,14 +3,16 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.studies.matrix import Cell, Matrix
+from app.studies.matrix import Cell, Matrix, read_matrix
 from app.studies.matrix_claims import parse_claim
 from app.studies.matrix_page import picture_names, write_results
 from app.studies.matrix_run import Task
+from app.studies.matrix_select import parse_selection, selected
 from app.studies.matrix_table import gather, table_csv, table_markdown, value_at
 
 FACTORS = {"level": ("contour", "box"), "size": ("100", "400")}
@@ -135,3 +137,73 @@ def test_pictures_of_metrics_have_names_of_their_own():
     assert list(names.values())[:3] == ["dice.macro", "iou_accuracy_T_0.1_macro", "auc.Opacity_1"]
     assert len({name.casefold() for name in names.values()}) == len(metrics)
     assert all(len(name) <= 100 and "/" not in name for name in names.values())
+VALIDATION = {"contour": {"100": (0.9, 0.8, 0.7), "400": (0.7, 0.7, 0.7)}, "box": {"100": (0.2, 0.3, 0.4)}}
+VALIDATION["box"]["400"] = (0.4, 0.4, 0.4)
+
+
+@pytest.fixture
+def grid(study):
+    """The same runs with validation metrics, of which the largest are not where the test section's are."""
+    matrix, tasks = study
+    for task in tasks:
+        value = VALIDATION[task.cell.values["level"]][task.cell.values["size"]][task.replicate]
+        content = {"findings": ["Nodule"], "validation": {"auc": value, "loss": 1 - value, "epoch": 3}}
+        (task.folder / "model.json").write_text(json.dumps(content))
+    return matrix, tasks
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        # By hand, means over seeds: contour 0.8 at 100 and 0.7 at 400; box 0.3 at 100 and 0.4 at 400. The test
+        # section's Dice is larger at 400 for both.
+        ({"metric": "validation.auc", "over": ["size"]}, ["level=box,size=400", "level=contour,size=100"]),
+        ({"metric": "validation.auc", "over": ["level"]}, ["level=contour,size=100", "level=contour,size=400"]),
+        ({"metric": "validation.auc"}, ["level=contour,size=100"]),
+        ({"metric": "validation.loss"}, ["level=contour,size=100"]),
+    ],
+)
+def test_cells_are_selected_on_validation(grid, given: dict, chosen: list[str]):
+    matrix, tasks = grid
+    results = gather(replace(matrix, select=parse_selection(given, tuple(FACTORS))), tasks)
+    assert [row.cell.name for row in selected(results)] == chosen
+    text = table_markdown(results)
+    part = text[text.index("## Selected") : text.index("## Orderings")]
+    assert "the test section had no say" in part
+    assert part.count("| contour | 100 |") == 1
+    assert "| contour | 100 | 0.520 [0.470, 0.570] | 0.800" in part or "loss" in given["metric"]
+
+
+def test_nothing_is_selected_before_every_run_of_its_group_is_there(grid):
+    matrix, tasks = grid
+    (tasks[0].folder / "cell.json").unlink()  # contour at 100, seed 0
+    select = parse_selection({"metric": "validation.auc", "over": ["size"]}, tuple(FACTORS))
+    results = gather(replace(matrix, select=select), tasks)
+    assert [row.cell.name for row in selected(results)] == ["level=box,size=400"]
+    everything = parse_selection({"metric": "validation.auc"}, tuple(FACTORS))
+    assert "Nothing is selected before every cell" in table_markdown(gather(replace(matrix, select=everything), tasks))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"metric": "auc.macro"}, "'auc.macro' is measured on the section that is reported on, which must not choose"),
+        ({"metric": "label_sets.truth.auc.macro", "over": ["size"]}, "must not choose"),
+        ({"over": ["size"]}, "must be {metric: validation.auc, over: "),
+        ({"metric": "validation.auc", "by": 1}, "must be {metric: validation.auc, over: "),
+        ({"metric": "validation.auc", "over": ["sise"]}, r"'over' must be a list of factors \(level, size\)"),
+        ({"metric": "validation.auc", "over": []}, "'over' must be a list of factors"),
+    ],
+)
+def test_a_selection_that_makes_no_sense_is_refused(given: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        parse_selection(given, tuple(FACTORS))
+
+
+def test_no_study_of_a_bundle_selects_on_the_section_that_it_reports_on():
+    studies = sorted(Path("bundles").glob("*/studies/*.yaml"))
+    grids = [path for path in studies if read_matrix(path).select is not None]
+    # Reading refuses any other selection; a factor of plain numbers that are tuned needs one.
+    assert [path.name for path in grids] == ["grid.yaml"]
+    tuned = {"learning_rate", "batch_size", "dropout"}
+    assert [path for path in studies if tuned & read_matrix(path).factors.keys() and path not in grids] == []
