@@ -137,6 +137,8 @@ def test_pictures_of_metrics_have_names_of_their_own():
     assert list(names.values())[:3] == ["dice.macro", "iou_accuracy_T_0.1_macro", "auc.Opacity_1"]
     assert len({name.casefold() for name in names.values()}) == len(metrics)
     assert all(len(name) <= 100 and "/" not in name for name in names.values())
+
+
 VALIDATION = {"contour": {"100": (0.9, 0.8, 0.7), "400": (0.7, 0.7, 0.7)}, "box": {"100": (0.2, 0.3, 0.4)}}
 VALIDATION["box"]["400"] = (0.4, 0.4, 0.4)
 
