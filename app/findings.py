@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 PRESENT = 1
 ABSENT = 0
@@ -97,6 +101,86 @@ def canonical(spelling: str) -> str | None:
     Case, underscores, hyphens and repeated spaces do not matter: ``Pleural_Thickening`` is ``Pleural Thickening``.
     """
     return _BY_SPELLING.get(_plain(spelling))
+
+
+RESERVED = ("macro", "value")
+"""What a table of results calls its own entries beside those of findings."""
+LONGEST_NAME = 100
+"""Bytes of a finding's name within the name of a file or a metric."""
+_UNSAFE = re.compile(r"[^\w\-]*[^\w\- ][^\w\-]*")
+
+
+def name_problems(findings: Sequence[str]) -> list[str]:
+    """Why names cannot be those of findings, one sentence each; an empty list where they can."""
+    found = [
+        f"finding {name!r} is listed more than once in 'findings'."
+        for name, count in Counter(findings).items()
+        if count > 1
+    ]
+    for name in dict.fromkeys(findings):
+        odd = sorted({character for character in name if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")})
+        if not _as_seen(name) and not odd:
+            found.append(f"finding {name!r} has no name: it is blank.")
+        elif odd:
+            found.append(f"finding {name!r}: a name must not hold the control character {odd[0]!r}.")
+        elif name.casefold() in RESERVED:
+            found.append(f"finding {name!r}: tables of results call something else so; rename it.")
+    spellings: dict[str, str] = {}
+    for name in dict.fromkeys(findings):
+        other = spellings.setdefault(_as_seen(name), name)
+        if other != name and _as_seen(name):
+            found.append(f"findings {other!a} and {name!a} look the same: rename one of them.")
+    return found
+
+
+def safe_names(findings: Sequence[str]) -> dict[str, str]:
+    """A name of each finding that any file system and MLflow take as part of a file's or a metric's name.
+
+    Letters of any script, digits, hyphens, underscores and spaces stay; what else there is becomes an underscore. A
+    name is cut to ``LONGEST_NAME`` bytes. What was cut, and names that would then be one (in any case, and with spaces
+    as underscores), end in eight digits of their hash, so that no two findings share a name.
+
+    Example:
+        >>> safe_names(["Lung Opacity", "Nodule/Mass", "nodule/mass"])
+        {'Lung Opacity': 'Lung Opacity', 'Nodule/Mass': 'Nodule_Mass_294bc881', 'nodule/mass': 'nodule_mass_dd96e5bc'}
+    """
+    plain = {name: _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).strip("_ ") for name in findings}
+    shared = Counter(_file_form(each) for each in plain.values())
+    named = {
+        name: each if shared[_file_form(each)] == 1 and 0 < len(each.encode()) <= LONGEST_NAME else _hashed(name, each)
+        for name, each in plain.items()
+    }
+    # A finding may be called just as another one's name with its hash.
+    taken = Counter(_file_form(each) for each in named.values())
+    return {name: each if taken[_file_form(each)] == 1 else _hashed(name, each) for name, each in named.items()}
+
+
+def file_names(findings: Sequence[str]) -> dict[str, str]:
+    """:func:`safe_names` as parts of files' names: in small letters, with underscores for spaces.
+
+    Example:
+        >>> file_names(["Lung Opacity", "Opacity #1"])
+        {'Lung Opacity': 'lung_opacity', 'Opacity #1': 'opacity_1'}
+    """
+    return {name: _file_form(each) for name, each in safe_names(findings).items()}
+
+
+def _file_form(name: str) -> str:
+    return unicodedata.normalize("NFC", name.lower()).replace(" ", "_")
+
+
+def _hashed(name: str, plain: str) -> str:
+    room = LONGEST_NAME - 9
+    start = plain.encode()[:room].decode(errors="ignore") or "finding"
+    return f"{start}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _as_seen(name: str) -> str:
+    """A name without what nobody sees of it; case counts."""
+    shown = (
+        each for each in unicodedata.normalize("NFC", name) if unicodedata.category(each) not in ("Cc", "Cf", "Cs")
+    )
+    return " ".join("".join(shown).split())
 
 
 def require_known(names: Iterable[str], known: Iterable[str], where: str) -> None:

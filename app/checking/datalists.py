@@ -36,7 +36,7 @@ def check_datalist(config: dict[str, object], reached: set[str], findings: Findi
     place, value = followed(config, "datalist")
     if value is None:
         return _check_phantoms(config, findings)
-    if not isinstance(value, str) or not is_literal(value):
+    if not isinstance(value, str) or not is_literal(value) or "::" in value:
         return 1
     path = Path(value)
     if not path.is_file():
@@ -49,7 +49,7 @@ def _check_content(config: dict[str, object], reached: set[str], place: str, fin
     from app.data.datalist import DatalistError, parse_datalist
     from app.data.holdings import holdings
     from app.data.item import SECTIONS
-    from app.data.validate import file_problems
+    from app.data.validate import file_problems, notes
 
     path, sections = Path(str(value_at(config, place))), _sections(config, reached)
     try:
@@ -58,6 +58,8 @@ def _check_content(config: dict[str, object], reached: set[str], place: str, fin
         findings.add(place, str(error), "file")
         return 1
     found += file_problems(datalist, path.parent) if files else []
+    for note in notes(datalist):
+        findings.warn(place, f"{path}: {note}")
     for text in found[:_SPELT_OUT]:
         findings.add(place, f"{path}: {text}")
     if len(found) > _SPELT_OUT:

@@ -8,6 +8,8 @@ from pathlib import Path
 from app.checking.datalists import check_datalist
 from app.checking.ids import followed, is_literal, references, value_at, walk
 from app.checking.problem import Findings
+from app.checking.values import path_problem
+from app.data.listing import list_files
 
 _WEIGHTS = ("checkpoint", "_checkpoint", "_weights")
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".ts")
@@ -87,12 +89,12 @@ def _check_output(identifier: str, folder: Path, findings: Findings) -> None:
 
 def _check_folder(config: dict[str, object], findings: Findings) -> None:
     _, value = followed(config, "dataset_dir") if "dataset_dir" in config else ("", None)
-    if not isinstance(value, str) or not is_literal(value):
+    if not isinstance(value, str) or not is_literal(value) or path_problem(value):
         return
     folder = Path(value)
     if not folder.is_dir():
         findings.add("dataset_dir", f"{value}: no such folder of radiographs. Name one: --dataset_dir DIR.")
-    elif not any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*")):
+    elif not list_files(folder).files:
         findings.add("dataset_dir", f"{value}: no file in this folder.")
     else:
         findings.facts.append(f"folder {value} holds files (not opened)")

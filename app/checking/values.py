@@ -22,6 +22,8 @@ _COUNTS = {
     "num_workers": 0,
 }
 """By key: whole numbers, and the least that is allowed."""
+_PATHS = ("_dir", "_root", "_weights", "checkpoint", "datalist", "start_from")
+"""Ends of the keys that name files and folders."""
 _POSITIVE = {"learning_rate", "lr", "max_lr"}
 _LARGEST_SEED = 2**32 - 1
 # By key: where the words that it may be are written, and those that are not written there.
@@ -52,6 +54,24 @@ def check_values(config: dict[str, object], defaults: dict[str, object], finding
             _check_kept_kind(identifier, default, found[identifier], findings)
 
 
+def path_problem(value: object) -> str:
+    """Why a setting names no file or folder, or not the one that was meant; empty where it may, and for null.
+
+    MONAI's command line reads 2025 as a number and a,b as a list, and its parser writes "::" for each "#".
+    """
+    if isinstance(value, list):
+        return next(filter(None, map(path_problem, value)), "")
+    if value is not None and not isinstance(value, str):
+        advice = "write it with the folder that it lies in, such as ./2025 or /data/2025"
+        return f"{value!r} is {kind(value)} as it was read, not a file or folder: {advice}."
+    if isinstance(value, str) and is_literal(value) and ("::" in value or "#" in value):
+        text = (
+            f"{value!r}: MONAI writes '::' for each '#' in a text, so that no name of a file or folder may hold either"
+        )
+        return f"{text}; give it another name."
+    return ""
+
+
 def _tell_exponent(identifier: str, text: str, findings: Findings) -> None:
     mantissa, exponent = re.split("[eE]", text)
     written = (
@@ -73,6 +93,8 @@ def _check_one(identifier: str, key: str, value: object, findings: Findings) -> 
             findings.add(identifier, f"{value!r} is {kind(value)}; {key} is a number.", KIND)
         elif not value > 0:
             findings.add(identifier, f"{key} is {value}; it must be above 0.", KIND)
+    elif key.endswith(_PATHS) and path_problem(value):
+        findings.add(identifier, path_problem(value), KIND)
     elif key in _CHOICES and value is not None:
         _check_choice(identifier, key, value, findings)
 

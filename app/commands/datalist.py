@@ -68,7 +68,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show = data_sets.add_parser("show", help="a table and a picture of what a datalist holds, and its problems")
     show.add_argument("file", type=Path)
     show.add_argument("--picture", type=Path, metavar="FILE.png", help="write the picture here")
-    show.add_argument("--files", action="store_true", help="look at the image and mask files as well")
+    show.add_argument(
+        "--files",
+        action="store_true",
+        help="look at the image and mask files as well, and compare the pixels of all images with each other",
+    )
     show.set_defaults(run=run_show)
     agree = data_sets.add_parser(
         "agree", help="Cohen's kappa of two datalists or more that say something of the same images"
@@ -144,10 +148,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Make a datalist: build, choose items and findings, split, check, write, and tell what was left out."""
     from app.data.choose import choose_findings, only_with
     from app.data.datalist import read_datalist, write_datalist
+    from app.data.duplicates import kept_together
     from app.data.merge import merged
     from app.data.show import summary
     from app.data.split import complete_split
-    from app.data.validate import validate
+    from app.data.validate import notes, validate
     from app.data.without import without_patients
 
     if arguments.normals is not None and not arguments.only:
@@ -162,22 +167,30 @@ def run(arguments: argparse.Namespace) -> None:
         datalist = merged(datalist, name, parts)
     if arguments.findings:
         datalist = choose_findings(datalist, arguments.findings)
-    datalist = complete_split(datalist, arguments.split, arguments.seed)
-    validate(datalist, arguments.out.parent, files=arguments.images is not None, where=str(arguments.out))
+    root = arguments.out.parent
+    split = lambda whole: [complete_split(whole, arguments.split, arguments.seed)]  # noqa: E731
+    datalist = kept_together(datalist, root, split)[0]
+    validate(datalist, root, files=arguments.images is not None, where=str(arguments.out))
     write_datalist(datalist, arguments.out)
-    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+    said = "".join(f"  Note: {note}\n" for note in notes(datalist))
+    sys.stdout.write(f"{summary(datalist)}\n{said}written to {arguments.out}\n")
 
 
 def run_show(arguments: argparse.Namespace) -> None:
     """Show a datalist and its problems; problems make the command fail after all is shown."""
     from app.data.datalist import parse_datalist
     from app.data.show import draw, table
-    from app.data.validate import file_problems, report
+    from app.data.validate import file_problems, notes, report
 
     datalist, found = parse_datalist(arguments.file)
+    told = notes(datalist)
     if arguments.files:
-        found += file_problems(datalist, arguments.file.parent)
-    sys.stdout.write(f"{table(datalist)}\n")
+        from app.data.duplicates import content
+
+        pixels = content(datalist, arguments.file.parent)
+        found += file_problems(datalist, arguments.file.parent) + pixels.problems
+        told += pixels.notes
+    sys.stdout.write("".join([f"{table(datalist)}\n", *(f"  Note: {note}\n" for note in told)]))
     if arguments.picture:
         draw(datalist, arguments.picture)
         sys.stdout.write(f"picture written to {arguments.picture}\n")

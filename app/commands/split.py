@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.commands.datalist import shares
+
+if TYPE_CHECKING:
+    from app.data.item import Datalist
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -41,9 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Split and write."""
     from app.data.datalist import parse_datalist, write_datalist
-    from app.data.item import Datalist
+    from app.data.duplicates import kept_together
     from app.data.show import sections_in_words
-    from app.data.split import DEFAULT_SHARES, folds, split, with_validation
     from app.data.stored import moved
     from app.data.validate import crossing_patients, report
 
@@ -55,19 +58,26 @@ def run(arguments: argparse.Namespace) -> None:
     if found:
         raise report(str(arguments.file), found)
     datalist = moved(datalist, arguments.file, arguments.out)
-    made: dict[Path, Datalist] = {}
-    if arguments.folds is None:
-        made[arguments.out] = split(datalist, arguments.shares or DEFAULT_SHARES, arguments.seed)
-    else:
-        parts = folds(datalist, arguments.folds, arguments.located, arguments.extra, arguments.seed)
-        for fold, part in enumerate(parts):
-            path = arguments.out.with_name(arguments.out.name.replace("{fold}", str(fold)))
-            made[path] = with_validation(part, arguments.validation, arguments.seed) if arguments.validation else part
-    for path, part in made.items():
+    parts = kept_together(datalist, arguments.out.parent, lambda whole: _shared_out(whole, arguments))
+    for fold, part in enumerate(parts):
+        name = arguments.out.name if arguments.folds is None else arguments.out.name.replace("{fold}", str(fold))
+        path = arguments.out.with_name(name)
         write_datalist(part, path)
         sys.stdout.write(f"{sections_in_words(part)}\nwritten to {path}\n")
     if arguments.folds is not None and not arguments.validation:
         sys.stdout.write("To train on a fold, it needs a validation section: --validation 0.1, say.\n")
+
+
+def _shared_out(datalist: Datalist, arguments: argparse.Namespace) -> list[Datalist]:
+    """One split, or one datalist a fold."""
+    from app.data.split import DEFAULT_SHARES, folds, split, with_validation
+
+    if arguments.folds is None:
+        return [split(datalist, arguments.shares or DEFAULT_SHARES, arguments.seed)]
+    parts = folds(datalist, arguments.folds, arguments.located, arguments.extra, arguments.seed)
+    if not arguments.validation:
+        return parts
+    return [with_validation(part, arguments.validation, arguments.seed) for part in parts]
 
 
 def _require_fitting(arguments: argparse.Namespace) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from app.data.item import Box, RunLengths
 from app.data.run_lengths import encode, from_compressed, rectangles, runs_of, union
+from app.data.strict_json import strict_loads
 from app.data.tables import TableError
 
 
@@ -60,7 +60,7 @@ def read_coco(path: Path, finding_of: Callable[[str], str | None]) -> Coco:
             that does not fit its image or covers no pixel of it, an unknown id.
     """
     content = _content(path)
-    names = {entry.get("id"): str(entry.get("name", "")) for entry in content["categories"]}
+    names = _category_names(content["categories"], path)
     images: dict[object, tuple[str, Located]] = {}
     for entry in content["images"]:
         name, height, width = str(entry.get("file_name", "")), entry.get("height"), entry.get("width")
@@ -92,10 +92,10 @@ def read_coco(path: Path, finding_of: Callable[[str], str | None]) -> Coco:
 
 def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        content = orjson.loads(path.read_bytes())
+        content = strict_loads(path.read_bytes())
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror}).") from error
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise TableError(f"{path}: not a JSON file ({error}).") from error
     keys = ("images", "categories", "annotations")
     missing = [key for key in keys if not isinstance(content, dict) or not isinstance(content.get(key), list)]
@@ -106,6 +106,19 @@ def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
         for place, entry in enumerate(content[key]):
             _require_entry(entry, f"{path}, {key}[{place}]")
     return content
+
+
+def _category_names(entries: list[dict[str, Any]], path: Path) -> dict[object, str]:
+    names: dict[object, str] = {}
+    for entry in entries:
+        identifier, name = entry.get("id"), unicodedata.normalize("NFC", str(entry.get("name", "")))
+        if identifier in names:
+            raise TableError(
+                f"{path}: categories {names[identifier]!r} and {name!r} have one id, {identifier!r}; which of them an "
+                "annotation means cannot be known. Give each category an id of its own."
+            )
+        names[identifier] = name
+    return names
 
 
 def _require_entry(entry: object, where: str) -> None:

@@ -14,6 +14,7 @@ import orjson
 from app.data.form import ItemParser, item_record
 from app.data.garbage import without_garbage_collection
 from app.data.item import SECTIONS, Box, Datalist, Item, RunLengths
+from app.data.strict_json import strict_loads
 from app.data.validate import DatalistError, problems, report
 from app.data.whole import whole_file
 
@@ -222,12 +223,12 @@ def _read_by_line(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[
                     return None
                 else:
                     comma = line.endswith(b",")
-                    item = parser.item(orjson.loads(line.removesuffix(b",")), section, len(sections[section]))
+                    item = parser.item(strict_loads(line.removesuffix(b",")), section, len(sections[section]))
                     sections[section] += [item] if item is not None else []
-        known = orjson.loads(b"\n".join(head))
+        known = strict_loads(b"\n".join(head))
     except OSError as error:
         raise DatalistError(f"{path}: cannot be read ({error.strerror}).") from error
-    except orjson.JSONDecodeError:
+    except ValueError:  # a value over several lines; or what is wrong, which reading the whole file names
         return None
     by_line = isinstance(known, dict) and not any(known.get(name) for name in SECTIONS)
     return (known, sections) if by_line else None
@@ -237,8 +238,8 @@ def _read_whole(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[st
     """Read any JSON layout."""
     parser.problems.clear()
     try:
-        head = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
+        head = strict_loads(path.read_bytes())
+    except ValueError as error:
         raise DatalistError(f"{path}: not a JSON file ({error}).") from error
     if not isinstance(head, dict):
         raise DatalistError(f"{path}: a datalist is a JSON object with {', '.join(HEAD_KEYS)}.")

@@ -18,10 +18,11 @@ from pathlib import Path, PurePosixPath
 from app.data.chexpert import EMPTY, add_empty_argument
 from app.data.coco import read_coco
 from app.data.folder_locations import category_finding, with_coco, with_masks
-from app.data.images import image_files
+from app.data.image_files import image_files
 from app.data.item import Datalist, Item
+from app.data.listing import composed
 from app.data.neatx import add_patient_argument
-from app.data.people import UNKNOWN, person
+from app.data.people import UNKNOWN, is_missing, patient_of, person
 from app.data.stored import keep_stored, place_images, with_counts
 from app.data.tables import Table, TableError, looks_like, read_table, require_columns, separator_hint
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
@@ -44,6 +45,7 @@ WORDS: Mapping[str, int] = {
 """Labels in words, in any case."""
 VIEWS = ("PA", "AP", "LATERAL")
 """Views that are written in capitals whatever the table's case, so that subgroups hold together."""
+_SAID = ("study", "view", "source")
 _PARTS = 64
 """Images are named by their whole path below the folder of all."""
 
@@ -86,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
-    given = {role: getattr(arguments, f"{role}_column") for role in ("image", "patient", "study")}
-    labels = tuple(name.strip() for name in (arguments.labels or "").split(",") if name.strip())
+    given = {role: composed(getattr(arguments, f"{role}_column") or "") for role in ("image", "patient", "study")}
+    labels = tuple(name.strip() for name in composed(arguments.labels or "").split(",") if name.strip())
     choices = Choices(
         {role: name for role, name in given.items() if name},
         labels,
@@ -186,16 +188,18 @@ def _items(
         if files is None:
             images = [about["image"].replace("\\", "/").removeprefix("./")]
         else:
-            images = files.get(about["study"], [])
+            images = files.get(composed(about["study"]), [])
             if not images:
                 raise TableError(f"{where}: no image lies in a folder named {about['study']!r}, as the study is.")
+        patient = about.get("patient")
+        patient = patient_of(patient, where) if patient else patient
+        study, view, source = ("" if is_missing(cell) else cell for cell in map(about.get, _SAID, ("", "", "")))
+        view = view.upper() if view.upper() in VIEWS else view
         for image in images:
-            if not image or (named["patient"] and not about["patient"]):
+            if not image or patient == "":
                 raise TableError(f"{where}: the image's or the patient's cell is empty.")
-            view = about.get("view", "")
-            view = view.upper() if view.upper() in VIEWS else view
-            item = Item(image, about.get("patient", image), label, about.get("study", ""), view)
-            item.source, item.attributes = about.get("source", ""), attributes
+            item = Item(image, image if patient is None else patient, label, study, view)
+            item.source, item.attributes = source, attributes
             yield item, where
 
 
@@ -219,7 +223,9 @@ def _implausible_ages(table: Table, column: str | None) -> int:
     if column is None:
         return 0
     ages = (row[0].strip() for row in table.select(column))
-    return sum(age not in UNKNOWN and "age" not in person("", age, str(table.path)) for age in ages)
+    return sum(
+        age not in UNKNOWN and not is_missing(age) and "age" not in person("", age, str(table.path)) for age in ages
+    )
 
 
 def _column(table: Table, role: str, choices: Choices) -> str | None:
@@ -245,17 +251,18 @@ def _resembles(table: Table) -> str:
 
 def _files_of_studies(images: Path) -> dict[str, list[str]]:
     """Image files, named below the folder of all, by every folder that they lie in."""
-    paths = [path.relative_to(images).as_posix() for path in image_files(images)]
+    listing = image_files(images)
+    paths = [path.relative_to(listing.folder).as_posix() for path in listing.files]
     found: dict[str, list[str]] = {}
     for path in paths:
         for folder in PurePosixPath(path).parts[:-1]:
-            found.setdefault(folder, []).append(path)
+            found.setdefault(composed(folder), []).append(path)
     return found
 
 
 def _only_csv(tables: Path) -> Path:
     files = sorted(tables.iterdir()) if tables.is_dir() else []
-    there = [path for path in files if path.name.lower().endswith((".csv", ".csv.gz"))]
+    there = [path for path in files if path.name.lower().endswith((".csv", ".csv.gz")) and path.name[0] != "."]
     if len(there) != 1:
         names = ", ".join(path.name for path in there) or "none"
         raise TableError(f"{tables}: --csv must name the table unless there is one CSV alone; found: {names}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import glob
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from app.data.coco import Coco, Located
 from app.data.images import last_parts, read_mask, relative_image
 from app.data.item import Datalist, Item
 from app.data.limited import limited
+from app.data.listing import Listing, composed, list_files
 from app.data.stored import stem, with_counts
 from app.data.tables import TableError
 from app.findings import ABSENT, NOT_SAID, PRESENT, canonical
@@ -31,12 +33,13 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
     """
     by_file: dict[str, list[str]] = defaultdict(list)
     for name in coco.images:
-        by_file[last_parts(stem(name), 1)].append(name)
+        by_file[composed(last_parts(stem(name), 1))].append(name)
     counts: Counter[str] = Counter()
     frames: dict[str, tuple[int, int]] = {}
 
     def located(item: Item) -> Item:
-        named = [name for name in by_file[last_parts(stem(item.image), 1)] if _is_same(name, item.image)]
+        names = by_file[composed(last_parts(stem(item.image), 1))]
+        named = [name for name in names if _is_same(name, item.image)]
         if len(named) > 1:
             raise TableError(f"{item.image}: the COCO file has several such images: {', '.join(named)}.")
         if not named:
@@ -75,11 +78,12 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
     """
     if "{stem}" not in pattern or ("{finding}" not in pattern and len(datalist.findings) > 1):
         raise ValueError(f"--masks {pattern!r}: must hold {{stem}} and, for more than one finding, {{finding}}.")
+    masks = _Masks(pattern, root)
     image_of: dict[Path, str] = {}
     beside_absent = 0
     for item in (item for items in datalist.sections.values() for item in items):
         for place, finding in enumerate(datalist.findings):
-            path = _mask_file(pattern, root, item, finding)
+            path = masks.file_of(item, finding)
             if path is None:
                 continue
             if image_of.setdefault(path, item.image) != item.image:
@@ -96,18 +100,39 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
                 beside_absent += bool(limited(read_mask, path).any())
     if not image_of:
         raise ValueError(f"{root}: no mask file fits {pattern!r} for any of the images.")
-    every = glob.glob(str(Path(glob.escape(str(root))) / _filled(glob.escape(pattern), "*", "*")))  # noqa: PTH207 - the pattern may begin at the root
-    counts = {"mask files": len(image_of), "left out: mask files of no image or finding": len(every) - len(image_of)}
+    counts = {
+        "mask files": len(image_of),
+        "left out: mask files of no image or finding": masks.fitting - len(image_of),
+        **{f"left out of the masks' folder: {reason}": count for reason, count in masks.listing.left_out.items()},
+    }
     if beside_absent:
         counts["labelled absent, but masked (both kept)"] = beside_absent
     return with_counts(datalist, counts)
 
 
-def _mask_file(pattern: str, root: Path, item: Item, finding: str) -> Path | None:
-    spellings = (finding, finding.casefold().replace(" ", "_"), finding.replace(" ", "_"))
-    name = last_parts(stem(item.image), 1)
-    paths = (root / _filled(pattern, name, spelling) for spelling in spellings)
-    return next((path for path in paths if path.is_file()), None)
+class _Masks:
+    """The files of the folder that a pattern begins with, by their names below it.
+
+    Attributes:
+        listing: of that folder; empty where there is none.
+        fitting: how many of its files fit the pattern, whatever image or finding they name.
+    """
+
+    def __init__(self, pattern: str, root: Path) -> None:
+        parts = Path(pattern).parts
+        fixed = next(place for place, part in enumerate(parts) if "{" in part)
+        folder, self._pattern = root.joinpath(*parts[:fixed]), "/".join(parts[fixed:])
+        self.listing = list_files(folder) if folder.is_dir() else Listing(folder, ())
+        self._files = {composed(path.relative_to(self.listing.folder).as_posix()): path for path in self.listing.files}
+        fits = re.compile(re.sub(r"\\\{(stem|finding)\\\}", "[^/]*", re.escape(self._pattern)))
+        self.fitting = sum(fits.fullmatch(name) is not None for name in self._files)
+
+    def file_of(self, item: Item, finding: str) -> Path | None:
+        """The mask of a finding in an item's image, where there is one."""
+        spellings = (finding, finding.casefold().replace(" ", "_"), finding.replace(" ", "_"))
+        stems = last_parts(stem(item.image), 1)
+        names = (composed(_filled(self._pattern, stems, spelling)) for spelling in spellings)
+        return next((self._files[name] for name in names if name in self._files), None)
 
 
 def _filled(pattern: str, name: str, finding: str) -> str:
@@ -116,7 +141,7 @@ def _filled(pattern: str, name: str, finding: str) -> str:
 
 def category_finding(name: str, findings: tuple[str, ...]) -> str | None:
     """The datalist's finding that the name of a COCO category means, or None."""
-    return next((found for found in (name, canonical(name)) if found in findings), None)
+    return next((found for found in (unicodedata.normalize("NFC", name), canonical(name)) if found in findings), None)
 
 
 def _located_item(
@@ -141,6 +166,6 @@ def _located_item(
 
 def _is_same(one: str, other: str) -> bool:
     """Whether one of two paths, without suffixes, ends as the other is."""
-    first, second = stem(one).split("/"), stem(other).split("/")
+    first, second = composed(stem(one)).split("/"), composed(stem(other)).split("/")
     count = min(len(first), len(second))
     return first[-count:] == second[-count:]

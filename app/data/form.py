@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.data.item import Box, Item, RunLengths
+from app.data.people import normalised
 from app.findings import NOT_SAID
 
 ITEM_KEYS = ("image", "patient", "study", "view", "label", "annotated", "boxes", "mask", "source", "attributes")
@@ -30,6 +31,7 @@ class ItemParser:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self._texts: dict[str, str] = {}
+        self._patients: dict[str, str] = {}
         self._labels: dict[tuple, tuple[float, ...]] = {}
         self._annotated: dict[tuple, tuple[str, ...]] = {}
         self._attributes: dict[tuple, Mapping[str, str | int | float | bool]] = {}
@@ -48,7 +50,7 @@ class ItemParser:
             patient, study, view, source = self._only_texts(record, where)
         return Item(
             image=record["image"],
-            patient=kept(patient, patient),
+            patient=self._patients.get(patient) or self._patient(patient),
             label=self._label(get("label"), where),
             study=study,
             view=kept(view, view),
@@ -58,6 +60,9 @@ class ItemParser:
             source=kept(source, source),
             attributes=self._values(record["attributes"], where) if get("attributes") else _NO_ATTRIBUTES,
         )
+
+    def _patient(self, patient: str) -> str:
+        return self._patients.setdefault(patient, normalised(patient))
 
     def _only_texts(self, record: dict, where: str) -> list[str]:
         texts = []

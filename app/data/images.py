@@ -1,12 +1,14 @@
-"""Image files of a data set: which are there, how large they are by their headers, how a datalist names them."""
+"""Image files of a data set: how large they are by their headers, and how a datalist names them."""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from app.data.listing import is_text, shown
 from transforms.masks import read_mask as read_mask
 
 IMAGE_SUFFIXES = (
@@ -15,47 +17,38 @@ IMAGE_SUFFIXES = (
 )
 
 
-def find_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> dict[str, Path]:
-    """Image files in a folder and all folders below it, by file name.
-
-    Args:
-        folder: where to look.
-        suffixes: of the files that count.
-
-    Raises:
-        ValueError: no such folder, no image in it, or two files of one name (which is meant cannot be known).
-    """
-    found: dict[str, Path] = {}
-    for path in image_files(folder, suffixes):
-        if path.name in found:
-            raise ValueError(f"{folder}: two files are named {path.name!r}: {found[path.name]} and {path}.")
-        found[path.name] = path
-    return found
-
-
-def image_files(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
-    """Every image file in a folder and all folders below it, in order.
-
-    Raises:
-        ValueError: no such folder, or no image in it.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of images.")
-    walk = sorted((base, sorted(names)) for base, _, names in os.walk(folder))
-    found = [Path(base, name) for base, names in walk for name in names if name.lower().endswith(suffixes)]
-    if not found:
-        raise ValueError(f"{folder}: holds no image ({', '.join(suffixes)}).")
-    return found
-
-
 def last_parts(path: str, parts: int) -> str:
     """The last parts of a path with forward slashes, joined by them."""
     return path.rsplit("/", parts)[-1] if parts == 1 else "/".join(path.split("/")[-parts:])
 
 
 def relative_image(image: Path, datalist: Path) -> str:
-    """How a datalist file names an image: relative to the datalist's folder, with forward slashes."""
-    return relative_to(image.resolve(), datalist.resolve().parent)
+    """How a datalist file names an image: relative to the datalist's folder, with forward slashes.
+
+    The name of a link is kept: stores such as git-annex, DVC and Hugging Face's cache call what it leads to by numbers.
+
+    Raises:
+        ValueError: a name on the way is no text in UTF-8.
+    """
+    base = datalist.parent.resolve()
+    name = relative_to(_folder_seen_from(image.parent.absolute(), base) / image.name, base)
+    if not is_text(name):
+        raise ValueError(f"{shown(str(image))}: its name, or a folder's, is no UTF-8, as datalists are. Rename it.")
+    return name
+
+
+@functools.lru_cache(maxsize=4096)
+def _folder_seen_from(folder: Path, base: Path) -> Path:
+    """An absolute folder, named from the nearest folder above it that holds ``base`` too.
+
+    That one is given by its real path, since ``..`` leads out of real folders; the names below it are kept.
+    """
+    named = folder.resolve() if ".." in folder.parts else folder
+    for above in (named, *named.parents):
+        real = above.resolve()
+        if base.is_relative_to(real):
+            return real / named.relative_to(above)
+    return named  # another drive
 
 
 def relative_to(path: Path, folder: Path) -> str:

@@ -11,9 +11,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.data.images import find_images, relative_image
+from app.data.image_files import by_name, image_files
+from app.data.images import relative_image
 from app.data.item import Datalist, Item
 from app.data.limited import limited
+from app.data.listing import composed
+from app.data.people import patient_of
+from app.data.stored import with_counts
 from app.data.tables import TableError, read_table
 from app.findings import LUNGS
 
@@ -46,9 +50,10 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     if arguments.images is None:
         raise ValueError("name the folder of radiographs: --images DIR")
     rows = parts_and_patients(arguments.tables / TABLE)
-    masks = find_images(arguments.masks)
+    of_images, of_masks = image_files(arguments.images), image_files(arguments.masks)
+    images, masks = by_name(of_images), by_name(of_masks)
     items = []
-    for name, image in sorted(find_images(arguments.images).items()):
+    for name, image in sorted(images.items()):
         if name not in masks:
             raise ValueError(f"{image}: no mask of this name in {arguments.masks}.")
         patient, part = rows.get(name, (Path(name).stem, WHOLE))
@@ -61,6 +66,10 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
         sections={"training": items, "validation": [], "test": []},
         provenance={"cut to what the mask covers": sum(part != WHOLE for _, part in rows.values())},
     )
+    counts = {"left out: masks without an image": len(masks) - len(items)}
+    for listing, kind in ((of_images, "images"), (of_masks, "masks")):
+        counts |= {f"left out of the folder of {kind}: {reason}": count for reason, count in listing.left_out.items()}
+    datalist = with_counts(datalist, {reason: count for reason, count in counts.items() if count})
     return datalist if arguments.fold is None else _fold(datalist, arguments)
 
 
@@ -79,7 +88,7 @@ def parts_and_patients(path: Path) -> dict[str, tuple[str, Part]]:
             raise TableError(f"{table.where(line)}: {','.join(cells)!r} are not four numbers.") from error
         if not (left >= 0 < width and top >= 0 < height and left + width <= 1.0005 and top + height <= 1.0005):
             raise TableError(f"{table.where(line)}: part {','.join(cells)} does not lie inside the image (0 to 1).")
-        rows[name] = (patient, (left, top, width, height))
+        rows[composed(name)] = (patient_of(patient, table.where(line)), (left, top, width, height))
     return rows
 
 

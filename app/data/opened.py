@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.data.datalist import fingerprint, read_datalist, samples, split_fingerprint
 from app.data.item import SECTIONS, Datalist
-from app.data.validate import validate
+from app.data.validate import notes, validate
+
+logger = logging.getLogger(__name__)
 
 
 class OpenedData:
@@ -79,6 +82,8 @@ def open_data(
         raise FileNotFoundError(f"{path}: no such datalist")
     opened = read_datalist(path)
     validate(opened, path.parent, files=datalist is not None, where=str(path))
+    for note in notes(opened):
+        logger.warning(f"{path}: {note}")
     return OpenedData(opened, path)
 
 

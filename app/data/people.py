@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-from app.data.tables import number
+from app.data.tables import TableError, number
 
 Attributes = dict[str, str | int | float | bool]
 
@@ -15,6 +15,14 @@ _IMPLAUSIBLE_AGE = 120
 _A_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
 """How many of DICOM's units of age (PS3.5, value representation AS) make a year."""
 UNKNOWN = ("", "?", "-", "Unknown", "None", "nan", "O")
+_MISSING = frozenset(
+    {
+        *("", "?", "-", "na", "n/a", "<na>", "nan", "-nan", "nat", "none", "null", "<null>", "nil"),
+        *("#n/a", "#na", "#n/a n/a", "#null!", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+        *("missing", "undefined", "unknown"),
+    }
+)
+"""Missing values in small letters, those of ``pandas.read_csv`` among them."""
 SEXES: Mapping[str, str] = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
 _UNSEEN = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
 """What nobody sees, beside Unicode's control and format characters: the grapheme joiner, variation selectors."""
@@ -53,6 +61,31 @@ def caseless(patient: str) -> str:
     return normalised(normalised(patient).casefold())
 
 
+def is_missing(identifier: str) -> bool:
+    """Whether a cell stands for no value: blank, or what pandas, R, Excel and people write for a missing one.
+
+    Example:
+        >>> [is_missing(cell) for cell in ("nan", "<NA>", " ", "7")]
+        [True, True, True, False]
+    """
+    return normalised(identifier).casefold() in _MISSING
+
+
+def patient_of(cell: str, where: str) -> str:
+    """A patient's identifier as a table has it, :func:`normalised`.
+
+    Raises:
+        TableError: the cell is blank, or says that the patient is not known: all such rows would be one patient.
+    """
+    if is_missing(cell):
+        said = f", {cell.strip()!r}, stands for a missing value" if cell.strip() else " is empty"
+        raise TableError(
+            f"{where}: the patient's cell{said}, and without patients nobody can keep one out of two splits. Fill it "
+            "in, or leave the row out."
+        )
+    return normalised(cell)
+
+
 def person(sex: str, age: str, where: str) -> Attributes:
     """``sex`` (F or M) and ``age`` (whole years, 90 for all above), each left out where unknown or implausible.
 
@@ -66,9 +99,9 @@ def person(sex: str, age: str, where: str) -> Attributes:
         TableError: another text.
     """
     attributes: Attributes = {}
-    if sex.strip() not in UNKNOWN:
+    if sex.strip() not in UNKNOWN and not is_missing(sex):
         attributes["sex"] = _sex(sex, where)
-    if age.strip() not in UNKNOWN:
+    if age.strip() not in UNKNOWN and not is_missing(age):
         years = years_of(age, "age", where)
         if years is not None:
             attributes["age"] = years

@@ -62,8 +62,10 @@ def draw(datalist: Datalist, path: Path) -> None:
 
     Each section's labels by finding; located images by finding; co-occurrence, as the share of the row's finding.
     """
+    import matplotlib
     from matplotlib.figure import Figure
 
+    matplotlib.rcParams["text.parse_math"] = False  # names of findings are shown as they are
     held = holdings(datalist)
     height = 2.2 + 0.3 * len(datalist.findings)
     figure = Figure(figsize=(4.2 * (len(held) + 2), height), layout="constrained")

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.data.images import IMAGE_SUFFIXES, image_files, image_sizes, last_parts, relative_image, relative_to
+from app.data.image_files import image_files
+from app.data.images import IMAGE_SUFFIXES, image_sizes, last_parts, relative_image, relative_to
 from app.data.item import Box, Datalist, Item, RunLengths
+from app.data.listing import composed
 
 Frame = tuple[int, int] | Mapping[str, tuple[int, int]]
 """(height, width) in whose pixels boxes and run lengths are: one for all images, or one an image by its bare name."""
@@ -43,8 +45,9 @@ def with_images(
 
 def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
     """The first half of :func:`with_images`: the items that have an image, still by bare name, and their files."""
-    files = image_files(folder)
-    names = _FileNames(folder, files)
+    listing = image_files(folder)
+    files = listing.files
+    names = _FileNames(listing.folder, files)
     stored: dict[str, Path] = {}
     sections: dict[str, list[Item]] = {}
     for name, items in datalist.sections.items():
@@ -64,6 +67,7 @@ def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datal
         "images included": len(stored),
         "left out: rows without an image in the folder": rows - len(stored),
         "left out: images in the folder without a row": len(set(files) - set(stored.values())),
+        **{f"left out of the folder: {reason}": count for reason, count in listing.left_out.items()},
     }
     return with_counts(replace(datalist, sections=sections), counts), stored
 
@@ -78,19 +82,22 @@ class _FileNames:
     def file_of(self, image: str, parts: int) -> Path | None:
         """The file whose last parts are the image's, else the one whose are but for another image suffix, else None.
 
+        How Unicode writes a letter with an accent does not matter.
+
         Raises:
             ValueError: there are several such files, none of which lies at just this path below the folder.
         """
         if parts not in self._by_parts:
             self._by_parts[parts] = self._named(parts)
         same, but_for_suffix = self._by_parts[parts]
-        name = last_parts(image, parts)
+        name = composed(last_parts(image, parts))
         found = same.get(name) or but_for_suffix.get(stem(name), [])
         if len(found) > 1:
             found = [path for path in found if path == self._folder / image] or found
         if len(found) > 1:
+            names = ", ".join(map(str if len({composed(str(path)) for path in found}) > 1 else ascii, found))
             raise ValueError(
-                f"{self._folder}: image {image!r} may be one or another of {', '.join(map(str, found))}. Name it by "
+                f"{self._folder}: image {image!r} may be one or another of {names}. Name it by "
                 "more of its path, or leave one of the files out of the folder."
             )
         return found[0] if found else None
@@ -100,7 +107,7 @@ class _FileNames:
         but_for_suffix: dict[str, list[Path]] = defaultdict(list)
         for path in self._files:
             # A row may name more of the path than lies below the folder.
-            name = path.name if parts == 1 else last_parts(path.absolute().as_posix(), parts)
+            name = composed(path.name if parts == 1 else last_parts(path.absolute().as_posix(), parts))
             same[name].append(path)
             but_for_suffix[stem(name)].append(path)
         return same, but_for_suffix
@@ -144,7 +151,7 @@ def scaled_box(box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Box:
 
 def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
     """A datalist read from the file ``old``, with its files named relative to ``new``, where it will be written."""
-    before, after = old.resolve().parent, new.resolve().parent
+    before, after = old.parent.resolve(), new.parent.resolve()
     if before == after:
         return datalist
 

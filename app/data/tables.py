@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,12 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
         raise TableError(f"{path}: not a readable CSV table ({error}).") from error
     if not filled:
         raise TableError(f"{path}: the table is empty.")
-    columns = [name.strip() for name in filled[0]]
+    columns = [unicodedata.normalize("NFC", name.strip()) for name in filled[0]]
+    if columns[0].casefold().startswith("sep="):
+        raise TableError(
+            f"{path}: its first line, {columns[0]!r}, is Excel's note of the separator, not the names of the columns. "
+            "Remove that line, and save the table with commas."
+        )
     while columns and not columns[-1]:
         columns.pop()
     require_columns(path, columns, required)
@@ -130,7 +136,8 @@ def find_table(folder: Path, *names: str) -> Path:
         return found
     if not folder.is_dir():
         raise TableError(f"{folder}: no such folder of tables.")
-    there = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith((".csv", ".csv.gz")))
+    every = sorted(path.name for path in folder.iterdir())
+    there = [name for name in every if name.lower().endswith((".csv", ".csv.gz")) and not name.startswith(".")]
     wanted = " or ".join(f"{name}[.gz]" for name in names)
     raise TableError(f"{folder}: holds no {wanted}. Tables found: {', '.join(there) or 'none'}.")
 
@@ -227,4 +234,6 @@ def _require_full_rows(table: Table) -> None:
         if len(row) < width:
             raise TableError(f"{table.where(index)}: {len(row)} cells, but the header names {width} columns.")
         if any(cell.strip() for cell in row[width:]):
-            raise TableError(f"{table.where(index)}: {row[width:]} stand beyond the {width} columns of the header.")
+            hint = separator_hint(table.columns)
+            text = f"{row[width:]} stand beyond the {width} column{'s' * (width != 1)} of the header."
+            raise TableError(f"{table.where(index)}: {text}{hint}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.data.duplicates import crossing_files
 from app.data.images import image_sizes
 from app.data.item import SECTIONS, Box, Datalist, Item, RunLengths
-from app.findings import NOT_SAID, UNCERTAIN
+from app.data.people import caseless, is_missing, normalised
+from app.findings import NOT_SAID, UNCERTAIN, name_problems
 
 LISTED = 20
 """So many problems are spelt out in an error; the rest is counted."""
@@ -58,10 +61,14 @@ def problems(datalist: Datalist) -> list[str]:
     known = frozenset(datalist.findings)
     labels = {item.label for _, _, item in items_of(datalist)}
     wrong = {label: text for label in labels if (text := _label_problem(label, len(datalist.findings)))}
+    nobody = {patient for patient in {item.patient for _, _, item in items_of(datalist)} if is_missing(patient)}
     for section, index, item in items_of(datalist):
         texts = [wrong[item.label]] if wrong and item.label in wrong else []
-        if not item.patient:
-            texts.append("'patient' is missing; without it nobody can keep a patient out of two splits.")
+        if nobody and item.patient in nobody:
+            said = (
+                f"'patient', {item.patient!r}, stands for a missing value" if item.patient else "'patient' is missing"
+            )
+            texts.append(f"{said}; without it nobody can keep a patient out of two splits.")
         if item.boxes or item.mask or item.annotated:
             texts += _location_problems(item, known)
         found += [f"{section}[{index}] {item.image}: {text}" for text in texts]
@@ -72,18 +79,38 @@ def crossing_patients(datalist: Datalist) -> list[str]:
     """One problem where patients are in two sections or more, naming three of them; else an empty list."""
     section_of: dict[str, str] = {}
     crossing: dict[str, str] = {}
-    for section, _, item in items_of(datalist):
-        first = section_of.setdefault(item.patient, section)
-        if first != section and item.patient and item.patient not in crossing:
-            crossing[item.patient] = f"{item.patient!r} in {first} and {section}"
+    for section, items in datalist.sections.items():
+        for patient in dict.fromkeys(normalised(patient) for patient in {item.patient: None for item in items}):
+            first = section_of.setdefault(patient, section)
+            if first != section and patient and patient not in crossing:
+                crossing[patient] = f"{patient!r} in {first} and {section}"
     if not crossing:
         return []
     named = "; ".join(list(crossing.values())[:3])
     return [f"{_count(len(crossing), 'patient')} in more than one of {', '.join(SECTIONS)}: {named}. Split by patient."]
 
 
+def notes(datalist: Datalist) -> list[str]:
+    """What may be meant, but should be looked at: patients whose names differ in nothing but case."""
+    spellings: dict[str, dict[str, str]] = {}
+    for section, items in datalist.sections.items():
+        for patient in {item.patient: None for item in items}:
+            spellings.setdefault(caseless(patient), {}).setdefault(patient, section)
+    alike = [each for each in spellings.values() if len(each) > 1]
+    if not alike:
+        return []
+    named = "; ".join(" and ".join(f"{name!r} ({where})" for name, where in each.items()) for each in alike[:3])
+    return [
+        f"{_count(len(alike), 'patient')} may be written in two ways, in names that differ in nothing but capitals: "
+        f"{named}. They count as different patients, who may be in training and test; write one patient in one way."
+    ]
+
+
 def file_problems(datalist: Datalist, root: Path) -> list[str]:
-    """Every problem between the items and their files: missing ones, boxes outside the image, masks of another size."""
+    """Every problem between the items and their files, as headers tell: nothing of their pixels is read.
+
+    Missing ones, boxes outside the image, masks of another size, one file in two sections.
+    """
     base = root.resolve()
     images = {item.image: absolute_path(base, item.image) for _, _, item in items_of(datalist)}
     named = (mask for _, _, item in items_of(datalist) for mask in item.mask.values())
@@ -93,7 +120,7 @@ def file_problems(datalist: Datalist, root: Path) -> list[str]:
     for section, index, item in items_of(datalist):
         texts = _file_problems(item, images, masks, sizes)
         found += [f"{section}[{index}] {item.image}: {text}" for text in texts]
-    return found
+    return found + crossing_files(datalist, root)
 
 
 def items_of(datalist: Datalist) -> Iterator[tuple[str, int, Item]]:
@@ -113,8 +140,7 @@ def _head_problems(datalist: Datalist) -> list[str]:
     found = [f"unknown section {name!r}; there are {', '.join(SECTIONS)}." for name in unknown]
     if not any(datalist.sections.values()):
         found.append(f"the datalist is empty: no item in {', '.join(SECTIONS)}.")
-    repeated = [name for name, count in Counter(datalist.findings).items() if count > 1]
-    return found + [f"finding {name!r} is listed more than once in 'findings'." for name in repeated]
+    return found + name_problems(datalist.findings)
 
 
 def _label_problem(label: tuple[float, ...], length: int) -> str:
@@ -143,7 +169,11 @@ def _location_problems(item: Item, known: frozenset[str]) -> Iterator[str]:
 
 
 def _repeated_images(datalist: Datalist) -> list[str]:
-    counts = Counter(item.image for _, _, item in items_of(datalist))
+    # "a/../b.png" and "b.png" are one file; posixpath, as a datalist has forward slashes everywhere.
+    counts = Counter(
+        posixpath.normpath(image) if "/." in image or "//" in image or image[:1] == "." else image
+        for image in (item.image for _, _, item in items_of(datalist))
+    )
     if len(counts) == sum(map(len, datalist.sections.values())):
         return []
     return [f"image {image!r} is named {count} times." for image, count in counts.items() if count > 1]

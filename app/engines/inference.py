@@ -6,7 +6,7 @@ import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cv2
 import numpy as np
@@ -14,7 +14,9 @@ from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
 from app.data.limited import limited
+from app.data.listing import list_files, shown
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.maps import below
 from app.engines.output_folder import require_writable
 from app.engines.processes import world_size
 from app.engines.record import record_of
@@ -33,8 +35,15 @@ SMALLEST_LINE = 12
 """Pixels of a line of its captions; smaller ones cannot be read."""
 
 
-def folder_samples(folder: str | Path, findings: Sequence[str]) -> list[dict[str, Any]]:
-    """Every file of a folder, at any depth, as a sample of which nothing is known; hidden files are left out.
+def folder_samples(
+    folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None
+) -> list[dict[str, Any]]:
+    """Every file of a folder, at any depth, as a sample of which nothing is known; see ``app.data.listing``.
+
+    Args:
+        folder: of radiographs.
+        findings: names, in the network's order.
+        output_dir: where results go; left out where it lies in the folder.
 
     Raises:
         FileNotFoundError: there is no such folder, or no file in it.
@@ -42,10 +51,13 @@ def folder_samples(folder: str | Path, findings: Sequence[str]) -> list[dict[str
     root = Path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder of radiographs")
-    files = sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(root)))
-    if not files:
-        raise FileNotFoundError(f"{root}: no file in this folder")
-    return [_sample(path, root, len(findings)) for path in files]
+    listing = list_files(root, Path(output_dir) if output_dir is not None else None)
+    left_out = listing.told()
+    if left_out:
+        logger.info(f"left out of {root}: {left_out}")
+    if not listing.files:
+        raise FileNotFoundError(f"{root}: no file in this folder{f' (left out: {left_out})' if left_out else ''}")
+    return [_sample(path, listing.folder, len(findings)) for path in listing.files]
 
 
 class Inference:
@@ -66,7 +78,8 @@ class Inference:
         threshold: float | None = None,
     ) -> None:
         self.evaluator = evaluator
-        self.findings = list(findings)
+        # MONAI's parser has written "::" for each "#" of a name.
+        self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
         self._thresholds: tuple[float, ...] = ()
@@ -92,14 +105,14 @@ class Inference:
         given = (self.threshold,) * len(self.findings) if self.threshold is not None else None
         self._thresholds = given or record.map_thresholds
         dataset = self.evaluator.dataset
-        with (self.output_dir / "excluded.csv").open("w", newline="") as file:
+        with _table(self.output_dir / "excluded.csv") as file:
             csv.writer(file).writerows([("image", "error"), *dataset.excluded])
         if not len(dataset):
             raise ValueError(
                 f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
                 f"{self.output_dir / 'excluded.csv'}, the first: {dataset.excluded[0][1]}"
             )
-        with (self.output_dir / "predictions.csv").open("w", newline="") as file:
+        with _table(self.output_dir / "predictions.csv") as file:
             writer = csv.writer(file)
             writer.writerow(["image", "finding", "score", "logit"])
 
@@ -153,7 +166,7 @@ class Inference:
         stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
         picture = overlay(image, stored, captions, self._thresholds)
         # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
-        path = self.output_dir / "overlays" / f"{sample['name']}.png"
+        path = below(self.output_dir / "overlays", sample["name"], ".png")
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), picture):
             raise OSError(f"{path}: the picture could not be written")
@@ -196,8 +209,8 @@ def _write(picture: np.ndarray, captions: Sequence[str]) -> None:
 
 def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
     return {
-        "image": str(path.resolve()),
-        "name": path.relative_to(root).as_posix(),
+        "image": str(path.absolute()),
+        "name": shown(path.relative_to(root).as_posix()),
         "patient": "",
         "study": "",
         "view": "",
@@ -211,5 +224,6 @@ def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
     }
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _table(path: Path) -> TextIO:
+    """A table to write, open: what is no UTF-8 in an error's text becomes an escape."""
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")

@@ -16,6 +16,7 @@ from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
+from app.checking.values import path_problem
 from app.data.opened import OpenedData
 from app.engines import pictures
 from app.engines.ensemble import loaded
@@ -26,7 +27,7 @@ from app.engines.maps import SaveMaps
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on
-from app.engines.reports import Report
+from app.engines.reports import FindingGroups, Report
 from app.engines.requirements import require_certain, require_computed
 from app.engines.results import (
     LOGGED,
@@ -45,6 +46,7 @@ from app.engines.running import require_checked, running_config, settings, setti
 from app.engines.schedule import require_same_direction
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
+from app.findings import file_names
 from app.networks.patch_network import PatchNetwork
 from app.tracking import Run
 from app.tracking.run import RUN_FILE
@@ -69,7 +71,7 @@ class Launch:
         reports: what else is reported of the section; see ``app.engines.reports``.
 
     Raises:
-        ValueError: an unknown key metric.
+        ValueError: an unknown key metric, or a group of findings that the data does not have.
     """
 
     def __init__(
@@ -95,6 +97,9 @@ class Launch:
         self.save_maps = save_maps
         self.resume = resume
         self.reports = list(reports)
+        for report in self.reports:
+            if isinstance(report, FindingGroups):
+                report.require(data.findings)
 
     def train(
         self,
@@ -244,7 +249,7 @@ class Launch:
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
         main = {name: result[name] for name in LOGGED if name in result}
-        logged = flat(main | accuracies_to_log(result) | areas_of_reports(result))
+        logged = flat(main | accuracies_to_log(result) | areas_of_reports(result), record.findings)
         run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
         run.metrics({f"excluded.{section}": count for section, count in excluded.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
@@ -260,8 +265,9 @@ class Launch:
         run.figure(pictures.curves(test.outputs, record.findings), "pictures/curves.png")
         run.figure(pictures.distributions(test.outputs, record.findings), "pictures/score_distributions.png")
         run.figure(pictures.reliability(test.outputs, record.findings), "pictures/reliability.png")
+        names = file_names(record.findings)
         for name, figure in pictures.cases(test, record):
-            run.figure(figure, f"pictures/cases_{name.lower().replace(' ', '_')}.png")
+            run.figure(figure, f"pictures/cases_{names[name]}.png")
 
 
 def begin(output_dir: str | Path, seed: int) -> None:
@@ -275,8 +281,12 @@ def begin(output_dir: str | Path, seed: int) -> None:
     logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
     # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.
     logging.getLogger("ignite").setLevel(logging.WARNING)
-    require_writable(Path(output_dir))
+    problem = path_problem(output_dir)
+    if not problem:
+        require_writable(Path(output_dir))
     require_checked()
+    if problem:
+        raise ValueError(f"output_dir: {problem}")
     set_determinism(seed=seed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +13,11 @@ from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
 from app.engines.evaluator import RadiographEvaluator
+from app.findings import file_names
 from transforms import restore_map
+
+LONGEST = 255
+"""Bytes of a file's name on common file systems."""
 
 
 class SaveMaps:
@@ -19,12 +25,12 @@ class SaveMaps:
 
     Args:
         folder: made where missing; a picture is named for the image's name and the finding.
-        findings: names, C.
+        findings: names, C; see :func:`app.findings.file_names`.
     """
 
     def __init__(self, folder: Path, findings: Sequence[str]) -> None:
         self.folder = folder
-        self.findings = list(findings)
+        self.findings = file_names(findings)
 
     def attach(self, evaluator: RadiographEvaluator) -> None:
         """Write in every iteration of ``evaluator``."""
@@ -37,16 +43,25 @@ class SaveMaps:
         for row, index in enumerate(batch["index"].tolist()):
             region, size = batch["region"][row].numpy(), batch["original_size"][row].numpy()
             stored = restore_map(maps[row], region, size, patches=reading.patches).numpy()
-            for finding, values in zip(self.findings, stored, strict=True):
-                name = f"{engine.dataset.samples[index]['name']}.{finding.lower().replace(' ', '_')}.png"
-                path = below(self.folder, name)
+            for finding, values in zip(self.findings.values(), stored, strict=True):
+                path = below(self.folder, engine.dataset.samples[index]["name"], f".{finding}.png")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not cv2.imwrite(str(path), np.round(values * 255).astype(np.uint8)):
                     raise OSError(f"{path}: the map could not be written")
 
 
-def below(folder: Path, name: str) -> Path:
-    """A place of its own below ``folder`` for a name that may lead elsewhere: /data/a.png, ../images/a.png."""
+def below(folder: Path, name: str, ending: str = "") -> Path:
+    """A place of its own below ``folder`` for a picture of an image whose name may lead elsewhere, or be too long.
+
+    Args:
+        folder: of all pictures.
+        name: of the image, such as /data/a.png or ../images/a.png.
+        ending: of the picture's name, behind the image's.
+    """
     path = Path(name)
-    parts = ("root" if part == path.anchor else "up" if part == ".." else part for part in path.parts)
-    return folder.joinpath(*parts)
+    parts = ["root" if part == path.anchor else "up" if part == ".." else part for part in path.parts]
+    last = os.fsencode(parts[-1])
+    if len(last) + len(ending.encode()) > LONGEST:
+        kept = last[: LONGEST - len(ending.encode()) - 17].decode(errors="ignore")
+        parts[-1] = f"{kept}_{hashlib.sha256(last).hexdigest()[:16]}"
+    return folder.joinpath(*parts[:-1], f"{parts[-1]}{ending}")

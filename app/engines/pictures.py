@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -17,6 +18,10 @@ from evaluation.cases import checked_labels
 from evaluation.roc import auc, precision_recall_curve, roc_curve
 from transforms.regions import mask_on_region, restore_map, whole_region
 
+# Names of findings are shown as they are: "$" begins no formula.
+matplotlib.rcParams["text.parse_math"] = False
+
+LONGEST_TITLE = 48
 CASES = 4
 """How many best, worst and typical cases are drawn of each finding."""
 
@@ -31,9 +36,9 @@ def curves(outputs: Outputs, findings: Sequence[str]) -> Figure:
         if np.isnan(area):
             continue
         curve = roc_curve(logit, label)
-        roc.step(curve.x, curve.y, where="post", label=f"{name}: AUC {area:.3f}")
+        roc.step(curve.x, curve.y, where="post", label=f"{shown(name)}: AUC {area:.3f}")
         curve = precision_recall_curve(logit, label)
-        precision.plot(curve.x, curve.y, label=name)
+        precision.plot(curve.x, curve.y, label=shown(name))
     roc.plot([0, 1], [0, 1], color="0.8", zorder=0)
     roc.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC", xlim=(0, 1), ylim=(0, 1.01))
     precision.set(xlabel="recall", ylabel="precision", title="Precision and recall", xlim=(0, 1), ylim=(0, 1.01))
@@ -56,7 +61,7 @@ def distributions(outputs: Outputs, findings: Sequence[str]) -> Figure:
             axes[c].hist(
                 outputs.score[chosen, c], edges, weights=weight, alpha=0.6, color=colour, label=f"{kind} ({count})"
             )
-        axes[c].set(title=name, xlabel="score", ylabel="share of cases")
+        axes[c].set(title=shown(name), xlabel="score", ylabel="share of cases")
         axes[c].legend(fontsize=8)
     for empty in axes[len(findings) :]:
         empty.set_axis_off()
@@ -87,10 +92,15 @@ def reliability(outputs: Outputs, findings: Sequence[str]) -> Figure:
     for c, name in enumerate(findings):
         curve = reliability_curve(outputs.score[:, c], outputs.label[:, c])
         spread = np.stack([curve.share - curve.lower, curve.upper - curve.share])
-        axes.errorbar(curve.probability, curve.share, spread, marker="o", capsize=2, linewidth=1, label=name)
+        axes.errorbar(curve.probability, curve.share, spread, marker="o", capsize=2, linewidth=1, label=shown(name))
     axes.set(xlabel="mean score", ylabel="share present (95% interval)", title="Reliability", xlim=(0, 1), ylim=(0, 1))
     axes.legend(fontsize=8)
     return figure
+
+
+def shown(name: str) -> str:
+    """A finding's name as it stands in a picture: cut where it is longer than a title may be."""
+    return name if len(name) <= LONGEST_TITLE else f"{name[: LONGEST_TITLE - 3]}..."
 
 
 def cases(evaluator: RadiographEvaluator, record: ModelRecord) -> Iterator[tuple[str, Figure]]:

@@ -58,18 +58,27 @@ class FindingGroups:
     def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
         self.groups = {name: tuple(findings) for name, findings in groups.items()}
 
+    def require(self, findings: Sequence[str]) -> None:
+        """Refuse groups of findings that are not those of the data, or of none.
+
+        Raises:
+            ValueError: names the group.
+        """
+        for name, chosen in self.groups.items():
+            require_known(chosen, findings, f"findings of group {name!r}")
+            if not chosen:
+                raise ValueError(f"group {name!r} names no finding")
+
     def __call__(self, outputs: Outputs, samples: Samples, record: ModelRecord) -> Metrics:
         """``by_finding_group``: measures by group.
 
         Raises:
             ValueError: a group names a finding that the network does not know, or none.
         """
+        self.require(record.findings)
         patient = _patients([samples[i] for i in outputs.index])
         entries: Metrics = {}
         for name, findings in self.groups.items():
-            require_known(findings, record.findings, f"findings of group {name!r}")
-            if not findings:
-                raise ValueError(f"group {name!r} names no finding")
             columns = [record.findings.index(finding) for finding in findings]
             part = replace(
                 record,

@@ -13,6 +13,8 @@ import numpy as np
 
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
+from app.findings import safe_names
+from app.tracking.names import clean
 from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error
 from evaluation.cases import FindingResult, checked_labels
@@ -139,9 +141,23 @@ def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: 
                 writer.writerow([sample["name"], sample["patient"], name, f"{value:.6g}"])
 
 
-def flat(result: Metrics) -> dict[str, float]:
-    """Every ``value`` under its path, as MLflow's metrics want it: ``auc.Nodule``, ``auc_by_view.AP.macro``."""
-    return {".".join(path): entry["value"] for path, entry in _defined(result)}
+def flat(result: Metrics, findings: Sequence[str] = ()) -> dict[str, float]:
+    """Every ``value`` under its path, as MLflow's metrics want it: ``auc.Nodule``, ``auc_by_view.AP.macro``.
+
+    Args:
+        result: as :func:`metrics` gives it.
+        findings: names that are made safe, as are those of groups between measure and finding.
+    """
+    found = dict(_defined(result))
+    groups = {part for path in found for part in path[1:-1]}
+    between = {name: each for name, each in safe_names(sorted(groups)).items() if clean(name) != name}
+    last = safe_names(findings)
+
+    def name(path: tuple[str, ...]) -> str:
+        measure, *groups, finding = path
+        return ".".join([measure, *(between.get(group, group) for group in groups), last.get(finding, finding)])
+
+    return {name(path): entry["value"] for path, entry in found.items()}
 
 
 def table(result: Metrics) -> str:

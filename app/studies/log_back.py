@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.findings import safe_names
 from app.studies import words
 from app.studies.compare import Measured, Row, Study
 from app.studies.compared import write_comparison
@@ -62,8 +63,10 @@ def _log(study: Study, run: StoredRun, files: tuple[Path, ...]) -> None:
 
 def _metrics(study: Study, own: int, other: int, model: int) -> dict[str, float]:
     metrics: dict[str, float] = {}
+    findings = safe_names(list(dict.fromkeys(row.finding for each in study.measures for row in each.rows)))
     for measured, row, difference in _rows(study, own, model):
-        name = f"compared_with.{_short(study.names[other])}.{measured.key}.{row.finding}"
+        finding = findings.get(row.finding, row.finding)
+        name = f"compared_with.{_short(study.names[other])}.{measured.key}.{finding}"
         p = row.p if math.isnan(row.p_holm) else row.p_holm
         metrics |= {f"{name}.difference": difference.value, f"{name}.p_holm": p}
     return {name: value for name, value in metrics.items() if not math.isnan(value)}

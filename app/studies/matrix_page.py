@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.findings import LONGEST_NAME, file_names
 from app.studies.matrix import Matrix
 from app.studies.matrix_table import Results, Row, table_csv, table_markdown
 from app.studies.style import COLOURS_LIGHT
@@ -36,14 +39,23 @@ def write_results(results: Results, folder: Path) -> list[Path]:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
         written.append(temporary.replace(folder / name))
-    for metric in dict.fromkeys(row.metric for row in results.rows):
+    names = picture_names(list(dict.fromkeys(row.metric for row in results.rows)))
+    for metric in names:
         rows = [row for row in results.rows if row.metric == metric and not math.isnan(row.mean.value)]
         if rows:
-            name = f"{metric.replace(' ', '_').replace('/', '_')}.png"
+            name = f"{names[metric]}.png"
             temporary = folder / f".{os.getpid()}.{name}"
             picture(results.matrix, metric, rows).savefig(temporary, dpi=120)
             written.append(temporary.replace(folder / name))
     return written
+
+
+def picture_names(metrics: Sequence[str]) -> dict[str, str]:
+    """What the pictures of metrics are called: with underscores for all but letters, digits, dots and hyphens."""
+    plain = {name: re.sub(r"[^\w.\-]+", "_", name).strip(".") for name in metrics}
+    shared, safe = Counter(name.casefold() for name in plain.values()), file_names(metrics)
+    is_good = {name: shared[each.casefold()] == 1 and 0 < len(each) <= LONGEST_NAME for name, each in plain.items()}
+    return {name: plain[name] if is_good[name] else safe[name] for name in metrics}
 
 
 def picture(matrix: Matrix, metric: str, rows: Sequence[Row]) -> Figure:

@@ -38,8 +38,13 @@ def flatten(mapping: Mapping[str, object], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping) and value:
             flat.update(flatten(value, f"{name}."))
         else:
-            flat[name] = str(value)
+            flat[name] = as_text(value)
     return flat
+
+
+def as_text(value: object) -> str:
+    """A value in characters that every store takes: a file's name that is no UTF-8 comes with escapes, NUL too."""
+    return str(value).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def shorten(value: str) -> str:

@@ -20,7 +20,7 @@ from app.tracking.clients import is_outage
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.folder import FolderLock, why_not_writable
 from app.tracking.journal import Journal
-from app.tracking.names import LONGEST_VALUE, clean, flatten, shorten
+from app.tracking.names import LONGEST_VALUE, as_text, clean, flatten, shorten
 from app.tracking.opening import Opened, Wish, journal_of, open_run
 from app.tracking.operations import Artifact, Dataset, Parameters, Status, Tags
 from app.tracking.writer import Writer
@@ -229,7 +229,7 @@ class Run:
     def tags(self, mapping: Mapping[str, str]) -> None:
         """Set tags; a tag set again is replaced. Values are cut at 5,000 characters."""
         if self._writer is not None:
-            self._writer.put(Tags({key: str(value)[:5000] for key, value in mapping.items()}))
+            self._writer.put(Tags({key: as_text(value)[:5000] for key, value in mapping.items()}))
 
     def dataset(self, name: str, digest: str, context: str) -> None:
         """Log a data set that was read: its name, the digest of its content, and what for (``training``, ...)."""

@@ -7,8 +7,9 @@ import pytest
 from monai.bundle import ConfigParser, create_workflow
 from monai.bundle.reference_resolver import ReferenceResolver
 
-from app.checking import CheckError
+from app.checking import CheckError, check_files
 from app.checking.ids import normal, references, walk
+from app.engines import begin
 
 ROOT = Path(__file__).parents[3]
 TRAIN = ROOT / "bundles/lung_segmentation/configs/train.yaml"
@@ -67,3 +68,40 @@ def test_references_are_found_as_monai_finds_them():
             if isinstance(value, str):
                 expected = {normal(name) for name in ReferenceResolver.match_refs_pattern(value)}
                 assert set(references(value, identifier)) == expected, (path, identifier)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("output_dir", 2025, "2025 is a whole number as it was read, not a file or folder"),
+        ("dataset_dir", 2024, "2024 is a whole number as it was read, not a file or folder"),
+        ("prepared_dir", 1e3, "1000.0 is a number as it was read, not a file or folder"),
+        ("output_dir", True, "True is true or false as it was read, not a file or folder"),
+        ("datalist", 7, "7 is a whole number as it was read, not a file or folder"),
+        ("start_from", 2025, "2025 is a whole number, but started_network's start_from is of type str"),
+        ("output_dir", "runs/exp #3", "'runs/exp ::3': MONAI writes '::' for each '#' in a text"),
+        ("dataset_dir", "data #3", "'data ::3': MONAI writes '::' for each '#' in a text"),
+        ("datalist", "lists #3/d.json", "'lists ::3/d.json': MONAI writes '::' for each '#' in a text"),
+        ("start_from", "run #3.pt", "'run ::3.pt': MONAI writes '::' for each '#' in a text"),
+    ],
+)
+def test_what_names_no_file_or_folder_is_refused_in_one_sentence(
+    places: dict[str, str], tmp_path: Path, key: str, value: Any, sentence: str
+):
+    before = sorted(Path.cwd().iterdir())
+    text = refused(str(TRAIN), **places | {key: value})
+    assert f"command line: {key}: {sentence}" in text
+    assert sorted(Path.cwd().iterdir()) == before
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_checkpoint_and_the_folder_of_an_inference_are_looked_at_too(places: dict[str, str]):
+    config = str(ROOT / "bundles/lung_segmentation/configs/inference.yaml")
+    for key, value in (("checkpoint", "a#1.pt"), ("dataset_dir", 2024), ("output_dir", 2025), ("prepared_dir", "p#")):
+        report = check_files([config], places | {key: value}, "run")
+        assert any(f"{key}: " in str(problem) for problem in report.problems), key
+
+
+def test_an_output_folder_that_is_no_text_is_refused_outside_of_a_workflow_as_well():
+    with pytest.raises(ValueError, match="output_dir: 2025 is a whole number as it was read"):
+        begin(2025, 0)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.data.images import find_images
+from app.data.image_files import find_images
 from app.data.item import Box, Datalist, Item, RunLengths
 from app.data.stored import moved, stem, with_images
 

@@ -109,6 +109,17 @@ def other_world(tmp_path: Path) -> World:
     return make_world(tmp_path / "other", ("Nodule", "Effusion"))
 
 
+@pytest.fixture
+def world_of(tmp_path: Path) -> Callable[[Sequence[str]], World]:
+    """Makes pictures of the findings that a test names."""
+
+    def make(findings: Sequence[str]) -> World:
+        (tmp_path / "world").mkdir()
+        return make_world(tmp_path / "world", findings)
+
+    return make
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished training: where its results and its store are, and what it returned."""

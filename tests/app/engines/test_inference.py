@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -208,3 +209,21 @@ def test_a_folder_without_a_readable_radiograph(settings, launch, tmp_path):
     assert "none of 1 files is a readable radiograph" in str(caught.value.__cause__)
     assert "notes.txt" in str(caught.value.__cause__)
     assert [name for name, _ in rows_of(tmp_path / "out/excluded.csv")] == ["image", "notes.txt"]
+
+
+def test_names_that_are_no_utf8_or_too_long_are_in_the_table_and_have_pictures(settings, launch, tmp_path):
+    folder = os.fsencode(tmp_path / "in")
+    image_file(tmp_path / "in/1.png")
+    content = (tmp_path / "in/1.png").read_bytes()
+    for name in (b"r\xf6ntgen.png", b"x" * 251 + b".png"):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(content)
+    Path(os.fsdecode(folder + b"/n\xf6tes.txt")).write_text("no image")
+    settings["output_dir"] = str(tmp_path / "in" / "out")
+    for _ in range(2):  # the second time, the first one's results lie in the folder
+        launch("run", settings, "inference.yaml")
+        rows = rows_of(tmp_path / "in/out/predictions.csv")
+        assert [row[0] for row in rows] == ["image", "1.png", "r\\xf6ntgen.png", "x" * 251 + ".png"]
+        assert [row[0] for row in rows_of(tmp_path / "in/out/excluded.csv")] == ["image", "n\\xf6tes.txt"]
+        drawn = sorted(path.name for path in (tmp_path / "in/out/overlays").iterdir())
+        assert drawn[:2] == ["1.png.png", "r\\xf6ntgen.png.png"]
+        assert (len(drawn), len(drawn[2])) == (3, 255)

@@ -10,7 +10,7 @@ import pytest
 
 from app.studies.matrix import Cell, Matrix, read_matrix
 from app.studies.matrix_claims import parse_claim
-from app.studies.matrix_page import write_results
+from app.studies.matrix_page import picture_names, write_results
 from app.studies.matrix_run import Task
 from app.studies.matrix_select import parse_selection, selected
 from app.studies.matrix_table import gather, table_csv, table_markdown, value_at
@@ -129,6 +129,14 @@ def test_values_by_path():
 def test_paths_to_nothing_are_refused(path, message):
     with pytest.raises(ValueError, match=message):
         value_at(CONTENT, path, Path())
+
+
+def test_pictures_of_metrics_have_names_of_their_own():
+    metrics = ["dice.macro", "iou_accuracy/T 0.1/macro", "auc.Opacity #1", "auc.Mass?", "auc.mass!", "x" * 300]
+    names = picture_names(metrics)
+    assert list(names.values())[:3] == ["dice.macro", "iou_accuracy_T_0.1_macro", "auc.Opacity_1"]
+    assert len({name.casefold() for name in names.values()}) == len(metrics)
+    assert all(len(name) <= 100 and "/" not in name for name in names.values())
 
 
 VALIDATION = {"contour": {"100": (0.9, 0.8, 0.7), "400": (0.7, 0.7, 0.7)}, "box": {"100": (0.2, 0.3, 0.4)}}
