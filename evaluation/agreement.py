@@ -2,8 +2,9 @@
 
 Kappa is undefined (NaN) where chance alone would agree always: both readers use one and the same category throughout.
 Where readers agree on every case the variance is 0, which would claim certainty; the lower limit then is that of an
-observed agreement of n in n cases by Clopper and Pearson. Where the variance is 0 for another reason (a reader uses one
-category throughout, so that kappa is 0 whatever the other says; or readers never agree) the limits are NaN.
+observed agreement of n in n cases (of patients, where these are known) by Clopper and Pearson. Where the variance is 0
+for another reason (a reader uses one category throughout, so that kappa is 0 whatever the other says; or readers never
+agree) the limits are NaN.
 """
 
 import math
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import FloatArray, IntArray, Interval, require_dimensions
+from evaluation.cases import AnyArray, FloatArray, IntArray, Interval, require_dimensions
 from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.patients import patient_numbers
 
 PRESENT_ABSENT = (0.0, 1.0)
 ROUNDING = 1e-12  # what rounding leaves of sums of shares that are 0, at most
@@ -75,8 +77,12 @@ def cohen_kappa(
     categories: ArrayLike = PRESENT_ABSENT,
     weight: ArrayLike | None = None,
     level: float = 0.95,
+    patient: ArrayLike | None = None,
 ) -> Agreement:
     """Cohen's kappa of two readers, with the interval of Fleiss, Cohen and Everitt.
+
+    Their variance is that of the sum of what each case adds to kappa by linearisation. With ``patient`` the cases of
+    one patient are summed first, as images of a patient tend to be judged alike; kappa itself stays as it is.
 
     Source: Cohen, 1960 and 1968; Fleiss, Cohen and Everitt, "Large sample standard errors of kappa and weighted kappa",
     Psychological Bulletin 72, 1969.
@@ -88,20 +94,19 @@ def cohen_kappa(
         weight: (K, K) how much a pair of categories agrees, 1 on the diagonal; None counts equal ones alone. See
             ``linear_weight`` and ``quadratic_weight``.
         level: confidence.
+        patient: (N,) names or numbers; None when every case is a patient of its own.
 
     Raises:
-        ValueError: shapes differ, or a value is neither a category nor unknown.
+        ValueError: shapes differ, a case has no patient, or a value is neither a category nor unknown.
     """
     kinds = np.asarray(categories, dtype=np.float64)
     one, two = _codes(first, kinds), _codes(second, kinds)
     if one.shape != two.shape:
         raise ValueError(f"reader A judged cases of shape {one.shape} and B {two.shape}; they must be the same")
     known = (one >= 0) & (two >= 0)
-    pairs = np.bincount(one[known] * len(kinds) + two[known], minlength=len(kinds) ** 2)
-    table = pairs.reshape(len(kinds), len(kinds)).astype(np.float64)
     agree = np.eye(len(kinds)) if weight is None else np.asarray(weight, dtype=np.float64)
-    cases = int(known.sum())
-    return _kappa(table, agree, (cases, known.size - cases), level)
+    owner = None if patient is None else np.asarray(patient)[known]
+    return _kappa((one[known], two[known]), agree, known.size, owner, level)
 
 
 def linear_weight(categories: int) -> FloatArray:
@@ -114,7 +119,12 @@ def quadratic_weight(categories: int) -> FloatArray:
     return np.asarray(1 - np.square(_distance(categories)))
 
 
-def fleiss_kappa(rating: ArrayLike, categories: ArrayLike = PRESENT_ABSENT, level: float = 0.95) -> Agreement:
+def fleiss_kappa(
+    rating: ArrayLike,
+    categories: ArrayLike = PRESENT_ABSENT,
+    level: float = 0.95,
+    patient: ArrayLike | None = None,
+) -> Agreement:
     """Fleiss' kappa of R readers, with an interval over cases by linearisation.
 
     Source: Fleiss, "Measuring nominal scale agreement among many raters", 1971; the variance, unlike his of 1979, also
@@ -124,11 +134,13 @@ def fleiss_kappa(rating: ArrayLike, categories: ArrayLike = PRESENT_ABSENT, leve
         rating: (N, R) categories; a case that not all readers judged is left out and counted.
         categories: (K,) values that may occur.
         level: confidence.
+        patient: (N,) names or numbers, as for ``cohen_kappa``.
     """
     kinds = np.asarray(categories, dtype=np.float64)
     codes = _codes(rating, kinds)
     require_dimensions(codes, 2, "rating")
-    judged = codes[(codes >= 0).all(axis=1)]
+    known = (codes >= 0).all(axis=1)
+    judged, owner = codes[known], None if patient is None else np.asarray(patient)[known]
     cases, readers = judged.shape
     counts = (len(codes), cases)
     if cases == 0 or readers < 2:
@@ -142,10 +154,12 @@ def fleiss_kappa(rating: ArrayLike, categories: ArrayLike = PRESENT_ABSENT, leve
     kappa = (observed - expected) / (1 - expected)
     chance = votes @ share / readers
     single = (each - expected) / (1 - expected) - 2 * (1 - kappa) * (chance - expected) / (1 - expected)
-    apart = np.abs(single - kappa)
-    apart[apart * (1 - expected) < ROUNDING] = 0
-    variance = float(np.square(apart).sum()) / (cases * (cases - 1)) if cases > 1 else math.nan
-    interval = _limits(kappa, variance, expected, cases, level)
+    apart = single - kappa
+    apart[np.abs(apart) * (1 - expected) < ROUNDING] = 0
+    patients, number = patient_numbers(owner, cases)
+    spread = np.square(np.bincount(number, weights=apart)).sum()
+    variance = float(spread) * patients / (patients - 1) / cases**2 if patients > 1 else math.nan
+    interval = _limits(kappa, variance, expected, patients, level)
     return Agreement(interval, observed, expected, cases, counts[0] - cases)
 
 
@@ -159,7 +173,10 @@ def landis_koch(kappa: float) -> str:
 
 
 def agreement_table(
-    label_sets: Mapping[str, ArrayLike], findings: tuple[str, ...], level: float = 0.95
+    label_sets: Mapping[str, ArrayLike],
+    findings: tuple[str, ...],
+    level: float = 0.95,
+    patient: ArrayLike | None = None,
 ) -> AgreementTable:
     """Cohen's kappa between every two label sets, finding by finding.
 
@@ -168,6 +185,7 @@ def agreement_table(
             not know the image or the finding.
         findings: names of the C findings.
         level: confidence.
+        patient: (N,) names or numbers, as for ``cohen_kappa``.
     """
     names = tuple(label_sets)
     sets = [np.asarray(label_sets[name], dtype=np.float64) for name in names]
@@ -180,7 +198,7 @@ def agreement_table(
     for i, one in enumerate(sets):
         for j, two in enumerate(sets[: i + 1]):
             for c in range(len(findings)):
-                result = cohen_kappa(one[:, c], two[:, c], level=level)
+                result = cohen_kappa(one[:, c], two[:, c], level=level, patient=patient)
                 limits = result.kappa
                 table[i, j, c] = table[j, i, c] = limits.value, limits.lower, limits.upper, result.cases
     cases = table[..., 3].astype(np.int64)
@@ -202,21 +220,29 @@ def _codes(value: ArrayLike, categories: FloatArray) -> IntArray:
     return codes
 
 
-def _kappa(table: FloatArray, agree: FloatArray, counts: tuple[int, int], level: float) -> Agreement:
-    """``table`` (K, K) of counts, reader A down and B across."""
-    cases, left_out = counts
+def _kappa(
+    codes: tuple[IntArray, IntArray], agree: FloatArray, judged: int, patient: AnyArray | None, level: float
+) -> Agreement:
+    """Of cases that both readers judged, of ``judged`` in all; (K, K) ``agree`` has reader A down and B across."""
+    one, two = codes
+    kinds, cases = len(agree), len(one)
     if not cases:
-        return Agreement(Interval(math.nan, math.nan, math.nan), math.nan, math.nan, cases, left_out)
-    share = table / cases
+        return Agreement(Interval(math.nan, math.nan, math.nan), math.nan, math.nan, cases, judged)
+    share = np.bincount(one * kinds + two, minlength=kinds**2).reshape(kinds, kinds) / cases
     down, across = share.sum(axis=1), share.sum(axis=0)
     observed, expected = float((agree * share).sum()), float(down @ agree @ across)
     if expected >= 1:
-        return Agreement(Interval(math.nan, math.nan, math.nan), observed, expected, cases, left_out)
+        return Agreement(Interval(math.nan, math.nan, math.nan), observed, expected, cases, judged - cases)
     kappa = (observed - expected) / (1 - expected)
     usual = (agree @ across)[:, None] + (down @ agree)[None]
-    spread = (share * np.square(agree - usual * (1 - kappa))).sum() - (kappa - expected * (1 - kappa)) ** 2
-    variance = float(spread) / (cases * (1 - expected) ** 2) if spread > ROUNDING else 0.0
-    return Agreement(_limits(kappa, variance, expected, cases, level), observed, expected, cases, left_out)
+    # What a pair of categories adds to kappa, less its mean: the paper's variance is the mean of its square.
+    apart = agree - usual * (1 - kappa) - (kappa - expected * (1 - kappa))
+    patients, number = patient_numbers(patient, cases)
+    spread = float(np.square(np.bincount(number, weights=apart[one, two])).sum())
+    # Deviations from a mean sum to 0, those of a single patient alone, too. Cases of their own give the paper's value.
+    scale = patients / (patients - 1) * (cases - 1) / cases if patients > 1 else 1.0 if cases == 1 else math.nan
+    variance = spread * scale / (cases * (1 - expected)) ** 2 if spread > ROUNDING * cases else 0.0
+    return Agreement(_limits(kappa, variance, expected, patients, level), observed, expected, cases, judged - cases)
 
 
 def _limits(kappa: float, variance: float, expected: float, cases: int, level: float) -> Interval:

@@ -13,6 +13,7 @@ from evaluation.cases import (
     require_dimensions,
 )
 from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.logits import probability
 from evaluation.patients import patient_numbers
 from evaluation.roc import tied_counts
 
@@ -67,7 +68,7 @@ def average_precision_interval(
     elif not math.isnan(area):
         logit = math.log(area / (1 - area))
         reach = normal_quantile(level) / math.sqrt(trials * area * (1 - area))
-        lower, upper = (1 / (1 + math.exp(-logit - side * reach)) for side in (-1, 1))
+        lower, upper = probability([logit - reach, logit + reach]).tolist()
     return FindingResult(area, lower, upper, counts.present, counts.absent, counts.unknown)
 
 

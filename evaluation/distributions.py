@@ -6,6 +6,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 from evaluation.cases import Interval
+from evaluation.logits import probability
 
 MOST_TERMS = 300  # the continued fraction needs about the square root of the larger parameter; see `regularised_beta`
 
@@ -88,7 +89,7 @@ def unit_interval(value: float, half: float) -> Interval:
     if not (lower < 0 or upper > 1) or not 0 < value < 1:
         return Interval(value, max(lower, 0.0), min(upper, 1.0))
     logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
-    return Interval(value, _expit(logit - reach), _expit(logit + reach))
+    return Interval(value, *probability([logit - reach, logit + reach]).tolist())
 
 
 def exact_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
@@ -122,11 +123,6 @@ def _beta_fraction(x: float, a: float, b: float) -> float:
         if abs(value - before) <= 1e-15 * abs(value):
             break
     return value
-
-
-def _expit(x: float) -> float:
-    """Logistic function that does not overflow."""
-    return 0.5 * (1 + math.tanh(x / 2))
 
 
 def _away_from_zero(value: float, tiny: float) -> float:

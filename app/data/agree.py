@@ -97,7 +97,8 @@ def agreement(
 
     As in Fig. 3 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Images are matched
     by file name without suffix, those of the RSNA challenge by their attribute ``nih_image``; where a datalist has one
-    image twice, its finding is present where either says so. A certainty above 0.5 is present, below it absent.
+    image twice, its finding is present where either says so. A certainty above 0.5 is present, below it absent. In the
+    interval, images of one patient (by the first datalist) are taken together.
 
     Args:
         first: rows of the table that kappa is made of.

@@ -81,12 +81,16 @@ def loaded(
     )
     logits = logit_of_mean([record.logit_thresholds for record in records])
     scores = tuple(probability(logits).tolist())
+    studies = [record.study_thresholds for record in records]
+    chosen = [record.chosen_on for record in records]
     record = replace(
         records[0],
         score_thresholds=scores,
         map_thresholds=maps,
         aggregate_thresholds=aggregates,
         logit_thresholds=tuple(logits.tolist()),
+        study_thresholds=tuple(logit_of_mean(studies).tolist()) if all(studies) else (),
+        chosen_on=chosen[0] if all(each == chosen[0] for each in chosen) else {},
     )
     return Ensemble(members), record
 

@@ -26,7 +26,7 @@ from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, is_main, join, world_size
-from app.engines.record import ModelRecord, chosen_on
+from app.engines.record import ModelRecord, chosen_on, thresholds_told
 from app.engines.reports import FindingGroups, Report
 from app.engines.requirements import require_certain, require_computed
 from app.engines.results import (
@@ -149,8 +149,10 @@ class Launch:
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
                 run.figure(pictures.history(history.values), "pictures/history.png")
             outputs = epochs.best_outputs(best)
+            about = {"data": self.data.datalist.name, "split": self._split(), "section": "validation"}
+            known, names = settings_of(running_config()), self.data.findings
+            record = chosen_on(outputs, names, known, validation.dataset.samples, about)
             chosen = {self.key_metric: None if math.isnan(best.value) else best.value, "epoch": best.epoch}
-            record = chosen_on(outputs, self.data.findings, settings_of(running_config()))
             record = replace(record, validation=chosen)
             if is_main():
                 for path in (best.path, record.write(best.path)):
@@ -225,6 +227,10 @@ class Launch:
         logger.info(f"the training in {self.output_dir} is finished: its results are in {results}")
         return dict(json.loads(results.read_text()))
 
+    def _split(self) -> str:
+        """What tells this split of the data from others."""
+        return str(self.data.facts().get("split_fingerprint", ""))
+
     def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
@@ -238,7 +244,8 @@ class Launch:
         outputs, samples = test.outputs, test.dataset.samples
         excluded = {**excluded, self.section: _excluded(test.dataset)}
         lost = {section: count for section, count in excluded.items() if count}
-        about = {"section": self.section, "excluded": lost, "regions": test.collected.facts()}
+        told = thresholds_told(record, self.section, self._split())
+        about = {"section": self.section, "excluded": lost, "thresholds": told, "regions": test.collected.facts()}
         result: Metrics = about | metrics(outputs, samples, record)
         for report in self.reports:
             result |= report(outputs, samples, record)
@@ -257,6 +264,8 @@ class Launch:
         self._draw(run, test, record)
         for line in report_lines(self.bundle, self.section, self.data.datalist.name, test, result):
             logger.info(line)
+        if "warning" in told:
+            logger.warning(told["warning"])
         logger.info(f"\nResults are in {self.output_dir}. To look at the run and compare it with others:")
         logger.info(f"    {run.open_hint}")
         return result

@@ -14,10 +14,10 @@ from app.data.stored import stem
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from app.engines.results import Metrics, score_metrics
+from app.engines.study_groups import studies_of
 from app.findings import NOT_SAID, TUBES, UNCERTAIN, require_known
 from evaluation.agreement import cohen_kappa
 from evaluation.patients import patient_numbers
-from evaluation.studies import group_by_study
 
 Samples = Sequence[Mapping[str, Any]]
 
@@ -32,20 +32,22 @@ class Report(Protocol):
 class StudyLevel:
     """A study's score is the highest of its images' (views'); its label is present where any of them says so.
 
-    Source: Irvin et al., "CheXpert", 2019, section 4.1. An image without the name of a study is a study of its own.
+    Source: Irvin et al., "CheXpert", 2019, section 4.1. An image without the name of a study is a study of its own. The
+    highest of several scores is higher than one, so thresholds are those that validation chose for studies; where it
+    had none of several images, or the record is from before there were such, those of images.
     """
 
     def __call__(self, outputs: Outputs, samples: Samples, record: ModelRecord) -> Metrics:
         """``by_study`` with all measures of scores; nothing where every study has one image."""
         visited = [samples[i] for i in outputs.index]
-        # Studies may be numbered anew for each patient, so the patient belongs to the name.
-        names = [_study(sample, number) for number, sample in enumerate(visited)]
-        studies = group_by_study(names)
-        if len(studies.name) == len(visited):
+        studies = studies_of(visited)
+        if studies is None:
             return {}
+        applied = record.of_studies()
         patient = _patients(visited)[studies.first]
-        measures = score_metrics(studies.maximum(outputs.logit), studies.label(outputs.label), patient, record)
-        return {"by_study": measures | {"studies": len(studies.name), "images": len(visited)}}
+        measures = score_metrics(studies.maximum(outputs.logit), studies.label(outputs.label), patient, applied)
+        about = {"studies": len(studies.name), "images": len(visited)}
+        return {"by_study": measures | about | {"thresholds_of": "studies" if record.study_thresholds else "images"}}
 
 
 class FindingGroups:
@@ -87,6 +89,7 @@ class FindingGroups:
                 map_thresholds=tuple(record.map_thresholds[c] for c in columns),
                 aggregate_thresholds=tuple(record.aggregate_thresholds[c] for c in columns),
                 logit_thresholds=tuple(record.logit_thresholds[c] for c in columns),
+                study_thresholds=(),
             )
             entries[name] = score_metrics(outputs.logit[:, columns], outputs.label[:, columns], patient, part)
         return {"by_finding_group": entries} if entries else {}
@@ -133,7 +136,9 @@ class LabelSets:
                     "of this section: images are matched by file name, findings by their names"
                 )
             measures = score_metrics(outputs.logit, label, patient, record)
-            kappa = {finding: _kappa(outputs.label[:, c], label[:, c]) for c, finding in enumerate(record.findings)}
+            kappa = {
+                finding: _kappa(outputs.label[:, c], label[:, c], patient) for c, finding in enumerate(record.findings)
+            }
             entries[name] = measures | {"kappa": kappa, "images": images}
         return {"label_sets": entries} if entries else {}
 
@@ -163,18 +168,14 @@ def _decided(value: float) -> float:
     return UNCERTAIN if value == 0.5 else float(value > 0.5)
 
 
-def _kappa(own: np.ndarray, theirs: np.ndarray) -> Metrics:
-    found = cohen_kappa(own, theirs)
+def _kappa(own: np.ndarray, theirs: np.ndarray, patient: np.ndarray) -> Metrics:
+    found = cohen_kappa(own, theirs, patient=patient)
     return asdict(found.kappa) | {"images": found.cases, "name": found.name}
 
 
 def _image(sample: Mapping[str, Any]) -> str:
     name = str(sample["attributes"].get("nih_image", sample["name"]))
     return stem(last_parts(name, 1))
-
-
-def _study(sample: Mapping[str, Any], number: int) -> str:
-    return f"{sample['patient']}\n{sample['study']}" if sample["study"] else f"\n{number}"
 
 
 def _patients(visited: Samples) -> np.ndarray:

@@ -48,6 +48,7 @@ class Report:
         images: how many.
         patients: how many.
         values: what was reached.
+        thresholds: on what they were chosen, and a warning where that flatters; empty where nobody said.
         regions: how detected regions were measured; empty where nobody said.
         groups: areas by subgroup.
         treatments: findings checked for being recognised by a treatment.
@@ -63,6 +64,7 @@ class Report:
     images: int
     patients: int
     values: tuple[Value, ...]
+    thresholds: Mapping[str, str]
     regions: Mapping[str, str]
     groups: tuple[GroupRow, ...]
     treatments: tuple[TreatmentRow, ...]
@@ -93,7 +95,8 @@ def gather(result: Result) -> Report:
         images=len(table.image),
         patients=len(np.unique(table.patient)),
         values=tuple(values(reached)),
-        regions={str(name): str(text) for name, text in dict(reached.get("regions", {})).items()},
+        thresholds=_texts(reached, "thresholds"),
+        regions=_texts(reached, "regions"),
         groups=group_rows(table),
         treatments=checked,
         warnings=tuple(dict.fromkeys(warnings)),
@@ -123,6 +126,11 @@ def values(reached: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[V
         rest = {key: _number(x) for key, x in entry.items() if key not in ("value", "lower", "upper")}
         value, lower, upper = (_number(entry.get(key)) for key in ("value", "lower", "upper"))
         yield Value((*path, name), value, lower, upper, {key: x for key, x in rest.items() if not math.isnan(x)})
+
+
+def _texts(reached: Mapping[str, Any], name: str) -> dict[str, str]:
+    given = reached.get(name)
+    return {str(key): str(text) for key, text in given.items()} if isinstance(given, dict) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

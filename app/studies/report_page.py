@@ -42,7 +42,7 @@ def report_page(report: Report) -> str:
     parts = [
         page.tiles([*headlines(report.values), counted]),
         page.section("Data and split", _data(report)),
-        page.section("What it reached", [*reached(report.values), *_regions(report)]),
+        page.section("What it reached", [*_warning(report), *reached(report.values), *_how(report)]),
         *_pictures(report, "Curves", sorted(curves, key=_place)),
         page.section("Subgroups", group_parts(report)),
         *_pictures(report, "Cases", cases, CASES),
@@ -73,9 +73,16 @@ def _data(report: Report) -> list[str]:
     return parts
 
 
-def _regions(report: Report) -> list[Html]:
-    facts = page.facts([(_plain(name), text) for name, text in report.regions.items()])
-    return [page.folded("How regions were measured", facts)] if report.regions else []
+def _warning(report: Report) -> list[Html]:
+    """Whether thresholds or weights were chosen on these very cases."""
+    return [page.note(report.thresholds["warning"], "warning")] if "warning" in report.thresholds else []
+
+
+def _how(report: Report) -> list[Html]:
+    facts = [(_plain(name), text) for name, text in report.regions.items()]
+    facts += [("thresholds", report.thresholds["chosen_on"])] if "chosen_on" in report.thresholds else []
+    summary = "How regions were measured, and where thresholds come from"
+    return [page.folded(summary, page.facts(facts))] if facts else []
 
 
 def _pictures(report: Report, heading: str, names: Sequence[str], said: str = "") -> list[Html]:

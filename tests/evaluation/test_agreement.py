@@ -183,3 +183,53 @@ def test_full_agreement_is_found_whatever_rounding_does(sizes):
     result = cohen_kappa(codes, codes, (0, 1, 2)).kappa
     assert (result.value, result.upper) == pytest.approx((1, 1), abs=1e-12)
     assert result.lower < 0.99
+
+
+def clustered(seed, patients=150, images=4):
+    """Two readers who both tend to say the same of all images of a patient."""
+    random = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(patients), images)
+    truth = np.repeat(random.random(patients) < 0.4, images)
+    wrong = np.repeat(random.random((patients, 2)) < 0.15, images, axis=0) ^ (random.random((len(truth), 2)) < 0.03)
+    return (truth[:, None] ^ wrong).T.astype(float), patient
+
+
+def width(result):
+    return (result.kappa.upper - result.kappa.lower) / (2 * 1.959964)
+
+
+@pytest.mark.parametrize("kappa", [cohen_kappa, lambda a, b, **k: fleiss_kappa(np.stack([a, b], axis=1), **k)])
+def test_images_of_a_patient_are_taken_together(kappa):
+    (one, two), patient = clustered(0)
+    result, alone = kappa(one, two, patient=patient), kappa(one, two)
+    assert result.kappa.value == alone.kappa.value
+    assert (result.cases, result.observed, result.expected) == (alone.cases, alone.observed, alone.expected)
+    # Oracle: patients drawn with replacement, all images of each with it.
+    random, replicates = np.random.default_rng(1), []
+    for _ in range(1500):
+        drawn = (random.integers(0, 150, 150)[:, None] * 4 + np.arange(4)).ravel()
+        replicates.append(kappa(one[drawn], two[drawn]).kappa.value)
+    assert width(result) == pytest.approx(np.std(replicates), rel=0.07)
+    assert width(result) > 1.5 * width(alone)
+
+
+@pytest.mark.parametrize("weight", [None, linear_weight(5)], ids=["plain", "weighted"])
+def test_one_image_a_patient_is_no_difference_and_a_copy_no_evidence(weight):
+    one, two = readers(3)
+    alone = cohen_kappa(one, two, range(5), weight)
+    names = np.array([f"p{n}" for n in range(len(one))])
+    same = cohen_kappa(one, two, range(5), weight, patient=names)
+    assert width(same) == pytest.approx(width(alone), rel=1e-12)
+    copied = cohen_kappa(*(np.repeat(each, 3) for each in (one, two)), range(5), weight, patient=np.repeat(names, 3))
+    assert width(copied) == pytest.approx(width(alone), rel=0.01)
+
+
+def test_full_agreement_is_of_as_many_patients():
+    label = np.tile([0, 1], 20)
+    result = cohen_kappa(label, label, patient=np.arange(40) // 4)
+    # Ten patients agree in ten of ten: Clopper and Pearson's lower limit is 0.025 ** (1 / 10), and chance is one half.
+    assert (result.kappa.value, result.kappa.upper) == (1, 1)
+    assert result.kappa.lower == pytest.approx((0.025**0.1 - 0.5) / 0.5)
+    assert math.isnan(cohen_kappa([0, 1, 1], [0, 1, 0], patient=[5, 5, 5]).kappa.lower)
+    with pytest.raises(ValueError, match="1 of 2 cases have no patient"):
+        cohen_kappa([0, 1], [0, 1], patient=["a", ""])

@@ -56,3 +56,11 @@ def test_interval():
     perfect = average_precision_interval([3, 2, 1], [1, 1, 0])
     assert (perfect.value, perfect.lower, perfect.upper) == pytest.approx((1, 0.025**0.5, 1))
     assert math.isnan(average_precision_interval([1], [0]).lower)
+
+
+def test_the_rarest_finding_ranked_last_has_an_interval():
+    # One present case below 199,999 absent ones: 1 / 200,000, whose logit's standard error is about 447.
+    n = 200_000
+    result = average_precision_interval(np.arange(n)[::-1], np.arange(n) == n - 1)
+    assert result.value == pytest.approx(1 / n)
+    assert (result.lower, result.upper) == pytest.approx((0, 1))

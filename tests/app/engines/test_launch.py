@@ -50,7 +50,7 @@ def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
     measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
-    about = ["section", "excluded", "regions"]
+    about = ["section", "excluded", "thresholds", "regions"]
     assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings"]
     assert read["regions"]["grid"] == "pixels of the stored radiographs"
     assert read["regions"]["map"] == "bilinear between cells' centres"
@@ -69,6 +69,8 @@ def test_the_record_beside_the_weights(trained):
     record = record_of(trained.output_dir / "model.pt", ("Nodule",), {})
     assert record.findings == ("Nodule",)
     assert record.settings == {"blocks": [1, 1, 1, 1], "growth": 4, "image_size": 64, "pixel_level": True, "stem": 8}
+    assert (record.chosen_on["data"], record.chosen_on["section"]) == ("tiny", "validation")
+    assert trained.metrics["thresholds"] == {"chosen_on": "the validation section of tiny"}
     # What it chose is what the report was made with.
     assert {trained.metrics[name]["Nodule"]["threshold"] for name in SHARES} == set(record.score_thresholds)
     dice = {trained.metrics[name]["Nodule"]["threshold"] for name in ("dice", "dice_aggregated")}
@@ -179,10 +181,15 @@ def test_image_level_form_of_two_findings_started_from_a_run(trained, other_worl
     assert in_full(again) == in_full(metrics)
 
 
-def test_batches_of_one_image(world, launch, store, tmp_path):
+def test_batches_of_one_image_and_a_report_on_validation(world, launch, store, tmp_path, caplog):
     # Normalised over the cells of one map, which at this size are enough.
     overrides = world.overrides(tmp_path / "out", batch_size=1, max_epochs=1, section="validation")
-    assert launch("training", overrides)["section"] == "validation"
+    with caplog.at_level(logging.WARNING):
+        metrics = launch("training", overrides)
+    assert metrics["section"] == "validation"
+    warning = metrics["thresholds"]["warning"]
+    assert warning.startswith("thresholds were chosen on the very cases of this validation section")
+    assert warning in caplog.messages
 
 
 def refused(launch, overrides: dict, message: str, run_id: str = "training") -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from app.engines.outputs import BINS, Outputs
-from app.engines.record import ModelRecord, chosen_on, record_of
+from app.engines.record import ModelRecord, chosen_on, record_of, thresholds_told
 from app.engines.running import settings_of
 from evaluation.logits import logit_of
 
@@ -132,6 +133,11 @@ def test_a_record_from_before_logits_has_those_of_its_probabilities(tmp_path):
     # By hand: log(0.125 / 0.875) and log(0.1 / 0.9).
     expected = pytest.approx((-np.log(7), -np.log(9)))
     assert record_of(path, ("Nodule", "Mass"), SETTINGS).logit_thresholds == expected
+    # Probabilities were float32 then, of which 1 stands for every logit above 17.3.
+    path.with_suffix(".json").write_text(json.dumps(content | {"score_thresholds": [1.0, 0.0]}))
+    record = record_of(path, ("Nodule", "Mass"), SETTINGS)
+    assert record.logit_thresholds == pytest.approx((np.log(2.0**25 - 1), -np.inf))
+    assert "Infinity" not in record.write(path).read_text()
     # Whoever changes one form only is told.
     path.with_suffix(".json").write_text(json.dumps(content | {"logit_thresholds": [0, 1]}))
     with pytest.raises(ValueError, match=r"logit_thresholds \[0.0, 1.0\] are not those of score_thresholds"):
@@ -206,3 +212,27 @@ def test_a_threshold_that_validation_could_not_choose_is_told(caplog):
         record = chosen_on(outputs(score, label), ("Nodule", "Mass"), SETTINGS)
     assert record.score_thresholds == pytest.approx((0.9, 0.5))
     assert caplog.messages == ["Mass: validation chose no threshold of scores; 0.5 is used instead"]
+
+
+ABOUT = {"data": "chests", "split": "abc", "section": "validation"}
+
+
+@pytest.mark.parametrize(
+    ("about", "section", "split", "said"),
+    [
+        (ABOUT, "validation", "abc", "thresholds were chosen on the very cases of this validation section"),
+        (ABOUT, "test", "abc", None),
+        (ABOUT, "training", "abc", "the weights were trained on the very cases of this training section"),
+        (ABOUT, "validation", "of other data", None),
+        ({}, "validation", "abc", "thresholds may have been chosen on the very cases of this validation section"),
+        ({}, "test", "abc", None),
+    ],
+    ids=["validation", "test", "training", "other data", "an old record", "an old record on test"],
+)
+def test_thresholds_chosen_on_the_very_cases_are_warned_of(tmp_path, about, section, split, said):
+    record = record_of(kept(tmp_path, replace(RECORD, chosen_on=about)), ("Nodule", "Mass"), SETTINGS)
+    told = thresholds_told(record, section, split)
+    known = "the validation section of chests" if about else "cases that the record does not name"
+    assert told["chosen_on"] == known
+    assert told.get("warning", "").startswith(said or "")
+    assert ("warning" in told) == (said is not None)

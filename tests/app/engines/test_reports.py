@@ -1,5 +1,6 @@
 """Reports by study, by group of findings and against other label sets."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from app.data.datalist import write_datalist
 from app.data.item import Datalist, Item
 from app.engines.outputs import BINS, Outputs
-from app.engines.record import ModelRecord
+from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.reports import FindingGroups, LabelSets, StudyLevel, tubes_and_pathologies
 from app.engines.results import areas_of_reports, flat, table
 from evaluation.logits import logit_of
@@ -118,3 +119,26 @@ def test_areas_of_reports_are_shown_and_logged(tmp_path: Path) -> None:
     assert "by_study.auc.Effusion" in logged
     assert not any("specificity" in name for name in logged)
     assert "label_sets expert auc Chest Drain" in table(result)
+
+
+def test_studies_go_by_thresholds_chosen_on_studies(tmp_path: Path) -> None:
+    # Four absent studies of logits 2, -2, -2 and four present ones of 2.5, 1. Images: from 1 on, all that are present
+    # and a third of the absent ones are called, the best there is. That calls every study; from 2.5 on, all are right.
+    views = [(2.0, 0), (-2.0, 0), (-2.0, 0)], [(2.5, 1), (1.0, 1)]
+    rows = [(n, *view) for n in range(8) for view in views[n % 2]]
+    visited = [sample(f"{k}.png", "1", f"patient {n}") for k, (n, _, _) in enumerate(rows)]
+    validation = outputs([[0.5, 0.5]] * len(rows), [[label, -2] for _, _, label in rows])
+    validation.logit[:, 0] = [logit for _, logit, _ in rows]
+    chosen_on(validation, FINDINGS, {}, visited).write(tmp_path / "model.pt")
+    record = record_of(tmp_path / "model.pt", FINDINGS, {})
+    assert (record.logit_thresholds, record.study_thresholds) == ((1, 0), (2.5, 0))
+    found = StudyLevel()(validation, visited, record)["by_study"]
+    assert found["thresholds_of"] == "studies"
+    assert found["specificity"]["Effusion"]["value"] == 1
+    assert found["specificity"]["Effusion"]["logit_threshold"] == 2.5
+    # A record without them has those of images, and says so.
+    found = StudyLevel()(validation, visited, replace(record, study_thresholds=()))["by_study"]
+    assert (found["thresholds_of"], found["specificity"]["Effusion"]["value"]) == ("images", 0)
+    # One image a study chooses none.
+    alone = [sample(f"{k}.png") for k in range(len(rows))]
+    assert chosen_on(validation, FINDINGS, {}, alone).study_thresholds == ()

@@ -103,11 +103,13 @@ def test_report_tells_values_and_warnings_of_metrics_json(folder_of):
     assert '<p class="note warning">Look out.</p>' in text
 
 
-def test_report_tells_how_regions_were_measured(folder_of):
+def test_report_tells_how_regions_were_measured_and_whether_thresholds_flatter(folder_of):
     folder = folder_of("one", 0.5)
-    (folder / "metrics.json").write_text(json.dumps({"regions": {"grid": "pixels of <stored> radiographs"}}))
+    made = {"regions": {"grid": "pixels of <stored> radiographs"}, "thresholds": {"warning": "chosen on <these>"}}
+    (folder / "metrics.json").write_text(json.dumps(made))
     assert main(["report", str(folder)]) == 0
     text = (folder / "report.html").read_text()
+    assert '<p class="note warning">chosen on &lt;these&gt;</p>' in text
     assert "How regions were measured" in text
     assert "pixels of &lt;stored&gt; radiographs" in text
 
