@@ -79,15 +79,15 @@ def _read(file: Path) -> tuple[NDArray[Any], dict[str, Any]]:
             raise RadiographError(f"has {size} bytes, more than the {LARGEST_FILE} of any one radiograph")
         content = stream.read()
     if content[128:132] == b"DICM":
-        return read_dicom(content)
+        return read_dicom(content, str(file))
     if content.startswith(_PICTURES):
         image, bits = read_picture(content)
         return image, {"bits": bits}
     if content[:2] == b"\x1f\x8b" or content[344:348] == b"n+1\0" or content[4:8] == b"n+2\0":
         image, bits, spacing = read_nifti(content)
         return image, {"bits": bits, "spacing": spacing}
-    if looks_like_dicom(content[:132]):
-        return read_dicom(content)
+    if looks_like_dicom(content[:512]):
+        return read_dicom(content, str(file))
     if file.suffix.lower() in _DICOM_NAMES:
         raise RadiographError("is not a DICOM file, whatever its name says, nor another image")
     image, bits, spacing = read_by_itk(file)
