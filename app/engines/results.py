@@ -16,6 +16,7 @@ from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error
 from evaluation.cases import FindingResult, checked_labels
+from evaluation.cells import safe_row
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
@@ -134,7 +135,7 @@ def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: 
         for c, name in enumerate(record.findings):
             for row, value in zip(*outputs.dice(c, record.map_thresholds[c]), strict=True):
                 sample = samples[outputs.index[row]]
-                writer.writerow([sample["name"], sample["patient"], name, f"{value:.6g}"])
+                writer.writerow(safe_row([sample["name"], sample["patient"], name, f"{value:.6g}"]))
 
 
 def flat(result: Metrics) -> dict[str, float]:
