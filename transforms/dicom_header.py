@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.valuerep import VR
 
@@ -22,6 +23,8 @@ _PERSON_KEYWORDS = ("PatientSex", "PatientAge")
 
 HEAD = 512
 """Bytes of a file's start that tell whether it is DICOM."""
+
+_ByteOrder = Literal["little", "big"]
 
 _VIEWS = dict.fromkeys(("LL", "RL", "LAT", "LLAT", "RLAT"), "LATERAL")
 _VIEW_CODES = {
@@ -62,7 +65,7 @@ def looks_like_dicom(head: bytes) -> bool:
     """
     if head[128:132] == b"DICM" or head.startswith(b"DICM\x02\0"):
         return True
-    order = "little" if re.match(rb"[\x02\x08]\0", head) else "big"
+    order: _ByteOrder = "little" if re.match(rb"[\x02\x08]\0", head) else "big"
     first, start = _element_at(head, 0, order)
     if first is None or first >> 16 not in (2, 8):
         return False
@@ -103,7 +106,7 @@ def view_of(dataset: Dataset) -> str:
         if view:
             return view
     orientation = side_element(dataset, "PatientOrientation")
-    row = str(orientation[0]).strip().upper() if orientation and not isinstance(orientation, (str, bytes)) else ""
+    row = str(orientation[0]).strip().upper() if orientation and isinstance(orientation, (MultiValue, list)) else ""
     return "LATERAL" if row in ("A", "P") else ""
 
 
@@ -118,9 +121,7 @@ def _codes(path: Path) -> HeaderCodes:
             _code_like(dataset, "PatientSex", "[FMO]"),
             _code_like(dataset, "PatientAge", r"\d{1,3}[YMWD]?"),
         )
-    except OSError:
-        raise
-    except Exception:
+    except Exception:  # pydicom has OSError among its own
         warn_of("A header", "cannot be parsed; view, sex and age are taken for unknown")
         return HeaderCodes()
 
@@ -135,20 +136,20 @@ def _code_like(dataset: Dataset, keyword: str, pattern: str) -> str:
     return ""
 
 
-def _tag_at(head: bytes, start: int, order: str) -> int:
+def _tag_at(head: bytes, start: int, order: _ByteOrder) -> int:
     group, number = head[start : start + 2], head[start + 2 : start + 4]
-    return int.from_bytes(group, order) << 16 | int.from_bytes(number, order)  # type: ignore[arg-type]
+    return int.from_bytes(group, order) << 16 | int.from_bytes(number, order)
 
 
-def _element_at(head: bytes, start: int, order: str) -> tuple[int | None, int]:
+def _element_at(head: bytes, start: int, order: _ByteOrder) -> tuple[int | None, int]:
     """An element's tag and where it ends, or no tag where the bytes are none's."""
     tag, vr = _tag_at(head, start, order), head[start + 4 : start + 6]
     if len(head) < start + 8:
         return None, start
     if vr in _VRS:
         long = vr in (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
-        length = head[start + 8 : start + 12] if long else head[start + 6 : start + 8]
-        return tag, start + (12 if long else 8) + int.from_bytes(length, order)  # type: ignore[arg-type]
+        field = head[start + 8 : start + 12] if long else head[start + 6 : start + 8]
+        return tag, start + (12 if long else 8) + int.from_bytes(field, order)
     # Implicit: its value's length instead of the type of it.
-    length = int.from_bytes(head[start + 4 : start + 8], order)  # type: ignore[arg-type]
+    length = int.from_bytes(head[start + 4 : start + 8], order)
     return (tag if length <= 2**16 else None), start + 8 + length

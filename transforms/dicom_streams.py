@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pydicom import uid
 from pydicom.encaps import generate_fragments
@@ -32,6 +33,10 @@ _FRAMES = {
     0xF7: tuple(uid.JPEGLSTransferSyntaxes),
 }
 """The transfer syntaxes of each start-of-frame marker (T.81 table B.1, T.87 C.1.1)."""
+
+
+_MOST_MARKERS = 1_000_000
+"""About a second's; a stream has one a packet, tile or restart interval at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,8 @@ def stream_end(content: bytes, start: int = 0) -> int | None:
 
     Markers within segments, such as those of a thumbnail, are not the stream's own.
     """
-    return next((position + 2 for marker, position in _markers(content, start) if marker == _END), None)
+    markers = islice(_markers(content, start), _MOST_MARKERS)
+    return next((position + 2 for marker, position in markers if marker == _END), None)
 
 
 def _joined(data: bytes) -> bytes:

@@ -96,7 +96,9 @@ OTHER_TYPES = ("OB", "LO", "UT", "DS", "PN", "AT", "SQ")
 
 def with_bytes(keyword, vr, value, changes=None, syntax=uid.ExplicitVRLittleEndian):
     """A file in which one element has these bytes, be they a value of this type or not; pydicom would not write it."""
-    raw, tag = content(dataset(RAMP, GOOD | (changes or {}), syntax)), Tag(keyword)
+    # The view that comes first would keep the others from being looked at.
+    others = {"ViewPosition": None} if keyword in ("ViewCodeSequence", "PatientOrientation") else {}
+    raw, tag = content(dataset(RAMP, GOOD | others | (changes or {}), syntax)), Tag(keyword)
     value += bytes(len(value) % 2)
     start = 144 + struct.unpack_from("<I", raw, 140)[0]
     place = start
