@@ -1,11 +1,15 @@
 # make demo   install, make the default data, train, evaluate, log
 # make test   style, types and tests
+# make audit  known vulnerabilities of the pinned dependencies
+# make sbom   bill of materials (CycloneDX) of what is installed
 # make benchmarks   measure speed and size, into docs/speed.md; a quarter of an hour of a quiet machine
 VENV ?= .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
+# Apart from what they look at, so that it holds nothing but our dependencies.
+AUDIT := $(VENV)-audit
 
-.PHONY: demo test check format benchmarks
+.PHONY: demo test check format audit sbom benchmarks
 .DEFAULT_GOAL := test
 
 $(VENV)/installed: setup.cfg constraints.txt
@@ -32,3 +36,15 @@ format: $(VENV)/installed
 
 benchmarks: $(VENV)/installed
 	$(RUN)/python -m benchmarks --write docs/speed.md
+
+$(AUDIT)/installed: Makefile
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	touch $@
+
+# Strict: a dependency that the index knows nothing of is no pass.
+audit: $(AUDIT)/installed
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
+sbom: $(AUDIT)/installed $(VENV)/installed
+	$(AUDIT)/bin/cyclonedx-py environment $(RUN)/python --output-file sbom.cdx.json

@@ -4,7 +4,8 @@ Columns: ``image``, ``patient``, ``finding``, ``label`` and ``score``, in any or
 every further column (``study``, ``view``, ``sex``, ``age``, ``source``, ...) is an attribute of the image. ``label`` is
 1 present, 0 absent, -1 uncertain or empty for not said; ``score`` is a probability, or any real number. Where there is
 a ``logit``, ``score`` is its probability, and cases are ranked by the logit, which still tells apart what a probability
-rounds to 1.
+rounds to 1. Text that a spreadsheet would compute has an apostrophe before it (``evaluation.cells``), which reading
+takes off.
 """
 
 import csv
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.cases import FloatArray, IntArray, TextArray
+from evaluation.cells import plain_cell, safe_row
 from evaluation.logits import probability
 
 REQUIRED = ("image", "patient", "finding", "label", "score")
@@ -96,12 +98,13 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
         raise ValueError(f"{path}: label {table.label[odd].flat[0]} is none of 1, 0, -1 and -2; nothing was written")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*REQUIRED, *([] if table.logit is None else [LOGIT]), *table.attributes])
-        columns = [values.tolist() for values in table.attributes.values()]
+        writer.writerow(safe_row([*REQUIRED, *([] if table.logit is None else [LOGIT]), *table.attributes]))
+        findings = safe_row(table.findings)
+        columns = [safe_row(values.tolist()) for values in table.attributes.values()]
         attributes = zip(*columns, strict=True) if columns else [()] * len(table.image)
         images = zip(
-            table.image.tolist(),
-            table.patient.tolist(),
+            safe_row(table.image.tolist()),
+            safe_row(table.patient.tolist()),
             table.label.tolist(),
             np.stack([table.score, *([] if table.logit is None else [table.logit])], axis=2).tolist(),
             attributes,
@@ -110,7 +113,7 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
         for image, patient, labels, scores, rest in images:
             writer.writerows(
                 (image, patient, finding, TEXT_OF_LABEL.get(label, ""), *score, *rest)
-                for finding, label, score in zip(table.findings, labels, scores, strict=True)
+                for finding, label, score in zip(findings, labels, scores, strict=True)
             )
 
 
@@ -125,7 +128,7 @@ def read_predictions(path: Path) -> PredictionTable:
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
-        header = next(reader, [])
+        header = [plain_cell(name) for name in next(reader, [])]
         missing = [name for name in REQUIRED if name not in header]
         if missing:
             raise ValueError(f"{path}: no column {', '.join(missing)}; the columns are {', '.join(header) or 'none'}")
@@ -191,9 +194,8 @@ def _require_same(path: Path, score: FloatArray, logit: FloatArray, line: int) -
 
 def _encoded(cells: tuple[str, ...], names: dict[str, int]) -> IntArray:
     """Numbers of the cells' values; values not seen before are added to ``names``."""
-    for cell in dict.fromkeys(cells):
-        names.setdefault(cell, len(names))
-    return np.fromiter(map(names.__getitem__, cells), dtype=np.int64, count=len(cells))
+    numbers = {cell: names.setdefault(plain_cell(cell), len(names)) for cell in dict.fromkeys(cells)}
+    return np.fromiter(map(numbers.__getitem__, cells), dtype=np.int64, count=len(cells))
 
 
 def _labels(path: Path, cells: tuple[str, ...], line: int) -> FloatArray:

@@ -186,6 +186,17 @@ def test_container_runs_as_no_root_user():
             assert "\nUSER 1000:1000\n" in stage, name
 
 
+def test_every_service_of_compose_has_no_more_rights_than_it_needs():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "cap_add" not in service
+        assert not service.get("privileged")
+        # Ours name their account in the Dockerfile; PostgreSQL's image would start as root to become another.
+        assert "build" in service or service["user"] == "postgres", name
+
+
 def test_compose_shows_itself_to_this_machine_alone_and_holds_no_secret():
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     ports = [port for service in services.values() for port in service.get("ports", [])]

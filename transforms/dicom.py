@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -16,9 +15,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
-from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_words, syntax_problems
+from transforms.dicom_header import HEAD, VIEW_KEYWORDS, view_of
+from transforms.dicom_header import looks_like_dicom as looks_like_dicom
+from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_stream, pixel_words
+from transforms.dicom_streams import Stream
+from transforms.elements import element, log_once, numbers, photometric, side_code, side_numbers, warn_of
 from transforms.errors import RadiographError
-from transforms.grey import element, grey_levels, numbers
+from transforms.grey import grey_levels
 from transforms.sizes import checked_size, inflated
 
 Array = NDArray[Any]
@@ -30,7 +33,7 @@ or unsaid). No sections (CT, MR, PT, ...), no ultrasound, no fluoroscopy, no bre
 # Nothing else is read, so nothing that identifies a person can travel on.
 _KEYWORDS = (
     "Modality",
-    "ViewPosition",
+    *VIEW_KEYWORDS,
     "NumberOfFrames",
     "SamplesPerPixel",
     "PhotometricInterpretation",
@@ -57,14 +60,19 @@ _KEYWORDS = (
     "PixelData",
 )
 _SIZE_TAGS: list[BaseTag | int] = [Tag("Rows"), Tag("Columns")]
-_VIEWS = {"LL": "LATERAL", "RL": "LATERAL", "LAT": "LATERAL", "LLAT": "LATERAL", "RLAT": "LATERAL"}
+_PLAUSIBLE_SPACING = 0.01, 25.0
+"""Millimetres a pixel: below are metres or mistakes, above are micrometres."""
 
 
-def read_dicom(content: bytes) -> tuple[Array, dict[str, Any]]:
+def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
     """Grey levels of a DICOM radiograph as a viewer shows them, and what is worth knowing of it.
+
+    Elements that the pixels do not need may be malformed: they are unknown then, and each kind is logged once. Those
+    that they need are refused; docs/dicom.md says of each element which it is.
 
     Args:
         content: a DICOM file's bytes; the preamble and the file meta information may be missing.
+        name: of the file, for the log.
 
     Returns:
         float32 (H, W) in [0, 1], bright is dense, padding 0, and ``spacing`` ((row, column) in mm or ``None``),
@@ -77,19 +85,20 @@ def read_dicom(content: bytes) -> tuple[Array, dict[str, Any]]:
         # pydicom's warnings may quote an element's value; what matters of them is checked below.
         warnings.simplefilter("always")
         dataset = _parsed(content)
-        _check_is_radiograph(dataset, any("End of file" in str(warning.message) for warning in caught))
+        stream = _checked_stream(dataset, any("End of file" in str(warning.message) for warning in caught))
         layout = pixel_layout(dataset)
         bits = layout.bits
-        words, layout = pixel_words(dataset, layout)
+        words, layout = pixel_words(dataset, stream, layout)
         grey, voi = _rendered(dataset, words, layout)
-    meta = {
-        "spacing": _spacing(dataset),
-        "modality": _code(dataset, "Modality"),
-        "view": _VIEWS.get(_code(dataset, "ViewPosition"), _code(dataset, "ViewPosition")),
-        "photometric": str(dataset.PhotometricInterpretation),
-        "bits": bits,
-        "voi": voi,
-    }
+        meta = {
+            "spacing": _spacing(dataset),
+            "modality": side_code(dataset, "Modality"),
+            "view": view_of(dataset),
+            "photometric": photometric(dataset),
+            "bits": bits,
+            "voi": voi,
+        }
+    log_once(caught, name)
     return grey, meta
 
 
@@ -103,7 +112,7 @@ def dicom_size(stream: BinaryIO) -> tuple[int, int]:
         RadiographError: damaged, or without an image.
     """
     head = stream.read(1024)
-    stream.seek(0)
+    stream.seek(len(b"DICM") if head.startswith(b"DICM") else 0)
     try:
         if uid.DeflatedExplicitVRLittleEndian.encode() in head:
             _check_deflated(stream.read())
@@ -120,20 +129,11 @@ def dicom_size(stream: BinaryIO) -> tuple[int, int]:
     return checked_size((int(rows[0]), int(columns[0])))
 
 
-def looks_like_dicom(head: bytes) -> bool:
-    """Whether a file's first bytes (at least 132) are those of a DICOM file, with or without its preamble.
-
-    Without one, the first element must be of group 2 or 8, with nothing but a plausible element number behind.
-    """
-    if head[128:132] == b"DICM":
-        return True
-    return bool(re.match(rb"(?:[\x02\x08]\x00[\x00-\x90]\x00|\x00[\x02\x08]\x00[\x00-\x90])", head))
-
-
 def _parsed(content: bytes) -> Dataset:
     """The elements that reading needs."""
-    if not looks_like_dicom(content[:132]):
+    if not looks_like_dicom(content[:HEAD]):
         raise RadiographError("is not a DICOM file")
+    content = content.removeprefix(b"DICM")
     try:
         if uid.DeflatedExplicitVRLittleEndian.encode() in content[132:1024]:
             _check_deflated(content)
@@ -155,49 +155,53 @@ def _check_deflated(content: bytes) -> None:
         inflated(content[start:], -15)
 
 
-def _check_is_radiograph(dataset: Dataset, is_truncated: bool) -> None:
-    """Say everything that keeps a data set from being read, in one error."""
+def _checked_stream(dataset: Dataset, is_truncated: bool) -> Stream | None:
+    """Say everything that keeps a data set from being read, in one error; else give its compressed stream, if any."""
     if not any(keyword in dataset for keyword in ("Rows", "PixelData", "Modality")):
         raise RadiographError("is not a DICOM image, or is truncated: no Rows, Modality or PixelData in it")
     problems = _kind_problems(dataset)
     # Asked for first of all: pydicom looks at an element's bytes only then.
-    has_pixels = bool(element(dataset, "PixelData"))
-    if not has_pixels:
+    pixels = element(dataset, "PixelData")
+    if not pixels or not isinstance(pixels, bytes):
         problems.append(
             "is truncated: it ends before its pixel data do; copy it again from its source"
             if is_truncated
             else "holds no PixelData: truncated, or a report, a plan or the like"
         )
-    problems += [
-        f"lacks {keyword}"
-        for keyword in ("Rows", "Columns", "BitsAllocated", "PixelRepresentation")
-        if has_pixels and not numbers(dataset, keyword)
-    ]
-    if has_pixels:
-        problems += syntax_problems(dataset)
-    if problems:
         raise RadiographError("; ".join(problems))
+    needed = ("Rows", "Columns", "BitsAllocated", "PixelRepresentation")
+    lacking = [f"lacks {keyword}" for keyword in needed if not numbers(dataset, keyword)]
+    stream = None
+    if not lacking:
+        try:
+            stream = pixel_stream(dataset)
+        except RadiographError as error:
+            lacking.append(str(error))
+    if problems or lacking:
+        raise RadiographError("; ".join(problems + lacking))
+    return stream
 
 
 def _kind_problems(dataset: Dataset) -> list[str]:
     """What shows that a data set is something else than one grey image of a radiograph."""
     problems = []
     # One that is no code is not taken for one that is unsaid.
-    modality = _code(dataset, "Modality") or ("that is no code" if element(dataset, "Modality") else "")
+    modality = side_code(dataset, "Modality") or ("that is no code" if element(dataset, "Modality") else "")
     if modality not in MODALITIES:
         allowed = ", ".join(filter(None, MODALITIES))
         problems.append(f"has the modality {modality}, which is no chest radiograph; allowed are {allowed} or none")
-    frames = numbers(dataset, "NumberOfFrames")
-    if frames and frames[0] > 1:
-        problems.append(f"holds {frames[0]:.0f} frames, not one image; export the wanted frame by itself")
-    photometric = str(element(dataset, "PhotometricInterpretation") or "").strip()
-    samples = (numbers(dataset, "SamplesPerPixel") or [1.0])[0]
-    if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+    frames = (side_numbers(dataset, "NumberOfFrames") or [1.0])[0]
+    if frames > 1:
+        problems.append(f"holds {frames:.0f} frames, not one image; export the wanted frame by itself")
+    interpretation = photometric(dataset)
+    samples = (side_numbers(dataset, "SamplesPerPixel") or [1.0])[0]
+    # Samples that cannot be read (NaN) are one where the interpretation is grey.
+    if samples < 1 or samples > 1 or interpretation not in ("MONOCHROME1", "MONOCHROME2", ""):
         problems.append(
-            f"is a colour image ({photometric[:16] or 'no PhotometricInterpretation'}, {samples:.0f} samples a pixel); "
-            "allowed are MONOCHROME1 and MONOCHROME2"
+            f"is a colour image ({interpretation[:16] or 'no PhotometricInterpretation'}, {samples:.0f} samples a "
+            "pixel); allowed are MONOCHROME1 and MONOCHROME2"
         )
-    elif not photometric and "PixelData" in dataset:
+    elif not interpretation and "PixelData" in dataset:
         problems.append("lacks PhotometricInterpretation: nobody can tell black from white")
     return problems
 
@@ -223,23 +227,20 @@ def _spacing(dataset: Dataset) -> tuple[float, float] | None:
     """(row, column) spacing in mm at the patient where calibrated, else at the detector or on the film, else ``None``.
 
     PixelSpacing (PS3.3 10.7.1.3), ImagerPixelSpacing brought to the patient by the estimated magnification (C.8.7.10),
-    NominalScannedPixelSpacing (C.8.2.1), the first whose numbers are finite and above 0; 0 is written for "unknown".
+    NominalScannedPixelSpacing (C.8.2.1), the first of two plausible numbers; 0 is written for "unknown".
     """
-    magnification = (numbers(dataset, "EstimatedRadiographicMagnificationFactor") or [1.0])[0]
+    magnification = (side_numbers(dataset, "EstimatedRadiographicMagnificationFactor") or [1.0])[0]
     if not (np.isfinite(magnification) and magnification > 0):
         magnification = 1.0
+    low, high = _PLAUSIBLE_SPACING
     for keyword, scale in (
         ("PixelSpacing", 1.0),
         ("ImagerPixelSpacing", magnification),
         ("NominalScannedPixelSpacing", 1.0),
     ):
-        spacing = numbers(dataset, keyword)
-        if len(spacing) == 2 and np.isfinite(spacing).all() and min(spacing) > 0:
-            return spacing[0] / scale, spacing[1] / scale
+        spacing = [each / scale for each in side_numbers(dataset, keyword)]
+        if len(spacing) == 2 and all(low <= each <= high for each in spacing):
+            return spacing[0], spacing[1]
+        if np.isfinite(spacing).all() and any(spacing):
+            warn_of(keyword, f"is not two numbers from {low} to {high:g} mm, and is taken for unknown")
     return None
-
-
-def _code(dataset: Dataset, keyword: str) -> str:
-    """A coded string in upper case; empty where it is absent or no code, since free text could hold anything."""
-    value = str(element(dataset, keyword) or "").strip().upper()
-    return value if re.fullmatch(r"[A-Z0-9_ ]{1,16}", value) else ""

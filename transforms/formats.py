@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.dicom import looks_like_dicom
+from transforms.dicom_header import HEAD, looks_like_dicom
 from transforms.errors import RadiographError
 from transforms.meta_image import looks_like_meta_image
 from transforms.nrrd import MAGIC as NRRD
@@ -76,7 +76,7 @@ def format_of(head: bytes) -> str:
                 f"is of the format {name}, which is not read, as nothing could tell a damaged file; "
                 f"convert it, a picture to PNG, a volume to NIfTI (.nii.gz) or MetaImage (.mha)"
             )
-    if looks_like_dicom(head[:132]):
+    if looks_like_dicom(head[:HEAD]):
         return "dicom"
     raise RadiographError(
         "cannot be read: damaged or truncated, or none of DICOM, PNG, JPEG, TIFF, NIfTI, MHA and NRRD, and no BMP"

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
+from transforms.elements import element, numbers, photometric, side_code, side_numbers, side_sequence, warn_of
 from transforms.errors import RadiographError
 
 Array = NDArray[Any]
@@ -54,39 +56,14 @@ def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset)
     return shown.astype(np.float32), method
 
 
-def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """The values of a numeric element; empty where it is absent or empty.
-
-    Raises:
-        RadiographError: not a number.
-    """
-    value = element(dataset, keyword)
-    if value is None or value == "":
-        return []
-    try:
-        return [float(part) for part in (value if hasattr(value, "__iter__") and value != str(value) else [value])]
-    except (TypeError, ValueError) as error:
-        raise RadiographError(f"has a damaged {keyword}: not a number") from error
-
-
-def element(dataset: Dataset, keyword: str) -> Any:  # noqa: ANN401 - pydicom's values have every type
-    """The value of an element, ``None`` where it is absent.
-
-    Raises:
-        RadiographError: its bytes are not a value of its type.
-    """
-    try:
-        return dataset.get(keyword)
-    except Exception as error:
-        raise RadiographError(f"has a damaged {keyword} ({type(error).__name__})") from error
-
-
 def _padding(stored: Array, dataset: Dataset) -> Array | None:
     """Where values lie between PixelPaddingValue and PixelPaddingRangeLimit, both included (PS3.3 C.7.5.1.1.2)."""
-    low = numbers(dataset, "PixelPaddingValue")
-    if not low:
+    low = side_numbers(dataset, "PixelPaddingValue")
+    if not np.isfinite(low or [np.nan]).all():
         return None
-    high = numbers(dataset, "PixelPaddingRangeLimit") or low
+    high = side_numbers(dataset, "PixelPaddingRangeLimit") or low
+    if not np.isfinite(high).all():
+        high = low
     ends = sorted((_as_stored(low[0], dataset), _as_stored(high[0], dataset)))
     return (stored >= ends[0]) & (stored <= ends[1])
 
@@ -101,13 +78,13 @@ def _after_modality(stored: Array, dataset: Dataset) -> Array:
     """Apply the modality LUT, or the rescale slope and intercept (PS3.3 C.11.1)."""
     sequence = element(dataset, "ModalityLUTSequence")
     if sequence:
+        if not isinstance(sequence, Sequence):
+            raise RadiographError("has a damaged ModalityLUTSequence: not a sequence")
         return _looked_up(stored, sequence[0], "ModalityLUTSequence")[0]
     slope = (numbers(dataset, "RescaleSlope") or [1.0])[0]
     intercept = (numbers(dataset, "RescaleIntercept") or [0.0])[0]
-    if slope == 0 or not np.isfinite([slope, intercept]).all():
-        raise RadiographError(
-            f"has RescaleSlope {slope:g} and RescaleIntercept {intercept:g}; allowed are finite ones, slope not 0"
-        )
+    if slope == 0:
+        raise RadiographError(f"has RescaleSlope 0 and RescaleIntercept {intercept:g}; allowed is a slope not 0")
     return stored * slope + intercept
 
 
@@ -118,18 +95,25 @@ def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str]:
 
     A LUT goes before a window where a file has both: the standard leaves the choice open, and the LUT says more.
     """
-    sequence = element(dataset, "VOILUTSequence")
-    if sequence:
-        shown, top = _looked_up(values, sequence[0], "VOILUTSequence")
+    sequence = side_sequence(dataset, "VOILUTSequence")
+    tables = [item for item in sequence if "LUTDescriptor" in item and "LUTData" in item]
+    if sequence and not tables:
+        warn_of("VOILUTSequence", "holds no table, and is taken for unknown")
+    if tables:
+        shown, top = _looked_up(values, tables[0], "VOILUTSequence")
         return shown / top, "LUT"
-    function = str(element(dataset, "VOILUTFunction") or "LINEAR").strip().upper()
-    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        raise RadiographError(f"has the VOILUTFunction {function[:16]!r}; allowed are LINEAR, LINEAR_EXACT and SIGMOID")
-    windows = list(zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False))
-    for center, width in windows:
-        if np.isfinite([center, width]).all() and (width >= 1 or (width > 0 and function != "LINEAR")):
-            return _windowed(values, center, width, function), function
-    return None, "RANGE, WINDOW UNUSABLE" if windows else "RANGE"
+    centers, widths = side_numbers(dataset, "WindowCenter"), side_numbers(dataset, "WindowWidth")
+    windows = [each for each in zip(centers, widths, strict=False) if np.isfinite(each).all() and each[1] > 0]
+    if windows:
+        function = str(element(dataset, "VOILUTFunction") or "LINEAR").strip().upper()
+        if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+            raise RadiographError(
+                f"has the VOILUTFunction {function[:16]!r}; allowed are LINEAR, LINEAR_EXACT and SIGMOID"
+            )
+        for center, width in windows:
+            if width >= 1 or function != "LINEAR":
+                return _windowed(values, center, width, function), function
+    return None, "RANGE, WINDOW UNUSABLE" if centers or widths else "RANGE"
 
 
 def _windowed(values: Array, center: float, width: float, function: str) -> Array:
@@ -180,5 +164,7 @@ def _is_inverted(dataset: Dataset) -> bool:
     MONOCHROME1 says so (PS3.3 C.7.6.3.1.2), and so does a Presentation LUT Shape of INVERSE (C.11.6). DX images must
     carry both or neither (C.8.11.3.1.2): together they are one statement, so they invert once.
     """
-    shape = str(element(dataset, "PresentationLUTShape") or "").strip().upper()
-    return str(dataset.PhotometricInterpretation).strip() == "MONOCHROME1" or shape == "INVERSE"
+    shape = side_code(dataset, "PresentationLUTShape")
+    if shape not in ("", "IDENTITY", "INVERSE", "LIN OD"):
+        warn_of("PresentationLUTShape", "is none that the standard knows, and is taken for unknown")
+    return photometric(dataset) == "MONOCHROME1" or shape == "INVERSE"

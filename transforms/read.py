@@ -132,7 +132,7 @@ def content_of(file: Path) -> tuple[str, bytes]:
 def _read(file: Path) -> tuple[Array, dict[str, Any]]:
     kind, content = content_of(file)
     if kind == "dicom":
-        return read_dicom(content)
+        return read_dicom(content, str(file))
     if kind == "picture":
         image, bits = read_picture(content)
         return image, {"bits": bits}

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from app.data.chexpert import EMPTY, add_empty_argument
 from app.data.coco import read_coco
 from app.data.folder_locations import category_finding, with_coco, with_masks
+from app.data.headers import with_header_facts
 from app.data.image_files import image_files
 from app.data.item import Datalist, Item
 from app.data.listing import composed
@@ -105,6 +106,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     stored = None
     if arguments.images is not None:
         datalist, stored = keep_stored(datalist, arguments.images, _PARTS)
+        datalist = with_header_facts(datalist, stored)
     if arguments.masks:
         datalist = with_masks(datalist, arguments.masks, arguments.tables, arguments.out)
     if stored is None:

@@ -23,6 +23,7 @@ from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
 from app.findings import NOT_SAID
 from app.networks.checkpoints import load_exactly
+from evaluation.cells import safe_row
 from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
 from transforms.errors import RadiographError
@@ -106,7 +107,7 @@ class Inference:
         self._thresholds = given or record.map_thresholds
         dataset = self.evaluator.dataset
         with _table(self.output_dir / "excluded.csv") as file:
-            csv.writer(file).writerows([("image", "error"), *dataset.excluded])
+            csv.writer(file).writerows([("image", "error"), *map(safe_row, dataset.excluded)])
         if not len(dataset):
             raise ValueError(
                 f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
@@ -139,7 +140,7 @@ class Inference:
         for row, index in enumerate(engine.state.batch["index"].tolist()):
             sample = self.evaluator.dataset.samples[index]
             for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
-                writer.writerow([sample["name"], finding, score, logit])
+                writer.writerow(safe_row([sample["name"], finding, score, logit]))
             batch = engine.state.batch
             captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-logits[row], kind="stable")]
             self._draw(

@@ -18,6 +18,7 @@ from app.tracking.names import clean
 from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error
 from evaluation.cases import FindingResult, checked_labels
+from evaluation.cells import safe_row
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
 from evaluation.localisation import CORRECT_FROM, is_correct
 from evaluation.logits import probability
@@ -138,7 +139,7 @@ def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: 
         for c, name in enumerate(record.findings):
             for row, value in zip(*outputs.dice(c, record.map_thresholds[c]), strict=True):
                 sample = samples[outputs.index[row]]
-                writer.writerow([sample["name"], sample["patient"], name, f"{value:.6g}"])
+                writer.writerow(safe_row([sample["name"], sample["patient"], name, f"{value:.6g}"]))
 
 
 def flat(result: Metrics, findings: Sequence[str] = ()) -> dict[str, float]:

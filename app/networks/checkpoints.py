@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -64,18 +66,13 @@ def read_checkpoint(path: str | Path) -> Any:  # noqa: ANN401 - whatever was sav
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds more than tensors and plain values.
+        ValueError: the file is damaged, holds more than tensors and plain values, or claims more bytes than it has.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
-        # torch writes a checksum (CRC-32) of every tensor into its archive, but does not compare it when reading.
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-            if damaged is not None:
-                raise ValueError(f"the checksum of {damaged} does not fit: the file is damaged")
+        _check_bytes(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -99,7 +96,12 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path}: holds no network's weights")
-    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
+        # A view that repeats a few stored values would grow when it is copied.
+        if value.layout != torch.strided or value.is_meta or value.nbytes > value.untyped_storage().nbytes():
+            raise ValueError(f"{path}: {name} has {value.numel()} values, which the file does not hold one by one")
+    return tensors
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -139,6 +141,40 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], path: str | Path
             f"{unexpected[:2]}, {len(shapes)} of another shape {shapes[:2]}. Was it trained with other settings?"
         )
     network.load_state_dict(state)
+
+
+def _check_bytes(path: Path) -> None:
+    """Refuse a file that would take far more memory than its own size, or whose checksums do not fit.
+
+    Raises:
+        ValueError: says which.
+    """
+    with path.open("rb") as file:
+        is_archive = file.read(4) == b"PK\x03\x04"
+        if not is_archive:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                _check_pickle(content)
+            return
+    with zipfile.ZipFile(path) as archive:
+        claimed, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
+        if claimed > size:
+            # torch stores tensors as they are, so that a checkpoint's parts are never larger than the file.
+            raise ValueError(
+                f"it claims to hold {claimed} bytes, but has {size}: compressed, or made to exhaust memory"
+            )
+        # torch writes a checksum (CRC-32) of every tensor into its archive, but does not compare it when reading.
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of {damaged} does not fit: the file is damaged")
+        for entry in archive.infolist():
+            if entry.filename.endswith(".pkl"):
+                _check_pickle(archive.read(entry))
+
+
+def _check_pickle(content: bytes | mmap.mmap) -> None:
+    """Refuse the one call that torch's reader permits and whose memory is whatever number it is given."""
+    if re.search(rb"c(?:__builtin__|builtins)\nbytearray\n", content):
+        raise ValueError("it makes a bytearray, which no weights need")
 
 
 class _Remembering:

@@ -11,6 +11,7 @@ import numpy as np
 
 from evaluation import DifferentCasesError
 from evaluation.cases import FloatArray, TextArray
+from evaluation.cells import plain_cell
 
 MEASURES = {"dice": "Dice", "iou": "IoU", "ior": "IoR", "hit": "Pointing game"}
 """Columns that are compared, and what they are called; other columns are not looked at."""
@@ -52,7 +53,8 @@ def read_cases(path: Path) -> Cases:
             raise ValueError(f"{path}: no column {', '.join(missing) or ' or '.join(MEASURES)}")
         cases = Cases(path, {}, {name: {} for name in measures})
         seen: set[tuple[str, str]] = set()
-        for row in reader:
+        for cells in reader:
+            row = {name: plain_cell(cell or "") for name, cell in cells.items() if isinstance(name, str)}
             place, pair = f"{path}, line {reader.line_num}", (row["image"], row["finding"])
             if pair in seen:
                 raise ValueError(f"{place}: image {pair[0]!r} with finding {pair[1]!r} occurs a second time")
@@ -60,7 +62,7 @@ def read_cases(path: Path) -> Cases:
                 raise ValueError(f"{place}: image {row['image']!r} has another patient than before")
             seen.add(pair)
             for name in measures:
-                number = _number(row[name] or "", f"{place}: {name}")
+                number = _number(row[name], f"{place}: {name}")
                 if not math.isnan(number):
                     cases.value[name][pair] = number
     return cases

@@ -12,6 +12,7 @@ from app.studies.compare import ALPHA, Measured, Row, Study, verdict
 from app.studies.forest import forest_file, forest_svg
 from app.studies.page import Html
 from evaluation.cases import FindingResult
+from evaluation.cells import safe_row
 
 COLUMNS = (
     *("measure", "finding", "reference", "model", "present", "absent", "unknown"),
@@ -51,7 +52,7 @@ def comparison_csv(study: Study) -> str:
             tested = row.difference.value, row.difference.lower, row.difference.upper, row.p, row.p_holm
             numbers = ["" if math.isnan(x) else repr(float(x)) for x in (*sides, *tested)]
             names = study.names[0], study.names[row.model]
-            writer.writerow([measured.key, row.finding, *names, *counts, *numbers])
+            writer.writerow(safe_row([measured.key, row.finding, *names, *counts, *numbers]))
     return text.getvalue()
 
 

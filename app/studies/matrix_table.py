@@ -17,6 +17,7 @@ from app.studies.matrix_claims import LEVEL, Claim, Pair, mean_and_interval, ver
 from app.studies.matrix_run import RESULT, Task
 from app.studies.matrix_select import MODEL, VALIDATION, selected
 from evaluation.cases import Interval
+from evaluation.cells import safe_row
 from evaluation.distributions import t_quantile
 
 SECONDS = "seconds"
@@ -140,12 +141,12 @@ def table_csv(results: Results) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     replicates = [f"{matrix.replicate_word}_{replicate}" for replicate in matrix.replicates]
-    writer.writerow(["metric", *matrix.factors, "n", "mean", "sd", "lower", "upper", *replicates])
+    writer.writerow(safe_row(["metric", *matrix.factors, "n", "mean", "sd", "lower", "upper", *replicates]))
     for row in results.rows:
         numbers = [row.mean.value, row.deviation, row.mean.lower, row.mean.upper]
         numbers += [row.by_replicate.get(replicate, math.nan) for replicate in matrix.replicates]
         shown = ["" if math.isnan(number) else repr(float(number)) for number in numbers]
-        writer.writerow([row.metric, *row.cell.values.values(), len(row.by_replicate), *shown])
+        writer.writerow(safe_row([row.metric, *row.cell.values.values(), len(row.by_replicate), *shown]))
     return text.getvalue()
 
 

@@ -1,5 +1,6 @@
 """Backbones of timm: what they make, what weights they take, and what frozen means."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,11 @@ def test_features_in_place_of_an_image_give_the_same_word() -> None:
     torch.testing.assert_close(given.score, expected.score)
     torch.testing.assert_close(given.map, expected.map)
     torch.testing.assert_close(pooled.score, expected.score)
+
+
+def test_a_header_of_safetensors_that_claims_more_than_there_is(tmp_path):
+    path = tmp_path / "claims.safetensors"
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    with pytest.raises(ValueError, match=r"claims\.safetensors: not a readable file of weights"):
+        Backbone(SMALL, path)

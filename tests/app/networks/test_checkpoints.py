@@ -1,7 +1,11 @@
 """Weights on disk: whole or not at all, data and never code, and never into a network that they do not fit."""
 
 import os
+import re
 import stat
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -123,3 +127,77 @@ def test_weights_of_another_network_are_refused(path, other, message):
     with pytest.raises(ValueError, match=rf"model\.pt does not fit this network: .*{message}.*other settings"):
         load_exactly(other, path)
     assert all(torch.equal(other.state_dict()[name], value) for name, value in before.items())
+
+
+def repacked(path, change, compression=zipfile.ZIP_STORED):
+    """The checkpoint ``path`` with other parts: ``change`` takes a part's name and content."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: change(name, archive.read(name)) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+# Runs in a process of its own, whose largest size so far tells how much was taken.
+PEAK = """
+import resource, sys
+from app.networks.checkpoints import read_weights
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_weights(sys.argv[1])
+except ValueError as error:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
+"""
+
+
+def refusal(path):
+    """How many kilobytes reading took, and what it said."""
+    command = [sys.executable, "-c", PEAK, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    kilobytes, _, message = result.stdout.strip().partition(" ")
+    return int(kilobytes), message
+
+
+def test_a_checkpoint_that_claims_more_than_it_has_is_refused_before_it_takes_memory(tmp_path):
+    path = tmp_path / "bomb.pt"
+    save({"weight": torch.zeros(4)}, path)
+    # Zeros shrink to a thousandth of their size.
+    repacked(path, lambda name, part: bytes(300_000_000) if name.endswith("data/0") else part, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 1_000_000
+    kilobytes, message = refusal(path)
+    assert kilobytes < 50_000
+    assert re.search(r"bomb\.pt: .*claims to hold 300\d{6} bytes, but has \d{6}", message)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("module", [b"builtins", b"__builtin__"])
+@pytest.mark.parametrize("archived", [True, False])
+def test_a_checkpoint_that_asks_for_memory_is_refused(tmp_path, module, archived):
+    path = tmp_path / "asks.pt"
+    asks = b"\x80\x02c" + module + b"\nbytearray\nJ" + (2**30).to_bytes(4, "little") + b"\x85R."
+    if archived:
+        save({"weight": torch.zeros(4)}, path)
+        repacked(path, lambda name, part: asks if name.endswith("data.pkl") else part)
+    else:
+        path.write_bytes(asks)
+    with pytest.raises(ValueError, match=r"asks\.pt: .*makes a bytearray"):
+        read_weights(path)
+
+
+def test_tensors_that_repeat_what_is_stored_are_refused(tmp_path):
+    path = tmp_path / "view.pt"
+    torch.save({"bias": torch.zeros(3), "weight": torch.zeros(1).expand(10**9)}, path)
+    assert path.stat().st_size < 5000
+    with pytest.raises(ValueError, match="weight has 1000000000 values, which the file does not hold"):
+        read_weights(path)
+
+
+def test_tensors_that_share_what_is_stored_are_read(tmp_path):
+    whole = torch.arange(12.0)
+    torch.save({"all": whole, "half": whole[6:], "turned": whole.view(3, 4).T}, tmp_path / "shared.pt")
+    assert read_weights(tmp_path / "shared.pt")["turned"].tolist() == whole.view(3, 4).T.tolist()
+
+
+def test_weights_of_the_form_before_archives_are_read(tmp_path):
+    torch.save({"weight": torch.arange(4.0)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert read_weights(tmp_path / "old.pth")["weight"].tolist() == [0, 1, 2, 3]

@@ -1,0 +1,155 @@
+"""What DICOM headers say besides pixels: whether a file is DICOM at all, and the view, sex and age that it states."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
+from pydicom.valuerep import VR
+
+from transforms.elements import log_once, side_code, side_element, side_sequence, warn_of
+
+VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
+_PERSON_KEYWORDS = ("PatientSex", "PatientAge")
+
+HEAD = 512
+"""Bytes of a file's start that tell whether it is DICOM."""
+
+_ByteOrder = Literal["little", "big"]
+
+_VIEWS = dict.fromkeys(("LL", "RL", "LAT", "LLAT", "RLAT"), "LATERAL")
+_VIEW_CODES = {
+    # SNOMED CT, and the SNOMED-RT codes that older files have (PS3.16 CID 4010).
+    **dict.fromkeys(("272479007", "R-10214", "R-40888"), "PA"),
+    **dict.fromkeys(("399348003", "R-10206"), "AP"),
+    **dict.fromkeys(("399067008", "R-102CD", "399173006", "R-10236", "399198007", "R-10232"), "LATERAL"),
+}
+_VRS = frozenset(each.value.encode() for each in VR if len(each.value) == 2)
+
+
+class HeaderCodes(NamedTuple):
+    """What a header says of its image, as DICOM codes it; empty where it says nothing or nothing that is a code."""
+
+    view: str = ""
+    """PA, AP, LATERAL, or another ViewPosition."""
+    sex: str = ""
+    """F, M or O."""
+    age: str = ""
+    """Such as 045Y, 006M, 003W, 010D or, as many files have it, 45."""
+
+
+def is_dicom(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is DICOM by its first bytes, whatever its name and with or without preamble and meta information.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return looks_like_dicom(file.read(HEAD))
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether a file's first bytes (132 or more) are those of a DICOM file.
+
+    Without a preamble, they must be an element of group 2 or 8 and, within these bytes, the tag of another behind it:
+    a higher one, of that group or the next ones.
+    """
+    if head[128:132] == b"DICM" or head.startswith(b"DICM\x02\0"):
+        return True
+    order: _ByteOrder = "little" if re.match(rb"[\x02\x08]\0", head) else "big"
+    first, start = _element_at(head, 0, order)
+    if first is None or first >> 16 not in (2, 8):
+        return False
+    if start + 4 > len(head):
+        # It is too long to see the next one; the first elements of an image are not.
+        return start - 8 <= 2**16 and len(head) >= 12
+    second = _tag_at(head, start, order)
+    return first < second and second >> 16 <= 0x10
+
+
+def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
+    """View, sex and age as the headers of files state them; no other element is read, but for the character set.
+
+    Malformed values say nothing, and neither does a file that is not DICOM. Each kind of either is logged once.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        # pydicom's warnings may quote an element's value.
+        warnings.simplefilter("always")
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            codes = list(pool.map(_codes, map(Path, paths)))
+    log_once(caught, "")
+    return codes
+
+
+def view_of(dataset: Dataset) -> str:
+    """The view that a data set states: by ViewPosition, else its code sequence, else the patient's orientation.
+
+    The orientation tells a lateral view alone: a row that runs to the left or right is of PA and AP alike.
+    """
+    position = side_code(dataset, "ViewPosition")
+    if position:
+        return _VIEWS.get(position, position)
+    for item in side_sequence(dataset, "ViewCodeSequence"):
+        view = _VIEW_CODES.get(str(side_element(item, "CodeValue")).strip())
+        if view:
+            return view
+    orientation = side_element(dataset, "PatientOrientation")
+    row = str(orientation[0]).strip().upper() if orientation and isinstance(orientation, (MultiValue, list)) else ""
+    return "LATERAL" if row in ("A", "P") else ""
+
+
+def _codes(path: Path) -> HeaderCodes:
+    if not is_dicom(path):
+        return HeaderCodes()
+    try:
+        tags = list(map(Tag, VIEW_KEYWORDS + _PERSON_KEYWORDS))
+        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags)
+        return HeaderCodes(
+            view_of(dataset),
+            _code_like(dataset, "PatientSex", "[FMO]"),
+            _code_like(dataset, "PatientAge", r"\d{1,3}[YMWD]?"),
+        )
+    except Exception:  # pydicom has OSError among its own
+        warn_of("A header", "cannot be parsed; view, sex and age are taken for unknown")
+        return HeaderCodes()
+
+
+def _code_like(dataset: Dataset, keyword: str, pattern: str) -> str:
+    """A coded string that fits a pattern, else nothing."""
+    code = side_code(dataset, keyword)
+    if re.fullmatch(pattern, code):
+        return code
+    if side_element(dataset, keyword):
+        warn_of(keyword)
+    return ""
+
+
+def _tag_at(head: bytes, start: int, order: _ByteOrder) -> int:
+    group, number = head[start : start + 2], head[start + 2 : start + 4]
+    return int.from_bytes(group, order) << 16 | int.from_bytes(number, order)
+
+
+def _element_at(head: bytes, start: int, order: _ByteOrder) -> tuple[int | None, int]:
+    """An element's tag and where it ends, or no tag where the bytes are none's."""
+    tag, vr = _tag_at(head, start, order), head[start + 4 : start + 6]
+    if len(head) < start + 8:
+        return None, start
+    if vr in _VRS:
+        long = vr in (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
+        field = head[start + 8 : start + 12] if long else head[start + 6 : start + 8]
+        return tag, start + (12 if long else 8) + int.from_bytes(field, order)
+    # Implicit: its value's length instead of the type of it.
+    length = int.from_bytes(head[start + 4 : start + 8], order)
+    return (tag if length <= 2**16 else None), start + 8 + length
