@@ -62,13 +62,13 @@ def require_checked() -> None:
         return
     files, overrides = _given()
     if files:
-        loaded = load(files, overrides)
+        # What the user typed alone counts: files cannot ask for trust.
+        loaded = load(files, overrides, trust=overrides.get("trust") is True)
         # MONAI has merged and patched it: that is what runs.
         loaded.config = {key: value for key, value in workflow.parser.get().items() if key != "_meta_"}
     else:
         loaded = Loaded(config=running_config())
-    # A file's own key is refused, so that only a person can have set it.
-    report = check(loaded, workflow.run_id, trust=loaded.config.get("trust") is True)
+    report = check(loaded, workflow.run_id)
     for warning in report.warnings:
         logger.warning(str(warning))
     try:

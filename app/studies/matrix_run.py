@@ -121,6 +121,8 @@ class Launcher:
         files = list(self.matrix.bundle)
         overrides = dict(task.cell.overrides)
         overrides |= {"output_dir": str(task.folder), "seed": self._seed(task.replicate)}
+        if self.matrix.trust:
+            overrides["trust"] = True
         if is_interrupted and "resume" in self.known and "resume" not in overrides:
             overrides["resume"] = True
         if self.data is not None:
