@@ -89,10 +89,10 @@ def load(files: Sequence[str | Path], overrides: Mapping[str, object] | None = N
         if not trusted:
             check_keys(content, file, loaded.findings)
             first = content if file == Path(files[0]) else first
-        for key, value in content.items():
-            loaded.set(str(key), deepcopy(value), str(file))
-            if trusted:
-                own.set(str(key), value, str(file))
+        # Copied as a whole: aliases stay one object, which a later file changes in all places, as for MONAI.
+        for each in (loaded, own) if trusted else (loaded,):
+            for key, value in deepcopy(content).items():
+                each.set(str(key), value, str(file))
     for key, value in (overrides or {}).items():
         if value is not None:
             for each in (loaded, own):

@@ -24,6 +24,7 @@ REMEDY = "Read it first; then allow it: --trust for frugal check and frugal stud
 
 _KEY = re.compile(r"\+?\w+((::|#)\w+)*", re.ASCII)
 _MISSING = object()
+_SHOWN = 100
 
 
 def trusted_folders() -> list[Path]:
@@ -153,7 +154,7 @@ class _Foreign:
         return is_code(named) or (kind == "numbers" and _is_numbers(named))
 
     def refuse(self, place: str, value: object, reason: str) -> None:
-        self.findings.add(place, f"a config from outside of bundles/ {_shown(value)}, which {reason}. {REMEDY}")
+        self.findings.add(place, _refusal(value, reason))
 
 
 def _holds(row: Row, name: str, value: object) -> bool:
@@ -166,19 +167,20 @@ def _holds(row: Row, name: str, value: object) -> bool:
 def _list_code(place: str, value: object, findings: Findings) -> None:
     """List every expression, macro and target, that of meta data among them."""
     if isinstance(value, str) and value.startswith(("$", "%")):
-        findings.add(place, f"it would run {value!r}.")
+        findings.add(place, _refusal(value, "is replaced by what it names"))
     elif isinstance(value, dict | list):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             if key == "_target_" and not is_code(child):
-                findings.add(joined(place, key), f"it would call {child!r}.")
+                findings.add(joined(place, key), _refusal(child, "is called"))
             else:
                 _list_code(joined(place, key), child, findings)
 
 
-def _shown(value: object) -> str:
+def _refusal(value: object, reason: str) -> str:
     text = repr(value)
-    text = text if len(text) <= 100 else f"{text[:100]}..."
-    return f"would run {text}" if is_code(value) else f"holds {text}"
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    does = f"would run {text}" if is_code(value) else f"holds {text}, which {reason}"
+    return f"a config from outside of bundles/ {does}. {REMEDY}"
 
 
 def _same(value: object, own: object) -> bool:

@@ -12,6 +12,8 @@ from app.checking import check_files
 from app.checking.allowed import ROWS, row_of
 from app.checking.signatures import signature_of
 from app.checking.trust import REMEDY, VARIABLE, is_trusted
+from app.cli import main
+from app.studies.matrix import read_matrix
 
 ROOT = Path(__file__).parents[3]
 Write = Callable[..., Path]
@@ -223,8 +225,9 @@ def test_a_whole_config_from_elsewhere_is_refused_with_all_that_it_runs(
     file = write()
     monkeypatch.setenv(VARIABLE, "")
     found = [str(problem) for problem in check_files([file]).problems]
-    assert "train.yaml: initialize#0: it would run '$engines.begin(@output_dir, @seed)'." in found
-    assert "train.yaml: data#_target_: it would call 'app.data.opened.open_data'." in found
+    begin, opened = "$engines.begin(@output_dir, @seed)", "app.data.opened.open_data"
+    assert f"train.yaml: initialize#0: a config from outside of bundles/ would run {begin!r}. {REMEDY}" in found
+    assert f"a config from outside of bundles/ holds {opened!r}, which is called. {REMEDY}" in "\n".join(found)
     # By hand: the expressions and the targets of the small config, and the line that says that it stands first.
     assert len(found) == 1 + file.read_text().count("$") + file.read_text().count("_target_")
     assert check_files([file], trust=True).problems == ()
@@ -307,6 +310,72 @@ def test_the_published_forms_may_lie_anywhere(published: Path, tmp_path: Path, m
     copy.write_text(published.read_text())
     for overlay in (published, copy):
         assert check_files([published.with_name("train.yaml"), overlay]).problems == ()
+
+
+STUDIES = {
+    "fixed": ({"fixed": {"device": RUN}}, "device"),
+    "import": ({"fixed": {"output_dir": "x", "imports": ["$import executing"]}}, "imports"),
+    "factor": ({"factors": {"max_epochs": [1, 2], "x": {"a": {"train#trainer#amp": RUN}}}}, "train#trainer#amp"),
+    "target": ({"fixed": {"launch#_target_": "os.system"}}, "launch#_target_"),
+    "two factors": (
+        {
+            "factors": {
+                "a": {"x": {"network#pooling": {"_target_": "app.networks.pooling.MaxPooling"}}},
+                "b": {"y": {"network#pooling#_target_": "os.system"}},
+            }
+        },
+        "network#pooling#_target_",
+    ),
+    "macro": ({"fixed": {"batch_size": "%seed"}}, "batch_size"),
+}
+
+
+@pytest.mark.parametrize(("content", "place"), STUDIES.values(), ids=STUDIES)
+def test_a_study_from_elsewhere_is_held_to_the_same(
+    write: Write, bundles: Path, tmp_path: Path, content: dict[str, Any], place: str
+):
+    file = tmp_path / "study.yaml"
+    study = {"name": "s", "bundle": str(write()), "factors": {"max_epochs": [1, 2]}} | content
+    study["fixed"] = {key: value for key, value in study.get("fixed", {}).items() if key != "output_dir"}
+    file.write_text(yaml.safe_dump(study, sort_keys=False))
+    with pytest.raises(ValueError, match=rf"this study may not run:\n  {file}: {place}: a config from outside"):
+        read_matrix(file)
+    assert read_matrix(file, trust=True).trust
+    own = bundles / "study.yaml"
+    own.write_text(file.read_text())
+    assert not read_matrix(own).trust
+    assert not (bundles / "executed").exists()
+
+
+def test_an_honest_study_needs_no_trust_and_its_configs_are_looked_at(write: Write, tmp_path: Path):
+    file, mine = tmp_path / "study.yaml", tmp_path / "mine.yaml"
+    mine.write_text("seed: 3\n")
+    # The study of docs/studies.md, without its data.
+    factors = {"level": {"contour": {"pixel_level": True}, "image": {"pixel_level": False}}, "learning_rate": [0.1, 1]}
+    fixed = {"max_epochs": 20, "train#trainer#amp": False}
+    study = {"name": "s", "bundle": [str(write()), str(mine)], "fixed": fixed, "factors": factors}
+    file.write_text(yaml.safe_dump(study))
+    assert len(read_matrix(file).cells) == 4
+    mine.write_text(f"seed: {RUN}\n")
+    with pytest.raises(ValueError, match=rf"{mine}: seed: a config from outside of bundles/ would run"):
+        read_matrix(file)
+
+
+def test_a_study_of_countless_cells_is_refused(write: Write, tmp_path: Path):
+    file = tmp_path / "study.yaml"
+    factors = {f"f{n}": {str(value): {} for value in range(10)} for n in range(20)}
+    file.write_text(yaml.safe_dump({"name": "s", "bundle": str(write()), "factors": factors}))
+    with pytest.raises(ValueError, match=f"factors: {10**20} combinations; at most 10000 are allowed"):
+        read_matrix(file)
+
+
+@pytest.mark.parametrize("option", ["meta_file", "logging_file", "tracking"])
+def test_further_files_of_a_run_are_trusted_or_refused(write: Write, tmp_path: Path, capsys: Any, option: str):
+    file = tmp_path / "further.json"
+    file.write_text("{}")
+    assert main(["check", str(write()), f"--{option}", str(file)]) == 1
+    assert f"--{option} {file}: a file from outside of bundles/, which is not looked at." in capsys.readouterr().err
+    assert main(["check", "--trust", str(write()), f"--{option}", str(file)]) == 0
 
 
 def test_what_is_typed_is_the_users_own(write: Write):
