@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.checking.sources import MissingNameError, find, short
+from app.checking.sources import MissingNameError, find
 
 Words = tuple[str, ...]
 
@@ -141,14 +141,16 @@ def row_of(target: object) -> Row | None:
     if _OPTIMISER.fullmatch(target):
         return _OPTIMISER_ROW if _is_class_of(target, ("torch.optim",)) else None
     if _TRANSFORM.fullmatch(target):
-        return _TRANSFORM_ROW if _is_class_of(target, _TRANSFORM_MODULES) else None
+        # All of them can be had from there, by the same name.
+        full = f"monai.transforms.{target.removeprefix('monai.transforms.')}"
+        return _TRANSFORM_ROW if _is_class_of(full, _TRANSFORM_MODULES) else None
     return None
 
 
 def _is_class_of(target: str, modules: Words) -> bool:
     """Whether a name is that of a class which one of the modules defines, not of something imported there."""
     try:
-        found = find(target) if "." in target else short(target)
+        found = find(target)
     except (MissingNameError, SyntaxError):
         return False
     defined = any(found.module == each or found.module.startswith(f"{each}.") for each in modules)

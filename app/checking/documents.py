@@ -110,7 +110,7 @@ def _loader(fast: bool) -> Any:  # noqa: ANN401 - a class of PyYAML's, which has
                 if isinstance(name, Hashable) and name in seen:
                     raise DocumentError(f"{name}: this key is there twice ({line}); only one can hold.")
                 seen.add(name)
-            return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+            return super().construct_mapping(node, deep)
 
     return Loader
 

@@ -51,7 +51,8 @@ def _check_circles(config: dict[str, object], used: set[str], findings: Findings
     """Find ids that need themselves: what is below one refers to it, or to another that leads back."""
     finished: set[str] = set()
     for start in sorted(used):
-        path, waiting = [], [[start]]
+        path: list[str] = []
+        waiting = [[start]]
         while waiting:
             if not waiting[-1]:
                 waiting.pop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import app
@@ -61,7 +61,7 @@ def check_foreign(config: object, own: Mapping[str, object], findings: Findings,
     _Foreign(findings, expanded).check_top(config, own)
 
 
-def check_keys(content: Mapping[object, object], source: Path, findings: Findings) -> None:
+def check_keys(content: Iterable[object], source: Path, findings: Findings) -> None:
     """Find top-level keys that MONAI may understand as another id than they seem to name."""
     for key in content:
         if not _KEY.fullmatch(str(key)):

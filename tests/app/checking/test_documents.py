@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.checking import CheckError, check_files
+from app.checking import CheckError, check_files, require_good
 from app.checking.documents import DEEPEST, MOST_CHARACTERS, MOST_VALUES, DocumentError, read_document
 from app.studies.matrix import read_matrix
 from app.studies.results import _plain_settings
@@ -130,3 +130,30 @@ def test_references_in_a_circle_are_told(write: Callable[..., Path], bundles: Pa
     found = [str(each) for each in check_files([write(), Path("circle.yaml")]).problems]
     assert time.process_time() - begun < SECONDS
     assert [line for line in found if line.endswith(f"refers to itself: {circle}.")], found
+
+
+# (text, part of a problem); each took minutes where hints were looked for, or sources read, once for each value.
+CROWDS = {
+    "unknown settings": ("\n".join(f"setting{n:05}: 1" for n in range(2000)), "more than 100 problems"),
+    "references to nothing": (
+        "phantoms: [" + ", ".join(f'"@nothing{n:04}"' for n in range(2000)) + "]",
+        "more than 100 problems",
+    ),
+    "targets that there are not": (
+        "phantoms: [" + ", ".join(f"{{_target_: Missing{n:02}d}}" for n in range(90)) + "]",
+        "more than 100 problems",
+    ),
+    "expressions": ("phantoms: [" + ", ".join(f"$x{n}" for n in range(4000)) + "]", "more than 100 problems"),
+    "digits": (f"output_dir: '{'1' * 39_000}'", "holds a name that no file system takes"),
+    "long names": (f"datalist: '{'1' * 300}'", "holds a name that no file system takes"),
+    "null byte": ('datalist: "x\\0"', "holds a name that no file system takes"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), CROWDS.values(), ids=CROWDS)
+def test_a_crowd_of_problems_is_told_of_in_seconds(write: Callable[..., Path], tmp_path: Path, text: str, message: str):
+    (tmp_path / "crowd.yaml").write_text(text)
+    begun = time.process_time()
+    with pytest.raises(CheckError, match=message):
+        require_good(check_files([write(), tmp_path / "crowd.yaml"]))
+    assert time.process_time() - begun < 5 * SECONDS
