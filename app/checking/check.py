@@ -15,7 +15,6 @@ from app.checking.problem import CheckError, Problem, nearest
 from app.checking.structure import check_structure
 from app.checking.targets import check_targets
 from app.checking.tracking import check_tracking
-from app.checking.trust import check_trust
 from app.checking.values import check_exponents, check_values
 
 _WORKFLOWS = ("training", "run", "evaluating")
@@ -58,25 +57,23 @@ def check_files(
         files: as for ``python -m monai.bundle run --config_file``, in the same order.
         overrides: by id.
         run_id: the workflow; None for the first of ``training``, ``run`` and ``evaluating`` that there is.
-        trust: whether a config from elsewhere may run code.
+        trust: whether files from elsewhere may hold anything, code among it.
 
     Raises:
         CheckError: a file is missing or cannot be parsed.
     """
-    return check(load(files, overrides), run_id, trust, files=True)
+    return check(load(files, overrides, trust), run_id, files=True)
 
 
-def check(loaded: Loaded, run_id: str | None = None, trust: bool = False, files: bool = False) -> Report:
+def check(loaded: Loaded, run_id: str | None = None, files: bool = False) -> Report:
     """Check a merged config.
 
     Args:
         loaded: merged, with its origins.
         run_id: the workflow; None for the first that there is.
-        trust: whether a config from elsewhere may run code.
         files: whether to look at each image and mask that the datalist names; opening the data does so anyway.
     """
     config, findings = loaded.config, loaded.findings
-    check_trust(loaded, findings, trust)
     workflow = run_id or next((name for name in _WORKFLOWS if name in config), "run")
     if workflow not in config:
         known = [name for name in _WORKFLOWS if name in config]

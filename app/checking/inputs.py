@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.checking.datalists import check_datalist
 from app.checking.ids import followed, is_literal, references, value_at, walk
+from app.checking.kinds import can_be_a_path
 from app.checking.problem import Findings
 from app.checking.values import path_problem
 from app.data.listing import list_files
@@ -33,6 +34,9 @@ def check_inputs(config: dict[str, object], run_id: str, reached: set[str], find
         _, value = followed(config, identifier)
         if not is_literal(value) or identifier != followed(config, identifier)[0]:
             continue
+        if key.endswith((*_WEIGHTS, "start_from", "_dir", "datalist")) and not can_be_a_path(value):
+            findings.add(identifier, f"{str(value)[:100]!r} holds a name that no file system takes.", "file")
+            return 1
         if key.endswith(_WEIGHTS) and isinstance(value, str):
             _check_weights(identifier, value, findings)
         elif key == "start_from" and isinstance(value, str):

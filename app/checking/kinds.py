@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 from app.checking.ids import is_literal
 
+_LONGEST_NAME = 255
 _LISTS = {"list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Collection", "set", "frozenset"}
 _MAPPINGS = {"dict", "Dict", "Mapping", "MutableMapping"}
 # Classes that no YAML value is of.
@@ -25,6 +27,14 @@ def kind(value: object) -> str:
     if isinstance(value, str):
         return "text"
     return "a list" if isinstance(value, list) else "a mapping"
+
+
+def can_be_a_path(value: object) -> bool:
+    """Whether a text can name a file or folder, there or not; anything that is no text is not judged."""
+    if not isinstance(value, str):
+        return True
+    lengths = (len(part.encode(errors="surrogatepass")) for part in Path(value).parts)
+    return "\0" not in value and max(lengths, default=0) <= _LONGEST_NAME
 
 
 def fits(value: object, annotation: ast.expr) -> bool:

@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+MOST_PROBLEMS = 100
+_MOST_NAMES = 5_000
+
 
 class CheckError(ValueError):
     """A configuration cannot work, or may not run; the message lists every problem."""
@@ -46,11 +49,19 @@ class Findings:
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, identifier: str, text: str, topic: str = "") -> None:
-        """Add a problem at an id; a second one of the same topic at the same id is not told."""
+        """Add a problem at an id; a second one of the same topic at the same id is not told.
+
+        Raises:
+            CheckError: there are too many; lists those that were found.
+        """
         key = (identifier, topic or text)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.problems.append(Problem(self.place(identifier), text))
+        if key in self._seen:
+            return
+        if len(self.problems) >= MOST_PROBLEMS:
+            told = "\n".join(f"  {problem}" for problem in self.problems)
+            raise CheckError(f"more than {MOST_PROBLEMS} problems:\n{told}\n  ... the others were not looked for.")
+        self._seen.add(key)
+        self.problems.append(Problem(self.place(identifier), text))
 
     def warn(self, identifier: str, text: str) -> None:
         """Add a warning at an id."""
@@ -68,5 +79,7 @@ class Findings:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` for the known name that is most like this one, or nothing where none is."""
-    near = difflib.get_close_matches(name, sorted(known), n=1)
+    # At 0.6, as close as is asked for, the lengths differ by less than a factor of 7/3.
+    names = sorted(each for each in known if 3 * len(name) <= 7 * len(each) <= 49 / 3 * len(name))
+    near = difflib.get_close_matches(name, names, n=1) if len(names) <= _MOST_NAMES else []
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -99,15 +99,23 @@ def short(name: str) -> Definition:
     """
     pattern = re.compile(rf"^(?:class|def) {re.escape(name)}\b", re.MULTILINE)
     for module, path in _monai_files():
-        text = path.read_bytes()
+        text = _bytes(path)
         if name.encode() in text and pattern.search(text.decode()):
             return _in_module(module, name, frozenset())
     if hasattr(builtins, name):
         return Definition("builtins", name)
-    names: set[str] = set()
-    for _, path in _monai_files():
-        names.update(re.findall(r"^(?:class|def) ([A-Za-z]\w*)", path.read_text(), re.MULTILINE))
-    raise MissingNameError(name, tuple(sorted(names)))
+    raise MissingNameError(name, _monai_names())
+
+
+@cache
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@cache
+def _monai_names() -> tuple[str, ...]:
+    found = (re.findall(rb"^(?:class|def) ([A-Za-z]\w*)", _bytes(path), re.MULTILINE) for _, path in _monai_files())
+    return tuple(sorted({name.decode() for names in found for name in names}))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Keys that nothing uses, references to nothing, and special keys that MONAI does not know."""
+"""Keys that nothing uses, references to nothing or in a circle, and special keys that MONAI does not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 from app.checking.ids import joined, references, value_at, walk
 from app.checking.problem import Findings, nearest
 
-ENTRIES = {"imports", "initialize", "training", "evaluating", "run", "finalize", "bundle_root", "dataset_dir", "trust"}
+RUN_BY_NAME = {"imports", "initialize", "training", "evaluating", "run", "finalize", "trust"}
+"""Ids that MONAI runs, or that decide on what may run."""
+ENTRIES = {*RUN_BY_NAME, "bundle_root", "dataset_dir"}
 """Ids that MONAI, the model zoo or a user call by name, and that no other part of a config need refer to."""
 SPECIAL = {"_target_", "_disabled_", "_requires_", "_desc_", "_mode_", "_debug_"}
 """Keys of a component that are no arguments of it."""
@@ -18,6 +20,7 @@ def check_structure(config: dict[str, object], findings: Findings, run_id: str |
     """Find unused keys at any depth, broken references and unknown special keys."""
     used = {name for identifier, value in walk(config) for name in references(value, identifier)}
     check_references(config, findings)
+    _check_circles(config, used, findings)
     _check_special(config, findings)
     check_used(config, used, findings, run_id)
     _check_groups(config, used, findings)
@@ -42,6 +45,36 @@ def check_references(config: dict[str, object], findings: Findings) -> None:
             except KeyError:
                 known = known or [each for each, _ in walk(config)]
                 findings.add(identifier, f"'@{name}' refers to nothing in the config.{nearest(name, known)}")
+
+
+def _check_circles(config: dict[str, object], used: set[str], findings: Findings) -> None:
+    """Find ids that need themselves: what is below one refers to it, or to another that leads back."""
+    finished: set[str] = set()
+    for start in sorted(used):
+        path: list[str] = []
+        waiting = [[start]]
+        while waiting:
+            if not waiting[-1]:
+                waiting.pop()
+                finished.update([path.pop()] if path else [])
+                continue
+            name = waiting[-1].pop()
+            if name in path:
+                circle = " -> ".join([*path[path.index(name) :], name])
+                findings.add(name, f"refers to itself: {circle}.", "circle")
+            elif name not in finished:
+                path.append(name)
+                waiting.append(_needed(config, name))
+
+
+def _needed(config: dict[str, object], name: str) -> list[str]:
+    """What an id, or anything below it, refers to."""
+    try:
+        value = value_at(config, name)
+    except KeyError:
+        return []
+    parts = [(name, value), *walk(value, name)]
+    return sorted({each for identifier, part in parts for each in references(part, identifier)})
 
 
 def _check_special(config: dict[str, object], findings: Findings) -> None:

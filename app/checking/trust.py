@@ -1,50 +1,30 @@
-"""Whether config files from elsewhere would run code of their own.
+"""Whether config files from elsewhere keep to what such a file may hold; nothing of them has been evaluated by then.
 
-Evaluating a config runs every ``$`` expression and calls whatever a ``_target_`` names. Files of the ``bundles`` folder
-beside this package are trusted, and so is what a user types; a file from elsewhere may hold plain values, references
-and components of the packages below, and anything else needs the user's word.
+Evaluating a config runs every ``$`` expression and calls whatever a ``_target_`` names, with any argument. Trusted are
+the files of the ``bundles`` folder beside this package, folders that the user names, and what the user types. Every
+other file may only set: plain values of settings that a trusted file has, and components of ``app.checking.allowed``.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import app
-from app.checking.files import Loaded
-from app.checking.ids import is_code, joined, normal, walk
-from app.checking.problem import Findings, Problem
-from app.checking.sources import MissingNameError, find, short
+from app.checking.allowed import Row, row_of
+from app.checking.ids import followed, is_code, joined, normal
+from app.checking.problem import Findings, nearest
+from app.checking.structure import RUN_BY_NAME
 
 VARIABLE = "FRUGAL_TRUSTED"
 """Environment variable naming further folders of trusted configs, separated as in ``PATH``."""
-ALLOWED = (
-    "app.data",
-    "app.engines",
-    "app.losses",
-    "app.networks",
-    "transforms",
-    "evaluation",
-    "ignite.engine",
-    "ignite.handlers",
-    "ignite.metrics",
-    "monai.data",
-    "monai.engines",
-    "monai.handlers",
-    "monai.inferers",
-    "monai.losses",
-    "monai.metrics",
-    "monai.networks",
-    "monai.optimizers",
-    "monai.transforms",
-    "torch.nn",
-    "torch.optim",
-    "torch.utils.data",
-)
-"""Packages whose own classes and functions a config from elsewhere may name. Narrower than torch and monai are: these
-hold loaders of pickled objects, compilers and downloads as well."""
+REMEDY = "Read it first; then allow it: --trust for frugal check and frugal study, --trust True for a run."
 
-REMEDY = "Read it first; then allow it: --trust for frugal check, --trust True for a run."
+_KEY = re.compile(r"\+?\w+((::|#)\w+)*", re.ASCII)
+_MISSING = object()
+_SHOWN = 100
 
 
 def trusted_folders() -> list[Path]:
@@ -59,56 +39,167 @@ def is_trusted(file: Path) -> bool:
     return any(real.is_relative_to(folder) for folder in trusted_folders())
 
 
-def code_in(content: dict[str, object]) -> list[tuple[str, str]]:
-    """(id, text) of all that would run code other than of the allowed packages."""
-    found = []
-    for identifier, value in walk(content):
-        if is_code(value):
-            found.append((identifier, str(value)))
-        elif isinstance(value, dict) and "_target_" in value and not _is_allowed(value["_target_"]):
-            found.append((joined(identifier, "_target_"), str(value["_target_"])))
-    # ``train#trainer#_target_: ...`` in a file that goes over another.
-    found += [
-        (str(key), str(value))
-        for key, value in content.items()
-        if normal(str(key)).endswith("#_target_") and not _is_allowed(value)
-    ]
-    return found
+def refuse_first(content: object, file: Path, findings: Findings) -> None:
+    """Refuse a file from elsewhere that stands first, and list all that it would run."""
+    findings.add(
+        "",
+        f"{file}: this config from outside of bundles/ stands first: MONAI takes metadata.json and logging.conf from "
+        f"beside the first config, and lets Python import from its folder. {REMEDY}",
+    )
+    _list_code("", content, findings)
 
 
-def check_trust(loaded: Loaded, findings: Findings, trust: bool = False) -> None:
-    """Refuse files from elsewhere that would run code, listing what would run.
+def check_foreign(config: object, own: Mapping[str, object], findings: Findings, expanded: object) -> None:
+    """Find what files from elsewhere hold and may not.
 
     Args:
-        loaded: with the content of each file.
-        findings: to add to.
-        trust: the user's word, from the command line. A file's own ``trust`` counts for nothing.
+        config: merged of all files and of what the user typed, as they are written.
+        own: the same of trusted files and of what the user typed alone.
+        findings: to add to; knows where each id comes from.
+        expanded: the config with its macros replaced, in which references are looked up.
     """
-    for file, content in loaded.contents.items():
-        if is_trusted(file):
-            continue
-        for key in content:
-            if normal(str(key)).removeprefix("+") == "trust":
-                findings.origins["trust"] = str(file)
-                findings.add("trust", "a file cannot ask for trust in itself: give --trust True on the command line.")
-        found = [] if trust else code_in(content)
-        for identifier, text in found:
-            findings.problems.append(_refusal(file, identifier, text))
+    _Foreign(findings, expanded).check_top(config, own)
 
 
-def _refusal(file: Path, identifier: str, text: str) -> Problem:
-    return Problem(f"{file}: {identifier}", f"a config from outside of bundles/ would run {text!r}. {REMEDY}")
+def check_keys(content: Iterable[object], source: Path, findings: Findings) -> None:
+    """Find top-level keys that MONAI may understand as another id than they seem to name."""
+    for key in content:
+        if not _KEY.fullmatch(str(key)):
+            findings.add("", f"{source}: {str(key)!r} is no id such as max_epochs or train::trainer::amp. {REMEDY}")
 
 
-def _is_allowed(target: object) -> bool:
-    if not isinstance(target, str) or target.startswith(("$", "@", "%")):
-        return False
-    try:
-        found = find(target) if "." in target else short(target)
-    except (MissingNameError, SyntaxError):
-        # Told elsewhere: there is no such thing. Nothing runs, either.
-        return True
-    # Where it is defined counts, not under which name it can be reached: torch.os.system is none of torch.
-    return found.node is not None and any(
-        found.module == each or found.module.startswith(f"{each}.") for each in ALLOWED
-    )
+class _Foreign:
+    """Walks over what differs from the trusted config."""
+
+    def __init__(self, findings: Findings, expanded: object) -> None:
+        self.findings = findings
+        self.expanded = expanded
+
+    def check_top(self, config: object, own: Mapping[str, object]) -> None:
+        for key, value in config.items() if isinstance(config, dict) else ():
+            if key in own and _same(value, own[key]):
+                continue
+            if key not in own:
+                known = nearest(str(key), own)
+                self.findings.add(str(key), f"{key!r} is no setting of this bundle's own configs.{known}", "unused")
+            elif key in RUN_BY_NAME:
+                self.refuse(str(key), value, "is what MONAI runs")
+            else:
+                self.check(str(key), value, own[key])
+
+    def check(self, place: str, value: object, own: object) -> None:
+        """Check a value that stands at an id, knowing what trusted files have there."""
+        if _same(value, own):
+            return
+        if isinstance(value, dict) and "_target_" in value:
+            self.check_component(place, value, own if _is_component(own) else {})
+        elif _is_component(own) and not _is_number(value):
+            self.refuse(place, value, "stands in the place of a component")
+        elif isinstance(value, dict):
+            for key, child in value.items():
+                if _is_odd_key(key):
+                    self.refuse(joined(place, key), child, f"{key!r} means more to MONAI than a name")
+                else:
+                    self.check(joined(place, key), child, own.get(key, _MISSING) if isinstance(own, dict) else _MISSING)
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
+                known = own[index] if isinstance(own, list) and index < len(own) else _MISSING
+                self.check(joined(place, index), child, known)
+        elif not _is_number(value) and not (isinstance(value, str) and not value.startswith(("$", "@", "%"))):
+            self.refuse(place, value, "is no plain value")
+
+    def check_component(self, place: str, value: dict[str, object], own: object) -> None:
+        """Check the target and the arguments of a component that differs from the trusted one."""
+        known = own if isinstance(own, dict) else {}
+        target, row = value["_target_"], row_of(value["_target_"])
+        is_changed = not _same(target, known.get("_target_", _MISSING))
+        if row is None and is_changed:
+            self.refuse(joined(place, "_target_"), target, "is not on the list of components")
+            return
+        for key, child in value.items():
+            is_same = _same(child, known.get(key, _MISSING))
+            if key == "_target_" or (is_same and not is_changed):
+                continue
+            kind = row.kind(key) if row is not None and isinstance(key, str) else ""
+            if row is None or not kind:
+                self.refuse(joined(place, key), child, f"is no argument of {target} that is on the list")
+            elif not is_same:
+                self.check_argument(joined(place, key), key, child, known.get(key, _MISSING), row)
+
+    def check_argument(self, place: str, name: str, value: object, own: object, row: Row) -> None:
+        kind = row.kind(name)
+        if isinstance(value, list):
+            for index, child in enumerate(value):
+                known = own[index] if isinstance(own, list) and index < len(own) else _MISSING
+                if not _same(child, known):
+                    self.check_argument(joined(place, index), name, child, known, row)
+            return
+        if kind == "parts" and _is_component(value):
+            self.check(place, value, own)
+        elif not self.is_named(place, kind, value) and not _holds(row, name, value):
+            self.refuse(place, value, f"is not what this argument may hold ({kind})")
+
+    def is_named(self, place: str, kind: str, value: object) -> bool:
+        """Whether a reference leads to what the argument may hold.
+
+        An expression or a component that it leads to was made by a trusted file, or is refused in its own place.
+        """
+        if not (isinstance(value, str) and value.startswith("@")):
+            return False
+        identifier, named = followed(self.expanded, place)
+        if identifier.split("#")[0] in RUN_BY_NAME:
+            return False
+        if kind == "parts":
+            return is_code(named) or _is_component(named) or named is None
+        return is_code(named) or (kind == "numbers" and _is_numbers(named))
+
+    def refuse(self, place: str, value: object, reason: str) -> None:
+        self.findings.add(place, _refusal(value, reason))
+
+
+def _holds(row: Row, name: str, value: object) -> bool:
+    """Whether an argument may hold a plain value."""
+    if isinstance(value, str):
+        return row.kind(name) == "words" and row.takes_word(name, value)
+    return value is None or (row.kind(name) != "parts" and _is_number(value))
+
+
+def _list_code(place: str, value: object, findings: Findings) -> None:
+    """List every expression, macro and target, that of meta data among them."""
+    if isinstance(value, str) and value.startswith(("$", "%")):
+        findings.add(place, _refusal(value, "is replaced by what it names"))
+    elif isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            if key == "_target_" and not is_code(child):
+                findings.add(joined(place, key), _refusal(child, "is called"))
+            else:
+                _list_code(joined(place, key), child, findings)
+
+
+def _refusal(value: object, reason: str) -> str:
+    text = repr(value)
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    does = f"would run {text}" if is_code(value) else f"holds {text}, which {reason}"
+    return f"a config from outside of bundles/ {does}. {REMEDY}"
+
+
+def _same(value: object, own: object) -> bool:
+    return type(value) is type(own) and value == own
+
+
+def _is_component(value: object) -> bool:
+    return isinstance(value, dict) and "_target_" in value
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _is_numbers(value: object) -> bool:
+    return all(map(_is_numbers, value)) if isinstance(value, list) else _is_number(value)
+
+
+def _is_odd_key(key: object) -> bool:
+    """A special key (``_meta_``, ``_disabled_``), an id within an id, or an expression."""
+    text = normal(str(key))
+    return "#" in text or text.startswith(("$", "@", "%", "+")) or re.fullmatch(r"_\w+_", text) is not None

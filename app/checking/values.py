@@ -10,7 +10,7 @@ from app.checking.problem import Findings, nearest
 from app.checking.sources import MissingNameError, words
 from app.checking.targets import KIND
 
-_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 _COUNTS = {
     "max_epochs": 1,
     "epochs": 1,

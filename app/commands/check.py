@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 # Of MONAI's `run`, not of the config: a line that was typed for it can be checked as it is.
-_OF_RUN = ("init_id", "final_id", "meta_file", "logging_file", "tracking")
+_FILES_OF_RUN = ("meta_file", "logging_file", "tracking")
+_OF_RUN = ("init_id", "final_id", *_FILES_OF_RUN)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -44,6 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
     options = {name: value for name, value in words.options.items() if name not in _OF_RUN}
     run_id = options.pop("run_id", None) or arguments.run_id
     trust = arguments.trust or options.pop("trust", False) is True
+    if not trust:
+        _require_trusted({name: words.options[name] for name in _FILES_OF_RUN if name in words.options})
     report = check_files(files, options, None if run_id is None else str(run_id), trust)
     if report.problems:
         raise CheckError(report.text())
@@ -52,3 +57,16 @@ def run(arguments: argparse.Namespace) -> None:
     checked = "keys, references, arguments, values and expressions are fine"
     lines = [f"ok: {report.run_id} of {', '.join(files)}: {checked}", *report.facts]
     sys.stdout.write("\n  ".join(lines) + "\n")
+
+
+def _require_trusted(named: Mapping[str, object]) -> None:
+    """Refuse further files that the run would take into the config."""
+    from app.checking import CheckError
+    from app.checking.trust import REMEDY, is_trusted
+
+    for option, value in named.items():
+        for file in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(file, str) and Path(file).exists() and not is_trusted(Path(file)):
+                raise CheckError(
+                    f"--{option} {file}: a file from outside of bundles/, which is not looked at. {REMEDY}"
+                )

@@ -29,6 +29,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only every Nth cell, from the Ith")
     parser.add_argument("--keep", action="store_true", help="keep results whose config file has changed since")
+    parser.add_argument(
+        "--trust", action="store_true", help="allow a study or config from outside of bundles/ to run code of its own"
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--list", action="store_true", help="show the cells, and run none")
     kind.add_argument("--table", action="store_true", help="write the tables from what has run, and run none")
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: must be 1 or more.")
-    matrix = read_matrix(arguments.file)
+    matrix = read_matrix(arguments.file, arguments.trust)
     launcher = Launcher(matrix, arguments.out or Path("runs/studies") / matrix.name)
     tasks = launcher.tasks()
     if arguments.list:
@@ -100,6 +103,7 @@ def _run_in_processes(arguments: argparse.Namespace) -> None:
     command += ["--shard", "/".join(map(str, arguments.shard))]
     command += ["--out", str(arguments.out)] if arguments.out else []
     command += ["--keep"] if arguments.keep else []
+    command += ["--trust"] if arguments.trust else []
     workers = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(arguments.jobs)]
     try:
         codes = [worker.wait() for worker in workers]

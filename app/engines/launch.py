@@ -22,6 +22,7 @@ from app.engines import pictures
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.failures import tell_last
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
@@ -286,6 +287,7 @@ def begin(output_dir: str | Path, seed: int) -> None:
         PermissionError: ``output_dir`` cannot be written.
         CheckError: the config cannot work; every problem is listed.
     """
+    tell_last()
     join()
     logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
     # Each evaluation is an engine's run of its own; Ignite would announce it in three lines an epoch.

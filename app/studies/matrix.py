@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from app.checking.documents import DocumentError, read_document
+from app.checking.files import foreign_overrides
+from app.checking.trust import is_trusted
 from app.studies.matrix_claims import Claim, parse_claim
 from app.studies.matrix_select import Selection, parse_selection
 
@@ -23,9 +25,11 @@ STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "m
 REPORT_KEYS = ("metrics", "orderings", "select")
 OWN = ("output_dir", "seed")
 """Overrides that the study itself gives to each run."""
+MOST_CELLS = 10_000
+MOST_FOLDS = 1_000
 EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
 """A number that YAML takes for text, for want of a point or a sign: ``1e-4``, ``1.0e4``."""
-NAME = re.compile(r"[\w.+\-]([\w.+\- ]*[\w.+\-])?")
+NAME = re.compile(r"(?!\.+$)[\w.+\-]([\w.+\- ]*[\w.+\-])?")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Matrix:
         metrics: paths into ``metrics.json``.
         claims: orderings that the results are held against.
         select: how the best cells are chosen; None where none is.
+        trust: the user's word that its configs may run code.
     """
 
     name: str
@@ -95,6 +100,7 @@ class Matrix:
     metrics: tuple[str, ...]
     claims: tuple[Claim, ...] = field(default=())
     select: Selection | None = None
+    trust: bool = False
 
     @property
     def replicate_word(self) -> str:
@@ -102,32 +108,42 @@ class Matrix:
         return "seed" if self.folds is None else "fold"
 
 
-def read_matrix(path: Path) -> Matrix:
+def read_matrix(path: Path, trust: bool = False) -> Matrix:
     """Read a study.
 
+    Args:
+        path: of its file. One from elsewhere may only hold what a config from elsewhere may; see docs/checking.md.
+        trust: the user's word that it, and the configs that it names, may run code.
+
     Raises:
-        ValueError: the file is no study; the text names the file, the key and what is allowed.
-        OSError: it, or a config file that it names, cannot be read.
+        ValueError: the file is no study, or holds what it may not; the text names the file, the key and what is
+            allowed.
     """
+    content = read_document(path, fast=is_trusted(path))
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _matrix(_mapping(content, "a study"))
-    except (ValueError, yaml.YAMLError) as error:
+        matrix = _matrix(_mapping(content, "a study"), trust)
+    except DocumentError:
+        raise  # it names the file
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    problems = foreign_overrides(matrix.bundle, [cell.overrides for cell in matrix.cells], path, trust).problems
+    if problems:
+        raise ValueError("\n".join(["this study may not run:", *(f"  {problem}" for problem in problems)]))
+    return matrix
 
 
 def config_of(bundle: Sequence[str]) -> dict[str, Any]:
     """Top-level keys of config files, later ones over earlier ones; ``+key`` and ``key::part`` count for ``key``."""
     merged: dict[str, Any] = {}
     for name in bundle:
-        content = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        content = read_document(Path(name), fast=is_trusted(Path(name)))
         for key, value in _mapping(content, name).items():
             top = _top(str(key).removeprefix("+"))
             merged[str(key) if top in merged or top == key else top] = value
     return merged
 
 
-def _matrix(content: Mapping[str, Any]) -> Matrix:
+def _matrix(content: Mapping[str, Any], trust: bool) -> Matrix:
     _require_keys(content, KEYS, "the study")
     name, bundle = _name(content.get("name"), "name"), _bundle(content.get("bundle"))
     base = _mapping(content.get("data"), "data")
@@ -159,6 +175,7 @@ def _matrix(content: Mapping[str, Any]) -> Matrix:
             parse_claim(text, names, combinations) for text in _texts(report.get("orderings", []), "report: orderings")
         ),
         select=_selection(report.get("select"), tuple(names)),
+        trust=trust,
     )
 
 
@@ -194,6 +211,9 @@ def _cells(
     factors: Mapping[str, Mapping[str, Value]], fixed: Mapping[str, Any], content: Mapping[str, Any]
 ) -> tuple[Cell, ...]:
     chosen, excluded = (_patterns(content.get(key), factors, key) for key in ("cells", "exclude"))
+    count = math.prod(map(len, factors.values()))
+    if count > MOST_CELLS:
+        raise ValueError(f"factors: {count} combinations; at most {MOST_CELLS} are allowed.")
     cells = []
     for names in itertools.product(*factors.values()):
         values = dict(zip(factors, names, strict=True))
@@ -242,8 +262,10 @@ def _replicates(content: Mapping[str, Any]) -> tuple[Folds | None, tuple[int, ..
             raise ValueError("give 'seeds' or 'folds', not both.")
         given = _mapping(content["folds"], "folds")
         _require_keys(given, FOLD_KEYS, "folds")
-        if type(given.get("count")) is not int or given["count"] < 2:
-            raise ValueError(f"folds: 'count' must be a whole number of 2 or more, not {given.get('count')!r}.")
+        if type(given.get("count")) is not int or not 2 <= given["count"] <= MOST_FOLDS:
+            raise ValueError(
+                f"folds: 'count' must be a whole number from 2 to {MOST_FOLDS}, not {given.get('count')!r}."
+            )
         folds = Folds(**given)
         return folds, tuple(range(folds.count))
     seeds = content.get("seeds", [0, 1, 2])

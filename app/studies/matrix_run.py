@@ -121,6 +121,8 @@ class Launcher:
         files = list(self.matrix.bundle)
         overrides = dict(task.cell.overrides)
         overrides |= {"output_dir": str(task.folder), "seed": self._seed(task.replicate)}
+        if self.matrix.trust:
+            overrides["trust"] = True
         if is_interrupted and "resume" in self.known and "resume" not in overrides:
             overrides["resume"] = True
         if self.data is not None:
@@ -210,9 +212,10 @@ def _run(launcher: Launcher, task: Task) -> None:
 
 
 def _first_cause(error: BaseException) -> str:
-    """What went wrong first: MONAI wraps it in the names of the expressions that were being evaluated."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    """What went wrong: MONAI wraps it in the names of the expressions that were being evaluated."""
+    from app.engines.failures import meant
+
+    error = meant(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -110,12 +110,9 @@ def _of_run(word: str) -> Result:
 
 def _plain_settings(config: Path) -> dict[str, str]:
     """Top-level numbers, texts, switches and lists of them, leaving out what the config computes."""
-    import yaml
+    from app.checking.documents import read_document
 
-    try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{config} is no YAML: {error}") from error
+    values = read_document(config)
     if not isinstance(values, dict):
         raise ValueError(f"{config} holds {type(values).__name__}, but a config is a mapping")
     return {str(key): str(value) for key, value in values.items() if key != "imports" and _is_plain(value)}

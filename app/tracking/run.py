@@ -205,9 +205,12 @@ class Run:
 
         Raises:
             ValueError: two names become the same one.
+            TrackingError: another launch works in the output folder since its lock was deleted.
         """
         if self._writer is None:
             return
+        if self._lock is not None:
+            self._lock.renew()
         now = _now()
         self._writer.measure([(self._unique(key), float(value), now, step) for key, value in mapping.items()])
 

@@ -1,5 +1,8 @@
 """The same check as the first thing that a run of a bundle does, within MONAI's own machinery."""
 
+import contextlib
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,7 @@ import pytest
 from monai.bundle import ConfigParser, create_workflow
 from monai.bundle.reference_resolver import ReferenceResolver
 
-from app.checking import CheckError, check_files
+from app.checking import CheckError, check_files, load
 from app.checking.ids import normal, references, walk
 from app.engines import begin
 
@@ -105,3 +108,54 @@ def test_the_checkpoint_and_the_folder_of_an_inference_are_looked_at_too(places:
 def test_an_output_folder_that_is_no_text_is_refused_outside_of_a_workflow_as_well():
     with pytest.raises(ValueError, match="output_dir: 2025 is a whole number as it was read"):
         begin(2025, 0)
+
+
+def merged_by_monai(files: list[Path]) -> object:
+    """The second implementation of merging, with the separators as we write them."""
+    return ConfigParser.load_config_files([str(file) for file in files])
+
+
+MERGES = [
+    "max_epochs: 3\n",
+    "train::trainer::amp: true\ntrain#trainer#max_epochs: 4\n",
+    "+phantoms: {size: 64}\n+train::dataset::transform::transforms: [{_target_: RandFlipd, keys: image}]\n",
+    "train::dataset::transform::transforms::0: {_target_: RandFlipd, keys: image}\n",
+    "+train::dataset::transform::transforms::0: {clip_limit: 0.5}\n",
+    "+train::dataset::transform::transforms::1::keys: [mask]\n",
+    "a: &a {b: 1}\nc: *a\nc::b: 2\n",
+    "train: null\n",
+]
+
+
+@pytest.mark.parametrize("text", MERGES)
+def test_files_are_merged_as_monai_merges_them(write: Callable[..., Path], bundles: Path, text: str):
+    (bundles / "more.yaml").write_text(text)
+    files = [write(), Path("more.yaml")]
+    assert load(files).config == merged_by_monai(files)
+
+
+@pytest.mark.filterwarnings("ignore:Failed to|parsing config")
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("seed: $open('executed', 'w')\n", "seed"),
+        ("output_dir: $import executing\n", "seed"),
+        ("_meta_: {x: \"$open('executed', 'w')\"}\nseed: '@_meta_::x'\n", "seed"),
+        ("network: {_target_: os.system, command: touch executed}\n", "network"),
+        ("network: {_target_: LoadImaged, keys: image, reader: executing.Reader}\n", "network"),
+    ],
+)
+def test_what_is_refused_would_have_run(write: Callable[..., Path], bundles: Path, content: str, name: str):
+    # Otherwise the refusals of test_trust would show nothing.
+    (bundles / "executing.py").write_text("open('executed', 'w')\n")
+    sys.path.insert(0, str(bundles))
+    try:
+        (bundles / "more.yaml").write_text(content)
+        parser = ConfigParser()
+        parser.read_config([str(write()), "more.yaml"])
+        with contextlib.suppress(Exception):
+            parser.get_parsed_content(name)
+    finally:
+        sys.path.remove(str(bundles))
+        sys.modules.pop("executing", None)
+    assert Path("executed").exists()

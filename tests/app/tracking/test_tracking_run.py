@@ -302,8 +302,9 @@ def test_a_run_that_is_gone_gives_way_to_a_new_one(place, client, caplog, is_del
 
 def test_resume_refuses_a_run_at_work(place):
     message = rf"is still at work as process {os.getpid()} on .*cannot be resumed"
+    # In a copy of its folder; in the folder itself its lock refuses first.
     with Run("study", folder=place / "out") as run, pytest.raises(TrackingError, match=message):
-        Run("study", folder=place / "out", resume=run.id).__enter__()
+        Run("study", folder=place / "copy", resume=run.id).__enter__()
 
 
 def test_the_steps_of_a_resumed_run_are_known(place):
