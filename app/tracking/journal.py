@@ -72,8 +72,8 @@ class Kept:
         run: id of the run that it belongs to.
         store: its store's address, without credentials; empty where the file does not say.
         operations: with the numbers of their lines.
-        damaged: numbers of the lines that are cut short or otherwise unreadable.
-        lost: bytes in those lines.
+        damaged: numbers of the lines that are cut short or otherwise unreadable, in part at least.
+        lost: bytes of them that are no operation.
     """
 
     run: str
@@ -91,7 +91,7 @@ def read_journal(path: Path) -> Kept:
         TrackingError: The file is no journal: neither its head nor its name tells of a run.
     """
     lines = path.read_bytes().split(b"\n")
-    operations, damaged = [], []
+    operations, damaged, lost = [], [], 0
     try:
         run, store = _read_head(lines[0])
     except ValueError:
@@ -99,14 +99,14 @@ def read_journal(path: Path) -> Kept:
         if named is None:
             raise TrackingError(f"{path} is no file of kept tracking operations: its first line names no run") from None
         run, store = named["run"], ""
-        damaged.append(1)
+        damaged, lost = [1], len(lines[0])
     for number, line in enumerate(lines[1:], start=2):
-        try:
-            if line:
-                operations.append((number, from_line(line.decode())))
-        except ValueError:
+        operation, cut = _whole_part(line)
+        if operation is not None:
+            operations.append((number, operation))
+        if cut:
             damaged.append(number)
-    lost = sum(len(lines[number - 1]) for number in damaged)
+            lost += cut
     return Kept(run, store, tuple(operations), tuple(damaged), lost)
 
 
@@ -186,10 +186,23 @@ def _read_head(line: bytes) -> tuple[str, str]:
         raise ValueError("no head of a journal") from error
 
 
+def _whole_part(line: bytes) -> tuple[Operation | None, int]:
+    """The operation in a line, and how many bytes are not of it.
+
+    A line that was cut short may run on into the next one, which is whole.
+    """
+    for start in (0, max(0, line.rfind(b'{"kind": '))):
+        try:
+            return from_line(line[start:].decode()), start
+        except ValueError:
+            continue
+    return None, len(line)
+
+
 def _in_words(kept: Kept) -> str:
     """Which lines are damaged."""
     lines = kept.damaged
     if len(lines) == 1 and lines[0] > max((number for number, _ in kept.operations), default=1):
         return "the last line is cut short"
     shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
-    return f"{len(lines)} of {len(lines) + len(kept.operations)} lines are damaged ({shown})"
+    return f"line {shown} is cut short or damaged" if len(lines) == 1 else f"lines {shown} are cut short or damaged"
