@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ from app.checking import check_files
 from app.checking.files import load
 from app.checking.words import parse
 from app.cli import parser
+from app.commands.datalist import DATA_SETS
+from app.studies.matrix import read_matrix
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -56,6 +60,9 @@ BUNDLE = [
 ]
 
 
+OTHERS = [(page, words) for page, words in ALL if words[0] == "make" or words[:2] == ["python", "-m"]]
+
+
 def named(case: tuple[str, list[str]]) -> str:
     return f"{case[0]}: {' '.join(case[1])}"[:90]
 
@@ -73,13 +80,14 @@ def test_frugal_takes_its_command(case, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     # Words in capitals stand for a number as well as for a name.
     words = [re.sub(r"^[A-Z]$", "1", word) for word in case[1]]
-    try:
-        arguments = parser().parse_args(words)
-    except SystemExit as error:
-        assert error.code in (0, None), capsys.readouterr().err
+    if "--help" in words:
+        assert help_of(words, capsys)
         return
+    arguments = parser().parse_args(words)  # a wrong one exits
     if words[0] == "check":
         require_fine([arguments.config, *arguments.words])
+    if words[0] == "study" and "/" in words[1]:
+        read_matrix(Path(words[1]))
 
 
 @pytest.mark.parametrize("case", BUNDLE, ids=named)
@@ -88,8 +96,27 @@ def test_a_bundle_takes_its_command(case, monkeypatch):
     require_fine(case[1])
 
 
+@pytest.mark.parametrize("case", OTHERS, ids=named)
+def test_make_and_python_know_what_they_are_given(case):
+    _, words = case
+    if words[0] == "make":
+        assert f"\n{words[1]}: " in (ROOT / "Makefile").read_text()
+    else:
+        assert importlib.util.find_spec(words[2]) is not None
+
+
+def test_the_studies_that_are_shown_can_be_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/studies.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    shown = [block for block in blocks if re.search("^name:", block, flags=re.MULTILINE)]
+    for block in shown:
+        (tmp_path / "study.yaml").write_text(block)
+        assert read_matrix(tmp_path / "study.yaml").cells
+    assert len(shown) == 2
+
+
 def require_fine(words: list[str]) -> None:
-    """Config files are there, every override is a setting, and the check finds nothing but the reader's files missing."""
+    """Config files are there, overrides are settings, and the check misses nothing but the reader's own files."""
     given = parse(words, flags=("trust",))
     files = given.options.get("config_file", given.files[-1:])
     files = files if isinstance(files, list) else [files]
@@ -103,3 +130,48 @@ def require_fine(words: list[str]) -> None:
     # By hand: what is told of the places that were just left out.
     expected = "no such folder of radiographs|name the weights to evaluate"
     assert not [problem for problem in report.problems if not re.search(expected, problem.text)]
+
+
+def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The help of the command that words begin with; of all data sets, where they are of one but name none."""
+    names = list(itertools.takewhile(re.compile(r"[a-z][\w-]*").fullmatch, words))
+    chosen = [names[:2]] if names[0] == "datalist" and len(names) > 1 else [names[:1]]
+    if names == ["datalist"]:
+        chosen = [["datalist", name] for name in (*DATA_SETS, "show")]
+    for command in chosen:
+        with pytest.raises(SystemExit) as ended:
+            parser().parse_args([*command, "--help"])
+        assert ended.value.code == 0, f"no such command: {command}"
+    return capsys.readouterr().out
+
+
+def inline() -> Iterator[tuple[str, list[str]]]:
+    """Page and words of each command of frugal that stands in a sentence."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for span in re.findall(r"`frugal ([a-z][^`]*)`", text):
+            yield str(page.relative_to(ROOT)), span.split()
+
+
+@pytest.mark.parametrize("case", inline(), ids=named)
+def test_commands_in_sentences_have_their_options(case, capsys):
+    known = set(re.findall(r"--[\w-]+", help_of(case[1], capsys)))
+    options = set(re.findall(r"--[\w-]+", " ".join(case[1])))
+    assert options <= known or case[1][0] == "check"
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        name, _, wanted = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if wanted:
+            assert wanted in map(anchor, re.findall(r"^#+ (.*)$", target.read_text(), flags=re.MULTILINE)), link

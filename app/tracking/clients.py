@@ -42,6 +42,8 @@ def quiet_environment() -> None:
     set_telemetry_client()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It tells of each of its retries, also of those of a call that nobody waits for any more.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def open_client(store: Store) -> MlflowClient:
