@@ -19,6 +19,7 @@ from app.data.listing import composed
 from app.data.people import patient_of
 from app.data.stored import with_counts
 from app.data.tables import TableError, read_table
+from app.data.whole import write_png
 from app.findings import LUNGS
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def cut_out(image: Path, part: Part, out: Path) -> Path:
     """Write a part of an image, stretched to the whole image's size, as 8-bit grey PNG.
 
     Raises:
-        ValueError: the image cannot be read, or its part cannot be written.
+        ValueError: the image cannot be read.
+        OSError: its part cannot be written.
     """
     import cv2
     import numpy as np
@@ -104,9 +106,7 @@ def cut_out(image: Path, part: Part, out: Path) -> Path:
     from transforms.read import read_radiograph
 
     grey = np.rint(limited(read_radiograph, image)[0] * 255).astype(np.uint8)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(out), cv2.resize(cut(grey, part), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)):
-        raise ValueError(f"{out}: cannot be written.")
+    write_png(out, cv2.resize(cut(grey, part), grey.shape[::-1], interpolation=cv2.INTER_LINEAR))
     return out
 
 

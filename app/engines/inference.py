@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,9 +16,10 @@ from monai.utils.enums import CommonKeys
 
 from app.data.limited import limited
 from app.data.listing import list_files, shown
+from app.data.whole import whole_file, write_png
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
-from app.engines.output_folder import require_writable
+from app.engines.output_folder import remove, require_writable
 from app.engines.processes import world_size
 from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
@@ -106,12 +108,14 @@ class Inference:
         given = (self.threshold,) * len(self.findings) if self.threshold is not None else None
         self._thresholds = given or record.map_thresholds
         dataset = self.evaluator.dataset
-        with _table(self.output_dir / "excluded.csv") as file:
+        remove(self.output_dir, ("excluded.csv", "predictions.csv"))
+        excluded = self.output_dir / "excluded.csv"
+        with _table(excluded) as file:
             csv.writer(file).writerows([("image", "error"), *map(safe_row, dataset.excluded)])
         if not len(dataset):
             raise ValueError(
                 f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
-                f"{self.output_dir / 'excluded.csv'}, the first: {dataset.excluded[0][1]}"
+                f"{excluded}, the first: {dataset.excluded[0][1]}"
             )
         with _table(self.output_dir / "predictions.csv") as file:
             writer = csv.writer(file)
@@ -168,9 +172,7 @@ class Inference:
         picture = overlay(image, stored, captions, self._thresholds)
         # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
         path = below(self.output_dir / "overlays", sample["name"], ".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), picture):
-            raise OSError(f"{path}: the picture could not be written")
+        write_png(path, picture)
 
 
 def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresholds: Sequence[float]) -> np.ndarray:
@@ -225,6 +227,11 @@ def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
     }
 
 
-def _table(path: Path) -> TextIO:
-    """A table to write, open: what is no UTF-8 in an error's text becomes an escape."""
-    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+@contextmanager
+def _table(path: Path) -> Iterator[TextIO]:
+    """A table to write, whole or not at all: what is no UTF-8 in an error's text becomes an escape."""
+    with (
+        whole_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        yield file

@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.data.whole import write_png
 from app.engines.evaluator import RadiographEvaluator
 from app.findings import file_names
 from transforms import restore_map
@@ -45,9 +45,7 @@ class SaveMaps:
             stored = restore_map(maps[row], region, size, patches=reading.patches).numpy()
             for finding, values in zip(self.findings.values(), stored, strict=True):
                 path = below(self.folder, engine.dataset.samples[index]["name"], f".{finding}.png")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if not cv2.imwrite(str(path), np.round(values * 255).astype(np.uint8)):
-                    raise OSError(f"{path}: the map could not be written")
+                write_png(path, np.round(values * 255).astype(np.uint8))
 
 
 def below(folder: Path, name: str, ending: str = "") -> Path:

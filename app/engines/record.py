@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from app.data.records import read_record
+from app.data.whole import write_whole
 from app.engines.outputs import Outputs
 from app.engines.study_groups import studies_of
 from evaluation.logits import logit_of, probability
@@ -23,6 +25,7 @@ DEFAULT_THRESHOLD = 0.5
 HIGHEST_SCORE = 1 - 2.0**-25
 """From here on a float32 probability is 1, as thresholds of saturated scores were in records from before logits."""
 TRAINING, VALIDATION = "training", "validation"
+RECORD = "a record of a model's settings and thresholds"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class ModelRecord:
         path, content = checkpoint.with_suffix(".json"), asdict(self)
         if not np.isfinite(self.logit_thresholds).all():  # of a probability of 0, which says it in JSON
             del content["logit_thresholds"]
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        write_whole(path, json.dumps(content, indent=2) + "\n")
         return path
 
     def require_complete(self) -> None:
@@ -163,8 +166,11 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
         logger.warning(f"{path} is missing: thresholds chosen on validation are not known, 0.5 is used instead")
         unknown = (DEFAULT_THRESHOLD,) * len(findings)
         return ModelRecord(tuple(findings), settings, unknown, unknown)
+    remedy = (
+        "Copy it again from where the weights come from, or train again; without the file, thresholds of 0.5 are used."
+    )
+    content = read_record(path, RECORD, remedy)
     try:
-        content = json.loads(path.read_text())
         record = ModelRecord(
             findings=tuple(content["findings"]),
             settings=dict(content["settings"]),
@@ -178,7 +184,7 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a record of a model's settings and thresholds ({error!r})") from error
+        raise ValueError(f"{path}: not {RECORD} ({error!r}). {remedy}") from error
     record.require(findings, settings, checkpoint)
     return record
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,8 +97,8 @@ def _value(task: Task, metric: str) -> float:
     """Of ``metrics.json``; what validation chose by stands in ``model.json``, beside the weights."""
     if metric == SECONDS:
         return float(task.record()["seconds"])
-    file = task.folder / (MODEL if metric.startswith(VALIDATION) else RESULT)
-    return value_at(json.loads(file.read_text(encoding="utf-8")), metric, file)
+    name = MODEL if metric.startswith(VALIDATION) else RESULT
+    return value_at(task.read(name), metric, task.folder / name)
 
 
 def value_at(content: Mapping[str, Any], path: str, where: Path) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from app.data.records import read_record
 from app.studies.groups import GroupRow, TreatmentRow, group_rows, not_grouped, treatment_rows
 from app.studies.results import Result
 from evaluation import PredictionTable, area_covariance, auc_intervals, macro_auc_interval, read_predictions
@@ -85,7 +85,9 @@ def gather(result: Result) -> Report:
     """
     table = read_predictions(result.predictions)
     path = result.file("metrics.json")
-    reached = measured(table) if path is None else _read(path)
+    reached = (
+        measured(table) if path is None else read_record(path, "the results of a run", "Evaluate the model again.")
+    )
     settings, checked = result.settings(), treatment_rows(table)
     warnings = [row.check.warning for row in checked if row.check.warning]
     warnings += [str(text) for text in reached.get("warnings", [])]
@@ -131,16 +133,6 @@ def values(reached: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[V
 def _texts(reached: Mapping[str, Any], name: str) -> dict[str, str]:
     given = reached.get(name)
     return {str(key): str(text) for key, text in given.items()} if isinstance(given, dict) else {}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        reached = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(reached, dict):
-        raise ValueError(f"{path} holds {type(reached).__name__}, but measures by name are wanted")
-    return reached
 
 
 def _number(value: object) -> float:
