@@ -34,6 +34,7 @@ class PatchNetwork(nn.Module):
         crf: the second stage; None for a network without one.
         features: image to the CRF's features; needed where there is one.
         hidden: channels between the two convolutions; a quarter of the backbone's by default.
+        second_stage: False leaves the CRF and its features out, with the same start of all else.
 
     Attributes:
         stage: 1 or 2.
@@ -50,12 +51,15 @@ class PatchNetwork(nn.Module):
         crf: PACCRF | None = None,
         features: PatchFeatures | None = None,
         hidden: int | None = None,
+        second_stage: bool = True,
     ) -> None:
         super().__init__()
         if findings < 1 or grid < 1:
             raise ValueError(f"findings ({findings}) and grid ({grid}) must be at least 1")
         if (crf is None) != (features is None):
             raise ValueError("a CRF needs features, and features a CRF: give both or neither")
+        if not second_stage:
+            crf, features = None, None
         self.grid = [grid, grid]
         self.backbone = backbone
         hidden = max(1, backbone.channels // 4) if hidden is None else hidden
