@@ -6,13 +6,14 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.data.item import Datalist, Item
+from app.data.limited import limited
 from app.data.stored import with_counts
+from transforms.errors import RadiographError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,10 +115,7 @@ def content(datalist: Datalist, root: Path) -> Content:
     base = root.resolve()
     places = [(section, item) for section, items in datalist.sections.items() for item in items]
     paths = [os.path.join(base, item.image) for _, item in places]  # noqa: PTH118
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        looks = list(
-            tqdm(pool.map(_look, paths), total=len(paths), desc="comparing images", unit="image", disable=None)
-        )
+    looks = [_looked_at(path) for path in tqdm(paths, desc="comparing images", unit="image", disable=None)]
     same: dict[str, list[Place]] = defaultdict(list)
     seen: list[tuple[Place, np.ndarray]] = []
     for place, look in zip(places, looks, strict=True):
@@ -132,19 +130,23 @@ def content(datalist: Datalist, root: Path) -> Content:
     return Content(_crossing(groups, "image", "the same pixels"), notes)
 
 
-def _look(path: str) -> tuple[str, np.ndarray] | None:
-    """Hash of an image's pixels, and its thumbnail as a vector of mean 0 and length 1; None where it cannot be read."""
+def _looked_at(path: str) -> tuple[str, np.ndarray] | None:
+    """:func:`_look`, within limits of time and memory; None where the image cannot be read."""
+    try:
+        return limited(_look, path)
+    except RadiographError:
+        return None
+
+
+def _look(path: str) -> tuple[str, np.ndarray]:
+    """Hash of an image's pixels, and its thumbnail as a vector of mean 0 and length 1."""
     import cv2
     import numpy as np
 
-    from transforms.errors import RadiographError
     from transforms.read import read_radiograph
 
-    try:
-        image, _ = read_radiograph(path)
-    except RadiographError:
-        return None
-    digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
+    image, _ = read_radiograph(path)
+    digest = hashlib.blake2b(repr(image.shape).encode() + memoryview(image).cast("B"), digest_size=16).hexdigest()
     small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel()
     small = small - small.mean()
     length = float(np.linalg.norm(small))
