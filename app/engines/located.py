@@ -139,7 +139,7 @@ def located_in(
         findings: (M,) of each.
         mask: (B, C, H, W) as drawn for the network.
     """
-    if truth is None:
+    if truth is None or not rows:
         return [on_input(mask[row, finding]) for row, finding in zip(rows, findings, strict=True)]
     index, region, size = batch["index"].tolist(), batch["region"].numpy(), batch["original_size"].tolist()
     sizes = [(int(height), int(width)) for height, width in size]

@@ -176,7 +176,7 @@ def _maps(evaluator: RadiographEvaluator, images: torch.Tensor, finding: int) ->
 def _truth(evaluator: RadiographEvaluator, sample: Mapping[str, Any], index: int, finding: int) -> np.ndarray:
     """What a finding was measured against, as a mask on the pixels of the network's input."""
     known = evaluator.collected.truth
-    if known is None:
+    if known is None or "region" not in sample:
         return np.asarray(sample["mask"][finding])
     size = (int(sample["original_size"][0]), int(sample["original_size"][1]))
     shape = (sample["image"].shape[-2], sample["image"].shape[-1])

@@ -54,6 +54,22 @@ def test_training_and_evaluating_are_runs_of_one_file(bundle: Path) -> None:
     assert [option for option in (*options, "section") if option not in config] == []
 
 
+@pytest.mark.parametrize("name", ["train.yaml", "inference.yaml"])
+def test_what_a_box_is_drawn_as_is_said(bundle: Path, name: str) -> None:
+    drawing = parser(bundle, name)["preprocessing"]["transforms"][-1]
+    # Kim et al. draw ellipses in boxes around nodules; all others take boxes for what they are.
+    assert drawing["ellipses"] is (bundle.name == "nodule_detection")
+
+
+def test_patches_are_regions_where_the_paper_has_them(bundle: Path) -> None:
+    evaluators = [parser(bundle, "train.yaml")[name]["evaluator"] for name in ("validate", "test")]
+    evaluators.append(parser(bundle, "inference.yaml")["evaluator"])
+    expected = "@patches" if bundle.name == "limited_annotation" else None
+    assert [evaluator.get("patches") for evaluator in evaluators] == [expected] * 3
+    if expected:
+        assert [parser(bundle, name)["patches"] for name in ("train.yaml", "inference.yaml")] == [True, True]
+
+
 def test_network_fits_what_metadata_says(bundle: Path) -> None:
     # Raises where channels or type differ.
     verify_net_in_out(
