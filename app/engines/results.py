@@ -213,7 +213,7 @@ def _called(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold
     counts = asdict(point.counts)
     entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
     for name in SHARES:
-        entries[name] = asdict(getattr(point, name)) | counts | threshold
+        entries[name] = asdict(getattr(point, name)) | counts | dict(threshold)
     known, score = checked_labels(label).known, probability(logit)
     squared = np.square(score[known] - label[known])
     entries["brier"] = asdict(mean_interval(squared, patient[known])) | counts
