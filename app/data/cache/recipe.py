@@ -125,7 +125,7 @@ class Recipe:
         return identity(value)
 
     def _file(self, path: str | os.PathLike[str]) -> list[Any]:
-        if self.content:
+        if self.content and os.path.isfile(path):  # noqa: PTH113  reading a pipe or device might never end
             return ["content", file_digest(Path(path))]
         status = os.stat(path)  # noqa: PTH116
         return ["file", os.path.abspath(path), status.st_size, status.st_mtime_ns]  # noqa: PTH100
