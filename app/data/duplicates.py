@@ -146,7 +146,7 @@ def _look(path: str) -> tuple[str, np.ndarray]:
     from transforms.read import read_radiograph
 
     image, _ = read_radiograph(path)
-    digest = hashlib.blake2b(repr(image.shape).encode() + memoryview(image).cast("B"), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
     small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel()
     small = small - small.mean()
     length = float(np.linalg.norm(small))
