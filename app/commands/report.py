@@ -28,6 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Gather and write."""
+    from app.data.whole import write_whole
     from app.studies.report import gather
     from app.studies.report_page import report_page
     from app.studies.results import open_result
@@ -36,5 +37,5 @@ def run(arguments: argparse.Namespace) -> None:
     name = re.sub(r"[^\w.\-]+", "_", result.name)
     path = arguments.out or (result.folder / "report.html" if result.folder else Path(f"report-{name}.html"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report_page(gather(result)), encoding="utf-8")
+    write_whole(path, report_page(gather(result)))
     sys.stdout.write(f"report of {result.name} written to {path}\n")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from app.data.images import find_images, relative_image
 from app.data.item import Datalist, Item
 from app.data.tables import TableError, read_table
+from app.data.whole import write_png
 from app.findings import LUNGS
 
 if TYPE_CHECKING:
@@ -86,16 +87,15 @@ def cut_out(image: Path, part: Part, out: Path) -> Path:
     """Write a part of an image, stretched to the whole image's size, as 8-bit grey PNG.
 
     Raises:
-        ValueError: the image cannot be read, or its part cannot be written.
+        ValueError: the image cannot be read.
+        OSError: its part cannot be written.
     """
     import cv2
 
     grey = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
     if grey is None:
         raise ValueError(f"{image}: not a picture that can be read.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(out), cv2.resize(cut(grey, part), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)):
-        raise ValueError(f"{out}: cannot be written.")
+    write_png(out, cv2.resize(cut(grey, part), grey.shape[::-1], interpolation=cv2.INTER_LINEAR))
     return out
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.data.holdings import STATES, SectionHoldings, co_occurrence, holdings
 from app.data.item import SECTIONS, Datalist
+from app.data.whole import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,8 +76,7 @@ def draw(datalist: Datalist, path: Path) -> None:
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
     figure.suptitle(datalist.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    write_figure(path, figure, dpi=110)
 
 
 def _in_words(fact: object) -> str:

@@ -1,23 +1,105 @@
-"""Files that appear under their name whole, or not at all."""
+"""Files that appear under their name whole or not at all, whether the disk is full or the power goes."""
 
 from __future__ import annotations
 
+import errno
 import os
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+"""What file systems answer that cannot write a folder through."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give the path to write to; what was written takes the name ``path`` when the block ends, and nothing if it fails.
+def whole_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """Yield the path to write to; the file takes the name ``path`` when the block ends, and nothing does if it fails.
 
-    An older file of that name is replaced. Until then the file lies beside ``path``, hidden, marked with the process.
+    Until then it lies beside ``path``, hidden and marked with the process. It is on the disk before it gets its name,
+    and its name is there before this returns, so that a power failure leaves the old file or the new one. A device or
+    a pipe is written to directly.
+
+    Args:
+        path: The file. An older one is replaced.
+        previous: Where the older file goes instead. A power failure between the two moves leaves it there alone.
+
+    Raises:
+        OSError: The file cannot be written; names ``path`` and the reason. What was there before is intact.
     """
-    # Opened by name, as a temporary file of the standard library would be readable by its owner alone.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    # Short, as the name itself may be as long as the file system allows. Not of tempfile's making, as files of that
+    # can be read by their owner alone.
+    temporary = path.with_name(f".{os.getpid()}-{zlib.crc32(os.fsencode(path.name)):08x}.partial")
     try:
         yield temporary
+        _sync(temporary)
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OSError(
+            error.errno, f"{os.strerror(error.errno)}: the file was not written, and an older one is intact", str(path)
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file as `whole_file` does, text in UTF-8 with its line ends as they are."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write pixels (H, W) or (H, W, 3), blue first, of 8 or 16 bits, as PNG; the folder is made."""
+    import cv2
+
+    encoded, content = cv2.imencode(".png", pixels)
+    if not encoded:
+        raise OSError(f"{path}: OpenCV could not encode a picture of shape {pixels.shape} and type {pixels.dtype}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content.tobytes())
+
+
+def write_figure(path: Path, figure: Figure, dpi: int, tight: bool = False) -> None:
+    """Draw a figure in the format that the suffix names; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:] or "png", dpi=dpi, bbox_inches="tight" if tight else None)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed writers left in a folder and the folders in it; only while nobody else writes there."""
+    for pattern in (".*.partial", "*/.*.partial"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    try:
+        _sync(folder)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

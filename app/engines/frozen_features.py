@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
+from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -44,10 +44,12 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
         self.dataset = dataset
         self.pooled = pooled
         path = Path(folder) / f"{_key(dataset, network, pooled)}.npy"
-        if not path.is_file():
+        features = _kept(path)
+        if features is None:
             logger.info(f"computing features of {len(dataset)} images once; they are kept in {path.parent}")
             _write(path, dataset, network, pooled)
-        self.features = np.load(path, mmap_mode="r")
+            features = np.load(path, mmap_mode="r")
+        self.features = features
 
     @property
     def samples(self) -> Any:  # noqa: ANN401 - the dataset's
@@ -91,6 +93,17 @@ def features_if_frozen(dataset: Any, network: nn.Module, folder: str | Path, poo
     return FrozenFeatures(dataset, network, folder, pooled) if network.frozen else dataset
 
 
+def _kept(path: Path) -> np.ndarray | None:
+    """The features in a file; None where there is none, or where it is damaged, which is told."""
+    try:
+        return np.asanyarray(np.load(path, mmap_mode="r"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, EOFError) as error:
+        logger.warning(f"{path}: not a file of features ({error}); they are computed again")
+        return None
+
+
 def _batches(dataset: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - a PreparedDataset
     for start in range(0, len(dataset), BATCH):
         samples = dataset.__getitems__(range(start, min(start + BATCH, len(dataset))))
@@ -116,17 +129,17 @@ def _write(path: Path, dataset: Any, network: nn.Module, pooled: bool) -> None: 
     path.parent.mkdir(parents=True, exist_ok=True)
     was_training = backbone.training
     backbone.eval()
-    kept: np.memmap[Any, Any] | None = None
+    if not len(dataset):
+        raise ValueError("there is no image to compute features of")
     try:
-        with whole_file(path) as temporary, torch.inference_mode():
+        # Written, not mapped into memory: where the disk is full, writing to a mapped file kills the process.
+        with whole_file(path) as temporary, temporary.open("wb") as file, torch.inference_mode():
             for number, image in enumerate(_batches(dataset)):
                 features = _features(backbone, image.to(device), pooled)
-                if kept is None:
-                    kept = open_memmap(temporary, "w+", features.dtype, (len(dataset), *features.shape[1:]))
-                kept[number * BATCH : number * BATCH + len(features)] = features
-            if kept is None:
-                raise ValueError("there is no image to compute features of")
-            kept.flush()
+                if number == 0:
+                    head = {"shape": (len(dataset), *features.shape[1:]), "fortran_order": False}
+                    write_array_header_1_0(file, {**head, "descr": dtype_to_descr(features.dtype)})
+                file.write(np.ascontiguousarray(features).tobytes())
     finally:
         backbone.train(was_training)
 

@@ -14,9 +14,10 @@ import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.data.whole import whole_file, write_png
 from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
-from app.engines.output_folder import require_writable
+from app.engines.output_folder import remove, require_writable
 from app.engines.processes import world_size
 from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
@@ -92,14 +93,17 @@ class Inference:
         given = (self.threshold,) * len(self.findings) if self.threshold is not None else None
         self._thresholds = given or record.map_thresholds
         dataset = self.evaluator.dataset
-        with (self.output_dir / "excluded.csv").open("w", newline="") as file:
+        remove(self.output_dir, ("excluded.csv", "predictions.csv"))
+        excluded = self.output_dir / "excluded.csv"
+        with whole_file(excluded) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("image", "error"), *dataset.excluded])
         if not len(dataset):
             raise ValueError(
                 f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
-                f"{self.output_dir / 'excluded.csv'}, the first: {dataset.excluded[0][1]}"
+                f"{excluded}, the first: {dataset.excluded[0][1]}"
             )
-        with (self.output_dir / "predictions.csv").open("w", newline="") as file:
+        predictions = self.output_dir / "predictions.csv"
+        with whole_file(predictions) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["image", "finding", "score"])
 
@@ -152,9 +156,7 @@ class Inference:
         picture = overlay(image, restore_map(maps, region, image.shape).numpy(), captions, self._thresholds)
         # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
         path = self.output_dir / "overlays" / f"{sample['name']}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), picture):
-            raise OSError(f"{path}: the picture could not be written")
+        write_png(path, picture)
 
 
 def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresholds: Sequence[float]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.data.opened import OpenedData
+from app.data.records import read_record
 from app.engines import pictures
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
@@ -45,7 +45,7 @@ from app.engines.schedule import require_same_direction
 from app.engines.sharing import from_main
 from app.engines.training import BestWeights
 from app.tracking import Run
-from app.tracking.run import RUN_FILE
+from app.tracking.stored import head_of_folder
 
 logger = logging.getLogger(__name__)
 
@@ -207,14 +207,21 @@ class Launch:
 
     def _finished(self, kept: Mapping[str, Any] | None, max_epochs: int) -> Metrics | None:
         """The results of the training to resume where it is finished already; None where something is left to do."""
-        marker, results = self.output_dir / RUN_FILE, self.output_dir / REPORT[0]
-        if kept is None or kept["epoch"] < max_epochs or not marker.is_file() or not results.is_file():
+        results = self.output_dir / REPORT[0]
+        if kept is None or kept["epoch"] < max_epochs or not results.is_file():
             return None
-        # An evaluation into the same folder leaves the name of a run of its own there.
-        if json.loads(marker.read_text())["run"] != kept["run"]:
+        remedy = "The training is complete, and its results are made again."
+        try:
+            head = head_of_folder(self.output_dir, remedy)
+            # An evaluation into the same folder leaves the name of a run of its own there.
+            if head is None or head["run"] != kept["run"]:
+                return None
+            reached = read_record(results, "the results of a run", remedy)
+        except ValueError as error:
+            logger.warning(str(error))
             return None
         logger.info(f"the training in {self.output_dir} is finished: its results are in {results}")
-        return dict(json.loads(results.read_text()))
+        return reached
 
     def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]) -> Metrics:
         if self.save_maps:

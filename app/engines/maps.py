@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.data.whole import write_png
 from app.engines.collect import as_probability
 from app.engines.evaluator import RadiographEvaluator
 from transforms import restore_map
@@ -38,10 +38,7 @@ class SaveMaps:
             stored = restore_map(maps[row], batch["region"][row].numpy(), batch["original_size"][row].numpy()).numpy()
             for finding, values in zip(self.findings, stored, strict=True):
                 name = f"{engine.dataset.samples[index]['name']}.{finding.lower().replace(' ', '_')}.png"
-                path = below(self.folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if not cv2.imwrite(str(path), np.round(values * 255).astype(np.uint8)):
-                    raise OSError(f"{path}: the map could not be written")
+                write_png(below(self.folder, name), np.round(values * 255).astype(np.uint8))
 
 
 def below(folder: Path, name: str) -> Path:

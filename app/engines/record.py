@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from app.data.records import read_record
+from app.data.whole import write_whole
 from app.engines.outputs import Outputs
 from evaluation.operating import youden_threshold
 from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean
@@ -18,6 +20,7 @@ from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_me
 logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
+RECORD = "a record of a model's settings and thresholds"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class ModelRecord:
     def write(self, checkpoint: Path) -> Path:
         """Write beside the checkpoint."""
         path = checkpoint.with_suffix(".json")
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        write_whole(path, json.dumps(asdict(self), indent=2) + "\n")
         return path
 
     def require_complete(self) -> None:
@@ -103,8 +106,11 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
         logger.warning(f"{path} is missing: thresholds chosen on validation are not known, 0.5 is used instead")
         unknown = (DEFAULT_THRESHOLD,) * len(findings)
         return ModelRecord(tuple(findings), settings, unknown, unknown)
+    remedy = (
+        "Copy it again from where the weights come from, or train again; without the file, thresholds of 0.5 are used."
+    )
+    content = read_record(path, RECORD, remedy)
     try:
-        content = json.loads(path.read_text())
         record = ModelRecord(
             findings=tuple(content["findings"]),
             settings=dict(content["settings"]),
@@ -114,7 +120,7 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a record of a model's settings and thresholds ({error!r})") from error
+        raise ValueError(f"{path}: not {RECORD} ({error!r}). {remedy}") from error
     record.require(findings, settings, checkpoint)
     return record
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from app.data.whole import whole_file, write_whole
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
@@ -106,7 +107,7 @@ def _main(entry: Metrics) -> Metrics:
 
 def write_metrics(result: Metrics, path: Path) -> None:
     """Write as JSON; a value that is undefined is ``null``."""
-    path.write_text(json.dumps(_without_nan(result), indent=2) + "\n")
+    write_whole(path, json.dumps(_without_nan(result), indent=2) + "\n")
 
 
 def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path) -> None:
@@ -123,12 +124,13 @@ def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], finding
         score=outputs.score.astype(np.float64),
         attributes=attributes,
     )
-    write_predictions(path, table)
+    with whole_file(path) as temporary:
+        write_predictions(temporary, table)
 
 
 def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord, path: Path) -> None:
     """Write ``cases.csv``: the Dice of every located case, for paired comparison of runs."""
-    with path.open("w", newline="") as file:
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "patient", "finding", "dice"])
         for c, name in enumerate(record.findings):

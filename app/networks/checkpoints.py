@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from app.data.whole import whole_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -28,30 +29,14 @@ def save(content: Mapping[str, object], path: Path, previous: Path | None = None
         OSError: it cannot be written; a full disk is told with how much is needed. What was there before is intact.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened by name, as a temporary file of the standard library would be readable by its owner alone.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with temporary.open("wb") as file:
+        with whole_file(path, previous) as temporary, temporary.open("wb") as file:
             _write(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if previous is not None and path.exists():
-            path.replace(previous)
-        temporary.replace(path)
-        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
         # torch's writer tells of a failing disk in errors of its own.
         if _is_full(error, path.parent, _size(content)):
             raise OSError(errno.ENOSPC, _no_space(path, _size(content))) from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_partial(folder: Path) -> None:
-    """Remove what writers that were killed have left; only for whom no other writer works in the folder."""
-    for path in folder.glob(".*.pt.*.partial"):
-        path.unlink(missing_ok=True)
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
@@ -153,15 +138,6 @@ def _write(content: Mapping[str, object], file: IO[bytes]) -> None:
         if remembering.error is not None:
             raise remembering.error from None
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name itself on disk before the machine can lose power."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_full(error: Exception, folder: Path, needed: int) -> bool:

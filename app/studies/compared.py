@@ -7,6 +7,7 @@ import io
 import math
 from pathlib import Path
 
+from app.data.whole import write_whole
 from app.studies import page, words
 from app.studies.compare import ALPHA, Measured, Row, Study, verdict
 from app.studies.forest import forest_file, forest_svg
@@ -30,9 +31,7 @@ def write_comparison(study: Study, folder: Path) -> tuple[Path, ...]:
     texts = {"comparison.csv": comparison_csv(study), "comparison.html": comparison_page(study)}
     texts |= {f"forest_{each.key}.svg": forest_file(each, study.letters, study.names) for each in study.measures}
     for name, text in texts.items():
-        # newline="" keeps the CSV's own line ends.
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        write_whole(folder / name, text)
     return tuple(folder / name for name in texts)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.data.whole import write_figure, write_whole
 from app.studies.matrix import Matrix
 from app.studies.matrix_table import Results, Row, table_csv, table_markdown
 from app.studies.style import COLOURS_LIGHT
@@ -16,6 +16,8 @@ from app.studies.style import COLOURS_LIGHT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
 
 MARKERS = "osD^vP*X"
 LOGARITHMIC = 8
@@ -31,18 +33,14 @@ def write_results(results: Results, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in (("table.csv", table_csv(results)), ("table.md", table_markdown(results))):
-        temporary = folder / f".{name}.{os.getpid()}"
-        # newline="" keeps the CSV's own line ends.
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        written.append(temporary.replace(folder / name))
+        write_whole(folder / name, text)
+        written.append(folder / name)
     for metric in dict.fromkeys(row.metric for row in results.rows):
         rows = [row for row in results.rows if row.metric == metric and not math.isnan(row.mean.value)]
         if rows:
-            name = f"{metric.replace(' ', '_').replace('/', '_')}.png"
-            temporary = folder / f".{os.getpid()}.{name}"
-            picture(results.matrix, metric, rows).savefig(temporary, dpi=120)
-            written.append(temporary.replace(folder / name))
+            path = folder / f"{metric.replace(' ', '_').replace('/', '_')}.png"
+            write_figure(path, picture(results.matrix, metric, rows), dpi=120)
+            written.append(path)
     return written
 
 
@@ -139,9 +137,7 @@ def log_study(results: Results, folder: Path, files: Sequence[Path]) -> str:
     cells = [cell for cell in found if cell is not None]
     if not cells:
         return "no run of a cell is in MLflow: nothing logged"
-    head = folder / "run.json"
-    earlier = json.loads(head.read_text(encoding="utf-8"))["run"] if head.exists() else None
-    with Run(cells[0].experiment, results.matrix.name, folder=folder, resume=earlier) as run:
+    with Run(cells[0].experiment, results.matrix.name, folder=folder, resume=_earlier(folder)) as run:
         run.tags({"workflow": "study", "frugal.study": results.matrix.name})
         for row in results.rows:
             if not math.isnan(row.mean.value):
@@ -152,3 +148,16 @@ def log_study(results: Results, folder: Path, files: Sequence[Path]) -> str:
     for cell in cells:
         cell.add({}, {"mlflow.parentRunId": parent})
     return f"logged to run {name} ({parent})"
+
+
+def _earlier(folder: Path) -> str | None:
+    """The id of the run that the study was logged to before; None where there is none, or none is known any more."""
+    from app.tracking import TrackingError
+    from app.tracking.stored import head_of_folder
+
+    try:
+        head = head_of_folder(folder, "A new run is opened for the study.")
+    except TrackingError as error:
+        logger.warning(str(error))
+        return None
+    return head["run"] if head else None

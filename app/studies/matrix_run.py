@@ -6,7 +6,6 @@ import gc
 import hashlib
 import json
 import logging
-import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.data.records import read_record
+from app.data.whole import write_whole
 from app.studies.matrix import Cell, Matrix, config_of
 from app.tracking import TrackingError
 
@@ -49,19 +50,35 @@ class Task:
     def record(self) -> dict[str, Any]:
         """What is written of its last run: ``state``, ``seconds``, ``ended``, ``error``, ``settings``; or empty."""
         try:
-            content = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            return {}  # cut off by a full disk or a power failure: it has not run
-        return content if isinstance(content, dict) else {}
+            return self._read(RECORD)
+        except (FileNotFoundError, ValueError):
+            return {}  # it has not run; `damage` tells what is wrong with its file
 
     def is_finished(self, keep: bool = False) -> bool:
         """Whether its result is there and of these settings; ``keep`` leaves changes of the config file aside."""
         record = self.record()
-        if record.get("state") != "finished" or not (self.folder / RESULT).is_file():
+        if record.get("state") != "finished" or not self._is_of_these_settings(record, keep):
             return False
-        return self._is_of_these_settings(record, keep)
+        return (self.folder / RESULT).is_file() and not self.damage()
+
+    def result(self) -> dict[str, Any]:
+        """What ``metrics.json`` of its run holds.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        return self._read(RESULT)
+
+    def damage(self) -> str:
+        """What is wrong with the files of its last run, so that it has to run again; empty where nothing is."""
+        for name in (RECORD, RESULT):
+            try:
+                self._read(name)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                return str(error)
+        return ""
 
     def is_interrupted(self) -> bool:
         """Whether it was begun with these settings and ended without a word: stopped by hand, or its process killed."""
@@ -72,12 +89,13 @@ class Task:
         old, new = record.get("settings", {}), json.loads(json.dumps(dict(self.settings), default=str))
         return bool(old == new or (keep and {**old, "config": ""} == {**new, "config": ""}))
 
+    def _read(self, name: str) -> dict[str, Any]:
+        return read_record(self.folder / name, "what the run of a cell leaves", "This cell has to run again.")
+
     def write(self, state: str, seconds: float, error: str = "") -> None:
         """Write how its run ended."""
         content = {"state": state, "seconds": seconds, "ended": time.time(), "error": error, "settings": self.settings}
-        path = self.folder / f".{RECORD}.{os.getpid()}"
-        path.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-        path.replace(self.folder / RECORD)
+        write_whole(self.folder / RECORD, json.dumps(content, indent=1, default=str) + "\n")
 
 
 class Launcher:
@@ -184,7 +202,9 @@ def _is_settled(task: Task, keep: bool, started: float) -> bool:
 
 def _run(launcher: Launcher, task: Task) -> None:
     task.folder.mkdir(parents=True, exist_ok=True)
-    is_interrupted = task.is_interrupted()
+    is_interrupted, damage = task.is_interrupted(), task.damage()
+    if damage:
+        logger.warning(damage)
     for name in (RESULT, ERROR):
         (task.folder / name).unlink(missing_ok=True)
     task.write("begun", 0.0)
@@ -194,7 +214,7 @@ def _run(launcher: Launcher, task: Task) -> None:
         if not (task.folder / RESULT).is_file():
             raise FileNotFoundError(f"{task.folder / RESULT}: the run id {launcher.matrix.run!r} left no result")
     except Exception as error:
-        (task.folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        write_whole(task.folder / ERROR, traceback.format_exc())
         cause = _first_cause(error)
         task.write("failed", time.monotonic() - begun, cause)
         logger.error(f"{task.cell.name}, {launcher.matrix.replicate_word} {task.replicate} failed: {cause}")

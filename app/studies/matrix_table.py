@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def gather(matrix: Matrix, tasks: Sequence[Task], keep: bool = False) -> Results
         (cell.name, metric): {} for cell in matrix.cells for metric in metrics
     }
     for task in done:
-        content = json.loads((task.folder / RESULT).read_text(encoding="utf-8"))
+        content = task.result()
         for metric in metrics:
             value = float(task.record()["seconds"]) if metric == SECONDS else value_at(content, metric, task.folder)
             values[task.cell.name, metric][task.replicate] = value

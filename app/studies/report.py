@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from app.data.records import read_record
 from app.studies.groups import GroupRow, TreatmentRow, group_rows, not_grouped, treatment_rows
 from app.studies.results import Result
 from evaluation import PredictionTable, area_covariance, auc_intervals, macro_auc_interval, read_predictions
@@ -81,7 +81,9 @@ def gather(result: Result) -> Report:
     """
     table = read_predictions(result.predictions)
     path = result.file("metrics.json")
-    reached = measured(table) if path is None else _read(path)
+    reached = (
+        measured(table) if path is None else read_record(path, "the results of a run", "Evaluate the model again.")
+    )
     settings, checked = result.settings(), treatment_rows(table)
     warnings = [row.check.warning for row in checked if row.check.warning]
     warnings += [str(text) for text in reached.get("warnings", [])]
@@ -120,16 +122,6 @@ def values(reached: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[V
         rest = {key: _number(x) for key, x in entry.items() if key not in ("value", "lower", "upper")}
         value, lower, upper = (_number(entry.get(key)) for key in ("value", "lower", "upper"))
         yield Value((*path, name), value, lower, upper, {key: x for key, x in rest.items() if not math.isnan(x)})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        reached = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(reached, dict):
-        raise ValueError(f"{path} holds {type(reached).__name__}, but measures by name are wanted")
-    return reached
 
 
 def _number(value: object) -> float:

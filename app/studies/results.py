@@ -114,7 +114,7 @@ def _plain_settings(config: Path) -> dict[str, str]:
 
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{config} is no YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{config} holds {type(values).__name__}, but a config is a mapping")

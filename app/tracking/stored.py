@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from app.data.records import read_record
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.finished import download, found_run
 from app.tracking.names import clean
@@ -18,6 +18,8 @@ from app.tracking.store import Store, wanted_store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as Found
+
+HEAD_REMEDY = "Remove the file: the results beside it stay, but no longer belong to a run in MLflow."
 
 
 @dataclass(frozen=True)
@@ -107,20 +109,41 @@ def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
     return _stored(wanted, wanted_store(tracking_uri))
 
 
+def head_of_folder(folder: Path, remedy: str = HEAD_REMEDY) -> dict[str, str] | None:
+    """What ``run.json`` says of the run that finished last in an output folder; None where there is no such file.
+
+    Args:
+        folder: The output folder.
+        remedy: What to do, or what is done, where the file is damaged.
+
+    Returns:
+        ``run``, its id, and ``store``, its store's address, with whatever else is there.
+
+    Raises:
+        TrackingError: The file is damaged, or none of ours.
+    """
+    path = folder / RUN_FILE
+    try:
+        head = read_record(path, "the name of a run and its store", remedy)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise TrackingError(str(error)) from error
+    if not {"run", "store"} <= head.keys():
+        raise TrackingError(f"{path} does not name a run and its store. {remedy}")
+    return {str(key): str(value) for key, value in head.items()}
+
+
 def run_of_folder(folder: Path) -> StoredRun | None:
     """The run that finished last in an output folder; None where the folder names none (no ``run.json``).
 
     Raises:
         TrackingError: the file is none of ours, or the run's store has gone.
     """
-    path = folder / RUN_FILE
-    if not path.exists():
+    head = head_of_folder(folder)
+    if head is None:
         return None
-    try:
-        head = json.loads(path.read_text(encoding="utf-8"))
-        wanted, shown = str(head["run"]), str(head["store"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrackingError(f"{path} does not name a run and its store: {first_line(error)}") from error
+    wanted, shown = head["run"], head["store"]
     # The file holds no credentials; those for a server are in MLFLOW_TRACKING_URI. A database is known by its path.
     local = Store(shown)
     return _stored(wanted, local if local.database is not None else wanted_store(shown))

@@ -15,6 +15,7 @@ from app.data.cache.recipe import Recipe, Sample
 from app.data.cache.space import of_other_transforms
 from app.data.cache.store import Entry, Index
 from app.data.prepared import CANNOT_WRITE, DESCRIPTION
+from app.data.whole import write_whole
 
 Make = Callable[[int], list[Entry]]
 Keys = dict[int, tuple[bytes, ...]]
@@ -94,9 +95,7 @@ def _make_folder(folder: Path, description: object) -> None:
         rest = "" if (folder / DESCRIPTION).is_file() else of_other_transforms(folder)
         if rest:
             logger.info("%s: %s", folder.parent, rest)
-        temporary = folder / f"{DESCRIPTION}.{os.getpid()}"
-        temporary.write_text(json.dumps(description, indent=1, sort_keys=True))
-        temporary.replace(folder / DESCRIPTION)
+        write_whole(folder / DESCRIPTION, json.dumps(description, indent=1, sort_keys=True))
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
             raise

@@ -87,7 +87,7 @@ class ShardWriter:
         """Keep one entry.
 
         Raises:
-            OSError: where it cannot be written; what was written of it is then taken back.
+            OSError: where it cannot be written; what was written of it is then taken back, or its shard given up.
         """
         if not self.files or self.entries >= ENTRIES:
             self._start()
@@ -100,8 +100,11 @@ class ShardWriter:
                 for piece in pieces:
                     _write_all(file, piece)
         except BaseException:
-            for file, end in zip(self.files, ends, strict=True):
-                file.truncate(end)
+            try:
+                for file, end in zip(self.files, ends, strict=True):
+                    file.truncate(end)
+            except OSError:
+                self.close()  # records behind a piece of one could not be found
             raise
         self.entries += 1
 

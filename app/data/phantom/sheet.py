@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.data.phantom.findings import FINDINGS
 from app.data.phantom.plan import Plan, Settings, plans
 from app.data.phantom.render import render
+from app.data.whole import write_whole
 from app.findings import TUBES
 
 _SIZE, _SHOWN, _COLUMNS = 512, 264, 5
@@ -51,4 +52,4 @@ if __name__ == "__main__":
     done, encoded = cv2.imencode(".png", contact_sheet(11), [cv2.IMWRITE_PNG_COMPRESSION, 9])
     if not done:
         raise OSError("OpenCV could not encode the contact sheet.")
-    Path(sys.argv[1]).write_bytes(encoded.tobytes())
+    write_whole(Path(sys.argv[1]), encoded.tobytes())

@@ -22,7 +22,8 @@ from app.data.phantom.dicom import draw_form, encode
 from app.data.phantom.findings import FINDINGS
 from app.data.phantom.plan import Plan, Settings, default_prevalence, plans
 from app.data.phantom.render import render
-from app.data.whole import whole_file
+from app.data.records import read_record
+from app.data.whole import write_png, write_whole
 from app.findings import LUNGS, TUBES, require_known
 
 ALL = (*FINDINGS, *TUBES)
@@ -121,7 +122,8 @@ def _claim(out: Path, settings: Settings) -> None:
     mine = json.loads(json.dumps({"drawings": _DRAWINGS, **asdict(settings)}))
     note = out / _SETTINGS
     if note.exists():
-        theirs = json.loads(note.read_text())
+        remedy = f"Remove {out}, or name another folder."
+        theirs = read_record(note, "the settings of phantoms", remedy)
         if theirs != mine:
             differ = [
                 f"{key} {theirs.get(key)} there, {value} asked"
@@ -134,7 +136,7 @@ def _claim(out: Path, settings: Settings) -> None:
         raise ValueError(f"{out} holds a datalist that is not of phantoms. Name another folder.")
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "masks").mkdir(exist_ok=True)
-    _write(note, (json.dumps(mine, indent=1) + "\n").encode())
+    write_whole(note, json.dumps(mine, indent=1) + "\n")
 
 
 def _is_complete(path: Path, count: int) -> bool:
@@ -174,11 +176,8 @@ def _make(out: Path, settings: Settings, plan: Plan) -> Item:
         if name in shown
     }
     for name, file in masks.items():
-        done, encoded = cv2.imencode(".png", shown[name].astype(np.uint8) * 255)
-        if not done:
-            raise OSError(f"{out / file}: OpenCV could not encode the outline of {name}.")
-        _write(out / file, encoded.tobytes())
-    _write(out / image, encode(radiograph, plan, draw_form(plan.stream("form"))))
+        write_png(out / file, shown[name].astype(np.uint8) * 255)
+    write_whole(out / image, encode(radiograph, plan, draw_form(plan.stream("form"))))
     return Item(
         image=image,
         patient=f"{plan.patient:04d}",
@@ -233,9 +232,3 @@ def _datalist(settings: Settings, count: int, sections: dict[str, list[Item]]) -
         ),
         provenance=provenance,
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)

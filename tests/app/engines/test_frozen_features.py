@@ -114,3 +114,12 @@ def test_nothing_half_written_is_left_behind(network: BackboneClassifier, tmp_pa
     with pytest.raises(OSError, match="the disk has gone"):
         FrozenFeatures(Broken(), network, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kept", [0, 40, 600], ids=["empty", "in its head", "in its features"])
+def test_a_file_that_was_cut_short_is_told_and_computed_again(network, tmp_path: Path, caplog, kept: int) -> None:
+    expected = np.array(FrozenFeatures(Prepared(), network, tmp_path).features)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:kept])
+    np.testing.assert_array_equal(FrozenFeatures(Prepared(), network, tmp_path).features, expected)
+    assert f"{path}: not a file of features" in caplog.text

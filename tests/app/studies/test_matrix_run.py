@@ -148,3 +148,18 @@ def test_shards_that_are_none_are_refused(text, capsys):
     with pytest.raises(SystemExit):
         main(["study", "x.yaml", "--shard", text])
     assert "I/N with I from 1 to N" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["cell.json", "metrics.json"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 20, b'{"state": "fin', b"[]"], ids=["empty", "zeros", "cut", "list"])
+def test_a_cell_whose_files_are_damaged_is_told_and_runs_again(tmp_path, caplog, name, content):
+    first = Counting(tmp_path)
+    run_tasks(first, first.tasks())
+    task = first.tasks()[1]
+    (task.folder / name).write_bytes(content)
+    again = Counting(tmp_path)
+    assert [each.is_finished() for each in again.tasks()] == [True, False, True]
+    run_tasks(again, again.tasks())
+    assert again.launched == ["a=y"]
+    assert f"{task.folder / name}: not what the run of a cell leaves" in caplog.text
+    assert task.is_finished()

@@ -107,4 +107,4 @@ def test_a_damaged_metrics_json_is_named(folder_of, capsys):
     folder = folder_of("one", 0.5)
     (folder / "metrics.json").write_text("{")
     assert main(["report", str(folder)]) == 1
-    assert "metrics.json is no JSON" in capsys.readouterr().err
+    assert "metrics.json: not the results of a run" in capsys.readouterr().err

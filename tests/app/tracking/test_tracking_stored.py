@@ -44,5 +44,10 @@ def test_a_folder_whose_run_has_gone_says_so(place: Path):
     with pytest.raises(TrackingError, match="there is no run '0000"):
         run_of_folder(place)
     (place / "run.json").write_text("[]")
-    with pytest.raises(TrackingError, match=r"run.json does not name a run and its store"):
+    with pytest.raises(
+        TrackingError, match=r"run\.json: not the name of a run and its store \(it holds a list.*Remove"
+    ):
+        run_of_folder(place)
+    (place / "run.json").write_text("{}")
+    with pytest.raises(TrackingError, match=r"run\.json does not name a run and its store\. Remove the file"):
         run_of_folder(place)

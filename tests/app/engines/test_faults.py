@@ -1,0 +1,116 @@
+"""A training on a disk that fills up or fails, or loses its power at every step of the writing, and goes on."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from app.tracking.opening import Opened, Wish
+from app.tracking.store import Store
+from tests.app.engines.resumable_training import Small, differences
+from tests.app.faulty_disk import FaultyDisk, State, restore
+
+RESULTS = ("metrics.json", "predictions.csv", "cases.csv", "model.json", "run.json")
+
+
+class Client:
+    """Takes whatever is logged; opening a run in a database would take longer than the training."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **named: []
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Train for an epoch, or go on with that."""
+
+    def opened(wish: Wish) -> Opened:
+        return Opened(Client(), Store("sqlite:///mlflow.db"), "1", wish.resume or "a" * 32, "small", {})
+
+    monkeypatch.setattr("app.tracking.run.open_run", opened)
+    monkeypatch.setattr("app.engines.pictures.history", lambda values: Figure(figsize=(0.2, 0.2)))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    return lambda folder: Small(folder, epochs=1, resume=True).launch()
+
+
+@pytest.fixture
+def whole(train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, FaultyDisk]:
+    """An uninterrupted training, and all that it did to the disk."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        disk = FaultyDisk(folder).install(patch)
+        train(folder)
+    return folder, disk
+
+
+def require_equal(folder: Path, whole: Path) -> None:
+    """The same weights bit for bit, and the same results byte for byte; nothing half written lies about."""
+    assert differences(folder, whole) == []
+    for name in RESULTS:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_every_file_is_written_in_whole(whole):
+    folder, disk = whole
+    moved = {event.removeprefix("replace ") for event in disk.events if event.startswith("replace")}
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert written - moved == {".frugal.lock"}
+    assert disk.lost() == disk.eager()
+
+
+def test_a_disk_that_fails_at_any_step_is_named_and_the_training_goes_on_later(train, whole, tmp_path, monkeypatch):
+    uninterrupted, counted = whole
+    for number in range(1, len(counted.events) + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        code = errno.ENOSPC if counted.events[number - 1].startswith("write") else errno.EIO
+        with monkeypatch.context() as patch:
+            FaultyDisk(folder, number, code).install(patch)
+            with pytest.raises(OSError, match=rf"(?i)no space left.*{folder}|{os.strerror(code)}.*{folder}"):
+                train(folder)
+        train(folder)
+        require_equal(folder, uninterrupted)
+
+
+def test_a_power_failure_at_any_step_leaves_what_the_training_goes_on_from(train, whole, tmp_path):
+    uninterrupted, disk = whole
+    states: list[State] = []
+    for state in disk.states:
+        if state not in states:
+            states.append(state)
+    # By hand: one before the first file, and one for each of the eleven that are moved into place, at the least.
+    assert len(states) >= 12
+    for number, state in enumerate(states):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        restore(folder, state)
+        train(folder)
+        require_equal(folder, uninterrupted)
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.json"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 64, b'{"run": "aaa', b"[]"], ids=["empty", "zeros", "cut", "list"])
+def test_damaged_results_of_a_finished_training_are_made_again(train, whole, name, content, caplog):
+    folder, _ = whole
+    before = (folder / name).read_bytes()
+    (folder / name).write_bytes(content)
+    train(folder)
+    assert (folder / name).read_bytes() == before
+    assert f"{folder / name}: not " in caplog.text
+    assert "its results are made again" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"{"], ids=["empty", "cut"])
+def test_a_damaged_record_of_the_model_is_made_again(train, whole, content):
+    folder, _ = whole
+    before = (folder / "model.json").read_bytes()
+    (folder / "model.json").write_bytes(content)
+    (folder / "run.json").unlink()
+    train(folder)
+    assert (folder / "model.json").read_bytes() == before
