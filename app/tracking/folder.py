@@ -74,12 +74,15 @@ class FolderLock:
         return last
 
     def sign(self, run_id: str) -> None:
-        """Write into it who holds it."""
-        if self._file is not None:
-            self._file.truncate(0)
-            holder = {"run": run_id, "process": str(os.getpid()), "host": socket.gethostname()}
-            self._file.write(json.dumps(holder) + "\n")
-            self._file.flush()
+        """Write into it who holds it; a full disk leaves it without a name, and held all the same."""
+        if self._file is None:
+            return
+        holder = {"run": run_id, "process": str(os.getpid()), "host": socket.gethostname()}
+        try:
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"{json.dumps(holder)}\n".encode())
+        except OSError as error:
+            logger.warning("cannot write into %s who works in the folder: %s", self.path, error.strerror)
 
     def release(self) -> None:
         """Give it back."""

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from app.data.whole import write_figure, write_whole
 from app.tracking import termination
 from app.tracking.clients import is_outage
 from app.tracking.errors import TrackingError, first_line
@@ -157,16 +158,33 @@ class Run:
         finally:
             writer, self._writer = self._writer, None
             self._termination.restore()
-        if status == "FINISHED":
-            (self._wish.folder / RUN_FILE).write_text(json.dumps(self._head(), indent=2) + "\n", encoding="utf-8")
-        if self._lock is not None:
-            self._lock.release()
         if not is_all_written:
-            path = writer.journal.path
+            self._tell_missing(writer)
+        try:
+            if status == "FINISHED":
+                write_whole(self._wish.folder / RUN_FILE, json.dumps(self._head(), indent=2) + "\n")
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _tell_missing(self, writer: Writer) -> None:
+        """Say where that is which the store did not take, and how much of it is nowhere."""
+        path, lost = writer.journal.path, writer.unkept
+        if lost:
             logger.warning(
-                "the tracking store %s did not take everything. What is missing is kept in %s; "
+                "the tracking store %s did not take everything, and %s could not be written: the last %d entries of "
+                "the run, its status among them, are lost. The files that it wrote are still in %s",
+                self.uri,
+                path,
+                lost,
+                self._wish.folder,
+            )
+        if path.exists():
+            logger.warning(
+                "the tracking store %s did not take everything. What is missing%s is kept in %s; "
                 "upload it later with: frugal sync %s",
                 self.uri,
+                " otherwise" if lost else "",
                 path,
                 path,
             )
@@ -253,13 +271,13 @@ class Run:
     def text(self, text: str, name: str) -> None:
         """Write a text to ``name`` in the output folder and log it as an artifact of that name."""
         if self._writer is not None:
-            self._place(name).write_text(text, encoding="utf-8")
+            write_whole(self._place(name), text)
             self._log_placed(name)
 
     def figure(self, figure: Figure, name: str) -> None:
         """Save a figure as ``name`` (.png) in the output folder and log it as an artifact of that name."""
         if self._writer is not None:
-            figure.savefig(self._place(name), dpi=120, bbox_inches="tight")
+            write_figure(self._place(name), figure, dpi=120, tight=True)
             self._log_placed(name)
 
     def flush(self) -> None:

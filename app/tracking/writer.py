@@ -44,15 +44,17 @@ class Writer:
         self.journal = journal
         self._client = client
         self._run_id = run_id
-        self._refusals = Journal(journal.path.with_suffix(".refused.jsonl"), {"run": run_id, "store": ""})
+        self._refusals = Journal(journal.path.with_suffix(".refused.jsonl"), journal.head)
         self._pending: deque[Operation] = deque()
         self._measured: list[tuple[str, float, int, int]] = []
         self._changed = threading.Condition()
         self._flushed = time.monotonic()
         self._is_closing = False
         self._is_failing = False
-        self._is_kept = False
-        self._refused = 0
+        self._is_keeping = False
+        self._unkept = 0
+        self._is_kept_badly = False
+        self._refused = self._refused_lost = 0
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
@@ -81,7 +83,7 @@ class Writer:
         """Write what is left: waits as long as a store works, and `CLOSING_SECONDS` for one that fails.
 
         Returns:
-            Whether all was written; if not, the journal holds the rest.
+            Whether all was written; if not, the journal holds the rest but for the last `unkept` operations.
         """
         with self._changed:
             self._flush()
@@ -97,6 +99,11 @@ class Writer:
                 "the tracking store refused %d operations; they are kept in %s", self._refused, self._refusals.path
             )
         return not self._pending
+
+    @property
+    def unkept(self) -> int:
+        """How many operations are neither written nor in the journal."""
+        return self._unkept if self._is_keeping else len(self._pending)
 
     def _wait_for_thread(self) -> None:
         since = time.monotonic()
@@ -118,8 +125,9 @@ class Writer:
     def _append(self, operation: Operation) -> None:
         """Add to the queue and, in an outage, to the journal; the caller holds the lock."""
         self._pending.append(operation)
-        if self._is_kept:
-            self.journal.keep([operation])
+        if self._is_keeping:
+            self._unkept += 1
+            self._keep_rest()
 
     def _work(self) -> None:
         """The thread: write the oldest operation, wait longer after each failure, end when closed and done."""
@@ -168,9 +176,10 @@ class Writer:
             if refusal is not None:
                 self._refuse(operation, refusal)
             self._pending.popleft()
-            if not self._pending and self._is_kept:
+            self._unkept = min(self._unkept, len(self._pending))
+            if not self._pending and self._is_keeping:
                 self.journal.remove()
-                self._is_kept = False
+                self._is_keeping = self._is_kept_badly = False
             if not self._pending and self._is_failing:
                 self._is_failing = False
                 logger.warning("the tracking store is back; all that was kept is written")
@@ -182,25 +191,53 @@ class Writer:
             return
         self._is_failing = True
         self._keep_pending()
+        where = "in memory" if self._is_kept_badly else f"in {self.journal.path}"
         logger.warning(
-            "the tracking store fails. The run goes on; what it logs is kept in %s until the store is back (%s)",
-            self.journal.path,
+            "the tracking store fails. The run goes on; what it logs is kept %s until the store is back (%s)",
+            where,
             first_line(problem),
         )
 
     def _keep_pending(self) -> None:
         """From now on, until the queue is empty, all that waits stands in the journal as well."""
         with self._changed:
-            if self._pending and not self._is_kept:
-                self._is_kept = True
-                self.journal.keep(self._pending)
+            if self._pending and not self._is_keeping:
+                self._is_keeping, self._unkept = True, len(self._pending)
+            self._keep_rest()
+
+    def _keep_rest(self) -> None:
+        """Put into the journal what is not there yet, and tell when that begins or ceases to fail; holds the lock."""
+        if not self._unkept:
+            return
+        try:
+            self.journal.keep(list(self._pending)[-self._unkept :])
+        except OSError as error:
+            if not self._is_kept_badly:
+                logger.warning(
+                    "cannot write %s (%s): the last %d entries that the tracking store did not take, and all that "
+                    "follow, are in memory only, and lost if this process ends now. Make room for them",
+                    self.journal.path,
+                    error.strerror,
+                    self._unkept,
+                )
+            self._is_kept_badly = True
+            return
+        self._unkept = 0
+        if self._is_kept_badly:
+            self._is_kept_badly = False
+            logger.warning("%s can be written again, and holds all that was in memory only", self.journal.path)
 
     def _refuse(self, operation: Operation, error: Exception) -> None:
         """Keep what the store will never take beside the journal, and say so the first time."""
-        self._refused += 1
-        self._refusals.keep([operation])
-        if self._refused == 1:
-            logger.warning("the tracking store refused %s: %s", type(operation).__name__, first_line(error))
+        kind = type(operation).__name__
+        if self._refused == self._refused_lost == 0:
+            logger.warning("the tracking store refused %s: %s", kind, first_line(error))
+        try:
+            self._refusals.keep([operation])
+            self._refused += 1
+        except OSError as problem:
+            self._refused_lost += 1
+            logger.warning("cannot write %s (%s): %s is lost", self._refusals.path, problem.strerror, kind)
 
 
 def _is_refusal(error: Exception) -> bool:
