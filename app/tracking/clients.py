@@ -8,8 +8,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from app.tracking.deadline import TimedClient
 from app.tracking.errors import TrackingError
 from app.tracking.store import Store
 
@@ -24,7 +25,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
-    # Stock settings keep a caller waiting for four minutes; our writer has its own, unhurried, retries.
+    # Stock settings go on for four minutes after our deadline; our writer has its own, unhurried, retries.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -41,10 +42,14 @@ def quiet_environment() -> None:
     set_telemetry_client()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It tells of each of its retries, also of those of a call that nobody waits for any more.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def open_client(store: Store) -> MlflowClient:
     """A client of the store, whose database exists when this returns.
+
+    Calls to a store elsewhere have a deadline (`app.tracking.deadline`), and raise TimeoutError.
 
     Two processes that make the tables of one fresh SQLite file can kill each other, so that step is taken under a lock.
     """
@@ -53,6 +58,8 @@ def open_client(store: Store) -> MlflowClient:
 
     with _one_at_a_time(store):
         client = MlflowClient(tracking_uri=store.uri)
+        if store.database is None:
+            client = cast("MlflowClient", TimedClient(client, store.shown))
         client.search_experiments(max_results=1)
     return client
 

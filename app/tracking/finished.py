@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from app.tracking.clients import open_client
-from app.tracking.errors import TrackingError
+from app.tracking.clients import is_outage, open_client
+from app.tracking.errors import TrackingError, first_line
 from app.tracking.probing import probe
 from app.tracking.store import Store, wanted_store
 
@@ -53,8 +53,15 @@ def found_run(wanted: str, store: Store) -> tuple[MlflowClient, Found]:
     problem = None if store.database is not None else probe(store.uri)
     if problem:
         raise TrackingError(f"cannot look up run {wanted!r}: tracking server {store.shown} does not answer ({problem})")
-    client = open_client(store)
-    return client, _find(client, store, wanted)
+    try:
+        client = open_client(store)
+        return client, _find(client, store, wanted)
+    except Exception as error:
+        if not is_outage(error, store):
+            raise
+        raise TrackingError(
+            f"cannot look up run {wanted!r}: tracking server {store.shown} fails ({first_line(error)})"
+        ) from error
 
 
 def _find(client: MlflowClient, store: Store, wanted: str) -> Found:

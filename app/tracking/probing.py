@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
+from app.tracking.deadline import within
 from app.tracking.errors import without_credentials
 
 PROBE_SECONDS = 3.0
@@ -15,14 +17,21 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def probe(uri: str) -> str | None:
-    """Ask once, for at most `PROBE_SECONDS`, whether a server or a database server answers.
+    """Ask once, for at most `PROBE_SECONDS` in all, whether a server or a database server answers.
 
     Returns:
         None when it answers or cannot be asked (Databricks and other plugins), else what is wrong in a few words.
     """
+    is_http = urlsplit(uri).scheme in ("http", "https")
+    try:
+        return within(PROBE_SECONDS, lambda: _probe_http(uri) if is_http else _probe_port(uri), "it")
+    except TimeoutError as error:
+        return str(error)
+
+
+def _probe_port(uri: str) -> str | None:
+    """`probe` for a database server."""
     parts = urlsplit(uri)
-    if parts.scheme in ("http", "https"):
-        return _probe_http(uri)
     port = parts.port or _PORTS.get(parts.scheme.split("+")[0])
     if parts.hostname is None or port is None:
         return None
@@ -43,7 +52,7 @@ def _probe_http(uri: str) -> str | None:
         return f"HTTP {error.code} {error.reason}" if error.code >= 500 else None
     except urllib.error.URLError as error:
         return _unless_certificate(error)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return str(error)
     return None
 

@@ -322,11 +322,8 @@ def test_sync_names_a_file_that_is_gone(kept, caplog):
     assert "line 2: /no/model.pt is gone" in caplog.text
 
 
-def test_sync_refuses_a_damaged_file_and_keeps_it(kept):
-    _, path, write = kept
-    write("{broken", to_line(Tags({"a": "b"})))
-    with pytest.raises(TrackingError, match=r"kept\.jsonl, line 2: .* is no kept tracking operation"):
-        sync(path)
+def test_sync_refuses_a_file_that_is_none_of_ours_and_keeps_it(kept):
+    _, path, _ = kept
     path.write_text("not ours")
     with pytest.raises(TrackingError, match="is no file of kept tracking operations"):
         sync(path)
