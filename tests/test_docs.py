@@ -1,0 +1,177 @@
+"""Every command that a page of documentation shows would be accepted: it is parsed and checked, and nothing is run."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.checking import check_files
+from app.checking.files import load
+from app.checking.words import parse
+from app.cli import parser
+from app.commands.datalist import DATA_SETS
+from app.studies.matrix import read_matrix
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "bundles/*/docs/*.md")
+    for path in ROOT.glob(pattern)
+    if path.name != "CHANGELOG.md"
+)
+OURS = re.compile(r"\bfrugal [a-z]|-m monai\.bundle run|\bmake [a-z]|python -m (app|benchmarks)\b")
+PLACES = ("datalist", "dataset_dir", "output_dir", "prepared_dir", "checkpoint", "start_from", "lung_weights")
+"""Settings that name files of the reader's."""
+OF_RUN = ("init_id", "final_id", "meta_file", "logging_file", "tracking", "config_file")
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Lines of code blocks, fenced or indented, with continued ones joined and comments and prompts left out."""
+    fenced, block = False, []
+    for line in [*text.splitlines(), ""]:
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+            continue
+        block += [line.strip()] if fenced or re.match(r" {4,}\S", line) else [""]
+    joined = re.sub(r"\\\n", " ", "\n".join(block))
+    yield from (line for line in joined.splitlines() if line and not line.startswith("#"))
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Page and words of each command of ours."""
+    for page in PAGES:
+        for line in lines_of(page.read_text()):
+            if OURS.search(line):
+                yield str(page.relative_to(ROOT)), shlex.split(line, comments=True)
+
+
+ALL = list(commands())
+FRUGAL = [(page, words[words.index("frugal") + 1 :]) for page, words in ALL if "frugal" in words]
+BUNDLE = [
+    (page, words[words.index("run", words.index("monai.bundle")) + 1 :])
+    for page, words in ALL
+    if "monai.bundle" in words
+]
+
+
+OTHERS = [(page, words) for page, words in ALL if words[0] == "make" or words[:2] == ["python", "-m"]]
+
+
+def named(case: tuple[str, list[str]]) -> str:
+    return f"{case[0]}: {' '.join(case[1])}"[:90]
+
+
+def test_commands_are_found_on_the_pages():
+    # Counted by hand on the README: two of make, nine of the example in steps 1 to 6 but for mlflow ui.
+    found = [words for page, words in ALL if page == "README.md"]
+    assert sum(words[0] == "make" for words in found) == 2
+    assert sum(words[0] == "frugal" for words in found) == 4
+    assert sum("monai.bundle" in words for words in found) == 4
+
+
+@pytest.mark.parametrize("case", FRUGAL, ids=named)
+def test_frugal_takes_its_command(case, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    # Words in capitals stand for a number as well as for a name.
+    words = [re.sub(r"^[A-Z]$", "1", word) for word in case[1]]
+    if "--help" in words:
+        assert help_of(words, capsys)
+        return
+    arguments = parser().parse_args(words)  # a wrong one exits
+    if words[0] == "check":
+        require_fine([arguments.config, *arguments.words])
+    if words[0] == "study" and "/" in words[1]:
+        read_matrix(Path(words[1]))
+
+
+@pytest.mark.parametrize("case", BUNDLE, ids=named)
+def test_a_bundle_takes_its_command(case, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    require_fine(case[1])
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=named)
+def test_make_and_python_know_what_they_are_given(case):
+    _, words = case
+    if words[0] == "make":
+        assert f"\n{words[1]}: " in (ROOT / "Makefile").read_text()
+    else:
+        assert importlib.util.find_spec(words[2]) is not None
+
+
+def test_the_studies_that_are_shown_can_be_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/studies.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    shown = [block for block in blocks if re.search("^name:", block, flags=re.MULTILINE)]
+    for block in shown:
+        (tmp_path / "study.yaml").write_text(block)
+        assert read_matrix(tmp_path / "study.yaml").cells
+    assert len(shown) == 2
+
+
+def require_fine(words: list[str]) -> None:
+    """Config files are there, overrides are settings, and the check misses nothing but the reader's own files."""
+    given = parse(words, flags=("trust",))
+    files = given.options.get("config_file", given.files[-1:])
+    files = files if isinstance(files, list) else [files]
+    run_id = next((word for word in given.files if not word.endswith((".yaml", ".json"))), None)
+    options = {name: value for name, value in given.options.items() if name not in (*OF_RUN, "trust", "run_id")}
+    known = load(files, {}).config
+    missing = [name for name in options if re.split("#|::", name)[0] not in known]
+    assert not missing, f"no such setting: {missing}"
+    options = {name: value for name, value in options.items() if name not in PLACES}
+    report = check_files(files, options, run_id, bool(given.options.get("trust")))
+    # By hand: what is told of the places that were just left out.
+    expected = "no such folder of radiographs|name the weights to evaluate"
+    assert not [problem for problem in report.problems if not re.search(expected, problem.text)]
+
+
+def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The help of the command that words begin with; of all data sets, where they are of one but name none."""
+    names = list(itertools.takewhile(re.compile(r"[a-z][\w-]*").fullmatch, words))
+    chosen = [names[:2]] if names[0] == "datalist" and len(names) > 1 else [names[:1]]
+    if names == ["datalist"]:
+        chosen = [["datalist", name] for name in (*DATA_SETS, "show")]
+    for command in chosen:
+        with pytest.raises(SystemExit) as ended:
+            parser().parse_args([*command, "--help"])
+        assert ended.value.code == 0, f"no such command: {command}"
+    return capsys.readouterr().out
+
+
+def inline() -> Iterator[tuple[str, list[str]]]:
+    """Page and words of each command of frugal that stands in a sentence."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for span in re.findall(r"`frugal ([a-z][^`]*)`", text):
+            yield str(page.relative_to(ROOT)), span.split()
+
+
+@pytest.mark.parametrize("case", inline(), ids=named)
+def test_commands_in_sentences_have_their_options(case, capsys):
+    known = set(re.findall(r"--[\w-]+", help_of(case[1], capsys)))
+    options = set(re.findall(r"--[\w-]+", " ".join(case[1])))
+    assert options <= known or case[1][0] == "check"
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        name, _, wanted = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if wanted:
+            assert wanted in map(anchor, re.findall(r"^#+ (.*)$", target.read_text(), flags=re.MULTILINE)), link
