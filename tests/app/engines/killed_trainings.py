@@ -37,8 +37,8 @@ clients.quiet_environment()
 EPOCHS = 32
 KILLS = 20
 MOST = 70
-"""Of the moments until a kill; opening a run has 10, an epoch about 30."""
-IN_WRITING = 32
+"""Of the moments until a kill; opening a run has 16, an epoch about 30."""
+IN_WRITING = 38
 """A moment within the writing of the checkpoint of epoch 1."""
 
 
