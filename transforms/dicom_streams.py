@@ -78,7 +78,7 @@ def compressed_stream(data: bytes, stated: UID | None) -> Stream:
     if content.startswith(_JPEG):
         size, (syntaxes, precision) = jpeg_size(content), _jpeg_frame(content)
         start = 0
-    elif (start := content.find(_CODESTREAM, 0, 4096)) >= 0:
+    elif content.startswith((_CODESTREAM, _JP2)) and (start := content.find(_CODESTREAM, 0, 4096)) >= 0:
         # Ssiz, of the first component (T.800 A.5.1): its highest bit is the sign.
         size, syntaxes = jpeg2000_size(content), tuple(uid.JPEG2000TransferSyntaxes)
         precision = (content[start + 42] & 0x7F) + 1 if len(content) > start + 42 else 0

@@ -191,6 +191,15 @@ def test_one_frame_is_read_however_it_is_wrapped_and_called(name, syntax):
     )
 
 
+def test_bytes_that_begin_a_jpeg_2000_stream_are_nothing_special_within_rle():
+    # High bytes of neighbouring pixels: RLE stores them next to each other, here FF 4F FF 51.
+    pixels = np.tile(np.array([0xFF00, 0x4F01, 0xFF02, 0x5103], np.uint16), (4, 8))
+    made = dataset(pixels)
+    made.compress(uid.RLELossless, generate_instance_uid=False)
+    assert b"\xff\x4f\xff\x51" in made.PixelData
+    np.testing.assert_array_equal(read_dicom(content(made))[0], read_dicom(content(dataset(pixels)))[0])
+
+
 def test_a_bare_stream_is_read():
     np.testing.assert_array_equal(
         read_dicom(of_jpeg(jpeg(), uid.ExplicitVRLittleEndian))[0], read_dicom(of_jpeg(items(b"", jpeg())))[0]
