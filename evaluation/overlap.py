@@ -250,8 +250,9 @@ def _histogram(values: NDArray[np.generic], true: BoolArray, bins: int) -> IntAr
 def _from_above(counts: ArrayLike) -> NumberArray:
     """Pixels (or their area) in this bin or a higher one."""
     values = np.asarray(counts)
-    wide = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
-    return np.asarray(np.cumsum(wide[..., ::-1], axis=-1)[..., ::-1])
+    if values.dtype.kind == "f":
+        return np.cumsum(values.astype(np.float64)[..., ::-1], axis=-1)[..., ::-1]
+    return np.cumsum(values.astype(np.int64)[..., ::-1], axis=-1)[..., ::-1]
 
 
 def _ratio(part: NumberArray, whole: NumberArray, empty: float) -> FloatArray:

@@ -48,7 +48,7 @@ class RadiographEvaluator(SupervisedEvaluator):
             prepare_batch=PrepareBatch(),
             decollate=False,
         )
-        samples = getattr(dataset_of(loader), "samples", None)
+        samples = getattr(dataset_of(loader), "samples", ())
         truth = StoredTruth(samples) if is_located(samples) else None
         self.collected = CollectOutputs(loss, MapReading(activation_maps, patches), truth)
         self.collected.attach(self)
