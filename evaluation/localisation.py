@@ -167,7 +167,7 @@ def map_histogram(probability: AnyArray, truth: Truth, grid: tuple[FloatArray, F
     if len(truth.rectangles):
         rows, columns = (_touched(edges, truth, axis) for edges, axis in ((down, 1), (across, 0)))
         within = truth.areas(down[rows.start : rows.stop + 1], across[columns.start : columns.stop + 1])
-        inside = np.bincount(place[rows, columns].ravel(), within.ravel(), bins).astype(np.float64)
+        inside += np.bincount(place[rows, columns].ravel(), within.ravel(), bins)
     return MapHistogram(inside, np.maximum(everywhere - inside, 0.0), max(truth.area - float(inside.sum()), 0.0))
 
 

@@ -48,8 +48,8 @@ class RadiographEvaluator(SupervisedEvaluator):
             prepare_batch=PrepareBatch(),
             decollate=False,
         )
-        samples = getattr(dataset_of(loader), "samples", None)
-        truth = StoredTruth(samples) if samples is not None and is_located(samples) else None
+        samples = getattr(dataset_of(loader), "samples", ())
+        truth = StoredTruth(samples) if is_located(samples) else None
         self.collected = CollectOutputs(loss, MapReading(activation_maps, patches), truth)
         self.collected.attach(self)
 

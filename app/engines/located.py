@@ -155,9 +155,9 @@ def on_input(mask: Tensor) -> Located:
     return Located(Truth.of_mask(pixels), whole_region(pixels.shape), pixels.shape)
 
 
-def is_located(samples: Sequence[Mapping[str, Any]] | None) -> bool:
+def is_located(samples: Sequence[Mapping[str, Any]]) -> bool:
     """Whether samples tell where findings are in the stored radiographs, as those of a datalist do."""
-    return bool(samples) and all("boxes" in sample or "mask" in sample for sample in samples or ())
+    return bool(samples) and all("boxes" in sample or "mask" in sample for sample in samples)
 
 
 def _edges(shape: tuple[int, ...], located: Located) -> tuple[np.ndarray, np.ndarray]:

@@ -208,7 +208,7 @@ def _areas_by(outputs: Outputs, findings: Sequence[str], patient: np.ndarray, gr
     return by_subgroup(areas, rows, outputs.label, group)
 
 
-def _called(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: Mapping[str, float]) -> Metrics:
+def _called(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: dict[str, float]) -> Metrics:
     point = operating_point(logit, label, threshold["logit_threshold"], patient)
     counts = asdict(point.counts)
     entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
