@@ -1,10 +1,28 @@
-"""Cells of CSV files that people open in spreadsheet programs, which take text such as ``=1+1`` for a formula."""
+"""CSV files that people open in spreadsheet programs, which take text such as ``=1+1`` for a formula."""
 
+import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 _FORMULA = re.compile("'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
 """What a formula begins with (OWASP, CSV injection), in full width too, behind any number of apostrophes."""
+
+
+@contextmanager
+def opened_table(path: Path) -> Iterator[TextIO]:
+    """Open a CSV file for reading.
+
+    Raises:
+        ValueError: What is read of it is no text, or no table; names the file.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield file
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: cannot be read as a table ({error})") from error
 
 
 def safe_cell(value: object) -> object:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.cases import FloatArray, IntArray, TextArray
-from evaluation.cells import plain_cell, safe_row
+from evaluation.cells import opened_table, plain_cell, safe_row
 from evaluation.logits import probability
 
 REQUIRED = ("image", "patient", "finding", "label", "score")
@@ -126,7 +126,7 @@ def read_predictions(path: Path) -> PredictionTable:
             finding occur twice or not at all; an image has two patients or two values of an attribute. The text names
             the file, the line and the value (but of no patient).
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with opened_table(path) as file:
         reader = csv.reader(file)
         header = [plain_cell(name) for name in next(reader, [])]
         missing = [name for name in REQUIRED if name not in header]

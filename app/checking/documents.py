@@ -32,13 +32,14 @@ class DocumentError(ValueError):
     """A file cannot be read, or holds what no config, study or table needs; the message names it and says why."""
 
 
-def read_document(path: Path, fast: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
+def read_document(path: Path, fast: bool = False, encoding: str = "utf-8") -> Any:  # noqa: ANN401 - whatever the file holds
     """What a YAML or JSON file holds.
 
     Args:
         path: ``.json`` is JSON, anything else YAML 1.1, as MONAI reads it.
         fast: read YAML by libyaml where there is one, ten times as fast as the parser that MONAI takes. The two differ
             on odd files, so this is for files that are trusted.
+        encoding: of the text.
 
     Raises:
         DocumentError: the file cannot be read or parsed, gives a key twice, or is out of bounds.
@@ -46,7 +47,7 @@ def read_document(path: Path, fast: bool = False) -> Any:  # noqa: ANN401 - what
     if path.exists() and not path.is_file():
         raise DocumentError(f"{path}: cannot be read (not a file).")
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding=encoding) as file:
             text = file.read(MOST_CHARACTERS + 1)
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read ({error.strerror}).") from error

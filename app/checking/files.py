@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from io import text_encoding
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,8 @@ def _read(file: Path) -> dict[str, object]:
     if file.suffix.lower() not in (*YAML_SUFFIXES, JSON_SUFFIX):
         raise CheckError(f"{file}: a config is a .yaml, .yml or .json file.")
     try:
-        content = read_document(file, fast=is_trusted(file))
+        # In the computer's own encoding, as MONAI reads it: in ISO 8859-1 the second byte of some letters ends a line.
+        content = read_document(file, fast=is_trusted(file), encoding=text_encoding(None))
     except DocumentError as error:
         raise CheckError(str(error)) from error
     if not isinstance(content, dict):

@@ -17,7 +17,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.values import path_problem
 from app.data.opened import OpenedData
-from app.data.records import read_record
 from app.engines import pictures
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
@@ -38,6 +37,7 @@ from app.engines.results import (
     flat,
     metrics,
     table,
+    whole_results,
     write_cases,
     write_metrics,
     write_scores,
@@ -228,7 +228,10 @@ class Launch:
             # An evaluation into the same folder leaves the name of a run of its own there.
             if head is None or head["run"] != kept["run"]:
                 return None
-            reached = read_record(results, "the results of a run", remedy)
+            reached = whole_results(self.output_dir, remedy)
+        except FileNotFoundError as error:
+            logger.warning(f"{error.filename}: there is no such file. {remedy}")
+            return None
         except ValueError as error:
             logger.warning(str(error))
             return None

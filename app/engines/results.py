@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from app.data.records import read_record
 from app.data.whole import whole_file, write_whole
 from app.engines.outputs import Outputs
-from app.engines.record import ModelRecord
+from app.engines.record import RECORD, ModelRecord
 from app.findings import safe_names
+from app.studies.cases import read_cases
 from app.tracking.names import clean
 from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error
@@ -26,7 +28,7 @@ from evaluation.logits import probability
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
 from evaluation.patients import patient_numbers
-from evaluation.predictions import PredictionTable, write_predictions
+from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 from evaluation.shares import share_interval
 from evaluation.subgroups import age_bands, by_subgroup, check_treatment, group_names
 
@@ -131,6 +133,26 @@ def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], finding
     )
     with whole_file(path) as temporary:
         write_predictions(temporary, table)
+
+
+def whole_results(folder: Path, remedy: str) -> Metrics:
+    """What ``metrics.json`` of a finished training holds, where all that was written beside it can be read.
+
+    Args:
+        folder: of the training.
+        remedy: what is done where it cannot.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is damaged; names it.
+    """
+    try:
+        read_cases(folder / "cases.csv")
+        read_predictions(folder / "predictions.csv")
+    except ValueError as error:
+        raise ValueError(f"{error}. {remedy}") from error
+    read_record(folder / "model.json", RECORD, remedy)
+    return read_record(folder / "metrics.json", "the results of a run", remedy)
 
 
 def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord, path: Path) -> None:

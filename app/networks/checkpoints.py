@@ -157,9 +157,14 @@ def _check_bytes(path: Path) -> None:
 
 
 def _check_pickle(content: bytes | mmap.mmap) -> None:
-    """Refuse the one call that torch's reader permits and whose memory is whatever number it is given."""
-    if re.search(rb"c(?:__builtin__|builtins)\nbytearray\n", content):
-        raise ValueError("it makes a bytearray, which no weights need")
+    """Refuse the calls that torch's reader permits and whose memory has nothing to do with the file's size.
+
+    A bytearray is as long as the number that it is given; ``encode`` in hexadecimal doubles what it is given, again and
+    again.
+    """
+    found = re.search(rb"c(?:__builtin__|builtins)\n(bytearray)\n|c_codecs\n(encode)\n", content)
+    if found:
+        raise ValueError(f"it calls {(found[1] or found[2]).decode()}, which no weights need")
 
 
 class _Remembering:

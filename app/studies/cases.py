@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation import DifferentCasesError
 from evaluation.cases import FloatArray, TextArray
-from evaluation.cells import plain_cell
+from evaluation.cells import opened_table, plain_cell
 
 MEASURES = {"dice": "Dice", "iou": "IoU", "ior": "IoR", "hit": "Pointing game"}
 """Columns that are compared, and what they are called; other columns are not looked at."""
@@ -44,7 +44,7 @@ def read_cases(path: Path) -> Cases:
         ValueError: a column is missing, a pair occurs twice, an image has two patients, or a value is no number from 0
             to 1; the text names the file, the line and the value (but of no patient).
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with opened_table(path) as file:
         reader = csv.DictReader(file)
         header = reader.fieldnames or []
         missing = [name for name in REQUIRED if name not in header]

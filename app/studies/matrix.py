@@ -260,13 +260,7 @@ def _replicates(content: Mapping[str, Any]) -> tuple[Folds | None, tuple[int, ..
     if content.get("folds") is not None:
         if content.get("seeds") is not None:
             raise ValueError("give 'seeds' or 'folds', not both.")
-        given = _mapping(content["folds"], "folds")
-        _require_keys(given, FOLD_KEYS, "folds")
-        if type(given.get("count")) is not int or not 2 <= given["count"] <= MOST_FOLDS:
-            raise ValueError(
-                f"folds: 'count' must be a whole number from 2 to {MOST_FOLDS}, not {given.get('count')!r}."
-            )
-        folds = Folds(**given)
+        folds = _folds(_mapping(content["folds"], "folds"))
         return folds, tuple(range(folds.count))
     seeds = content.get("seeds", [0, 1, 2])
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
@@ -274,6 +268,22 @@ def _replicates(content: Mapping[str, Any]) -> tuple[Folds | None, tuple[int, ..
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds: {seeds} names one twice.")
     return None, tuple(seeds)
+
+
+def _folds(given: Mapping[str, Any]) -> Folds:
+    """Folds, each of whose values is of its kind: a run's override ``seed`` comes from here, and text could be code."""
+    _require_keys(given, FOLD_KEYS, "folds")
+    allowed = {
+        "count": (f"a whole number from 2 to {MOST_FOLDS}", lambda n: type(n) is int and 2 <= n <= MOST_FOLDS),
+        "located_only": ("true or false", lambda value: isinstance(value, bool)),
+        "validation": ("a number above 0 and below 1", lambda share: type(share) in (int, float) and 0 < share < 1),
+        "seed": ("a whole number from 0", lambda seed: type(seed) is int and seed >= 0),
+    }
+    for key, value in {"count": None, **given}.items():
+        words, is_allowed = allowed[key]
+        if not is_allowed(value):
+            raise ValueError(f"folds: {key!r} must be {words}, not {value!r}.")
+    return Folds(**given)
 
 
 def _require_settings(bundle: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> None:

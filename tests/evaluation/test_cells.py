@@ -95,3 +95,12 @@ def test_tables_of_before_are_read(tmp_path):
     cases = read_cases(path)
     assert cases.patient == {"=1.png": "-p"}
     assert cases.value["dice"] == {("=1.png", "Nodule"): 0.5}
+
+
+@pytest.mark.parametrize("content", [b"image,patient,finding,\xff", b'image,patient,"' + b"x" * 200_000])
+@pytest.mark.parametrize("read", [read_cases, read_predictions])
+def test_a_table_that_is_none_is_named(tmp_path, read, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{path}: cannot be read as a table \("):
+        read(path)

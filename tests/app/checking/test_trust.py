@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.checking import check_files
+from app.checking import CheckError, check_files
 from app.checking.allowed import ROWS, row_of
 from app.checking.signatures import signature_of
 from app.checking.trust import REMEDY, VARIABLE, is_trusted
@@ -376,6 +376,19 @@ def test_further_files_of_a_run_are_trusted_or_refused(write: Write, tmp_path: P
     assert main(["check", str(write()), f"--{option}", str(file)]) == 1
     assert f"--{option} {file}: a file from outside of bundles/, which is not looked at." in capsys.readouterr().err
     assert main(["check", "--trust", str(write()), f"--{option}", str(file)]) == 0
+
+
+def test_a_config_is_read_in_the_encoding_that_monai_reads_it_in(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Cyrillic ha is the bytes D1 85 in UTF-8, and 85 is the end of a line, and of the comment, in ISO 8859-1.
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"# \u0445output_dir: '{RUN.replace(chr(39), chr(34))}'\n", encoding="utf-8")
+    with pytest.raises(CheckError, match="not NoneType"):
+        check_files([write(), file])
+    monkeypatch.setattr("app.checking.files.text_encoding", lambda _: "iso-8859-1")
+    (problem,) = check_files([write(), file]).problems
+    assert "output_dir: a config from outside of bundles/ would run" in str(problem)
 
 
 def test_what_is_typed_is_the_users_own(write: Write):

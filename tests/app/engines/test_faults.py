@@ -106,11 +106,25 @@ def test_damaged_results_of_a_finished_training_are_made_again(train, whole, nam
     assert "its results are made again" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"", b"{"], ids=["empty", "cut"])
-def test_a_damaged_record_of_the_model_is_made_again(train, whole, content):
+@pytest.mark.parametrize(
+    "content", [None, b"", b"image,pat", b"{", b"\xff\0"], ids=["none", "empty", "cut", "{", "bytes"]
+)
+@pytest.mark.parametrize("name", ["model.json", "predictions.csv", "cases.csv"])
+def test_what_lies_beside_the_results_is_made_again(train, whole, name, content, caplog):
+    folder, _ = whole
+    path = folder / name
+    before = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    train(folder)
+    assert path.read_bytes() == before
+    assert f"{path}: " in caplog.text
+    assert "its results are made again" in caplog.text
+
+
+def test_a_damaged_record_of_the_model_and_no_name_of_the_run(train, whole):
     folder, _ = whole
     before = (folder / "model.json").read_bytes()
-    (folder / "model.json").write_bytes(content)
+    (folder / "model.json").write_bytes(b"{")
     (folder / "run.json").unlink()
     train(folder)
     assert (folder / "model.json").read_bytes() == before

@@ -11,6 +11,10 @@ import pytest
 
 HERE = Path(__file__).parent
 KILLED, TERMINATED, INTERRUPTED = -9, 143, 130
+LIMIT = 500
+"""Seconds for all trainings, which the first test waits for."""
+
+pytestmark = pytest.mark.timeout(LIMIT + 60)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=LIMIT,
         check=False,
     )
     logs = "\n".join(f"{path}:\n{path.read_text()[-1500:]}" for path in folder.rglob("*.log"))

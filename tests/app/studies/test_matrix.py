@@ -114,6 +114,11 @@ def test_a_later_config_file_may_edit_an_earlier_one(tmp_path):
         ({"seeds": [0, 0]}, "names one twice"),
         ({"seeds": [0], "folds": {"count": 2}}, "'seeds' or 'folds', not both"),
         ({"folds": {"count": 1}}, "'count' must be a whole number from 2 to 1000, not 1"),
+        # A seed becomes an override of each run, where MONAI evaluates text that begins with "$".
+        ({"folds": {"count": 2, "seed": "$1 + 1"}}, r"'seed' must be a whole number from 0, not '\$1 \+ 1'"),
+        ({"folds": {"count": 2, "seed": True}}, "'seed' must be a whole number from 0, not True"),
+        ({"folds": {"count": 2, "validation": "0.1"}}, "'validation' must be a number above 0 and below 1"),
+        ({"folds": {"count": 2, "located_only": "yes please"}}, "'located_only' must be true or false"),
         ({"factors": {"a": {"x": {}}}, "exclude": [{"a": "x"}]}, "no cell is left"),
         ({"factors": {"a": {"x": {}}}, "exclude": [{"a": "z"}]}, "exclude: a: unknown 'z'"),
         ({"report": {"orderings": ["x better than y"]}}, "must read 'A > B in METRIC"),
