@@ -92,7 +92,7 @@ def test_the_parts_go_on(store, tmp_path):
 
 def test_other_parts_are_refused(store, tmp_path):
     small = Small(crashed(tmp_path / "out"), resume=True)
-    small.part = type("Other", (type(small.part),), {})(small.loss)
+    small.parts = (type("Other", (type(small.part),), {})(small.loss),)
     with pytest.raises(ValueError, match=r"last\.pt holds the parts \['Weight'\], and this training has \['Other'\]"):
         small.launch()
 
