@@ -110,6 +110,34 @@ LONGEST_NAME = 100
 _UNSAFE = re.compile(r"[^\w\-]*[^\w\- ][^\w\-]*")
 
 
+_UNSEEN = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+"""Unicode's Default_Ignorable_Code_Point beside control and format characters (fillers, variation selectors), and the
+blank of Braille."""
+
+
+def without_unseen(text: str) -> str:
+    r"""A text without the characters that nobody sees; those that count as blanks stay.
+
+    Example:
+        >>> without_unseen("1\u200b\u3164 a")
+        '1 a'
+    """
+    return "".join(
+        each
+        for each in text
+        if each.isspace() or (unicodedata.category(each) not in ("Cc", "Cf", "Cs") and each not in _UNSEEN)
+    )
+
+
 def name_problems(findings: Sequence[str]) -> list[str]:
     """Why names cannot be those of findings, one sentence each; an empty list where they can."""
     found = [
@@ -177,10 +205,7 @@ def _hashed(name: str, plain: str) -> str:
 
 def _as_seen(name: str) -> str:
     """A name without what nobody sees of it; case counts."""
-    shown = (
-        each for each in unicodedata.normalize("NFC", name) if unicodedata.category(each) not in ("Cc", "Cf", "Cs")
-    )
-    return " ".join("".join(shown).split())
+    return " ".join(without_unseen(unicodedata.normalize("NFC", name)).split())
 
 
 def require_known(names: Iterable[str], known: Iterable[str], where: str) -> None:

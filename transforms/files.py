@@ -25,6 +25,8 @@ def open_regular(path: Path) -> BinaryIO:
         RadiographError: no regular file, empty, or larger than ``LARGEST_FILE``.
         OSError: it cannot be opened.
     """
+    if "\0" in str(path):
+        raise RadiographError("has a name that no file can have: it holds a NUL character")
     # Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever. On a regular file it changes nothing.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -71,7 +73,7 @@ def open_beside(header: Path, name: str) -> BinaryIO:
         RadiographError: the name leads out of the folder, there is no such file, or it is not a regular one.
     """
     file = header.parent / name
-    if Path(name).name != name or file.resolve().parent != header.parent.resolve():
+    if "\0" in name or Path(name).name != name or file.resolve().parent != header.parent.resolve():
         raise RadiographError(
             f"names {name!r} as the file of its pixels; only a file in its own folder is read, and no link out of it"
         )

@@ -79,7 +79,7 @@ def format_of(head: bytes) -> str:
     if looks_like_dicom(head[:HEAD]):
         return "dicom"
     raise RadiographError(
-        "cannot be read: damaged or truncated, or none of DICOM, PNG, JPEG, TIFF, NIfTI, MHA and NRRD, and no BMP"
+        "cannot be read: damaged or truncated, or none of DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MHA and NRRD"
     )
 
 

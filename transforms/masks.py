@@ -99,7 +99,7 @@ def _other_layers(content: bytes) -> Iterator[tuple[str, Any]]:
                 yield "palette's numbers", np.asarray(picture).reshape(picture.height, picture.width, -1)[..., 0] != 0
             if picture.has_transparency_data:
                 opacity = np.asarray(picture.convert("RGBA").getchannel("A"))
-                if opacity.min() < opacity.max():
+                if opacity.min() < opacity.max() or opacity.max() == 0:
                     yield "transparency", opacity > 0
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise RadiographError("cannot be decoded: damaged, truncated, or of an unusual kind") from error

@@ -35,7 +35,7 @@ class PictureHeader(NamedTuple):
     """(height, width) as stored."""
     turn: Turn = AS_STORED
     plain_bits: int = 0
-    """Of a grey PNG with nothing that changes how its samples are shown, its bits; else 0."""
+    """Of a grey PNG or TIFF without palette or transparency, its bits; else 0."""
     white_is_zero: bool = False
 
     @property
@@ -62,7 +62,14 @@ def picture_header(stream: BinaryIO) -> PictureHeader:
     if head.startswith(BMP):
         return PictureHeader(_check_bmp(stream))
     tiff = Tiff(stream)
-    return PictureHeader(checked_size(tiff.size), EXIF_TURNS[tiff.orientation], white_is_zero=tiff.value(262, 1) == 0)
+    photometric = tiff.value(262, 1)
+    is_plain = photometric in (0, 1) and tiff.value(277, 1) == 1
+    return PictureHeader(
+        checked_size(tiff.size),
+        EXIF_TURNS[tiff.orientation],
+        plain_bits=tiff.value(258, 1) if is_plain else 0,
+        white_is_zero=photometric == 0,
+    )
 
 
 def picture_pixels(content: bytes) -> tuple[Array, PictureHeader]:

@@ -180,7 +180,7 @@ def run_show(arguments: argparse.Namespace) -> None:
     """Show a datalist and its problems; problems make the command fail after all is shown."""
     from app.data.datalist import parse_datalist
     from app.data.show import draw, table
-    from app.data.validate import file_problems, notes, report
+    from app.data.validate import file_problems, mask_problems, notes, report
 
     datalist, found = parse_datalist(arguments.file)
     told = notes(datalist)
@@ -189,6 +189,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
         pixels = content(datalist, arguments.file.parent)
         found += file_problems(datalist, arguments.file.parent) + pixels.problems
+        found += mask_problems(datalist, arguments.file.parent)
         told += pixels.notes
     sys.stdout.write("".join([f"{table(datalist)}\n", *(f"  Note: {note}\n" for note in told)]))
     if arguments.picture:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.data.images import image_sizes
 from app.data.item import Datalist, Item
 from app.data.limited import limited
 from app.data.stored import with_counts
@@ -39,9 +40,9 @@ class Content:
     """What the pixels of a datalist's images show.
 
     Attributes:
-        problems: images of the same pixels in two sections.
-        notes: images that are nearly the same in two sections, images of the same pixels within one, and images that
-            could not be read.
+        problems: images of the same pixels in two sections, and images that cannot be read though their headers can.
+        notes: images that are nearly the same in two sections, images of the same pixels within one, and how many
+            images cannot be read.
     """
 
     problems: list[str]
@@ -64,7 +65,7 @@ def same_files(datalist: Datalist, root: Path) -> dict[tuple[int, int], list[Pla
         for item in items:
             try:
                 state = os.stat(os.path.join(base, item.image))  # noqa: PTH116, PTH118 - 3 times faster
-            except OSError:
+            except (OSError, ValueError):  # the latter for a NUL in its name
                 continue
             found[state.st_dev, state.st_ino].append((section, item))
     return {key: places for key, places in found.items() if len(places) > 1}
@@ -118,24 +119,31 @@ def content(datalist: Datalist, root: Path) -> Content:
     looks = [_looked_at(path) for path in tqdm(paths, desc="comparing images", unit="image", disable=None)]
     same: dict[str, list[Place]] = defaultdict(list)
     seen: list[tuple[Place, np.ndarray]] = []
-    for place, look in zip(places, looks, strict=True):
-        if look is not None:
+    unread: list[tuple[Place, str, str]] = []
+    for place, path, look in zip(places, paths, looks, strict=True):
+        if isinstance(look, str):
+            unread.append((place, path, look))
+        else:
             same[look[0]].append(place)
             seen.append((place, look[1]))
     groups = [group for group in same.values() if len(group) > 1]
     notes = _within(groups) + _alike(seen)
-    unread = len(places) - len(seen)
     if unread:
-        notes.append(f"{unread} of {len(places)} images could not be read, so that nothing is known of their pixels.")
-    return Content(_crossing(groups, "image", "the same pixels"), notes)
+        notes.append(f"{len(unread)} of {len(places)} images cannot be read, so that nothing is known of their pixels.")
+    # Where the header cannot be read either, `file_problems` says so.
+    sizes = image_sizes(Path(path) for _, path, _ in unread)
+    problems = [
+        f"{_named(place)}: {error}" for place, path, error in unread if not isinstance(sizes[Path(path)], ValueError)
+    ]
+    return Content(_crossing(groups, "image", "the same pixels") + problems, notes)
 
 
-def _looked_at(path: str) -> tuple[str, np.ndarray] | None:
-    """:func:`_look`, within limits of time and memory; None where the image cannot be read."""
+def _looked_at(path: str) -> tuple[str, np.ndarray] | str:
+    """:func:`_look`, within limits of time and memory; where the image cannot be read, the error's text."""
     try:
         return limited(_look, path)
-    except RadiographError:
-        return None
+    except RadiographError as error:
+        return str(error)
 
 
 def _look(path: str) -> tuple[str, np.ndarray]:

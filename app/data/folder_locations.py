@@ -93,11 +93,12 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
             item.mask = {**item.mask, finding: relative_image(path, out)}
             item.boxes = tuple(box for box in item.boxes if box.finding != finding)
             item.annotated = tuple(dict.fromkeys((*item.annotated, finding)))
+            is_drawn = bool(limited(read_mask, path).any())  # read whatever the label, as it may be no clear mask
             if item.label[place] == NOT_SAID:
-                state = PRESENT if limited(read_mask, path).any() else ABSENT
+                state = PRESENT if is_drawn else ABSENT
                 item.label = (*item.label[:place], state, *item.label[place + 1 :])
             elif item.label[place] == ABSENT:
-                beside_absent += bool(limited(read_mask, path).any())
+                beside_absent += is_drawn
     if not image_of:
         raise ValueError(f"{root}: no mask file fits {pattern!r} for any of the images.")
     counts = {

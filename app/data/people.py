@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from app.data.tables import TableError, number
+from app.findings import without_unseen
 
 Attributes = dict[str, str | int | float | bool]
 
@@ -17,15 +18,13 @@ _A_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
 UNKNOWN = ("", "?", "-", "Unknown", "None", "nan", "O")
 _MISSING = frozenset(
     {
-        *("", "?", "-", "na", "n/a", "<na>", "nan", "-nan", "nat", "none", "null", "<null>", "nil"),
+        *("", "?", "-", "--", ".", "na", "n/a", "n.a.", "<na>", "nan", "-nan", "nat", "none", "null", "<null>", "nil"),
         *("#n/a", "#na", "#n/a n/a", "#null!", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
         *("missing", "undefined", "unknown"),
     }
 )
 """Missing values in small letters, those of ``pandas.read_csv`` among them."""
 SEXES: Mapping[str, str] = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
-_UNSEEN = frozenset({"\u034f", *map(chr, range(0xFE00, 0xFE10))})
-"""What nobody sees, beside Unicode's control and format characters: the grapheme joiner, variation selectors."""
 
 
 def normalised(patient: str) -> str:
@@ -43,12 +42,7 @@ def normalised(patient: str) -> str:
     """
     if patient.isascii() and patient.isprintable():
         return " ".join(patient.split())
-    seen = (
-        character
-        for character in patient
-        if character.isspace() or (unicodedata.category(character) not in ("Cc", "Cf") and character not in _UNSEEN)
-    )
-    return " ".join(unicodedata.normalize("NFKC", "".join(seen)).split())
+    return " ".join(unicodedata.normalize("NFKC", without_unseen(patient)).split())
 
 
 def caseless(patient: str) -> str:

@@ -120,9 +120,12 @@ def table_text(path: Path) -> str:
         raise TableError(f"{path}: no such table.")
     try:
         content = path.read_bytes()
-        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise TableError(f"{path}: not a readable CSV table; save it as UTF-8 ({error}).") from error
+    if "\0" in text:
+        raise TableError(f"{path}: holds NUL characters, as UTF-16 does; save it as UTF-8.")
+    return text
 
 
 def find_table(folder: Path, *names: str) -> Path:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.data.duplicates import crossing_files
-from app.data.images import image_sizes
+from app.data.images import image_size, image_sizes, read_mask
 from app.data.item import SECTIONS, Box, Datalist, Item, RunLengths
+from app.data.limited import limited
 from app.data.people import caseless, is_missing, normalised
 from app.findings import NOT_SAID, UNCERTAIN, name_problems
+from transforms.errors import RadiographError
 
 LISTED = 20
 """So many problems are spelt out in an error; the rest is counted."""
@@ -121,6 +123,25 @@ def file_problems(datalist: Datalist, root: Path) -> list[str]:
         texts = _file_problems(item, images, masks, sizes)
         found += [f"{section}[{index}] {item.image}: {text}" for text in texts]
     return found + crossing_files(datalist, root)
+
+
+def mask_problems(datalist: Datalist, root: Path) -> list[str]:
+    """Every mask file that cannot be read, or is no clear mask; those whose headers cannot be read are left out."""
+    base = root.resolve()
+    found = []
+    for section, index, item in items_of(datalist):
+        for finding, mask in item.mask.items():
+            if not isinstance(mask, str):
+                continue
+            path = absolute_path(base, mask)
+            try:
+                image_size(path)
+                limited(read_mask, path)
+            except RadiographError as error:
+                found.append(f"{section}[{index}] {item.image}: mask of {finding!r}: {error}")
+            except ValueError:  # its header, of which `file_problems` tells
+                continue
+    return found
 
 
 def items_of(datalist: Datalist) -> Iterator[tuple[str, int, Item]]:

@@ -128,6 +128,8 @@ def test_a_name_follows_from_the_findings_alone():
         (["value"], "finding 'value': tables of results call something else so; rename it."),
         (["Mass", "Mass "], "findings 'Mass' and 'Mass ' look the same: rename one of them."),
         (["Ma\u0301ss", "M\u00e1ss"], "findings 'Ma\\u0301ss' and 'M\\xe1ss' look the same: rename one of them."),
+        (["Mass", "Mass\u3164"], "findings 'Mass' and 'Mass\\u3164' look the same: rename one of them."),
+        (["\u2800"], "finding '\u2800' has no name: it is blank."),
         (["Mass", "Ma\u200bss"], "findings 'Mass' and 'Ma\\u200bss' look the same: rename one of them."),
     ],
 )

@@ -229,6 +229,16 @@ def test_a_header_names_no_file_but_a_regular_one_beside_it(tmp_path, suffix, na
         read_radiograph(folder / f"a.{suffix}")
 
 
+@pytest.mark.parametrize("suffix", HEADERS)
+def test_a_nul_in_a_name_is_refused(tmp_path, suffix):
+    (tmp_path / f"a.{suffix}").write_text(HEADERS[suffix].format(file="a\0b"))
+    with pytest.raises(RadiographError, match=r"names 'a\\x00b' as the file of its pixels"):
+        read_radiograph(tmp_path / f"a.{suffix}")
+    for read in (read_radiograph, radiograph_size):
+        with pytest.raises(RadiographError, match="holds a NUL character"):
+            read(f"{tmp_path}/a\0b.{suffix}")
+
+
 def test_pipes_devices_and_huge_files_are_never_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with (tmp_path / "huge.png").open("wb") as file:

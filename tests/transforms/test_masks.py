@@ -1,5 +1,7 @@
 """Mask files: what is drawn must be told the same way by values, palette and transparency, or is refused."""
 
+import struct
+
 import cv2
 import nibabel
 import numpy as np
@@ -75,6 +77,18 @@ def test_exif_turns_a_mask(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), np.rot90(DISC, -1))
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_whose_zero_is_white(tmp_path, bits, order):
+    data = np.where(DISC, 0, 2**bits - 1).astype(f"{order}u{bits // 8}").tobytes()
+    # Width, height, bits, no compression, white is zero, place, samples, rows and bytes of the one strip.
+    entries = {256: 100, 257: 60, 258: bits, 259: 1, 262: 0, 273: 122, 277: 1, 278: 60, 279: len(data)}
+    head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(entries))
+    head += b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in entries.items())
+    (tmp_path / "a.tif").write_bytes(head + bytes(4) + data)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), DISC)
+
+
 def test_empty_and_full_masks(tmp_path):
     for value in (0, 255):
         cv2.imwrite(str(tmp_path / "a.png"), np.full((4, 5), value, np.uint8))
@@ -95,6 +109,7 @@ UNCLEAR = {
         "its colours mark 5683 pixels, and its palette's numbers 317",
     ),
     "white0.tif": (palette([(255, 255, 255), (0, 0, 0)]), "its colours mark 5683 pixels"),
+    "clear throughout.png": (layered(GREY, 0 * GREY), "its colours mark 317 pixels, and its transparency 0"),
     "black on clear.png": (layered(255 - GREY, GREY), "its colours mark 5683 pixels, and its transparency 317"),
 }
 

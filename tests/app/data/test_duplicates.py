@@ -109,8 +109,29 @@ def test_copies_within_a_section_and_unreadable_files_are_told(images: Path):
     pair = "images/1.png (training) and images/copy.png (training)"
     assert found.notes == [
         f"1 image has the same pixels as another of its section: {pair}.",
-        "1 of 3 images could not be read, so that nothing is known of their pixels.",
+        "1 of 3 images cannot be read, so that nothing is known of their pixels.",
     ]
+
+
+def test_a_damaged_image_and_an_unclear_mask_are_problems(images: Path, capsys: pytest.CaptureFixture):
+    whole = (images / "images/1.png").read_bytes()
+    (images / "images/cut.png").write_bytes(whole[:-100])  # its header is whole
+    datalist = two_sections("images/cut.png", "images/2.png")
+    datalist.sections["test"][0].mask = {"Nodule": "images/1.png"}  # of many values, as it is no mask
+    datalist.sections["test"][0].annotated = ("Nodule",)
+    write_datalist(datalist, images / "data.json")
+    assert main(["datalist", "show", str(images / "data.json"), "--files"]) == 1
+    shown = capsys.readouterr()
+    assert "2 problems." in shown.err
+    assert f"images/cut.png (training): {images}/images/cut.png: is truncated: its PNG ends early" in shown.err
+    assert f"test[0] images/2.png: mask of 'Nodule': {images}/images/1.png: is no mask: besides" in shown.err
+    assert "1 of 2 images cannot be read" in shown.out
+
+
+def test_a_nul_in_the_name_of_an_image_is_told_with_its_item(images: Path):
+    write_datalist(two_sections("images/1.png", "images/1.png\0"), images / "data.json")
+    with pytest.raises(DatalistError, match=r"test\[0\] images/1\.png\0: .* holds a NUL character"):
+        open_data(images / "data.json")
 
 
 def linked(images: Path) -> Datalist:

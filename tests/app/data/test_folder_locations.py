@@ -13,9 +13,9 @@ from app.data.datalist import read_datalist
 SIZE = (20, 30)
 
 
-def run(folder: Path, *words: str) -> int:
+def run(folder: Path, *words: str, label: str = "") -> int:
     """``frugal datalist folder`` of one image and its row."""
-    (folder / "labels.csv").write_text("image,patient,Nodule\n1.jpg,p,\n")
+    (folder / "labels.csv").write_text(f"image,patient,Nodule\n1.jpg,p,{label}\n")
     common = ["--tables", str(folder), "--csv", str(folder / "labels.csv"), "--images", str(folder / "images")]
     return main(["datalist", "folder", *common, "--out", str(folder / "list.json"), *words])
 
@@ -54,8 +54,9 @@ def test_a_mask_that_jpeg_blurred_is_refused(tmp_path: Path, capsys: pytest.Capt
     drawn = np.zeros(SIZE, np.uint8)
     drawn[5:12, 8:19] = 255
     Image.fromarray(drawn).save(tmp_path / "1_mask.jpg", quality=90)
-    assert run(tmp_path, "--masks", "{stem}_mask.jpg") == 1
-    assert "1_mask.jpg: is no mask: besides" in capsys.readouterr().err
+    for label in ("", "0", "1", "-1"):
+        assert run(tmp_path, "--masks", "{stem}_mask.jpg", label=label) == 1
+        assert "1_mask.jpg: is no mask: besides" in capsys.readouterr().err
     Image.fromarray(drawn).save(tmp_path / "1_mask.png")
     assert run(tmp_path, "--masks", "{stem}_mask.png") == 0
     (item,) = read_datalist(tmp_path / "list.json").sections["training"]

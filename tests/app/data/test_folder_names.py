@@ -125,7 +125,24 @@ def test_two_files_whose_names_look_the_same_are_told_apart(tmp_path: Path, caps
     assert {item.patient for item in made(tmp_path).values()} == {"a", "b"}
 
 
-MISSING = ("nan", "NaN", "None", "NA", "<NA>", "null", "NULL", "NaT", "n/a", "#N/A", " nan ", "\u200bnan", "?", "-")
+MISSING = (
+    "nan",
+    "NaN",
+    "None",
+    "NA",
+    "<NA>",
+    "null",
+    "NULL",
+    "NaT",
+    "n/a",
+    "#N/A",
+    " nan ",
+    "\u200bnan",
+    "?",
+    "-",
+    "--",
+    ".",
+)
 
 
 @pytest.mark.parametrize("patient", MISSING)

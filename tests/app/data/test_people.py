@@ -15,6 +15,9 @@ from app.data.people import caseless, normalised
         ("1\u00ad2", "12"),
         ("1\x002", "12"),
         ("1\ufe0f", "1"),
+        ("1\U000e0100", "1"),  # a variation selector
+        ("1\u3164\uffa0\u115f2", "12"),  # the fillers of Hangul
+        ("1\u2800", "1"),  # the blank of Braille
         ("Mu\u0308ller", "M\u00fcller"),
         ("Mu\u200b\u0308ller", "M\u00fcller"),
         ("\uff11\uff12", "12"),

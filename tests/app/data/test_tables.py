@@ -53,6 +53,8 @@ def test_lines_are_told_as_an_editor_counts_them(tmp_path: Path):
         pytest.param("a,a\n1,2\n", r"two columns are named 'a'", id="a column twice"),
         pytest.param('a,b\n1,"2\n3,4\n', r"not a readable CSV table \(unexpected end", id="open quotation mark"),
         pytest.param("a\né\n".encode("latin-1"), r"save it as UTF-8", id="another encoding"),
+        pytest.param("a\n1\n".encode("utf-16"), r"save it as UTF-8", id="UTF-16"),
+        pytest.param("a\n1\n".encode("utf-16-le"), r"holds NUL characters.*save it as UTF-8", id="UTF-16, unmarked"),
         pytest.param(" \n,\n", r"the table is empty", id="blanks alone"),
     ],
 )
