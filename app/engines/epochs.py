@@ -115,6 +115,8 @@ class Epochs:
         state.load_state_dict(kept, checkpoints.read)
         if state.best.epoch == state.trainer.state.epoch > 0:
             state.best.keep(self.network)
+        elif state.best.epoch and is_main():
+            state.best.require_readable()
         state.history.log()
         longer = self.trainer.state.max_epochs
         if longer != kept["max_epochs"] and self.scheduler is not None:

@@ -16,6 +16,7 @@ from app.data.whole import whole_file, write_whole
 from app.engines.outputs import Outputs
 from app.engines.record import RECORD, ModelRecord
 from app.findings import safe_names
+from app.networks.checkpoints import read_weights
 from app.studies.cases import read_cases
 from app.tracking.names import clean
 from evaluation.average_precision import average_precision_interval
@@ -149,6 +150,7 @@ def whole_results(folder: Path, remedy: str) -> Metrics:
     try:
         read_cases(folder / "cases.csv")
         read_predictions(folder / "predictions.csv")
+        read_weights(folder / "model.pt")
     except ValueError as error:
         raise ValueError(f"{error}. {remedy}") from error
     read_record(folder / "model.json", RECORD, remedy)

@@ -65,6 +65,20 @@ class BestWeights:
         if is_main():
             save(weights(network), self.path)
 
+    def require_readable(self) -> None:
+        """Raise now, and not after all epochs, where the weights of the best epoch so far cannot be read.
+
+        Raises:
+            ValueError: names the file and the epoch.
+        """
+        try:
+            read_weights(self.path)
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(
+                f"{error}. It held the best weights so far, of epoch {self.epoch}, which are nowhere else: train anew, "
+                "without --resume"
+            ) from error
+
     def restart_from(self, network: nn.Module) -> None:
         """Give the network the best weights so far, and choose anew among the epochs to come.
 

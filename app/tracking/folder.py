@@ -125,10 +125,14 @@ class FolderLock:
 
     def _taken(self, holder: dict[str, str]) -> TrackingError:
         run = f", run {holder['run']}" if holder.get("run") else ""
+        who = (
+            f"process {holder['process']} on {holder['host']}"
+            if {"process", "host"} <= holder.keys()
+            else "a process that left no name"
+        )
         return TrackingError(
-            f"another launch works in {self.path.parent}: process {holder.get('process', 'unknown')} on "
-            f"{holder.get('host', 'another host')}{run}. Wait for it, or name another "
-            "folder: --output_dir DIR"
+            f"another launch works in {self.path.parent}: {who}{run}. Wait for it, or name another folder: "
+            "--output_dir DIR"
         )
 
     def sign(self, run_id: str) -> None:

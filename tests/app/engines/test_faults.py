@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from app.networks.checkpoints import read_checkpoint, read_weights, save
 from app.tracking.opening import Opened, Wish
 from app.tracking.store import Store
 from tests.app.engines.resumable_training import Small, differences
@@ -119,6 +120,28 @@ def test_what_lies_beside_the_results_is_made_again(train, whole, name, content,
     assert path.read_bytes() == before
     assert f"{path}: " in caplog.text
     assert "its results are made again" in caplog.text
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\3\4"], ids=["none", "empty", "cut"])
+def test_best_weights_that_cannot_be_read_are_made_again_or_missed_at_once(train, whole, content, monkeypatch):
+    folder, _ = whole
+    path = folder / "model.pt"
+
+    def damage() -> None:
+        path.unlink() if content is None else path.write_bytes(content)
+
+    before = read_weights(path)
+    damage()
+    train(folder)  # the best epoch is the last one, whose weights the checkpoint holds
+    after = read_weights(path)
+    assert all(after[name].equal(value) for name, value in before.items())
+    damage()
+    best = {"value": 2.0, "epoch": 1}
+    last = read_checkpoint(folder / "last.pt")
+    save({**last, "best": best, "epoch": 2, "max_epochs": 3}, folder / "last.pt")
+    monkeypatch.setattr("monai.engines.SupervisedTrainer.run", lambda trainer: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=rf"{path}.* best weights so far, of epoch 1, .* without --resume"):
+        Small(folder, epochs=3, resume=True).launch()
 
 
 def test_a_damaged_record_of_the_model_and_no_name_of_the_run(train, whole):

@@ -60,7 +60,7 @@ def test_a_second_launch_is_refused_with_the_lock_there_and_with_it_deleted(tmp_
         with pytest.raises(TrackingError, match=message):
             FolderLock(tmp_path).take()
         (tmp_path / LOCK_FILE).unlink()
-        with pytest.raises(TrackingError, match=f"another launch works in {tmp_path}: process unknown"):
+        with pytest.raises(TrackingError, match=f"another launch works in {tmp_path}: a process that left no name"):
             FolderLock(tmp_path).take()
         assert "another launch works in" in refusal(holder(tmp_path))
         # Another's file in its place is no way in, either.
