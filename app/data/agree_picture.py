@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.data.agree import SetsAgreement
+from app.data.whole import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +54,7 @@ def draw(found: Sequence[SetsAgreement], path: Path) -> None:
     axes.set_title("Cohen's kappa (number of shared images)", fontsize=10)
     bands = [Patch(facecolor=colour, label=name) for name, colour in COLOURS.items()]
     figure.legend(handles=bands, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    write_figure(path, figure, dpi=130)
 
 
 def _draw_column(axes: Axes, column: int, each: SetsAgreement, rows: Sequence[frozenset[str]]) -> None:

@@ -85,7 +85,9 @@ def test_probe_gives_up_on_a_server_that_never_answers(monkeypatch):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        assert "timed out" in probe(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        answer = probe(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    # The socket's own limit and that of the whole question race each other.
+    assert answer in ("timed out", "it did not answer within 0.2 seconds")
 
 
 @pytest.mark.parametrize("uri", ["databricks", "databricks://profile"])
