@@ -14,8 +14,9 @@ from transforms.errors import RadiographError
 LARGEST_FILE = 2**31
 """Bytes; a radiograph of the most pixels that are believed, in 32 bits, is smaller."""
 LONGEST_HEADER = 2**28
-MOST_READS = 2_000_000
-"""Bytes of a header, and pieces that it is read in; real ones have some hundred kilobytes and thousands."""
+MOST_READS = 300_000
+"""Bytes of a header, and pieces that it is read in, which take some seconds. Real ones have some hundred kilobytes, and
+thousands of pieces."""
 
 
 def open_regular(path: Path) -> BinaryIO:

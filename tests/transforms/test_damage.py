@@ -239,6 +239,15 @@ def test_a_nul_in_a_name_is_refused(tmp_path, suffix):
             read(f"{tmp_path}/a\0b.{suffix}")
 
 
+def test_a_header_of_endless_small_pieces_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("transforms.files.MOST_READS", 1000)
+    element = b"\x11\0\x01\x10LO\0\0"
+    start = b"\x08\0\x16\0UI\0\0"
+    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + start + element * 1010)
+    with pytest.raises(RadiographError, match="has a header without an end"):
+        radiograph_size(tmp_path / "a.dcm")
+
+
 def test_pipes_devices_and_huge_files_are_never_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with (tmp_path / "huge.png").open("wb") as file:
