@@ -46,9 +46,9 @@ from app.engines.resuming import Checkpoints, Part, require_same, trained_with
 from app.engines.running import require_checked, running_config, settings, settings_of
 from app.engines.schedule import require_same_direction
 from app.engines.sharing import from_main
+from app.engines.stages import stages_of
 from app.engines.training import BestWeights
 from app.findings import file_names
-from app.networks.patch_network import PatchNetwork
 from app.tracking import Run
 from app.tracking.stored import head_of_folder
 
@@ -260,9 +260,11 @@ class Launch:
         result: Metrics = about | metrics(outputs, samples, record)
         for report in self.reports:
             result |= report(outputs, samples, record)
-        network = bare(test.network)
-        if isinstance(network, PatchNetwork):
-            result["crf"] = network.stage == 2
+        stages = stages_of(bare(test.network))
+        if len(stages) == 1:
+            result["crf"] = stages == {2}
+        elif stages:
+            logger.warning("the CRF takes part in what some of the ensemble's networks say, not in all")
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")

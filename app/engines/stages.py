@@ -6,7 +6,9 @@ import logging
 from typing import Any
 
 from ignite.engine import Engine, Events
+from torch import nn
 
+from app.engines.ensemble import Ensemble
 from app.engines.training import BestWeights
 from app.networks.patch_network import PatchNetwork
 
@@ -76,3 +78,9 @@ class TwoStages:
         self.network.zero_grad(set_to_none=True)
         engine.optimizer.state.clear()
         logger.info(f"stage {stage} begins with epoch {engine.state.epoch}")
+
+
+def stages_of(network: nn.Module) -> set[int]:
+    """The stages that a network, or the members of an ensemble, have reached; empty for networks without stages."""
+    members = network.members if isinstance(network, Ensemble) else [network]
+    return {member.stage for member in members if isinstance(member, PatchNetwork)}

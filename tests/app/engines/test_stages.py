@@ -10,9 +10,10 @@ import torch
 from ignite.engine import Engine, Events
 
 from app.contract import Prediction, Target
+from app.engines.ensemble import Ensemble
 from app.engines.output_folder import STAGE_ONE
 from app.engines.resuming import require_plain
-from app.engines.stages import TwoStages
+from app.engines.stages import TwoStages, stages_of
 from app.engines.thresholds import AlternatingThresholds, CountedCases, choose
 from app.engines.training import BestWeights
 from app.losses.relaxed import RelaxedThresholdLoss
@@ -172,6 +173,15 @@ def test_the_shipped_weights_are_of_the_second_stage(whole):
     assert (stage_of(shipped), stage_of(first)) == (2, 1)
     assert read_checkpoint(whole / "last.pt")["best"]["epoch"] > 2
     assert all(torch.equal(shipped[name], first[name]) for name in first if name.startswith(("backbone", "head")))
+
+
+def test_the_stages_of_an_ensemble_are_those_of_its_members():
+    first, second = network(PatchThresholds(2)), network(PatchThresholds(2))
+    second.set_stage(2)
+    assert stages_of(first) == {1}
+    assert stages_of(Ensemble([second, second])) == {2}
+    assert stages_of(Ensemble([first, second])) == {1, 2}
+    assert stages_of(torch.nn.Identity()) == set()
 
 
 class CrashError(Exception):
