@@ -148,13 +148,15 @@ def _kappas(
     from evaluation.agreement import cohen_kappa
 
     shared = sorted(labels[0].keys() & labels[1].keys())
+    patients = {_image_of(item): item.patient for items in sets[0].sections.values() for item in items}
+    patient = [patients[image] for image in shared]
     found = []
     for pair in pairs:
         one, two = (
             [_said(of[image], datalist.findings, names) for image in shared]
             for of, datalist, names in zip(labels, sets, pair, strict=True)
         )
-        found.append(FindingAgreement(*pair, cohen_kappa(one, two, level=level)))
+        found.append(FindingAgreement(*pair, cohen_kappa(one, two, level=level, patient=patient)))
     return found
 
 

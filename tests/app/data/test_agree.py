@@ -1,5 +1,6 @@
 """Agreement of two label sets: scikit-learn as oracle, on hand-made and on real labels."""
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,18 @@ def test_kappa_is_that_of_the_images_that_both_know():
     assert (found.agreement.cases, found.agreement.left_out) == (5, 1)
     # Images 0 to 3 and 5; number 4 is uncertain in A, and number 6 is not there.
     assert found.agreement.kappa.value == pytest.approx(cohen_kappa_score([1, 1, 0, 0, 1], [1, 0, 0, 1, 1]))
+
+
+def test_a_second_image_of_each_patient_makes_the_interval_no_narrower():
+    labels = [(1,), (1,), (0,), (0,), (1,), (0,), (1,), (0,)], [(1,), (0,), (0,), (1,), (1,), (0,), (1,), (0,)]
+    once, other = (made(name, ("Nodule",), *each) for name, each in zip("AB", labels, strict=True))
+    twice, second = (made(name, ("Nodule",), *each, *each) for name, each in zip("AB", labels, strict=True))
+    for number, item in enumerate(twice.sections["training"]):
+        twice.sections["training"][number] = dataclasses.replace(item, patient=str(number % 8))
+    (alone,), (both,) = agreement(once, other), agreement(twice, second)
+    # Two images of a patient that are judged alike say no more than one of them, but for the small sample's correction.
+    assert both.agreement.kappa.value == alone.agreement.kappa.value
+    assert both.agreement.kappa.lower == pytest.approx(alone.agreement.kappa.lower, abs=0.03)
 
 
 def test_findings_can_be_taken_for_each_other():
