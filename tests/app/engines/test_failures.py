@@ -50,6 +50,8 @@ def test_last_words(error: BaseException, words: str):
     assert last_words(error) == words
 
 
+# Two runs of MONAI's command line, of 15 s of processor time each: 140 s each where eight others want the core.
+@pytest.mark.timeout(900)
 def test_they_are_the_last_lines_of_monais_command_line(tmp_path: Path):
     (tmp_path / "weights.pt").write_text("nothing of a network")
     words = ["--config_file", "bundles/lung_segmentation/configs/train.yaml", "--output_dir", str(tmp_path / "out")]
