@@ -29,12 +29,12 @@ def read_mask(path: str | Path) -> np.ndarray:
             makes of a mask, and as several findings in one file have), or its colours, its palette's numbers and its
             transparency do not agree. The message says what was found.
     """
-    from transforms.errors import MissingFileError, RadiographError
+    from transforms.errors import MissingFileError, RadiographError, shown
     from transforms.read import content_of, naming_file, stored_pixels
 
     file = Path(path)
     if not file.exists():
-        raise MissingFileError(f"{file}: there is no such mask file")
+        raise MissingFileError(f"{shown(file)}: there is no such mask file")
     with naming_file(file):
         try:
             kind, content = content_of(file)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.dicom import dicom_size, read_dicom
-from transforms.errors import RadiographError
+from transforms.errors import RadiographError, shown
 from transforms.files import HeaderStream, open_beside, open_regular
 from transforms.formats import GZIP, format_of, grey, read_picture, unit_range
 from transforms.meta_image import meta_image
@@ -181,8 +181,8 @@ def naming_file(file: Path) -> Iterator[None]:
     try:
         yield
     except RadiographError as error:
-        raise RadiographError(f"{file}: {error}") from error.__cause__
+        raise RadiographError(f"{shown(file)}: {error}") from error.__cause__
     except OSError as error:
-        raise RadiographError(f"{file}: cannot be opened ({error.strerror or type(error).__name__})") from error
+        raise RadiographError(f"{shown(file)}: cannot be opened ({error.strerror or type(error).__name__})") from error
     except MemoryError as error:
-        raise RadiographError(f"{file}: does not fit into memory") from error
+        raise RadiographError(f"{shown(file)}: does not fit into memory") from error

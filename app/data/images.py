@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from app.data.listing import is_text, shown
+from app.data.listing import is_text
+from transforms.errors import shown
 from transforms.masks import read_mask as read_mask
 
 IMAGE_SUFFIXES = (
@@ -33,7 +34,7 @@ def relative_image(image: Path, datalist: Path) -> str:
     base = datalist.parent.resolve()
     name = relative_to(_folder_seen_from(image.parent.absolute(), base) / image.name, base)
     if not is_text(name):
-        raise ValueError(f"{shown(str(image))}: its name, or a folder's, is no UTF-8, as datalists are. Rename it.")
+        raise ValueError(f"{shown(image)}: its name, or a folder's, is no UTF-8, as datalists are. Rename it.")
     return name
 
 

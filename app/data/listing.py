@@ -173,16 +173,6 @@ def is_text(name: str) -> bool:
     return True
 
 
-def shown(name: str) -> str:
-    r"""A file's name as text: what is no UTF-8 in it as escapes, such as ``r\xf6ntgen.png``.
-
-    Example:
-        >>> shown("r\udcf6ntgen.png")
-        'r\\xf6ntgen.png'
-    """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _key(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino

@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
 from app.data.limited import limited
-from app.data.listing import list_files, shown
+from app.data.listing import list_files
 from app.data.whole import whole_file, write_png
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
@@ -28,7 +28,7 @@ from app.networks.checkpoints import load_exactly
 from evaluation.cells import safe_row
 from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
-from transforms.errors import RadiographError
+from transforms.errors import RadiographError, shown
 
 logger = logging.getLogger(__name__)
 
