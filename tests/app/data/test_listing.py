@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.data.listing import AGAIN, BROKEN, CLOSED, HIDDEN, OUTPUT, SPECIAL, composed, is_text, list_files, shown
+from app.data.listing import AGAIN, BROKEN, CLOSED, HIDDEN, OUTPUT, SPECIAL, composed, is_text, list_files
 from app.engines.output_folder import FOLDERS, RESULTS
+from transforms.errors import shown
 
 
 def make(folder: Path, *names: str) -> Path:
