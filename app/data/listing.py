@@ -27,6 +27,7 @@ _WRITTEN = frozenset(
         *("overlays", "pictures", "maps", "earlier", "comparisons"),
         *("predictions.csv", "excluded.csv", "cases.csv", "metrics.json", "model.json", "run.json", "parameters.json"),
         *("config.yaml", "model.pt", "last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt"),
+        "stage_one.pt",
     }
 )
 """What such a folder holds by our own hand; anything else in it was put there by somebody."""
