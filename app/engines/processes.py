@@ -146,7 +146,8 @@ def order_weights(network: nn.Module) -> torch.memory_format:
     Returns:
         That order, for the network's input.
     """
-    order = memory_order(network, next(network.parameters()).device)
+    devices = {weight.device for weight in network.parameters()}
+    order = memory_order(network, next(iter(devices), "cpu"))
     # An evaluation may be the first to call a network that is trained later.
     with torch.inference_mode(False), torch.no_grad():
         network.to(memory_format=order)  # type: ignore[call-overload]  # torch does not list this form

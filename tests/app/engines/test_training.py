@@ -52,7 +52,7 @@ def test_a_metric_that_nobody_measures_is_an_error(tmp_path):
 
 def trainer(losses: list[float], epochs: int = 1) -> Engine:
     engine = Engine(lambda engine, batch: {CommonKeys.LOSS: torch.tensor(losses[engine.state.iteration - 1])})
-    engine.optimizer = SimpleNamespace(param_groups=[{"lr": 0.25}])
+    engine.optimizer = SimpleNamespace(param_groups=[{"lr": 0.25, "params": []}])
     engine.network = network(0)
     engine.length = len(losses) // epochs
     return engine
