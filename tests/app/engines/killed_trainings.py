@@ -229,8 +229,8 @@ def main(folder: Path) -> None:
             "partial": [path.name for path in (place / "out").iterdir() if path.suffix == ".partial"],
         }
     # Two stages: the best weights of the first are put back in an epoch that may die.
+    place = scenario(folder, "staged")  # first, as each training is logged to the store of the last scenario
     train(folder / "whole" / "staged", epochs=4, first=2)
-    place = scenario(folder, "staged")
     codes = killed_until_done(place / "out", 8, MOST, epochs=4, first=2)
     told["staged"] = {"codes": codes, "differences": differences(place / "out", folder / "whole" / "staged")}
     told["staged"]["together"] = [together(place, name, first=2) for name in ("one", "two")]
