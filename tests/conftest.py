@@ -13,3 +13,8 @@ def frugal_data() -> Path:
     if not folder:
         pytest.skip("FRUGAL_DATA does not name a folder of real data")
     return Path(folder)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a parameter of bytes by its length: bytes that hold the time of day differ between pytest-xdist's workers."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
