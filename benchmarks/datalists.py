@@ -21,20 +21,20 @@ from pathlib import Path
 
 import orjson
 
-from app.data.chexpert import chexpert
-from app.data.datalist import fingerprint, read_datalist, write_datalist
-from app.data.degrade import by_labeller
-from app.data.item import Datalist
-from app.data.labeller import quality_at
-from app.data.nih import chestxray14
-from app.data.siim import siim
-from app.data.split import DEFAULT_SHARES, split
-from app.data.vindr import vindr
+from app.annotations.cheaper import by_labeller
+from app.annotations.labeller import quality_at
+from app.datalist.file import fingerprint, read_datalist, write_datalist
+from app.datalist.item import Datalist
+from app.datalist.splitting import DEFAULT_SHARES, split
+from app.datasets.chexpert import chexpert
+from app.datasets.nih import chestxray14
+from app.datasets.siim import siim
+from app.datasets.vindr import vindr
 
 MEMORY = r"""
 import json, orjson, re, sys
 from pathlib import Path
-from app.data.datalist import read_datalist
+from app.datalist.file import read_datalist
 read = {"json": lambda p: json.loads(p.read_bytes()), "orjson": lambda p: orjson.loads(p.read_bytes()),
         "ours": read_datalist}[sys.argv[1]]
 peak = lambda: int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024

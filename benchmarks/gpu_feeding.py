@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from app.data.cache import PreparedDataset
 from app.engines import MixedPrecisionInferer, PrepareBatch, TrainingLoader
 from app.losses import KnownLabelBCELoss, PixelBCELoss, WeightedSum
 from app.networks import SEDenseNet
 from app.networks.resnet import ResNet
+from app.prepared import PreparedDataset
 from benchmarks.radiographs import write_smooth_noise
 from benchmarks.report import Row, options, publish, table
 from transforms import AugmentBatch, DrawAnnotationsd, LoadRadiographd, ResizeRadiographd

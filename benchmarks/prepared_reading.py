@@ -23,7 +23,7 @@ import torch
 from monai.data import PersistentDataset
 from monai.transforms import Compose
 
-from app.data.cache import PreparedDataset
+from app.prepared import PreparedDataset
 from benchmarks.radiographs import write_smooth_noise
 from benchmarks.report import Row, options, publish, table
 from transforms.draw import DrawAnnotationsd

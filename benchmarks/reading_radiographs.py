@@ -22,7 +22,7 @@ from monai.transforms import Compose, Lambdad, LoadImage, LoadImaged, Resized, S
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from app.data.phantom import write_phantoms
+from app.phantoms import write_phantoms
 from benchmarks.report import Row, options, publish, table
 from transforms import CLAHEd, LoadRadiograph, LoadRadiographd, ResizeRadiographd
 from transforms.read import read_radiograph

@@ -16,5 +16,5 @@ def frugal_data() -> Path:
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name a parameter of bytes by its length: bytes that hold the time of day differ between pytest-xdist's workers."""
+    """Name a parameter of bytes by its length: bytes may hold the time, and all workers must agree on names."""
     return f"{len(val)} bytes" if isinstance(val, bytes) else None

@@ -16,7 +16,7 @@ from app.checking.files import load
 from app.checking.words import parse
 from app.cli import parser
 from app.commands.datalist import DATA_SETS
-from app.studies.matrix import read_matrix
+from app.sweeps.plan import read_matrix
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

@@ -80,11 +80,11 @@ _OWN = {
     "transforms.DrawAnnotationsd": Row("findings ellipses"),
     "transforms.LoadRadiographd": Row("allow_missing_keys", words=_KEYS),
     "transforms.ResizeRadiographd": Row("size keep_aspect", words=_KEYS),
-    "app.data.cache.PreparedDataset": Row(
+    "app.prepared.PreparedDataset": Row(
         "workers progress content", "samples transform", {"on_error": ("stop", "exclude")}
     ),
-    "app.data.known.KnownSampler": Row("seed"),
-    "app.data.sampling.BalancedSampler": Row("seed"),
+    "app.datalist.known_sampling.KnownSampler": Row("seed"),
+    "app.datalist.sampling.BalancedSampler": Row("seed"),
     "app.engines.AlternatingThresholds": Row("every met", "thresholds inferer"),
     "app.engines.EvaluationLoader": Row("batch_size workers", "dataset"),
     "app.engines.Launch": Row("seed save_maps resume", words={"key_metric": ("auc", "dice", "loss")}),

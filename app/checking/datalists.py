@@ -13,10 +13,10 @@ from app.checking.targets import components
 from app.findings import LUNGS, TUBES
 
 if TYPE_CHECKING:
-    from app.data.holdings import SectionHoldings
-    from app.data.item import Item
+    from app.datalist.holdings import SectionHoldings
+    from app.datalist.item import Item
 
-# With the function of app.data.uncertain around it, certainties are decided before anything is counted.
+# With the function of app.annotations.uncertain_labels around it, certainties are decided before anything is counted.
 _ASKED = re.compile(r"(counted\(\s*@\w+)?\.(?:samples|labels)\(\s*(?:'(\w+)'|\"(\w+)\"|@(\w+))\s*\)")
 _SPELT_OUT = 20
 
@@ -46,10 +46,10 @@ def check_datalist(config: dict[str, object], reached: set[str], findings: Findi
 
 
 def _check_content(config: dict[str, object], reached: set[str], place: str, findings: Findings, files: bool) -> int:
-    from app.data.datalist import DatalistError, parse_datalist
-    from app.data.holdings import holdings
-    from app.data.item import SECTIONS
-    from app.data.validate import file_problems, notes
+    from app.datalist.file import DatalistError, parse_datalist
+    from app.datalist.holdings import holdings
+    from app.datalist.item import SECTIONS
+    from app.datalist.validate import file_problems, notes
 
     path, sections = Path(str(value_at(config, place))), _sections(config, reached)
     try:
@@ -156,7 +156,7 @@ def _check_phantoms(config: dict[str, object], findings: Findings) -> int:
 
 def _phantom_findings() -> tuple[str, ...]:
     """What phantoms can show, the lungs last; read from the sources, as importing them takes seconds."""
-    return (*words("app.data.phantom.findings", "FINDINGS"), *TUBES, LUNGS)
+    return (*words("app.phantoms.findings", "FINDINGS"), *TUBES, LUNGS)
 
 
 def _sections(config: dict[str, object], reached: set[str]) -> dict[str, bool]:

@@ -10,7 +10,7 @@ from app.checking.ids import followed, is_literal, references, value_at, walk
 from app.checking.kinds import can_be_a_path
 from app.checking.problem import Findings
 from app.checking.values import path_problem
-from app.data.listing import list_files
+from app.files.folders import list_files
 
 _WEIGHTS = ("checkpoint", "_checkpoint", "_weights")
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".ts")

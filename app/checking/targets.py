@@ -15,7 +15,7 @@ from app.checking.structure import SPECIAL
 KIND = "kind"
 """The topic under which a value of a wrong kind is told, once a place."""
 # Components that hand a mapping on: (argument, what takes its entries, which of those are given already).
-_HANDED_ON = {"app.data.opened.open_data": ("phantoms", "app.data.phantom.write_phantoms", ("out",))}
+_HANDED_ON = {"app.phantoms.opened.open_data": ("phantoms", "app.phantoms.write_phantoms", ("out",))}
 
 
 def components(config: object) -> Iterator[tuple[str, dict[str, object], str]]:

@@ -27,7 +27,10 @@ _PATHS = ("_dir", "_root", "_weights", "checkpoint", "datalist", "start_from")
 _POSITIVE = {"learning_rate", "lr", "max_lr"}
 _LARGEST_SEED = 2**32 - 1
 # By key: where the words that it may be are written, and those that are not written there.
-_CHOICES = {"section": ("app.data.item", "SECTIONS", ()), "precision": ("app.engines.device", "PRECISIONS", ("auto",))}
+_CHOICES = {
+    "section": ("app.datalist.item", "SECTIONS", ()),
+    "precision": ("app.engines.device", "PRECISIONS", ("auto",)),
+}
 
 
 def check_exponents(config: dict[str, object], findings: Findings) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.data.item import Datalist
+    from app.datalist.item import Datalist
 
 _OTHERWISE = {"absent": 0, "uncertain": -1}
 
@@ -40,11 +40,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Combine and write."""
-    from app.data.datalist import read_datalist, write_datalist
-    from app.data.readers import read_together, with_agreed_boxes, with_votes
-    from app.data.show import summary
-    from app.data.stored import moved
-    from app.data.validate import validate
+    from app.annotations.several_readers import read_together, with_agreed_boxes, with_votes
+    from app.datalist.file import read_datalist, write_datalist
+    from app.datalist.placing import moved
+    from app.datalist.showing import summary
+    from app.datalist.validate import validate
 
     if arguments.at_least is None and (arguments.iou is not None or arguments.labels == "any"):
         raise ValueError("--iou and --labels any need --at-least N: how many readers.")
@@ -95,7 +95,7 @@ def _in_words(arguments: argparse.Namespace) -> str:
 
 
 def _rule(arguments: argparse.Namespace) -> Callable[[Sequence[float]], float]:
-    from app.data.readers import any_of, by_certainty, majority
+    from app.annotations.several_readers import any_of, by_certainty, majority
 
     if arguments.labels == "any":
         return any_of(arguments.at_least, _OTHERWISE[arguments.otherwise])

@@ -28,10 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare, tell, write and log."""
-    from app.studies.compare import compare_results
-    from app.studies.compared import comparison_text, write_comparison
-    from app.studies.log_back import log_comparison
-    from app.studies.results import open_result
+    from app.comparing.comparison import compare_results
+    from app.comparing.comparison_forms import comparison_text, write_comparison
+    from app.comparing.logging import log_comparison
+    from app.comparing.results import open_result
 
     results = [open_result(word, look_up=not arguments.no_log) for word in (arguments.first, *arguments.others)]
     study = compare_results(results)

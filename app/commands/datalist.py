@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.data.choose import Normals
+    from app.annotations.choosing import Normals
 
 DATA_SETS = {
-    "chexpert": ("app.data.chexpert", "CheXpert: labels with uncertain ones"),
-    "folder": ("app.data.folder", "your own folder of images with a CSV, COCO boxes or mask files"),
-    "jsrt": ("app.data.jsrt", "JSRT: nodules with position, size and subtlety"),
-    "lungs": ("app.data.lungs", "radiographs with drawn lung masks"),
-    "neatx": ("app.data.neatx", "NEATX: tubes on PadChest, two non-expert annotators"),
-    "nih": ("app.data.nih", "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels"),
-    "padchest": ("app.data.padchest", "PadChest: labels with and without a physician"),
-    "rsna": ("app.data.rsna", "RSNA pneumonia challenge: opacity boxes"),
-    "siim": ("app.data.siim", "SIIM-ACR: pneumothorax masks"),
-    "vindr": ("app.data.vindr", "VinDr-CXR: boxes of three readers"),
+    "chexpert": ("app.datasets.chexpert", "CheXpert: labels with uncertain ones"),
+    "folder": ("app.datasets.folder", "your own folder of images with a CSV, COCO boxes or mask files"),
+    "jsrt": ("app.datasets.jsrt", "JSRT: nodules with position, size and subtlety"),
+    "lungs": ("app.datasets.lungs", "radiographs with drawn lung masks"),
+    "neatx": ("app.datasets.neatx", "NEATX: tubes on PadChest, two non-expert annotators"),
+    "nih": ("app.datasets.nih", "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels"),
+    "padchest": ("app.datasets.padchest", "PadChest: labels with and without a physician"),
+    "rsna": ("app.datasets.rsna", "RSNA pneumonia challenge: opacity boxes"),
+    "siim": ("app.datasets.siim", "SIIM-ACR: pneumothorax masks"),
+    "vindr": ("app.datasets.vindr", "VinDr-CXR: boxes of three readers"),
 }
 
 
@@ -146,14 +146,14 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make a datalist: build, choose items and findings, split, check, write, and tell what was left out."""
-    from app.data.choose import choose_findings, only_with
-    from app.data.datalist import read_datalist, write_datalist
-    from app.data.duplicates import kept_together
-    from app.data.merge import merged
-    from app.data.show import summary
-    from app.data.split import complete_split
-    from app.data.validate import notes, validate
-    from app.data.without import without_patients
+    from app.annotations.choosing import choose_findings, only_with
+    from app.annotations.merging import merged
+    from app.annotations.without_patients import without_patients
+    from app.datalist.duplicates import kept_together
+    from app.datalist.file import read_datalist, write_datalist
+    from app.datalist.showing import summary
+    from app.datalist.splitting import complete_split
+    from app.datalist.validate import notes, validate
 
     if arguments.normals is not None and not arguments.only:
         raise ValueError("--normals belongs to --only: it says how many images without a finding go with them.")
@@ -178,14 +178,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def run_show(arguments: argparse.Namespace) -> None:
     """Show a datalist and its problems; problems make the command fail after all is shown."""
-    from app.data.datalist import parse_datalist
-    from app.data.show import draw, table
-    from app.data.validate import file_problems, mask_problems, notes, report
+    from app.datalist.file import parse_datalist
+    from app.datalist.showing import draw, table
+    from app.datalist.validate import file_problems, mask_problems, notes, report
 
     datalist, found = parse_datalist(arguments.file)
     told = notes(datalist)
     if arguments.files:
-        from app.data.duplicates import content
+        from app.datalist.duplicates import content
 
         pixels = content(datalist, arguments.file.parent)
         found += file_problems(datalist, arguments.file.parent) + pixels.problems
@@ -202,8 +202,8 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 def run_agree(arguments: argparse.Namespace) -> None:
     """Show how far datalists agree, two by two."""
-    from app.data.agree import agreement, agreement_text, agreements
-    from app.data.datalist import read_datalist
+    from app.annotations.agreement import agreement, agreement_text, agreements
+    from app.datalist.file import read_datalist
 
     files = arguments.files
     if len(files) < 2 or len(set(files)) < len(files):
@@ -223,7 +223,7 @@ def run_agree(arguments: argparse.Namespace) -> None:
             lacks = "finding in common" if each.shared else "image in common, by file name"
             sys.stdout.write(f"  {each.shared} shared images: no {lacks}\n")
     if arguments.picture:
-        from app.data.agree_picture import draw
+        from app.annotations.agreement_picture import draw
 
         draw(found, arguments.picture)
         sys.stdout.write(f"picture written to {arguments.picture}\n")
@@ -231,11 +231,11 @@ def run_agree(arguments: argparse.Namespace) -> None:
 
 def run_without(arguments: argparse.Namespace) -> None:
     """Take patients out and write."""
-    from app.data.datalist import read_datalist, write_datalist
-    from app.data.show import summary
-    from app.data.stored import moved
-    from app.data.validate import validate
-    from app.data.without import without_patients
+    from app.annotations.without_patients import without_patients
+    from app.datalist.file import read_datalist, write_datalist
+    from app.datalist.placing import moved
+    from app.datalist.showing import summary
+    from app.datalist.validate import validate
 
     datalist = without_patients(read_datalist(arguments.file), [read_datalist(path) for path in arguments.others])
     datalist = moved(datalist, arguments.file, arguments.out)
@@ -280,7 +280,7 @@ def names(text: str) -> tuple[str, ...]:
 
 def shares(text: str) -> tuple[float, float, float]:
     """Three shares between commas."""
-    from app.data.split import require_shares
+    from app.datalist.splitting import require_shares
 
     try:
         training, validation, test = (float(share) for share in text.split(","))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from app.commands.datalist import names
 
 if TYPE_CHECKING:
-    from app.data.degrade import Part
-    from app.data.item import Datalist
-    from app.data.labeller import Quality
+    from app.annotations.cheaper import Part
+    from app.annotations.labeller import Quality
+    from app.datalist.item import Datalist
 
 _LEVELS = ("outline", "ellipse", "box", "image", "nlp")
 _STEPS = ("images", "uncertain", "unannotated")
@@ -67,11 +67,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Degrade and write."""
-    from app.data.datalist import read_datalist, write_datalist
-    from app.data.degrade import share_of_patients
-    from app.data.show import summary
-    from app.data.stored import moved
-    from app.data.validate import validate
+    from app.annotations.cheaper import share_of_patients
+    from app.datalist.file import read_datalist, write_datalist
+    from app.datalist.placing import moved
+    from app.datalist.showing import summary
+    from app.datalist.validate import validate
 
     _require_sense(arguments)
     datalist = read_datalist(arguments.file)
@@ -105,7 +105,7 @@ def _require_sense(arguments: argparse.Namespace) -> None:
 
 def _forgotten(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
     """In the order of a study's cells, so that both make the same of one seed."""
-    from app.data.forget import first_images, with_uncertain, without_locations
+    from app.annotations.forgetting import first_images, with_uncertain, without_locations
 
     if arguments.images is not None:
         datalist = first_images(datalist, arguments.images, arguments.seed)
@@ -117,7 +117,7 @@ def _forgotten(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
 
 
 def _levelled(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
-    from app.data.degrade import at_level, by_labeller, mixture
+    from app.annotations.cheaper import at_level, by_labeller, mixture
 
     root, levels = arguments.file.parent, [arguments.level, *(part.level for part in arguments.mix or ())]
     if ("nlp" in levels) != (arguments.f1 is not None):
@@ -131,7 +131,7 @@ def _levelled(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
 
 
 def _quality(datalist: Datalist, arguments: argparse.Namespace) -> Mapping[str, Quality]:
-    from app.data.labeller import quality_at
+    from app.annotations.labeller import quality_at
     from app.findings import canonical
 
     asked = arguments.f1
@@ -143,7 +143,7 @@ def _quality(datalist: Datalist, arguments: argparse.Namespace) -> Mapping[str, 
 
 def parts(text: str) -> list[Part]:
     """``outline=6000,image=rest`` as parts of a mixture."""
-    from app.data.degrade import Part
+    from app.annotations.cheaper import Part
 
     made = []
     for word in names(text):

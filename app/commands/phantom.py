@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make them."""
-    from app.data.phantom import ALL, write_phantoms
+    from app.phantoms import ALL, write_phantoms
 
     findings = tuple(arguments.findings.split(",")) if arguments.findings else ALL
     datalist = write_phantoms(arguments.out, arguments.count, arguments.seed, arguments.size, findings=findings)

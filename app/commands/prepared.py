@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.data.prepared import PreparedFolder
+    from app.prepared.folders import PreparedFolder
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -29,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """List, or remove."""
-    from app.data.prepared import prepared_folders, remove_unused
+    from app.prepared.folders import prepared_folders, remove_unused
 
     if arguments.prune is None:
         folders = prepared_folders(arguments.folder)

@@ -28,10 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Gather and write."""
-    from app.data.whole import write_whole
-    from app.studies.report import gather
-    from app.studies.report_page import report_page
-    from app.studies.results import open_result
+    from app.comparing.results import open_result
+    from app.files.atomic import write_whole
+    from app.reporting.report import gather
+    from app.reporting.report_page import report_page
 
     result = open_result(arguments.word)
     name = re.sub(r"[^\w.\-]+", "_", result.name)

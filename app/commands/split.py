@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.commands.datalist import shares
 
 if TYPE_CHECKING:
-    from app.data.item import Datalist
+    from app.datalist.item import Datalist
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -44,11 +44,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Split and write."""
-    from app.data.datalist import parse_datalist, write_datalist
-    from app.data.duplicates import kept_together
-    from app.data.show import sections_in_words
-    from app.data.stored import moved
-    from app.data.validate import crossing_patients, report
+    from app.datalist.duplicates import kept_together
+    from app.datalist.file import parse_datalist, write_datalist
+    from app.datalist.placing import moved
+    from app.datalist.showing import sections_in_words
+    from app.datalist.validate import crossing_patients, report
 
     _require_fitting(arguments)
     datalist, found = parse_datalist(arguments.file)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _shared_out(datalist: Datalist, arguments: argparse.Namespace) -> list[Datalist]:
     """One split, or one datalist a fold."""
-    from app.data.split import DEFAULT_SHARES, folds, split, with_validation
+    from app.datalist.splitting import DEFAULT_SHARES, folds, split, with_validation
 
     if arguments.folds is None:
         return [split(datalist, arguments.shares or DEFAULT_SHARES, arguments.seed)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.studies.matrix_run import Launcher, Task
+    from app.sweeps.runner import Launcher, Task
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Run, write, log, and fail where a cell failed."""
     import logging
 
-    from app.studies.matrix import read_matrix
-    from app.studies.matrix_run import Launcher, run_tasks
+    from app.sweeps.plan import read_matrix
+    from app.sweeps.runner import Launcher, run_tasks
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if arguments.jobs < 1:
@@ -74,8 +74,8 @@ def shard(text: str) -> tuple[int, int]:
 
 def _report(launcher: Launcher, tasks: Sequence[Task], arguments: argparse.Namespace) -> None:
     """Write what there is; the process that ends the last cell of all logs it."""
-    from app.studies.matrix_page import log_study, write_results
-    from app.studies.matrix_table import gather, table_markdown
+    from app.sweeps.output import log_study, write_results
+    from app.sweeps.table import gather, table_markdown
     from app.tracking import TrackingError
 
     results = gather(launcher.matrix, tasks, arguments.keep)

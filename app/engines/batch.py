@@ -9,8 +9,8 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from app.contract import Target
-from app.data.cache import spread_planes
 from app.engines.processes import rank
+from app.prepared import spread_planes
 
 Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 

@@ -14,7 +14,7 @@ from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 from torch import nn
 from torch.utils.data import Dataset
 
-from app.data.whole import whole_file
+from app.files.atomic import whole_file
 from app.networks.layout import memory_order
 
 BATCH = 32

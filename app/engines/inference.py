@@ -14,15 +14,15 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
-from app.data.limited import limited
-from app.data.listing import list_files
-from app.data.whole import whole_file, write_png
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
 from app.engines.output_folder import remove, require_writable
 from app.engines.processes import world_size
 from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
+from app.files.atomic import whole_file, write_png
+from app.files.folders import list_files
+from app.files.limited import limited
 from app.findings import NOT_SAID
 from app.networks.checkpoints import load_exactly
 from evaluation.cells import safe_row
@@ -41,7 +41,7 @@ SMALLEST_LINE = 12
 def folder_samples(
     folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None
 ) -> list[dict[str, Any]]:
-    """Every file of a folder, at any depth, as a sample of which nothing is known; see ``app.data.listing``.
+    """Every file of a folder, at any depth, as a sample of which nothing is known; see ``app.files.folders``.
 
     Args:
         folder: of radiographs.

@@ -16,7 +16,6 @@ from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.values import path_problem
-from app.data.opened import OpenedData
 from app.engines import pictures
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
@@ -49,6 +48,7 @@ from app.engines.sharing import from_main
 from app.engines.stages import stages_of
 from app.engines.training import BestWeights
 from app.findings import file_names
+from app.phantoms.opened import OpenedData
 from app.tracking import Run
 from app.tracking.stored import head_of_folder
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from app.data.sampling import EpochSampler, ShuffledSampler
+from app.datalist.sampling import EpochSampler, ShuffledSampler
 from app.engines.processes import rank, world_size
 
 Batch = dict[str, Tensor]
@@ -71,7 +71,7 @@ class SharedSampler(Sampler[int]):
         if not hasattr(sampler, "set_epoch"):
             raise TypeError(
                 f"{type(sampler).__name__} has no set_epoch, which makes its order that of an epoch and a training one "
-                "that can be resumed: see app.data.sampling"
+                "that can be resumed: see app.datalist.sampling"
             )
         if batch_size < 1 or batch_size % processes:
             raise ValueError(

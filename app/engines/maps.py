@@ -11,8 +11,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
-from app.data.whole import write_png
 from app.engines.evaluator import RadiographEvaluator
+from app.files.atomic import write_png
 from app.findings import file_names
 from transforms import restore_map
 

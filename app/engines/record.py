@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from app.data.records import read_record
-from app.data.whole import write_whole
 from app.engines.outputs import Outputs
 from app.engines.study_groups import studies_of
+from app.files.atomic import write_whole
+from app.files.records import read_record
 from evaluation.logits import logit_of, probability
 from evaluation.operating import youden_threshold
 from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from app.data.images import last_parts
-from app.data.stored import stem
+from app.datalist.placing import stem
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from app.engines.results import Metrics, score_metrics
 from app.engines.study_groups import studies_of
+from app.files.image_names import last_parts
 from app.findings import NOT_SAID, TUBES, UNCERTAIN, require_known
 from evaluation.agreement import cohen_kappa
 from evaluation.patients import patient_numbers
@@ -111,7 +111,7 @@ class LabelSets:
     """
 
     def __init__(self, files: Mapping[str, str | Path] | None = None) -> None:
-        from app.data.datalist import read_datalist
+        from app.datalist.file import read_datalist
 
         self.datalists = {name: read_datalist(Path(path)) for name, path in (files or {}).items()}
 
@@ -121,7 +121,7 @@ class LabelSets:
         Raises:
             ValueError: a set shares no image or no finding with the section.
         """
-        from app.data.agree import labels_by_image
+        from app.annotations.agreement import labels_by_image
 
         visited = [samples[i] for i in outputs.index]
         patient = _patients(visited)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from app.data.records import read_record
-from app.data.whole import whole_file, write_whole
+from app.comparing.cases import read_cases
 from app.engines.outputs import Outputs
 from app.engines.record import RECORD, ModelRecord
+from app.files.atomic import whole_file, write_whole
+from app.files.records import read_record
 from app.findings import safe_names
 from app.networks.checkpoints import read_weights
-from app.studies.cases import read_cases
 from app.tracking.names import clean
 from evaluation.average_precision import average_precision_interval
 from evaluation.calibration import expected_calibration_error

@@ -16,10 +16,10 @@ from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from app.data.whole import remove_partial
 from app.engines.processes import rank
 from app.engines.schedule import require_long_enough
 from app.engines.training import BestWeights, History
+from app.files.atomic import remove_partial
 from app.networks.checkpoints import load_state, read_checkpoint, save, weights
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor, nn
 
-from app.data.whole import whole_file
+from app.files.atomic import whole_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.data.whole import write_whole
+from app.files.atomic import write_whole
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.operations import Operation, from_line, to_line
 from app.tracking.store import Store

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from app.data.whole import write_figure, write_whole
+from app.files.atomic import write_figure, write_whole
 from app.tracking import termination
 from app.tracking.clients import is_outage
 from app.tracking.errors import TrackingError, first_line

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from app.data.records import read_record
+from app.files.records import read_record
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.finished import download, found_run
 from app.tracking.names import clean

@@ -1,8 +1,13 @@
 """What tests of several rooms of the application start from."""
 
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from app.data.item import Box, Datalist, Item
+from app.datalist.item import Box, Datalist, Item
 
 FINDINGS = ("Nodule", "Effusion")
 
@@ -20,3 +25,40 @@ def datalist() -> Datalist:
     items = [item(number) for number in range(80)]
     sections = {"training": items[:60], "validation": items[60:70], "test": items[70:]}
     return Datalist("made", FINDINGS, sections)
+
+
+IMAGES = 120
+KEYS = ("image", "patient", "finding")
+RUN_FINDINGS = ("Effusion", "Pneumothorax", "Chest Drain")
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path) -> Callable[..., Path]:
+    """Write an output folder: ``folder_of(name, strength, findings)``; more strength, better scores and Dice."""
+
+    def write(name: str, strength: float, findings: tuple[str, ...] = RUN_FINDINGS, cases: bool = True) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        same, own = np.random.default_rng(0), np.random.default_rng(int(strength * 100))
+        label = same.integers(0, 2, (IMAGES, len(RUN_FINDINGS)))
+        drawn = own.normal(size=label.shape) + strength * label
+        with (folder / "predictions.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(
+                ["image", "patient", "finding", "label", "score", "study", "view", "age", "sex", "operator"]
+            )
+            for n in range(IMAGES):
+                about = [f"study{n}", ("PA", "AP")[n % 2], 20 + n % 60, "FM"[n % 3 == 0], f"Person{n % 4}"]
+                for c, finding in enumerate(findings):
+                    known = "" if n == 5 else label[n, c]
+                    writer.writerow([f"scan{n:03d}.png", f"Mustermann{n // 2}", finding, known, drawn[n, c], *about])
+        if cases:
+            with (folder / "cases.csv").open("w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow([*KEYS, "dice"])
+                for n in np.flatnonzero(label[:, 0]):
+                    dice = float(np.clip(0.3 + 0.1 * strength + 0.1 * drawn[n, 0], 0, 1))
+                    writer.writerow([f"scan{n:03d}.png", f"Mustermann{n // 2}", "Effusion", dice])
+        return folder
+
+    return write

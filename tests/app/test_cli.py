@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from app.cli import main
-from app.data.datalist import read_datalist
-from app.data.item import SECTIONS
+from app.datalist.file import read_datalist
+from app.datalist.item import SECTIONS
 
 ENTRY = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n"
 

@@ -10,7 +10,7 @@ import torch
 from monai.bundle import ConfigParser, create_workflow
 
 from app.cli import main
-from app.data.phantom import write_phantoms
+from app.phantoms import write_phantoms
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bundles/annotation_cost/configs/train.yaml"

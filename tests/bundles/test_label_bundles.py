@@ -11,10 +11,10 @@ import pytest
 import torch
 from monai.bundle import create_workflow
 
-from app.data.datalist import read_datalist, write_datalist
-from app.data.phantom import write_phantoms
+from app.datalist.file import read_datalist, write_datalist
 from app.networks.backbones import Backbone
 from app.networks.checkpoints import read_weights, save, weights
+from app.phantoms import write_phantoms
 
 ROOT = Path(__file__).parents[2]
 FINDINGS = ("Effusion", "Chest Drain")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from monai.bundle import create_workflow
 
-from app.data.datalist import read_datalist
-from app.data.phantom import write_phantoms
+from app.datalist.file import read_datalist
 from app.engines.resuming import Checkpoints
 from app.networks.checkpoints import read_checkpoint
+from app.phantoms import write_phantoms
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = ("train", "validate", "test")

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from app.studies.cases import read_cases
+from app.comparing.cases import read_cases
 from evaluation.cells import plain_cell, safe_cell
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 

@@ -28,8 +28,8 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
 from app.contract import Prediction
-from app.data.cache import PreparedDataset
-from app.data.phantom import write_phantoms
+from app.phantoms import write_phantoms
+from app.prepared import PreparedDataset
 from transforms import CLAHEd, LoadRadiographd, ResizeRadiographd
 from transforms.errors import RadiographError
 from transforms.read import read_radiograph

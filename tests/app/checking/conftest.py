@@ -28,7 +28,7 @@ CONFIG: dict[str, Any] = {
     "phantoms": {"count": 8, "seed": 0, "size": 512, "findings": ["Nodule"]},
     "device": "$engines.default_device()",
     "data": {
-        "_target_": "app.data.opened.open_data",
+        "_target_": "app.phantoms.opened.open_data",
         "datalist": "@datalist",
         "phantoms": "@phantoms",
     },
@@ -48,7 +48,7 @@ CONFIG: dict[str, Any] = {
     "optimizer": {"_target_": "torch.optim.Adam", "params": "$@network.parameters()", "lr": "@learning_rate"},
     "train": {
         "dataset": {
-            "_target_": "app.data.cache.PreparedDataset",
+            "_target_": "app.prepared.PreparedDataset",
             "samples": "$@data.samples('training')",
             "transform": {"_target_": "Compose", "transforms": [
                 {"_target_": "transforms.CLAHEd", "keys": ["image"]},
@@ -74,7 +74,7 @@ CONFIG: dict[str, Any] = {
             "decollate": False,
         },
     },
-    "test": {"dataset": {"_target_": "app.data.cache.PreparedDataset", "samples": "$@data.samples(@section)",
+    "test": {"dataset": {"_target_": "app.prepared.PreparedDataset", "samples": "$@data.samples(@section)",
                          "transform": "@train#dataset#transform", "folder": "prepared"}},
     "initialize": ["$engines.begin(@output_dir, @seed)", "$@network"],
     "training": ["$@launch.train(@train#trainer, @test#dataset)"],

@@ -350,7 +350,7 @@ def test_certainties_that_the_config_decides_are_allowed(write: Write, datalist:
 
 
 def test_a_batch_that_training_cannot_fill(write: Write, datalist: Write):
-    sampler = {"_target_": "app.data.sampling.BalancedSampler", "labels": "$@data.labels('training')"}
+    sampler = {"_target_": "app.datalist.sampling.BalancedSampler", "labels": "$@data.labels('training')"}
     file = write({"train#dataloader#drop_last": True, "train#dataloader#sampler": sampler})
     changed = datalist(training=[item("training1.png", "x", 1)])
     first, second = told(file, overrides={"datalist": str(changed), "batch_size": 2})

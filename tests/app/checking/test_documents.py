@@ -11,8 +11,8 @@ import yaml
 
 from app.checking import CheckError, check_files, require_good
 from app.checking.documents import DEEPEST, MOST_CHARACTERS, MOST_VALUES, DocumentError, read_document
-from app.studies.matrix import read_matrix
-from app.studies.results import _plain_settings
+from app.comparing.results import _plain_settings
+from app.sweeps.plan import read_matrix
 
 SECONDS = 2.0  # of one loaded core; a quiet one takes half of it
 

@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     "target",
     [
-        "app.data.split.complete_split",  # a function where it is defined
-        "app.data.validate.image_sizes",  # imported from elsewhere
-        "app.data.item.Box",  # a named tuple
-        "app.data.item.Item",  # a dataclass
+        "app.datalist.splitting.complete_split",  # a function where it is defined
+        "app.datalist.validate.image_sizes",  # imported from elsewhere
+        "app.datalist.item.Box",  # a named tuple
+        "app.datalist.item.Item",  # a dataclass
         "app.tracking.Run",  # by way of a package
         "evaluation.delong",  # a module
         "json.JSONDecoder",  # keyword-only arguments
@@ -57,7 +57,7 @@ def test_files_are_cut_into_classes_and_functions_as_python_parses_them():
 
 def test_names_that_there_are_not_come_with_those_that_there_are():
     with pytest.raises(MissingNameError) as caught:
-        find("app.data.split.complete_spilt")
+        find("app.datalist.splitting.complete_spilt")
     assert "complete_split" in caught.value.known
     with pytest.raises(MissingNameError):
         find("nothing.of.this.kind")
@@ -67,9 +67,9 @@ def test_names_that_there_are_not_come_with_those_that_there_are():
 
 
 def test_words_of_a_constant():
-    assert words("app.data.item", "SECTIONS") == ("training", "validation", "test")
+    assert words("app.datalist.item", "SECTIONS") == ("training", "validation", "test")
     with pytest.raises(MissingNameError):
-        words("app.data.item", "Box")
+        words("app.datalist.item", "Box")
 
 
 # (value, annotation, whether it fits): by hand, from what Python would accept.

@@ -13,7 +13,7 @@ from app.checking.allowed import ROWS, row_of
 from app.checking.signatures import signature_of
 from app.checking.trust import REMEDY, VARIABLE, is_trusted
 from app.cli import main
-from app.studies.matrix import read_matrix
+from app.sweeps.plan import read_matrix
 
 ROOT = Path(__file__).parents[3]
 Write = Callable[..., Path]
@@ -225,7 +225,7 @@ def test_a_whole_config_from_elsewhere_is_refused_with_all_that_it_runs(
     file = write()
     monkeypatch.setenv(VARIABLE, "")
     found = [str(problem) for problem in check_files([file]).problems]
-    begin, opened = "$engines.begin(@output_dir, @seed)", "app.data.opened.open_data"
+    begin, opened = "$engines.begin(@output_dir, @seed)", "app.phantoms.opened.open_data"
     assert f"train.yaml: initialize#0: a config from outside of bundles/ would run {begin!r}. {REMEDY}" in found
     assert f"a config from outside of bundles/ holds {opened!r}, which is called. {REMEDY}" in "\n".join(found)
     # By hand: the expressions and the targets of the small config, and the line that says that it stands first.
@@ -423,7 +423,7 @@ def test_the_list_names_what_there_is(target: str):
         "Resize",
         "app.networks.started_network",
         "app.networks.lungs.LungSegmenter",
-        "app.data.opened.open_data",
+        "app.phantoms.opened.open_data",
         "builtins.eval",
         "Randd",
         None,

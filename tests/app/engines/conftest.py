@@ -15,8 +15,8 @@ import pytest
 import torch
 from monai.bundle import create_workflow
 
-from app.data.datalist import write_datalist
-from app.data.item import Box, Datalist, Item
+from app.datalist.file import write_datalist
+from app.datalist.item import Box, Datalist, Item
 from app.networks.checkpoints import save, weights
 from app.networks.unet import UNet
 

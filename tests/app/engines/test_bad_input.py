@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from app.data.datalist import read_datalist, write_datalist
-from app.data.item import SECTIONS
+from app.datalist.file import read_datalist, write_datalist
+from app.datalist.item import SECTIONS
 
 
 def chain(error: BaseException | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import RandomSampler
 
-from app.data.sampling import BalancedSampler, ShuffledSampler
+from app.datalist.sampling import BalancedSampler, ShuffledSampler
 from app.engines.loading import EvaluationLoader, SharedSampler, TrainingLoader, WholeBatches, dealt_batches
 from tests.app.engines.tiny_training import Radiographs
 

@@ -11,14 +11,14 @@ from monai.transforms import Compose
 from monai.utils.enums import CommonKeys
 
 from app.contract import Prediction, Target
-from app.data.cache import PreparedDataset
-from app.data.item import RunLengths
+from app.datalist.item import RunLengths
 from app.engines import EvaluationLoader, MixedPrecisionInferer, RadiographEvaluator
 from app.engines.collect import CollectOutputs
 from app.engines.located import MapReading, StoredTruth
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord, chosen_on
 from app.engines.results import metrics
+from app.prepared import PreparedDataset
 from evaluation.localisation import boxes_on_grid, region_overlap
 from evaluation.overlap import dice, iou
 from transforms import CropLungsd, DrawAnnotationsd, LoadRadiographd, ResizeRadiographd

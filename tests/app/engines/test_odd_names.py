@@ -8,18 +8,18 @@ import mlflow
 import numpy as np
 import pytest
 
-from app.data.datalist import read_datalist, write_datalist
-from app.data.item import Datalist
-from app.data.listing import AGAIN, BROKEN, OUTPUT
-from app.data.opened import open_data
+from app.comparing.results import open_result
+from app.datalist.file import read_datalist, write_datalist
+from app.datalist.item import Datalist
 from app.engines.inference import folder_samples
 from app.engines.launch import Launch
 from app.engines.reports import FindingGroups
 from app.engines.results import flat
+from app.files.folders import AGAIN, BROKEN, OUTPUT
 from app.findings import file_names
-from app.studies.report import gather
-from app.studies.report_page import report_page
-from app.studies.results import open_result
+from app.phantoms.opened import open_data
+from app.reporting.report import gather
+from app.reporting.report_page import report_page
 from app.tracking.names import clean
 
 ODD = ("Opacity #1", "Nodule/Mass", "nodule/mass", "A/../B", "x" * 300, "$\\frac$ _")

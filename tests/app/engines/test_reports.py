@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.data.datalist import write_datalist
-from app.data.item import Datalist, Item
+from app.datalist.file import write_datalist
+from app.datalist.item import Datalist, Item
 from app.engines.outputs import BINS, Outputs
 from app.engines.record import ModelRecord, chosen_on, record_of
 from app.engines.reports import FindingGroups, LabelSets, StudyLevel, tubes_and_pathologies

@@ -1,0 +1,1 @@
+"""What is done to annotations: splitting, choosing and merging them, making them cheaper, combining readers."""

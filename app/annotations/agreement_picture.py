@@ -1,0 +1,83 @@
+"""A picture of how far label sets agree: a row a finding, a column two label sets, a colour how good that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.annotations.agreement import SetsAgreement
+from app.files.atomic import write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {
+    "Almost perfect": "#1a9850",
+    "Substantial": "#91cf60",
+    "Moderate": "#d9ef8b",
+    "Fair": "#fee08b",
+    "None to slight": "#fc8d59",
+    "No agreement": "#d73027",
+    "Undefined": "#bdbdbd",
+}
+"""By the names of Landis and Koch, as Cheplygina et al. use them."""
+_DARK = ("Almost perfect", "No agreement")
+
+
+def draw(found: Sequence[SetsAgreement], path: Path) -> None:
+    """Draw a picture, in the format that the file's suffix names.
+
+    The numbers of shared images stand below the names of the sets. A place is empty where the two do not share the
+    finding, and says so where they share no image. A kappa is undefined where both sets say one and the same of all.
+
+    Args:
+        found: as :func:`app.annotations.agreement.agreements` gives it.
+        path: of the picture.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    rows = list(dict.fromkeys(_row(title) for each in found for title in _titles(each)))
+    labels = {_row(title): title for each in reversed(found) for title in _titles(each)}
+    width = 2.2 + 0.09 * max(map(len, labels.values()), default=10) + 1.05 * len(found)
+    figure = Figure(figsize=(max(width, 7.0), 2.6 + 0.34 * max(len(rows), 3)), layout="constrained")
+    axes = figure.subplots()
+    for column, each in enumerate(found):
+        _draw_column(axes, column, each, rows)
+    axes.set(xlim=(-0.5, len(found) - 0.5), ylim=(max(len(rows), 1) - 0.5, -0.5))
+    axes.set_xticks(range(len(found)), [f"{each.first}\nand {each.second}\n({each.shared:,})" for each in found])
+    axes.set_yticks(range(len(rows)), [labels[row] for row in rows])
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+    axes.set_title("Cohen's kappa (number of shared images)", fontsize=10)
+    bands = [Patch(facecolor=colour, label=name) for name, colour in COLOURS.items()]
+    figure.legend(handles=bands, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    write_figure(path, figure, dpi=130)
+
+
+def _draw_column(axes: Axes, column: int, each: SetsAgreement, rows: Sequence[frozenset[str]]) -> None:
+    from matplotlib.patches import Rectangle
+
+    if not each.findings:
+        words = "no shared finding" if each.shared else "no shared images"
+        axes.text(
+            column, (len(rows) - 1) / 2, words, rotation=90, ha="center", va="center", fontsize=8, color="#555555"
+        )
+        return
+    for one in each.findings:
+        row, measured = rows.index(_row(one.title)), one.agreement
+        axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=COLOURS[measured.name]))
+        value = measured.kappa.value
+        text, colour = ("-" if math.isnan(value) else f"{value:.2f}"), "white" if measured.name in _DARK else "black"
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+
+
+def _titles(each: SetsAgreement) -> list[str]:
+    return [one.title for one in each.findings]
+
+
+def _row(title: str) -> frozenset[str]:
+    """The row of a finding: ``A = B`` and ``B = A`` stand in one."""
+    return frozenset(title.split(" = "))

@@ -1,0 +1,111 @@
+"""Labels as a program that reads reports would give them: with so many mistakes that its F1 score is what was asked."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from app.datalist.item import Item
+from app.findings import ABSENT, PRESENT, require_known
+
+
+class Quality(NamedTuple):
+    """How good a labeller is at one finding; both above 0, at most 1."""
+
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of the two."""
+        return 2 * self.precision * self.recall / (self.precision + self.recall)
+
+
+def quality_at(f1: float, precision: float | None = None, recall: float | None = None) -> Quality:
+    """Precision and recall of a labeller with a given F1: equal, unless one of them is given.
+
+    Raises:
+        ValueError: F1 outside (0, 1], both given, or a value with which no labeller has this F1.
+    """
+    if not 0 < f1 <= 1:
+        raise ValueError(f"F1 {f1:g}: must be above 0 and at most 1.")
+    given = recall if precision is None else precision
+    if precision is not None and recall is not None:
+        raise ValueError(f"F1 {f1:g}: give precision or recall, not both; the other follows.")
+    if given is None:
+        return Quality(f1, f1)
+    least = f1 / (2 - f1)
+    if not least <= given <= 1:
+        raise ValueError(f"F1 {f1:g} needs precision and recall between {least:.4f} and 1, not {given:g}.")
+    other = min(1.0, f1 * given / (2 * given - f1))
+    return Quality(given, other) if recall is None else Quality(other, given)
+
+
+def labelled(
+    items: Sequence[Item], findings: Sequence[str], quality: Mapping[str, Quality], seed: int
+) -> tuple[list[Item], dict[str, dict[str, float]]]:
+    """Items as a labeller of reports would label them.
+
+    Source: the study of annotation cost models NLP labels ("NLP@F1 0.80") as errors at random
+    at a given F1. Of the positives so many are missed, and of the negatives so many claimed, that precision and recall
+    are what was asked, to the nearest whole image; which ones is drawn at random, each finding for itself. With one
+    seed, the positives that a better labeller misses are among those that a worse one misses, and likewise its false
+    claims. Where the study's errors are independent of each other and of the image, so are ours; a real program's are
+    not.
+
+    Args:
+        items: labels of -1, -2 or between 0 and 1 stay as they are.
+        findings: in the order of the labels.
+        quality: by finding; the labels of a finding without one stay as they are.
+        seed: of the draw; the order of the items has no say.
+
+    Returns:
+        New items without any location, and by finding what came of it: ``positives``, ``missed``, ``claimed``,
+        ``precision``, ``recall``, ``f1``, the last three where they are defined.
+
+    Raises:
+        ValueError: an unknown finding, or more false claims needed than there are negatives.
+    """
+    require_known(quality, findings, "labeller")
+    order = sorted(range(len(items)), key=lambda place: items[place].image)
+    labels = [list(item.label) for item in items]
+    facts = {}
+    for finding, asked in quality.items():
+        place = findings.index(finding)
+        present = [index for index in order if items[index].label[place] == PRESENT]
+        absent = [index for index in order if items[index].label[place] == ABSENT]
+        found = round(asked.recall * len(present))
+        claimed = round(found * (1 - asked.precision) / asked.precision)
+        if claimed > len(absent):
+            raise ValueError(
+                f"{finding}: precision {asked.precision:g} at recall {asked.recall:g} needs {claimed} false claims, "
+                f"but only {len(absent)} images are without it."
+            )
+        for index in _drawn(present, len(present) - found, f"{seed} {finding} missed"):
+            labels[index][place] = ABSENT
+        for index in _drawn(absent, claimed, f"{seed} {finding} claimed"):
+            labels[index][place] = PRESENT
+        facts[finding] = _facts(len(present), found, claimed)
+    kept: dict[tuple[float, ...], tuple[float, ...]] = {}
+    tuples = (tuple(label) for label in labels)
+    made = [
+        replace(item, label=kept.setdefault(label, label), boxes=(), mask={}, annotated=())
+        for item, label in zip(items, tuples, strict=True)
+    ]
+    return made, facts
+
+
+def _drawn(indices: list[int], count: int, seed: str) -> list[int]:
+    """The first of a shuffled list: a smaller draw is part of a larger one."""
+    shuffled = list(indices)
+    random.Random(seed).shuffle(shuffled)
+    return shuffled[:count]
+
+
+def _facts(positives: int, found: int, claimed: int) -> dict[str, float]:
+    said = found + claimed
+    facts: dict[str, float] = {"positives": positives, "missed": positives - found, "claimed": claimed}
+    measures = {"precision": (found, said), "recall": (found, positives), "f1": (2 * found, positives + said)}
+    return facts | {name: round(part / whole, 4) for name, (part, whole) in measures.items() if whole}

@@ -1,1 +1,0 @@
-"""Data sets as datalists: one file a data set, and what reads, checks, splits and shows a datalist."""

@@ -1,0 +1,199 @@
+"""Masks as run lengths: from and to arrays and the written forms of COCO and of SIIM, unions, and ellipses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from app.datalist.item import Box, RunLengths
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Run = tuple[int, int]
+"""First and one past the last pixel of a run that is on, counted down the columns."""
+
+
+def encode(mask: np.ndarray) -> RunLengths:
+    """Run lengths of a mask of shape (height, width); what is not zero is on."""
+    import numpy as np
+
+    height, width = mask.shape
+    flat = np.asarray(mask, dtype=bool).ravel(order="F")
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff(edges, prepend=0, append=flat.size).tolist()
+    return RunLengths((height, width), tuple([0, *counts] if flat[0] else counts))
+
+
+def decode(mask: RunLengths) -> np.ndarray:
+    """(height, width) uint8, 0 or 1."""
+    import numpy as np
+
+    values = np.arange(len(mask.counts), dtype=np.uint8) % 2
+    return np.repeat(values, mask.counts).reshape(mask.size[1], mask.size[0]).T
+
+
+def from_relative(text: str, size: tuple[int, int]) -> RunLengths:
+    """Run lengths of SIIM's written form: how far on from the end of the last run, and how long, in turn.
+
+    Args:
+        text: whole numbers between blanks, down the columns, such as ``557374 2 1015 8``.
+        size: (height, width) of the mask.
+
+    Raises:
+        ValueError: no such numbers, one of them negative, an odd number of them, a run without length, or more pixels
+            than the mask has.
+    """
+    try:
+        counts = [int(word) for word in text.split()]
+    except ValueError as error:
+        raise ValueError(f"run lengths are whole numbers between blanks, not {_short(text)}.") from error
+    rest = size[0] * size[1] - sum(counts)
+    if not counts or len(counts) % 2 or min(counts) < 0 or 0 in counts[1::2] or rest < 0:
+        raise ValueError(
+            f"run lengths must be pairs of offset and length, none negative, no length 0, together at most "
+            f"{size[0]} x {size[1]}, not {len(counts)} numbers of sum {sum(counts)} in {_short(text)}."
+        )
+    return RunLengths(size, (*counts, rest) if rest else tuple(counts))
+
+
+def to_relative(mask: RunLengths) -> str:
+    """SIIM's written form of a mask that is not empty: the inverse of :func:`from_relative`."""
+    counts = mask.counts if len(mask.counts) % 2 == 0 else mask.counts[:-1]
+    return " ".join(map(str, counts))
+
+
+def from_compressed(text: str, size: tuple[int, int]) -> RunLengths:
+    """Run lengths of COCO's compressed form.
+
+    Five bits a character, lowest first; from the fourth count on they are differences to the last but one.
+
+    Raises:
+        ValueError: other characters than COCO's, or lengths that do not add up to the mask.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"{_short(text)} are no compressed run lengths: character {character!r}.")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            # The last group's highest bit is the sign.
+            if bits & 16:
+                value -= 1 << shift
+            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+            value = shift = 0
+    if shift or min(counts, default=-1) < 0 or sum(counts) != size[0] * size[1]:
+        raise ValueError(f"compressed run lengths {_short(text)} do not add up to {size[0]} x {size[1]} pixels.")
+    return RunLengths(size, tuple(counts))
+
+
+def runs_of(mask: RunLengths) -> list[Run]:
+    """The runs that are on, in order."""
+    ends = list(accumulate(mask.counts))
+    return [(ends[place - 1], ends[place]) for place in range(1, len(ends), 2) if ends[place] > ends[place - 1]]
+
+
+def from_runs(runs: Iterable[Run], size: tuple[int, int]) -> RunLengths:
+    """The mask that is on in any of the runs, which may overlap and stand in any order."""
+    counts: list[int] = []
+    end = 0
+    for first, last in sorted(runs):
+        if counts and first <= end:
+            counts[-1] += max(0, last - end)
+        else:
+            counts += [first - end, last - first]
+        end = max(end, last)
+    rest = size[0] * size[1] - end
+    return RunLengths(size, tuple([*counts, rest] if rest or not counts else counts))
+
+
+def union(masks: Sequence[RunLengths]) -> RunLengths:
+    """Where any of the masks is on.
+
+    Raises:
+        ValueError: no mask, or masks of different sizes.
+    """
+    sizes = {mask.size for mask in masks}
+    if len(sizes) != 1:
+        raise ValueError(f"a union is of one mask or more, all of one size, not of sizes {sorted(sizes)}.")
+    return from_runs((run for mask in masks for run in runs_of(mask)), masks[0].size)
+
+
+def resized(mask: RunLengths, size: tuple[int, int]) -> RunLengths:
+    """The mask on another grid of (height, width): each new pixel takes the old one that its centre lies in."""
+    if mask.size == size:
+        return mask
+    import numpy as np
+
+    rows, columns = (
+        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
+        for new, old in zip(size, mask.size, strict=True)
+    )
+    return encode(decode(mask)[np.ix_(rows, columns)])
+
+
+def ellipses(boxes: Iterable[Box], size: tuple[int, int]) -> RunLengths:
+    """The union of the ellipses inscribed in boxes: pixels whose centres lie inside.
+
+    Source: Kim et al. 2022, where ellipses in boxes stand for nodules. An ellipse that holds no pixel's centre is the
+    pixel that its own centre lies in.
+    """
+    return from_runs((run for box in boxes for run in _ellipse_runs(box, size)), size)
+
+
+def rectangles(boxes: Iterable[Box], size: tuple[int, int]) -> RunLengths:
+    """The union of full boxes: pixels whose centres lie inside."""
+    return from_runs((run for box in boxes for run in _rectangle_runs(box, size)), size)
+
+
+def boxes_of(mask: np.ndarray, finding: str) -> list[Box]:
+    """The smallest box around each region of a mask (H, W); pixels that touch at a corner are of one region."""
+    import cv2
+    import numpy as np
+
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return []
+    # A finding fills a small part of an image: to look at the rest takes most of the time.
+    top, left = int(rows[0]), int(columns[0])
+    part = np.ascontiguousarray(mask[top : rows[-1] + 1, left : columns[-1] + 1], dtype=np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    return [
+        Box(finding, float(left + x), float(top + y), float(width), float(height))
+        for x, y, width, height, _ in stats[1:].tolist()
+    ]
+
+
+def _ellipse_runs(box: Box, size: tuple[int, int]) -> list[Run]:
+    centre_x, centre_y = box.x + box.width / 2, box.y + box.height / 2
+    runs = []
+    for column in range(max(0, math.floor(box.x)), min(size[1], math.ceil(box.x + box.width))):
+        inside = 1 - ((column + 0.5 - centre_x) / (box.width / 2)) ** 2
+        if inside >= 0:
+            half = box.height / 2 * math.sqrt(inside)
+            runs += _column(column, centre_y - half, centre_y + half, size)
+    row, column = math.floor(centre_y), math.floor(centre_x)
+    if not runs and 0 <= row < size[0] and 0 <= column < size[1]:
+        return [(column * size[0] + row, column * size[0] + row + 1)]
+    return runs
+
+
+def _rectangle_runs(box: Box, size: tuple[int, int]) -> list[Run]:
+    first, last = math.ceil(box.x - 0.5), math.floor(box.x + box.width - 0.5)
+    columns = range(max(0, first), min(size[1] - 1, last) + 1)
+    return [run for column in columns for run in _column(column, box.y, box.y + box.height, size)]
+
+
+def _column(column: int, top: float, bottom: float, size: tuple[int, int]) -> list[Run]:
+    """The run of one column's pixels whose centres lie between two heights."""
+    first, last = max(0, math.ceil(top - 0.5)), min(size[0] - 1, math.floor(bottom - 0.5))
+    return [(column * size[0] + first, column * size[0] + last + 1)] if first <= last else []
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 30 else f"{text[:30]}...")

@@ -1,0 +1,154 @@
+"""CheXpert: 223,414 radiographs of 64,540 patients in its training table, labels by a rule-based reader of reports.
+
+Source: Irvin et al., "CheXpert: A Large Chest Radiograph Dataset with Uncertainty Labels and Expert Comparison", AAAI
+2019; https://stanfordmlgroup.github.io/competitions/chexpert. Stanford University Dataset Research Use Agreement: non-
+commercial research, no passing on. Known faults: labels are what a program read in reports, one set for all images of a
+study; an empty cell means not mentioned, which is not the same as absent; "No Finding" leaves support devices out of
+account; the heart's shadow, the mediastinum and opacities are labelled in a hierarchy; 17 images are frontal but have a
+lateral projection (LL or RL), and one has no sex and three have age 0 (left out as unknown).
+
+Tables: ``train.csv`` (or ``chexpert_train.csv``) and, where it is there, ``valid.csv`` (``chexpert_valid.csv``), read
+by three radiologists, which becomes the test section. Each may be gzipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from app.datalist.garbage import without_garbage_collection
+from app.datalist.item import Datalist, Item
+from app.datalist.people import Attributes, person
+from app.datalist.placing import with_images
+from app.files.tables import Table, TableError, find_table, one_of, optional_table, read_table
+from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
+
+TRAINING_TABLES = ("train.csv", "chexpert_train.csv")
+TEST_TABLES = ("valid.csv", "chexpert_valid.csv")
+COLUMNS = (
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
+FINDINGS = tuple(canonical(name) or name for name in COLUMNS)
+"""Of CheXpert's 14 columns, in their order; ``Pleural Effusion`` is the vocabulary's ``Effusion``."""
+
+EMPTY = {"unknown": NOT_SAID, "absent": ABSENT}
+_ABOUT = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
+_PROJECTIONS = ("AP", "PA", "LL", "RL", "")
+"""What may stand in ``AP/PA``."""
+_STATES = {"1.0": PRESENT, "0.0": ABSENT, "-1.0": UNCERTAIN, "1": PRESENT, "0": ABSENT, "-1": UNCERTAIN}
+# Images are named view1_frontal.jpg in every study's folder: patient, study and name tell them apart.
+_PARTS = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is particular to this data set to its command."""
+    add_empty_argument(parser)
+    parser.add_argument("--view", choices=("frontal", "lateral"), help="only these images (default: both)")
+    parser.add_argument(
+        "--first-of-study", action="store_true", help="only the first image of each study, which shares its labels"
+    )
+
+
+def add_empty_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--empty``, how to take a label that is not there."""
+    parser.add_argument(
+        "--empty",
+        choices=tuple(EMPTY),
+        default="unknown",
+        help="how to take an empty label: nobody said anything, or absent (default: %(default)s)",
+    )
+
+
+def datalist_from(arguments: argparse.Namespace) -> Datalist:
+    """Build the datalist that the command line asks for; see :func:`add_arguments`."""
+    from app.annotations.choosing import first_of_studies, with_views
+
+    datalist = chexpert(arguments.tables, EMPTY[arguments.empty])
+    if arguments.view:
+        datalist = with_views(datalist, ("LATERAL",), keep=arguments.view == "lateral")
+    if arguments.first_of_study:
+        datalist = first_of_studies(datalist)
+    return with_images(datalist, arguments.images, arguments.out, parts=_PARTS)
+
+
+@without_garbage_collection()
+def chexpert(tables: Path, empty: int = NOT_SAID) -> Datalist:
+    """All rows of the training table as ``training``, those of the radiologists' as ``test``.
+
+    Items are named by the table's ``Path``; their view is AP, PA or LATERAL.
+
+    Args:
+        tables: folder of the tables.
+        empty: the state of an empty cell, ``NOT_SAID`` or ``ABSENT``.
+
+    Raises:
+        TableError: a table is missing or wrong.
+    """
+    notes: Counter[str] = Counter()
+    training = _items(read_table(find_table(tables, *TRAINING_TABLES), (*_ABOUT, *COLUMNS)), "CheXpert", empty, notes)
+    test_table = optional_table(tables, *TEST_TABLES)
+    test = []
+    if test_table is not None:
+        test = _items(read_table(test_table, (*_ABOUT, *COLUMNS)), "radiologists", empty, notes)
+    counts = {"rows of the training table": len(training), "rows of the radiologists' table": len(test), **notes}
+    meaning = "absent" if empty == ABSENT else "nobody said anything"
+    return Datalist(
+        name="CheXpert",
+        description=f"Labels mined from reports, uncertain ones apart; an empty one means: {meaning}.",
+        findings=FINDINGS,
+        sections={"training": training, "validation": [], "test": test},
+        provenance={"counts": counts, "empty": meaning},
+    )
+
+
+def _items(table: Table, source: str, empty: int, notes: Counter[str]) -> list[Item]:
+    labels: dict[tuple[str, ...], tuple[float, ...]] = {}
+    people: dict[tuple[str, str], Attributes] = {}
+    texts: dict[str, str] = {}
+    seen: set[str] = set()
+    items = []
+    cells_of = table.select(*COLUMNS)
+    for index, (path, sex, age, side, projection) in enumerate(table.select(*_ABOUT)):
+        cells = next(cells_of)
+        if cells not in labels:
+            labels[cells] = _label(cells, empty, table.where(index))
+        if (sex, age) not in people:
+            people[sex, age] = person(sex, "" if age == "0" else age, table.where(index))
+        parts = path.split("/")
+        if len(parts) < _PARTS or path in seen:
+            what = "is named twice" if path in seen else "must end with patient/study/file"
+            raise TableError(f"{table.where(index)}: image {path!r} {what}.")
+        seen.add(path)
+        if side != "Lateral":
+            one_of(side, ("Frontal", "Lateral"), "Frontal/Lateral", table.where(index))
+            if projection not in _PROJECTIONS:
+                one_of(projection, _PROJECTIONS, "AP/PA", table.where(index))
+            notes["frontal images with a lateral projection"] += projection in ("LL", "RL")
+        patient = texts.setdefault(parts[-3], parts[-3])
+        study = f"{patient}-{parts[-2]}"
+        item = Item(path, patient, labels[cells], texts.setdefault(study, study))
+        item.view = "LATERAL" if side == "Lateral" else texts.setdefault(projection, projection)
+        item.source, item.attributes = source, people[sex, age]
+        items.append(item)
+    return items
+
+
+def _label(cells: tuple[str, ...], empty: int, where: str) -> tuple[float, ...]:
+    for column, cell in zip(COLUMNS, cells, strict=True):
+        if cell and cell not in _STATES:
+            one_of(cell, ("1.0", "0.0", "-1.0", ""), column, where)
+    return tuple(_STATES[cell] if cell else empty for cell in cells)

@@ -1,0 +1,229 @@
+"""Read the CSV tables that data sets come with, plain or gzipped, and say clearly what is wrong with a table."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+
+class TableError(ValueError):
+    """A table is not what it should be; the message names the file, the line, and what is allowed."""
+
+
+# Columns that tell the known tables apart; the more particular table stands first.
+SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("the expert labels of ChestX-ray14 (GCS4L)", frozenset({"Image Index", "Airspace opacity", "Set Id"})),
+    ("the expert labels of all findings of ChestX-ray14 (GCS16L)", frozenset({"Image ID", "Abnormal", "Other"})),
+    ("the chest drains of NEATX on ChestX-ray14", frozenset({"Image Index", "Drain", "Drain_a1"})),
+    ("the label table of ChestX-ray14 (Data_Entry_2017)", frozenset({"Image Index", "Finding Labels", "Patient ID"})),
+    ("the box table of ChestX-ray14 (BBox_List_2017)", frozenset({"Image Index", "Finding Label", "Bbox [x"})),
+    ("the label table of RSNA (stage_2_train_labels)", frozenset({"patientId", "Target", "width", "height"})),
+    ("the map from RSNA to ChestX-ray14 (rsna_to_nih)", frozenset({"patientId", "nih_image"})),
+    ("the table of CheXpert", frozenset({"Path", "Frontal/Lateral", "Support Devices"})),
+    ("the box table of VinDr-CXR", frozenset({"image_id", "class_name", "rad_id", "x_min"})),
+    ("the mask table of SIIM-ACR pneumothorax", frozenset({"ImageId", "EncodedPixels"})),
+    ("the raw annotations of NEATX", frozenset({"ImageID", "NSG_tube_a1", "NSG_tube_a2"})),
+    ("the combined annotations of NEATX", frozenset({"ImageID", "NSG_tube", "Chest_drain"})),
+    ("the table of PadChest", frozenset({"ImageID", "StudyID", "PatientID", "Projection", "Labels"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV table in memory, every cell as text.
+
+    Attributes:
+        path: the file, for messages.
+        columns: names without surrounding blanks; nameless columns at the end are dropped.
+        rows: cells; each row has at least as many as there are columns, and one of them is not blank.
+        lines: of the file, on which the rows end; None where each row is one line and none is blank.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int] | None = None
+
+    def select(self, *names: str) -> Iterator[tuple[str, ...]]:
+        """Cells of the named columns, row by row, as tuples (of one element for one name).
+
+        Raises:
+            TableError: where a column is missing.
+        """
+        require_columns(self.path, self.columns, names)
+        places = [self.columns.index(name) for name in names]
+        if len(places) == 1:
+            place = places[0]
+            return ((row[place],) for row in self.rows)
+        return map(itemgetter(*places), self.rows)
+
+    def where(self, row: int) -> str:
+        """``file, line n`` of a row (0 is the first below the header), as every message about a row begins."""
+        return f"{self.path}, line {self.lines[row] if self.lines else row + 2}"
+
+
+def read_table(path: Path, required: Sequence[str] = ()) -> Table:
+    """Read a CSV file, gzipped or not (the content decides, not the name).
+
+    Args:
+        path: the file, in UTF-8.
+        required: names of the columns that must be there; surrounding blanks in the header do not matter.
+
+    Blank rows are passed over.
+
+    Raises:
+        TableError: the file is missing, empty, no text, lacks a column or has it twice (with the columns found, and
+            which known table it looks like instead), has a quotation mark that does not close, or a row with fewer
+            cells than the header or with surplus ones.
+    """
+    text = table_text(path)
+    try:
+        # Strict, since a quotation mark that does not close would else swallow all rows after it.
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        filled = [row for row in reader if any(map(str.strip, row))]
+        lines = _lines(text) if len(filled) < reader.line_num else None
+    except csv.Error as error:
+        raise TableError(f"{path}: not a readable CSV table ({error}).") from error
+    if not filled:
+        raise TableError(f"{path}: the table is empty.")
+    columns = [unicodedata.normalize("NFC", name.strip()) for name in filled[0]]
+    if columns[0].casefold().startswith("sep="):
+        raise TableError(
+            f"{path}: its first line, {columns[0]!r}, is Excel's note of the separator, not the names of the columns. "
+            "Remove that line, and save the table with commas."
+        )
+    while columns and not columns[-1]:
+        columns.pop()
+    require_columns(path, columns, required)
+    table = Table(path, tuple(columns), filled[1:], lines[1:] if lines else None)
+    _require_full_rows(table)
+    return table
+
+
+def table_text(path: Path) -> str:
+    """The text of a file, gzipped or not (the content decides, not the name).
+
+    Raises:
+        TableError: the file is missing or no text in UTF-8.
+    """
+    if not path.is_file():
+        raise TableError(f"{path}: no such table.")
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: not a readable CSV table; save it as UTF-8 ({error}).") from error
+    if "\0" in text:
+        raise TableError(f"{path}: holds NUL characters, as UTF-16 does; save it as UTF-8.")
+    return text
+
+
+def find_table(folder: Path, *names: str) -> Path:
+    """The first of the named tables that lies in a folder, as ``NAME`` or ``NAME.gz``, in capitals or small letters.
+
+    Raises:
+        TableError: none is there; says which tables were found instead.
+    """
+    found = optional_table(folder, *names)
+    if found is not None:
+        return found
+    if not folder.is_dir():
+        raise TableError(f"{folder}: no such folder of tables.")
+    every = sorted(path.name for path in folder.iterdir())
+    there = [name for name in every if name.lower().endswith((".csv", ".csv.gz")) and not name.startswith(".")]
+    wanted = " or ".join(f"{name}[.gz]" for name in names)
+    raise TableError(f"{folder}: holds no {wanted}. Tables found: {', '.join(there) or 'none'}.")
+
+
+def optional_table(folder: Path, *names: str) -> Path | None:
+    """As :func:`find_table`, with None where there is none."""
+    return next(iter(optional_tables(folder, *names)), None)
+
+
+def optional_tables(folder: Path, *names: str) -> list[Path]:
+    """All of the named tables that lie in a folder, in the order of the names; see :func:`find_table`."""
+    there = {path.name.casefold(): path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    wanted = (f"{name}{end}".casefold() for name in names for end in ("", ".gz"))
+    return [there[name] for name in wanted if name in there and there[name].is_file()]
+
+
+def looks_like(columns: Iterable[str]) -> str | None:
+    """Which known table has these columns, in words, or None."""
+    present = frozenset(columns)
+    return next((name for name, signature in SIGNATURES if signature <= present), None)
+
+
+def require_columns(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
+    """Raise :class:`TableError` where required columns are missing or twice, naming them and the columns found."""
+    wanted = list(required)
+    twice = [name for name in wanted if columns.count(name) > 1]
+    if twice:
+        raise TableError(f"{path}: two columns are named {twice[0]!r}; which is meant cannot be known.")
+    missing = [name for name in wanted if name not in columns]
+    if not missing:
+        return
+    other = looks_like(columns)
+    hint = f" It looks like {other}." if other else separator_hint(columns)
+    raise TableError(
+        f"{path}: no column {', '.join(map(repr, missing))}. Columns found: {', '.join(map(repr, columns))}.{hint}"
+    )
+
+
+def separator_hint(columns: Sequence[str]) -> str:
+    """A sentence where one column's name looks like a whole header with another separator than the comma."""
+    found = [mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]]
+    return f" Its cells seem to be separated by {found[0]!r}: save it with commas." if found else ""
+
+
+def number(cell: str, column: str, where: str) -> float:
+    """A finite number from a cell.
+
+    Args:
+        cell: the text.
+        column: name of the column, for the message.
+        where: file and line, as :meth:`Table.where` gives them.
+
+    Raises:
+        TableError: the cell is empty, text, infinite or not a number.
+    """
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise TableError(f"{where}: {column!r} must be a number, not {cell!r}.")
+    return value
+
+
+def one_of(cell: str, allowed: Sequence[str], column: str, where: str) -> str:
+    """The cell itself, where it is one of the allowed texts; :class:`TableError` where it is not."""
+    if cell not in allowed:
+        raise TableError(f"{where}: {column!r} must be one of {', '.join(map(repr, allowed))}, not {cell!r}.")
+    return cell
+
+
+def _lines(text: str) -> list[int]:
+    """On which line of the file each row that is not blank ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return [reader.line_num for row in reader if any(map(str.strip, row))]
+
+
+def _require_full_rows(table: Table) -> None:
+    width = len(table.columns)
+    if {len(row) for row in table.rows} <= {width}:
+        return
+    for index, row in enumerate(table.rows):
+        if len(row) < width:
+            raise TableError(f"{table.where(index)}: {len(row)} cells, but the header names {width} columns.")
+        if any(cell.strip() for cell in row[width:]):
+            hint = separator_hint(table.columns)
+            text = f"{row[width:]} stand beyond the {width} column{'s' * (width != 1)} of the header."
+            raise TableError(f"{table.where(index)}: {text}{hint}")

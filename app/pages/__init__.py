@@ -1,0 +1,1 @@
+"""Pages: self-contained HTML, tables and numbers as comparisons and reports show them."""

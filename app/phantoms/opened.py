@@ -1,0 +1,103 @@
+"""A datalist as a workflow uses it: opened, checked, with its folder; phantoms where none is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.datalist.file import fingerprint, read_datalist, samples, split_fingerprint
+from app.datalist.item import SECTIONS, Datalist
+from app.datalist.validate import notes, validate
+
+logger = logging.getLogger(__name__)
+
+
+class OpenedData:
+    """A datalist that passed every check, with its folder.
+
+    Args:
+        datalist: as read.
+        path: of its file; the paths in it are relative to this file's folder.
+    """
+
+    def __init__(self, datalist: Datalist, path: Path) -> None:
+        self.datalist = datalist
+        self.path = path
+        self._samples: dict[str, list[dict[str, Any]]] = {}
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Names, in the order of the labels."""
+        return self.datalist.findings
+
+    def samples(self, section: str) -> list[dict[str, Any]]:
+        """Dictionaries that transforms start from; see ``app.datalist.file.samples``."""
+        if section not in self._samples:
+            self._samples[section] = samples(self.datalist, section, self.path.parent)
+        return self._samples[section]
+
+    def labels(self, section: str) -> list[Sequence[float]]:
+        """Labels of a section's items."""
+        return [sample["label"] for sample in self.samples(section)]
+
+    def facts(self) -> dict[str, object]:
+        """What a run records of its data: name, fingerprints, how many items, and how the data was made."""
+        counts = {f"{section}_items": len(self.datalist.sections.get(section, [])) for section in SECTIONS}
+        return {
+            "name": self.datalist.name,
+            "findings": ", ".join(self.findings),
+            "fingerprint": fingerprint(self.datalist),
+            "split_fingerprint": split_fingerprint(self.datalist),
+            **counts,
+            **{f"provenance.{key}": value for key, value in self.datalist.provenance.items()},
+        }
+
+
+def open_data(
+    datalist: str | Path | None, phantoms: Mapping[str, Any] | None = None, folder: str | Path = "data"
+) -> OpenedData:
+    """Open and check a datalist; where none is named, make phantoms once and open theirs.
+
+    Args:
+        datalist: a datalist file, or None for phantoms.
+        phantoms: arguments of ``write_phantoms`` for the default data: ``count``, ``seed``, ``size``, ``findings``.
+        folder: where phantoms are kept, in a folder named for their arguments.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DatalistError: the datalist breaks a rule; every problem is named.
+        ValueError: neither a datalist nor phantoms are given.
+    """
+    if datalist is None:
+        if phantoms is None:
+            raise ValueError("name a datalist: --datalist FILE")
+        path = made_phantoms(phantoms, Path(folder))
+    else:
+        path = Path(datalist)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such datalist")
+    opened = read_datalist(path)
+    validate(opened, path.parent, files=datalist is not None, where=str(path))
+    for note in notes(opened):
+        logger.warning(f"{path}: {note}")
+    return OpenedData(opened, path)
+
+
+def made_phantoms(arguments: Mapping[str, Any], folder: Path) -> Path:
+    """The datalist of phantoms made with these arguments, made now where it is not there or not complete.
+
+    Raises:
+        ValueError: the folder holds phantoms that another version drew.
+    """
+    from app.phantoms import write_phantoms
+
+    findings = "-".join(name.lower().replace(" ", "_") for name in arguments.get("findings", ())) or "all"
+    name = f"phantoms-{findings}-{arguments['count']}-{arguments['size']}-{arguments['seed']}"
+    rest = {key: value for key, value in arguments.items() if key not in ("findings", "count", "size", "seed")}
+    if rest:
+        name += f"-{hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]}"
+    return write_phantoms(folder / name, **arguments)

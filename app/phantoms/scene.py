@@ -1,0 +1,65 @@
+"""What the rays cross: maps of path length by tissue, which anatomy, findings and tubes are drawn into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.phantoms.grid import Grid, Map
+from app.phantoms.shape import Shape
+
+SOFT = 0.0185
+LUNG = 0.0046
+BONE = 0.034
+METAL = 0.19
+"""Attenuation a millimetre at about 65 keV (NIST's tables for water, inflated lung at a quarter of its density,
+what cortical bone adds to water); metal is the barium stripe of tubes, taken low because a stripe is thin."""
+
+
+@dataclass
+class Scene:
+    """Path lengths in millimetres along every ray; maps are (H, W).
+
+    Attributes:
+        grid, shape: the detector and the patient.
+        side: by side (+1 the patient's left, -1 the right): lung as it was before any finding.
+        body: everything within the skin.
+        lung: air-filled lung; what is taken from it becomes soft tissue, unless it goes to ``air``.
+        air: free air: airways, stomach, pneumothorax.
+        bone, metal: on top of what else is there.
+        heart: path length through the heart.
+        own: path length of each finding alone, relative to what counts as seen: outlined where above 1.
+    """
+
+    grid: Grid
+    shape: Shape
+    body: Map
+    lung: Map
+    air: Map
+    bone: Map
+    metal: Map
+    heart: Map
+    side: dict[int, Map] = field(default_factory=dict)
+    own: dict[str, Map] = field(default_factory=dict)
+
+    def fill(self, path: Map) -> Map:
+        """Replace lung by soft tissue along at most ``path`` millimetres; returns what was replaced."""
+        taken = np.minimum(np.maximum(path, 0), self.lung)
+        self.lung -= taken
+        return taken
+
+    def mark(self, name: str, path: Map, threshold: float) -> None:
+        """Keep a finding's own path length; it is outlined where that exceeds ``threshold`` millimetres."""
+        relative = path * np.float32(1 / threshold)
+        self.own[name] = np.maximum(relative, self.own[name]) if name in self.own else relative
+
+    def attenuation(self) -> Map:
+        """The exponent of Beer and Lambert's law, (H, W)."""
+        soft = np.maximum(self.body - self.lung - self.air, 0)
+        return SOFT * soft + LUNG * self.lung + BONE * self.bone + METAL * self.metal
+
+    def inside_lung(self, side: int, depth: float = 35) -> NDArray[np.bool_]:
+        """Pixels of one side where at least ``depth`` millimetres of aerated lung are left."""
+        return (self.lung > depth) & (self.side[side] > 0)

@@ -1,0 +1,63 @@
+"""A comparison of runs in MLflow is logged under them; one test, as stores are slow to make."""
+
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from app.comparing.comparison import compare_results
+from app.comparing.results import open_result
+from app.tracking import Run, stored_run
+
+
+@pytest.fixture
+def _store(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("RANK", raising=False)
+
+
+@pytest.mark.usefixtures("_store")
+def test_comparison_is_logged_under_both_runs_and_a_report_knows_its_data(folder_of, tmp_path, capsys):
+    for name, strength in (("image_level", 0.5), ("pixel_level", 2.5)):
+        folder = folder_of(name, strength)
+        with Run("study", name, folder=folder) as run:
+            data = {"name": "Made", "fingerprint": "0123", "split_fingerprint": strength, "provenance.split.seed": 4}
+            run.parameters({"data": data, "strength": strength})
+            for file in ("predictions.csv", "cases.csv"):
+                run.artifact(folder / file)
+    alone = tmp_path / "theirs.csv"
+    alone.write_bytes((tmp_path / "image_level/predictions.csv").read_bytes())
+
+    # A folder that knows its run, a run by its name, and a file that is no run.
+    assert main(["compare", "image_level", "pixel_level", str(alone)]) == 0
+    printed = capsys.readouterr().out
+    assert "C not logged" in printed
+    assert "different splits" in printed
+    study = compare_results([open_result(word) for word in ("image_level", "pixel_level", str(alone))])
+    row = next(row for row in study.measures[0].rows if row.finding == "Effusion" and row.model == 1)
+    place = "comparisons/image_level_vs_pixel_level_vs_theirs"
+    for name, other, sign in (("image_level", "pixel_level", -1), ("pixel_level", "image_level", 1)):
+        run = stored_run(name)
+        names = {Path(path).name for path in run.artifacts(place)}
+        assert names == {"comparison.csv", "comparison.html", "forest_auc.svg"}
+        assert "strength" in run.artifact(f"{place}/comparison.html").read_text()
+        logged = run.metrics
+        assert logged[f"compared_with.{other}.auc.Effusion.difference"] == pytest.approx(sign * row.difference.value)
+        assert logged[f"compared_with.{other}.auc.Effusion.p_holm"] == pytest.approx(row.p_holm)
+        assert run.tags[f"frugal.compared_with.{other}"].startswith("this run - that run: auc Effusion ")
+        assert run.status == "FINISHED"
+    assert "compared_with.theirs.auc.Effusion.difference" in stored_run("image_level").metrics
+
+    # The same run twice is logged once, and its page names it.
+    assert main(["compare", "pixel_level", stored_run("pixel_level").id, "--out", "twice"]) == 0
+    assert "every difference is exactly 0" in Path("twice/comparison.html").read_text()
+
+    assert main(["report", stored_run("pixel_level").id]) == 0
+    text = Path("report-pixel_level.html").read_text()
+    assert "<dt>name</dt><dd>Made</dd>" in text
+    assert "<dt>split: seed</dt><dd>4</dd>" in text
+    assert "<dt>strength</dt><dd>2.5</dd>" in text
+
+    assert main(["compare", "pixel_level", "no-such-run"]) == 1
+    assert "neither a file nor a folder" in capsys.readouterr().err

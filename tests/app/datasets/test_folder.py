@@ -1,0 +1,375 @@
+"""A user's own folder: CSV, COCO JSON and mask files, and what is wrong with them."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.cli import main
+from app.datalist.file import read_datalist
+from app.datalist.item import Box, Datalist, RunLengths
+from app.datalist.run_lengths import decode, encode
+from app.datasets.coco import read_coco
+from app.datasets.folder import Choices, from_csv
+from app.files.tables import TableError
+from app.findings import ABSENT, canonical
+
+CSV = (
+    "File,Patient,Study,View,Sex,Age,Nodule,Pleural effusion,Remark\n"
+    "w/1.png,p,s1,PA,F,95,1,-1,\nw/2.png,q,s2,AP,M,,0.25,,x\n"
+)
+SIZE = (20, 30)
+
+
+def write_csv(folder: Path, text: str = CSV) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def write_images(folder: Path, *names: str, size: tuple[int, int] = SIZE) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), np.zeros(size, np.uint8))
+    return folder
+
+
+def read(folder: Path, text: str = CSV, images: Path | None = None, **choices: object) -> Datalist:
+    return from_csv(write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), images)
+
+
+def test_rows_become_items(tmp_path: Path):
+    datalist = read(tmp_path)
+    first, second = datalist.sections["training"]
+    assert datalist.findings == ("Nodule", "Effusion")
+    assert (first.image, first.patient, first.study, first.view, first.label) == ("w/1.png", "p", "s1", "PA", (1, -1))
+    assert (first.attributes, second.attributes) == ({"sex": "F", "age": 90}, {"sex": "M"})
+    assert second.label == (0.25, -2)
+    assert datalist.provenance["columns not used"] == ["Remark"]
+    assert read(tmp_path, empty=ABSENT).sections["training"][1].label == (0.25, 0)
+
+
+def test_other_columns_can_be_named(tmp_path: Path):
+    text = "pic,who,Crackle\n1.png,p,1\n"
+    datalist = read(tmp_path, text, columns={"image": "pic", "patient": "who"}, labels=("Crackle",))
+    assert (datalist.findings, datalist.sections["training"][0].patient) == (("Crackle",), "p")
+
+
+def test_labels_of_a_study_go_to_all_its_images(tmp_path: Path):
+    images = write_images(tmp_path / "images", "s1/a.png", "s1/b.png", "s2/a.png")
+    text = "Study,Patient,Nodule\ns1,p,1\ns2,q,0\n"
+    datalist = read(tmp_path, text, images)
+    found = {item.image: (item.patient, item.label) for item in datalist.sections["training"]}
+    assert found == {"s1/a.png": ("p", (1,)), "s1/b.png": ("p", (1,)), "s2/a.png": ("q", (0,))}
+    with pytest.raises(TableError, match="line 3: no image lies in a folder named 's3'"):
+        read(tmp_path, text.replace("s2", "s3"), images)
+
+
+BAD = {
+    "no image column": (
+        {"text": CSV.replace("File", "Thing")},
+        "no column 'image' (or, with --images, a study column)",
+    ),
+    "no patient column": ({"text": CSV.replace("Patient", "Bed")}, "no column 'patient' (or --each-image-a-patient)"),
+    "columns found": ({"text": CSV.replace("Patient", "Bed")}, "Columns found: 'File', 'Bed', 'Study', 'View'"),
+    "named column": ({"columns": {"image": "pic"}}, "no column 'pic' (for --image-column)"),
+    "no label": ({"text": "image,patient,x\n1.png,p,1\n"}, "no column is named as a finding; name the columns"),
+    "no such label": ({"labels": ("Nodul",)}, "no column 'Nodul' (among the labels)"),
+    "text for a label": ({"text": CSV.replace("0.25", "maybe")}, "or one of yes, true, present, positive, no,"),
+    "another number": ({"text": CSV.replace("0.25", "2")}, "line 3: label 'Nodule' must be 1, 0, -1, empty"),
+    "one finding twice": ({"text": CSV.replace("Remark", "Effusion")}, "two columns are 'Effusion'"),
+    "image twice": ({"text": CSV.replace("w/2", "w/1")}, "line 3: image 'w/1.png' is named twice"),
+    "no patient": ({"text": CSV.replace(",q,", ",,")}, "line 3: the image's or the patient's cell is empty"),
+    "another data set": (
+        {"text": "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n", "each_image_a_patient": True},
+        "It looks like the box table of VinDr-CXR",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_table_says_where_and_why(tmp_path: Path, name: str):
+    given, message = BAD[name]
+    with pytest.raises(TableError) as caught:
+        read(tmp_path, **given)
+    assert message in str(caught.value)
+
+
+def coco(*annotations: dict, images: list[dict] | None = None) -> dict:
+    known = [{"id": n, "file_name": f"w/{n}.png", "height": SIZE[0], "width": SIZE[1]} for n in (1, 2)]
+    return {
+        "images": known if images is None else images,
+        "categories": [{"id": 1, "name": "nodule"}, {"id": 2, "name": "ribbon"}],
+        "annotations": [{"image_id": 1, "category_id": 1} | annotation for annotation in annotations],
+    }
+
+
+def write_coco(folder: Path, content: object) -> Path:
+    path = folder / "coco.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def located(folder: Path, *annotations: dict):
+    return read_coco(write_coco(folder, coco(*annotations)), canonical).images["w/1.png"]
+
+
+def test_boxes_of_coco(tmp_path: Path):
+    found = read_coco(
+        write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}, {"bbox": [0, 0, 1, 1], "category_id": 2})), canonical
+    )
+    assert found.images["w/1.png"].boxes == (Box("Nodule", 1, 2, 3, 4),)
+    assert found.images["w/2.png"].boxes == ()
+    assert (found.findings, found.unmapped) == (("Nodule",), {"ribbon": 1})
+
+
+def test_polygons_hold_the_pixels_whose_centres_lie_inside(tmp_path: Path):
+    # A triangle below the diagonal of the first four pixels, and a square.
+    polygons = [[0, 0, 4, 4, 0, 4], [10, 10, 12, 10, 12, 13, 10, 13]]
+    mask = decode(located(tmp_path, {"segmentation": polygons}).mask["Nodule"])
+    expected = np.zeros(SIZE, np.uint8)
+    for row in range(4):
+        expected[row, :row] = 1  # centres on the diagonal lie on the edge
+    expected[10:13, 10:12] = 1
+    mask[range(4), range(4)] = 0
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_polygons_agree_with_a_second_implementation(tmp_path: Path):
+    from matplotlib.path import Path as Outline
+
+    rng = np.random.default_rng(0)
+    angles = np.sort(rng.random(12)) * 2 * np.pi
+    radii = rng.uniform(3, 9, 12)
+    points = np.stack([15 + radii * np.cos(angles), 10 + radii * np.sin(angles)], axis=1)
+    mask = decode(located(tmp_path, {"segmentation": [points.ravel().tolist()]}).mask["Nodule"])
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
+    inside = Outline(points).contains_points(np.stack([columns.ravel(), rows.ravel()], axis=1)).reshape(SIZE)
+    np.testing.assert_array_equal(mask, inside)
+
+
+def test_run_lengths_of_coco_and_boxes_beside_them(tmp_path: Path):
+    outline = np.zeros(SIZE, np.uint8)
+    outline[2:5, 3:6] = 1
+    given = {"segmentation": {"size": list(SIZE), "counts": list(encode(outline).counts)}}
+    found = located(tmp_path, given, {"bbox": [20, 10, 2, 2]})
+    outline[10:12, 20:22] = 1  # the box of a finding that is outlined as well is filled in
+    assert found.boxes == ()
+    assert found.mask == {"Nodule": encode(outline)}
+
+
+BAD_COCO = {
+    "no area": ({"bbox": [1, 2, 0, 4]}, "annotations[0]: the box [1, 2, 0, 4] has no area"),
+    "outside": ({"bbox": [28, 2, 3, 4]}, "the box [28, 2, 3, 4] reaches outside the image of 30 x 20 pixels"),
+    "text": ({"bbox": ["1", 2, 3, 4]}, "annotations[0]: needs 'bbox' as [x, y, width, height] or 'segmentation'"),
+    "nothing": ({}, "needs 'bbox'"),
+    "image": ({"image_id": 7, "bbox": [1, 2, 3, 4]}, "no image of id 7"),
+    "category": ({"category_id": 7, "bbox": [1, 2, 3, 4]}, "no category of id 7"),
+    "polygon": ({"segmentation": [[1, 2, 3, 4]]}, "a polygon has three points or more"),
+    "size": (
+        {"segmentation": {"size": [1, 1], "counts": [1]}},
+        "size [1, 1], but the image has height and width [20, 30]",
+    ),
+    "counts": ({"segmentation": {"size": [20, 30], "counts": [1]}}, "run lengths add up to 1, not to 20 x 30"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_COCO)
+def test_a_bad_annotation_says_where_and_why(tmp_path: Path, name: str):
+    annotation, message = BAD_COCO[name]
+    with pytest.raises(TableError) as caught:
+        read_coco(write_coco(tmp_path, coco(annotation)), canonical)
+    assert message in str(caught.value)
+
+
+def test_bad_coco_files(tmp_path: Path):
+    with pytest.raises(TableError, match=r"categories, annotations missing\. Found: images"):
+        read_coco(write_coco(tmp_path, {"images": []}), canonical)
+    one = {"id": 1, "file_name": "1.png", "height": 5, "width": 5}
+    with pytest.raises(TableError, match=r"image '1\.png' is named twice"):
+        read_coco(write_coco(tmp_path, coco(images=[one, one | {"id": 2}])), canonical)
+    with pytest.raises(TableError, match="whole height and width, not None, 5"):
+        read_coco(write_coco(tmp_path, coco(images=[one | {"height": None}])), canonical)
+    (tmp_path / "coco.json").write_text("{")
+    with pytest.raises(TableError, match="not a JSON file"):
+        read_coco(tmp_path / "coco.json", canonical)
+
+
+def run(folder: Path, *words: str) -> Datalist:
+    out = folder / "made" / "list.json"
+    common = ["datalist", "folder", "--tables", str(folder), "--images", str(folder / "images"), "--out", str(out)]
+    assert main([*common, "--split", "1,0,0", *words]) == 0
+    return read_datalist(out)
+
+
+def test_the_command_with_coco_scales_to_the_stored_images(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path)
+    write_images(tmp_path / "images", "w/1.png", "w/2.png", size=(40, 60))
+    datalist = run(tmp_path, "--coco", str(write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}))))
+    first, second = datalist.sections["training"]
+    assert first.image == "../images/w/1.png"
+    assert first.boxes == (Box("Nodule", 2, 4, 6, 8),)
+    assert (first.annotated, second.annotated, second.boxes) == (("Nodule",), ("Nodule",), ())
+    text = capsys.readouterr().out
+    assert "COCO: images located: 2" in text
+    assert "columns not used: Remark" in text
+
+
+def test_coco_images_are_matched_by_as_many_parts_as_both_have(tmp_path: Path):
+    write_csv(tmp_path, "image,patient,Nodule\na/1.png,p,1\nb/1.png,q,1\n")
+    write_images(tmp_path / "images", "a/1.png", "b/1.png")
+    entry = {"id": 1, "file_name": "data/a/1.jpg", "height": 20, "width": 30}
+    path = write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}, images=[entry]))
+    first, second = run(tmp_path, "--coco", str(path)).sections["training"]
+    assert (len(first.boxes), len(second.boxes), second.annotated) == (1, 0, ())
+
+
+def test_a_coco_file_must_be_of_these_images(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\n")
+    entries = [{"id": n, "file_name": f"{n}.png", "height": 20, "width": 30} for n in ("x/1", "y/1", "z/2")]
+    words = ["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), "--coco"]
+    assert main([*words, str(write_coco(tmp_path, coco(images=entries)))]) == 1
+    assert "1.png: the COCO file has several such images: x/1.png, y/1.png" in capsys.readouterr().err
+    assert main([*words, str(write_coco(tmp_path, coco(images=entries[2:])))]) == 1
+    assert "none of the COCO file's 1 images (such as 'z/2.png') is a row's" in capsys.readouterr().err
+
+
+def test_labels_meet_locations(tmp_path: Path):
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\n2.png,q,\n3.png,r,\n4.png,s,0\n")
+    write_images(tmp_path / "images", "1.png", "2.png", "3.png", "4.png")
+    entries = [{"id": n, "file_name": f"{n}.png", "height": 20, "width": 30} for n in (1, 2, 3, 4)]
+    boxes = [{"image_id": n, "bbox": [1, 2, 3, 4]} for n in (2, 4)]
+    datalist = run(tmp_path, "--coco", str(write_coco(tmp_path, coco(*boxes, images=entries))))
+    found = [(item.label, item.annotated, len(item.boxes)) for item in datalist.sections["training"]]
+    # Present but not located: not asked for. Not said: as the location says. Absent but located: both stay.
+    assert found == [((1,), (), 0), ((1,), ("Nodule",), 1), ((0,), ("Nodule",), 0), ((0,), ("Nodule",), 1)]
+    counts = datalist.provenance["counts"]
+    assert counts["COCO: labelled absent, but located (both kept)"] == 1
+    assert counts["COCO: labelled present, but not located (location not asked for)"] == 1
+
+
+def test_the_command_with_mask_files(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path)
+    write_images(tmp_path / "images", "w/1.png", "w/2.png", "w/3.png")
+    write_images(tmp_path / "masks", "1_nodule.png", "2_Effusion.png", "9_nodule.png")
+    cv2.imwrite(str(tmp_path / "masks" / "2_Effusion.png"), np.eye(*SIZE, dtype=np.uint8))
+    datalist = run(tmp_path, "--masks", "masks/{stem}_{finding}.png")
+    first, second = datalist.sections["training"]
+    assert (first.mask, first.annotated) == ({"Nodule": "../masks/1_nodule.png"}, ("Nodule",))
+    assert (second.mask, second.label) == ({"Effusion": "../masks/2_Effusion.png"}, (0.25, 1))
+    text = capsys.readouterr().out
+    assert "left out: mask files of no image or finding: 1" in text
+    assert "left out: images in the folder without a row: 1" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--masks", "masks/{stem}.png"], "must hold {stem} and, for more than one finding, {finding}"),
+        (["--masks", "none/{stem}_{finding}.png"], "no mask file fits"),
+    ],
+)
+def test_mask_patterns_that_find_nothing(tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path)
+    write_images(tmp_path / "images", "w/1.png", "w/2.png")
+    out = str(tmp_path / "list.json")
+    common = ["datalist", "folder", "--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", out]
+    assert main([*common, *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_one_csv_must_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path)
+    (tmp_path / "other.csv").write_text(CSV)
+    assert main(["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json")]) == 1
+    assert (
+        "--csv must name the table unless there is one CSV alone; found: labels.csv, other.csv"
+        in capsys.readouterr().err
+    )
+
+
+def test_masks_are_run_lengths_of_the_image(tmp_path: Path):
+    full = {"segmentation": {"size": list(SIZE), "counts": [0, SIZE[0] * SIZE[1]]}}
+    assert located(tmp_path, full).mask == {"Nodule": RunLengths(SIZE, (0, SIZE[0] * SIZE[1]))}
+
+
+def test_labels_in_words_and_views_in_any_case(tmp_path: Path):
+    text = "image,patient,view,Nodule\n1.png,p,pa,Yes\n2.png,q,Ap,no\n3.png,r,oblique,TRUE\n4.png,s,,uncertain\n"
+    items = read(tmp_path, text).sections["training"]
+    assert [(item.view, item.label) for item in items] == [("PA", (1,)), ("AP", (0,)), ("oblique", (1,)), ("", (-1,))]
+
+
+def test_implausible_ages_are_counted(tmp_path: Path):
+    datalist = read(tmp_path, "image,patient,age,Nodule\n1.png,p,414,1\n2.png,q,058Y,1\n3.png,r,,1\n")
+    assert [item.attributes for item in datalist.sections["training"]] == [{}, {"age": 58}, {}]
+    assert datalist.provenance["counts"]["ages left out as implausible"] == 1
+
+
+def test_a_column_twice_is_refused(tmp_path: Path):
+    with pytest.raises(TableError, match="two columns are named 'image'"):
+        read(tmp_path, "image,patient,image,Nodule\n1.png,p,2.png,1\n")
+
+
+def test_files_of_one_name_matter_only_to_rows_that_may_mean_both(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_images(tmp_path / "images", "1.png", "w/1.png", "w/x.png", "v/x.png", "2.png", "2.jpg")
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\nv/x.png,q,0\n2.jpg,r,0\n")
+    found = {item.image for item in run(tmp_path).sections["training"]}
+    assert found == {"../images/1.png", "../images/v/x.png", "../images/2.jpg"}
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
+    for name in ("x.png", "2"):
+        write_csv(tmp_path, f"image,patient,Nodule\n{name},p,1\n")
+        assert main(["datalist", "folder", *words]) == 1
+        assert f"image {name!r} may be one or another of" in capsys.readouterr().err
+
+
+def test_an_empty_mask_says_nowhere(tmp_path: Path):
+    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,\n2.png,q,0\n")
+    write_images(tmp_path / "images", "1.png", "2.png")
+    write_images(tmp_path / "masks", "1.png")
+    cv2.imwrite(str(tmp_path / "masks" / "2.png"), np.eye(*SIZE, dtype=np.uint8))
+    # A pattern may begin at the root of the disk as well.
+    datalist = run(tmp_path, "--masks", f"{tmp_path}/masks/{{stem}}.png")
+    assert [item.label for item in datalist.sections["training"]] == [(0,), (0,)]
+    assert datalist.provenance["counts"]["labelled absent, but masked (both kept)"] == 1
+
+
+def test_a_mask_of_two_images_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Nodule\na/1.png,p,1\nb/1.png,q,0\n")
+    write_images(tmp_path / "images", "a/1.png", "b/1.png")
+    write_images(tmp_path / "masks", "1.png")
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
+    assert main(["datalist", "folder", *words, "--masks", "masks/{stem}.png"]) == 1
+    assert "1.png: may be the mask of a/1.png or of b/1.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        ({"segmentation": [[1, 1, 2, 2, 3, 3]]}, "covers no pixel of its image"),
+        ({"segmentation": [[90, 90, 95, 90, 95, 95]]}, "covers no pixel of its image"),
+        ({"segmentation": {"size": list(SIZE), "counts": [0.5, 599.5]}}, "must be a list of whole numbers"),
+        ({"segmentation": {"size": list(SIZE)}}, "must be a list of whole numbers"),
+        ({"image_id": [1]}, "'image_id' must be a number or text, not [1]"),
+    ],
+)
+def test_outlines_of_nothing_are_refused(tmp_path: Path, annotation: dict, message: str):
+    with pytest.raises(TableError, match=r"annotations\[0\]") as caught:
+        read_coco(write_coco(tmp_path, coco(annotation)), canonical)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
+def test_coco_entries_are_objects(tmp_path: Path, key: str):
+    path = write_coco(tmp_path, coco() | {key: [3]})
+    with pytest.raises(TableError, match=rf"{key}\[0\]: must be an object, not 3"):
+        read_coco(path, canonical)
+
+
+def test_a_coco_file_of_other_findings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Effusion\n1.png,p,1\n")
+    path = write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}))
+    words = ["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), "--coco", str(path)]
+    assert main(words) == 1
+    assert "none of the COCO file's categories" in capsys.readouterr().err
