@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+
+from app.nearest import did_you_mean
 
 PRESENT = 1
 ABSENT = 0
@@ -218,6 +219,5 @@ def require_known(names: Iterable[str], known: Iterable[str], where: str) -> Non
     unknown = [name for name in names if name not in allowed]
     if not unknown:
         return
-    near = difflib.get_close_matches(unknown[0], allowed, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(unknown[0], allowed)
     raise ValueError(f"{where}: unknown finding {', '.join(map(repr, unknown))}.{hint} Known: {', '.join(allowed)}.")

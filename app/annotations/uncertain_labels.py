@@ -11,7 +11,6 @@ section 3.3 (label smoothing of zeros and ones).
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from app.findings import UNCERTAIN, require_known
+from app.nearest import did_you_mean
 
 Sample = dict[str, Any]
 
@@ -105,8 +105,7 @@ def _by_finding(findings: Sequence[str], policy: str | Mapping[str, str]) -> lis
         chosen = [policy] * len(findings)
     for name in chosen:
         if name not in POLICIES:
-            near = difflib.get_close_matches(str(name), POLICIES, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, POLICIES)
             raise ValueError(f"policy for uncertain labels {name!r}: must be one of {', '.join(POLICIES)}.{hint}")
     return chosen
 

@@ -11,11 +11,12 @@ from app.checking.files import Loaded, load
 from app.checking.ids import reachable
 from app.checking.inputs import check_inputs
 from app.checking.memory import check_memory
-from app.checking.problem import CheckError, Problem, nearest
+from app.checking.problem import CheckError, Problem
 from app.checking.structure import check_structure
 from app.checking.targets import check_targets
 from app.checking.tracking import check_tracking
 from app.checking.values import check_exponents, check_values
+from app.nearest import did_you_mean
 
 _WORKFLOWS = ("training", "run", "evaluating")
 
@@ -77,7 +78,7 @@ def check(loaded: Loaded, run_id: str | None = None, files: bool = False) -> Rep
     workflow = run_id or next((name for name in _WORKFLOWS if name in config), "run")
     if workflow not in config:
         known = [name for name in _WORKFLOWS if name in config]
-        near = nearest(workflow, known)
+        near = did_you_mean(workflow, known)
         findings.add(
             "", f"there is no workflow {workflow!r} in this config.{near} There are {', '.join(known) or 'none'}."
         )

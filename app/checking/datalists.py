@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.checking.ids import followed, is_literal, reachable, value_at
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
 from app.checking.sources import words
 from app.checking.targets import components
 from app.findings import LUNGS, TUBES
+from app.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from app.datalist.holdings import SectionHoldings
@@ -148,7 +149,7 @@ def _check_phantoms(config: dict[str, object], findings: Findings) -> int:
     for index, name in enumerate(names if isinstance(names, list) else ()):
         if is_literal(name) and name not in known:
             allowed = ", ".join(known)
-            text = f"phantoms have no finding {name!r}.{nearest(str(name), known)} Known: {allowed}."
+            text = f"phantoms have no finding {name!r}.{did_you_mean(str(name), known)} Known: {allowed}."
             findings.add(f"phantoms#findings#{index}", text)
     findings.facts.append("no datalist is named: phantoms are made, or taken where they were made before")
     return len(names) if isinstance(names, list) else len(known) - 1

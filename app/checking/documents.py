@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from app.files.strict_json import given_twice, unique_keys
+
 MOST_CHARACTERS = 40_000
 """Of one file: about what is parsed in a second; the largest config of this repository has a quarter of it."""
 MOST_VALUES = 10_000
@@ -56,7 +58,8 @@ def read_document(path: Path, fast: bool = False, encoding: str = "utf-8") -> An
     if len(text) > MOST_CHARACTERS:
         raise DocumentError(f"{path}: is longer than the {MOST_CHARACTERS} characters that are read of such a file.")
     try:
-        content = _json(text) if path.suffix.lower() == JSON_SUFFIX else _yaml(text, fast)
+        is_json = path.suffix.lower() == JSON_SUFFIX
+        content = json.loads(text, object_pairs_hook=unique_keys) if is_json else _yaml(text, fast)
         _require_bounded(content)
     except RecursionError as error:
         raise DocumentError(f"{path}: holds more than {DEEPEST} lists and mappings within each other.") from error
@@ -64,19 +67,6 @@ def read_document(path: Path, fast: bool = False, encoding: str = "utf-8") -> An
         raise DocumentError(f"{path}: {error}") from error
     except _NOT_PARSED as error:
         raise DocumentError(f"{path}: cannot be parsed ({' '.join(str(error).split())}).") from error
-    return content
-
-
-def _json(text: str) -> Any:  # noqa: ANN401
-    return json.loads(text, object_pairs_hook=_once)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DocumentError(f"{twice}: this key is there twice; only one can hold.")
     return content
 
 
@@ -109,7 +99,7 @@ def _loader(fast: bool) -> Any:  # noqa: ANN401 - a class of PyYAML's, which has
                     raise DocumentError(f"merge keys ('<<', {line}) are none of what MONAI reads: write them out.")
                 name = self.construct_object(key, deep=True)
                 if isinstance(name, Hashable) and name in seen:
-                    raise DocumentError(f"{name}: this key is there twice ({line}); only one can hold.")
+                    raise ValueError(given_twice(name, f"({line})"))
                 seen.add(name)
             return super().construct_mapping(node, deep)
 

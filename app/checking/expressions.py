@@ -7,9 +7,10 @@ import builtins
 import re
 
 from app.checking.ids import absolute, is_code, walk
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
 from app.checking.signatures import Signature, signature
 from app.checking.sources import OWN, Definition, MissingNameError, find, module_file
+from app.nearest import did_you_mean
 
 _REFERENCE = re.compile(r"@\w*(?:::\w*)*")
 _STAND_IN = "_referred_"
@@ -74,7 +75,7 @@ def _check_import(identifier: str, statement: ast.Import | ast.ImportFrom, findi
     except MissingNameError as error:
         missing = str(error)
         known = error.known or OWN
-        findings.add(identifier, f"there is no {missing!r} to import.{nearest(missing.rpartition('.')[2], known)}")
+        findings.add(identifier, f"there is no {missing!r} to import.{did_you_mean(missing.rpartition('.')[2], known)}")
         return
     if isinstance(statement, ast.Import) and module_file(found.module) is None:
         findings.add(identifier, f"there is no {dotted!r} to import.")
@@ -86,7 +87,7 @@ def _check_names(identifier: str, tree: ast.Expression, names: dict[str, str], f
     known = bound | set(names) | set(dir(builtins)) | {_STAND_IN}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in known:
-            near = nearest(node.id, known - set(dir(builtins)) - {_STAND_IN})
+            near = did_you_mean(node.id, known - set(dir(builtins)) - {_STAND_IN})
             findings.add(identifier, f"nothing is named {node.id!r} here: neither imported nor of Python.{near}")
 
 
@@ -100,7 +101,7 @@ def _check_members(identifier: str, tree: ast.Expression, names: dict[str, str],
         try:
             found = find(dotted)
         except MissingNameError as error:
-            near = nearest(str(error).rpartition(".")[2], error.known)
+            near = did_you_mean(str(error).rpartition(".")[2], error.known)
             findings.add(identifier, f"there is no {str(error)!r}.{near}", f"name {error}")
             continue
         if id(node) in called:
@@ -132,7 +133,7 @@ def _call_problems(call: ast.Call, taken: Signature) -> list[str]:
         found.append(f"{taken.name} takes {len(taken.names)} arguments, not {len(call.args)}.")
     for name in given:
         if name not in taken.names and not taken.takes_any:
-            found.append(f"{taken.name} takes no argument {name!r}.{nearest(name, taken.names)}")
+            found.append(f"{taken.name} takes no argument {name!r}.{did_you_mean(name, taken.names)}")
     filled = {*taken.names[: len(call.args)], *given}
     missing = [each.name for each in taken.parameters if each.required and each.name not in filled]
     return found + ([f"{taken.name} needs {', '.join(map(repr, missing))}."] if missing else [])

@@ -12,8 +12,9 @@ from typing import Any
 
 from app.checking.documents import JSON_SUFFIX, YAML_SUFFIXES, DocumentError, read_document
 from app.checking.ids import absolute, normal, value_at, walk
-from app.checking.problem import CheckError, Findings, nearest
+from app.checking.problem import CheckError, Findings
 from app.checking.trust import REMEDY, check_foreign, check_keys, is_trusted, refuse_first
+from app.nearest import did_you_mean
 
 COMMAND_LINE = "command line"
 _FILE = re.compile(r"(.*\.(?:json|yaml|yml))(?=(?:::.*)|$)", re.IGNORECASE)
@@ -50,7 +51,7 @@ class Loaded:
                 raise KeyError(parent)
         except (KeyError, ValueError, IndexError):
             known = [each for each, held in walk(self.config) if isinstance(held, dict | list)]
-            self.findings.add(identifier, f"there is no {parent or last!r} in the config.{nearest(parent, known)}")
+            self.findings.add(identifier, f"there is no {parent or last!r} in the config.{did_you_mean(parent, known)}")
 
     def _put(self, holder: Any, key: str | int, identifier: str, value: object, extends: bool) -> None:  # noqa: ANN401
         is_there = key in holder if isinstance(holder, dict) else True
@@ -199,5 +200,5 @@ def _named(loaded: Loaded, identifier: str, value: str, trust: bool) -> object:
         loaded.findings.add(identifier, f"{value!r}: {error}")
     except KeyError:
         known = [each for each, _ in walk(content)]
-        loaded.findings.add(identifier, f"{value!r} names nothing that there is.{nearest(normal(name), known)}")
+        loaded.findings.add(identifier, f"{value!r} names nothing that there is.{did_you_mean(normal(name), known)}")
     return _NOTHING

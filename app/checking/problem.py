@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MOST_PROBLEMS = 100
-_MOST_NAMES = 5_000
 
 
 class CheckError(ValueError):
@@ -75,11 +72,3 @@ class Findings:
             if source:
                 return f"{source}: {identifier}"
         return identifier
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?`` for the known name that is most like this one, or nothing where none is."""
-    # At 0.6, as close as is asked for, the lengths differ by less than a factor of 7/3.
-    names = sorted(each for each in known if 3 * len(name) <= 7 * len(each) <= 49 / 3 * len(name))
-    near = difflib.get_close_matches(name, names, n=1) if len(names) <= _MOST_NAMES else []
-    return f" Did you mean {near[0]!r}?" if near else ""

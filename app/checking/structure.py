@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from app.checking.ids import joined, references, value_at, walk
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
+from app.nearest import did_you_mean
 
 RUN_BY_NAME = {"imports", "initialize", "training", "evaluating", "run", "finalize", "trust"}
 """Ids that MONAI runs, or that decide on what may run."""
@@ -31,7 +32,7 @@ def check_used(config: dict[str, object], used: set[str], findings: Findings, ru
     roots = {name.split("#")[0] for name in used} | ENTRIES | {run_id or "run"}
     for key in config:
         if key not in roots and not key.startswith("_"):
-            near = nearest(key, [name for name in config if name in roots])
+            near = did_you_mean(key, [name for name in config if name in roots])
             findings.add(key, f"unknown setting {key!r}: nothing in the config uses it.{near}", "unused")
 
 
@@ -44,7 +45,7 @@ def check_references(config: dict[str, object], findings: Findings) -> None:
                 value_at(config, name)
             except KeyError:
                 known = known or [each for each, _ in walk(config)]
-                findings.add(identifier, f"'@{name}' refers to nothing in the config.{nearest(name, known)}")
+                findings.add(identifier, f"'@{name}' refers to nothing in the config.{did_you_mean(name, known)}")
 
 
 def _check_circles(config: dict[str, object], used: set[str], findings: Findings) -> None:
@@ -84,7 +85,7 @@ def _check_special(config: dict[str, object], findings: Findings) -> None:
         for key in value:
             if _SPECIAL_FORM.fullmatch(str(key)) and key not in SPECIAL:
                 allowed = ", ".join(sorted(SPECIAL))
-                text = f"unknown special key {key!r}.{nearest(str(key), SPECIAL)} Allowed are {allowed}."
+                text = f"unknown special key {key!r}.{did_you_mean(str(key), SPECIAL)} Allowed are {allowed}."
                 findings.add(joined(identifier, key), text)
 
 
@@ -102,7 +103,7 @@ def _check_groups(config: dict[str, object], used: set[str], findings: Findings)
         for key in value:
             below = joined(group, key)
             if not any(name == below or name.startswith(f"{below}#") for name in used) and not _is_special(key):
-                near = nearest(str(key), [str(each) for each in value if each != key])
+                near = did_you_mean(str(key), [str(each) for each in value if each != key])
                 findings.add(below, f"unknown key {str(key)!r}: nothing in the config uses '@{below}'.{near}", "unused")
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from app.checking.ids import followed, is_literal, joined, walk
 from app.checking.kinds import fits, kind
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
 from app.checking.signatures import Parameter, Signature, signature_of
 from app.checking.sources import MissingNameError
 from app.checking.structure import SPECIAL
+from app.nearest import did_you_mean
 
 KIND = "kind"
 """The topic under which a value of a wrong kind is told, once a place."""
@@ -45,7 +46,7 @@ def named_signature(place: str, target: str, findings: Findings) -> Signature | 
     except MissingNameError as error:
         missing = str(error)
         last = missing.rpartition(".")[2]
-        near = nearest(last, error.known)
+        near = did_you_mean(last, error.known)
         findings.add(place, f"there is no {missing!r}.{near}", "target")
     except (SyntaxError, UnicodeDecodeError) as error:
         findings.add(place, f"the source of {target!r} cannot be read: {error}", "target")
@@ -66,7 +67,7 @@ def _check_arguments(
             _check_kind(config, joined(identifier, name), by_name[name], signature, findings)
         elif not signature.takes_any and not name.startswith("_"):
             takes = f"It takes {', '.join(signature.names)}." if signature.names else "It takes none."
-            near = nearest(name, by_name) or f" {takes}"
+            near = did_you_mean(name, by_name) or f" {takes}"
             findings.add(joined(identifier, name), f"{signature.name} takes no argument {name!r}.{near}")
     missing = [each.name for each in signature.parameters if each.required and each.name not in arguments]
     if missing and not partial:

@@ -6,7 +6,8 @@ import os
 from urllib.parse import urlsplit
 
 from app.checking.ids import is_literal, walk
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
+from app.nearest import did_you_mean
 from app.tracking.errors import TrackingError, without_credentials
 from app.tracking.store import store_of
 
@@ -37,9 +38,8 @@ def address_problem(address: str) -> str:
     scheme, shown = parts.scheme.split("+")[0], without_credentials(address.strip())
     if scheme and scheme not in _SCHEMES:
         known = ", ".join(f"{each}:" for each in _SCHEMES[:6])
-        return (
-            f"tracking URI {shown!r}: no such kind of store {scheme!r}.{nearest(scheme, _SCHEMES)} There are {known}."
-        )
+        hint = did_you_mean(scheme, _SCHEMES)
+        return f"tracking URI {shown!r}: no such kind of store {scheme!r}.{hint} There are {known}."
     if scheme in ("http", "https") and not parts.hostname:
         return f"tracking URI {shown!r} names no host: write {scheme}://host:5000."
     return ""

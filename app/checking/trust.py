@@ -15,8 +15,9 @@ from pathlib import Path
 import app
 from app.checking.allowed import Row, row_of
 from app.checking.ids import followed, is_code, joined, normal
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
 from app.checking.structure import RUN_BY_NAME
+from app.nearest import did_you_mean
 
 VARIABLE = "FRUGAL_TRUSTED"
 """Environment variable naming further folders of trusted configs, separated as in ``PATH``."""
@@ -80,7 +81,7 @@ class _Foreign:
             if key in own and _same(value, own[key]):
                 continue
             if key not in own:
-                known = nearest(str(key), own)
+                known = did_you_mean(str(key), own)
                 self.findings.add(str(key), f"{key!r} is no setting of this bundle's own configs.{known}", "unused")
             elif key in RUN_BY_NAME:
                 self.refuse(str(key), value, "is what MONAI runs")

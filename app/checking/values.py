@@ -6,9 +6,10 @@ import re
 
 from app.checking.ids import is_literal, walk
 from app.checking.kinds import kind
-from app.checking.problem import Findings, nearest
+from app.checking.problem import Findings
 from app.checking.sources import MissingNameError, words
 from app.checking.targets import KIND
+from app.nearest import did_you_mean
 
 _EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 _COUNTS = {
@@ -109,7 +110,9 @@ def _check_choice(identifier: str, key: str, value: object, findings: Findings) 
     except MissingNameError:
         return
     if value not in allowed:
-        findings.add(identifier, f"{key} is one of {', '.join(allowed)}, not {value!r}.{nearest(str(value), allowed)}")
+        findings.add(
+            identifier, f"{key} is one of {', '.join(allowed)}, not {value!r}.{did_you_mean(str(value), allowed)}"
+        )
 
 
 def _check_kept_kind(identifier: str, default: object, value: object, findings: Findings) -> None:

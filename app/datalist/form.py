@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.datalist.item import Box, Item, RunLengths
 from app.datalist.people import normalised
 from app.findings import NOT_SAID
+from app.nearest import did_you_mean
 
 ITEM_KEYS = ("image", "patient", "study", "view", "label", "annotated", "boxes", "mask", "source", "attributes")
 BOX_KEYS = ("finding", "x", "y", "width", "height", "reader")
@@ -77,8 +77,7 @@ class ItemParser:
     def _unknown_keys(self, record: dict, known: Sequence[str], where: str) -> None:
         for key in record:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(key, known)
                 self.problems.append(f"{where}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
 
     def _label(self, values: object, where: str) -> tuple[float, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import posixpath
 from collections import Counter
@@ -15,6 +14,7 @@ from app.datalist.people import caseless, is_missing, normalised
 from app.files.image_names import image_size, image_sizes, read_mask
 from app.files.limited import limited
 from app.findings import NOT_SAID, UNCERTAIN, name_problems
+from app.nearest import did_you_mean
 from transforms.errors import RadiographError
 
 LISTED = 20
@@ -177,9 +177,7 @@ def _location_problems(item: Item, known: frozenset[str]) -> Iterator[str]:
     located = [*(box.finding for box in item.boxes), *item.mask]
     for finding in dict.fromkeys([*located, *item.annotated]):
         if finding not in known:
-            near = difflib.get_close_matches(finding, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            yield f"unknown finding {finding!r}.{hint} Known: {', '.join(sorted(known))}."
+            yield f"unknown finding {finding!r}.{did_you_mean(finding, known)} Known: {', '.join(sorted(known))}."
         elif finding not in item.annotated:
             yield f"{finding!r} has a box or a mask but is not among its 'annotated' findings."
     for box in item.boxes:

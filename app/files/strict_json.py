@@ -22,7 +22,7 @@ def strict_loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
     # Where as many names are written as there are keys, none is there twice. All else is read again, slowly.
     if _UNUSUAL.search(content) or content.count(b'":') != _keys(value):
         try:
-            json.loads(content, object_pairs_hook=_unique)
+            json.loads(content, object_pairs_hook=unique_keys)
         except RecursionError as error:
             raise ValueError("its objects and lists are nested too deeply") from error
     return value
@@ -37,10 +37,19 @@ def _keys(value: object) -> int:
     return 0
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object with these keys and values; as a hook for the standard library's parser.
+
+    Raises:
+        ValueError: names a key that is given twice.
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} is given twice in one object; only one can hold")
-    return found
+        raise ValueError(given_twice(next(name for name in names if names.count(name) > 1)))
+    return content
+
+
+def given_twice(key: object, where: str = "in one object") -> str:
+    """The message for a key that is given twice."""
+    return f"the key {key!r} is given twice {where}; only one can hold"

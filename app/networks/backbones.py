@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from app.contract import Prediction
+from app.nearest import did_you_mean
 from app.networks.checkpoints import read_weights
 from app.networks.fitting import fit
 
@@ -162,11 +162,8 @@ def _made(architecture: str) -> nn.Module:
     # Names with a colon are addresses, which timm would ask the network for.
     if ":" in name or not timm.is_model(name):
         known = [*ARCHITECTURES, *timm.list_models()]
-        near = difflib.get_close_matches(architecture, known, n=3)
-        raise ValueError(
-            f"architecture {architecture!r}: must be one of {', '.join(ARCHITECTURES)}, or a network of timm"
-            + (f" (near: {', '.join(near)})" if near else "")
-        )
+        allowed = f"must be one of {', '.join(ARCHITECTURES)}, or a network of timm"
+        raise ValueError(f"architecture {architecture!r}: {allowed}.{did_you_mean(architecture, known)}")
     layers: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0, global_pool="")
     for kind, heads in _HEADS.items():
         if isinstance(layers, kind):

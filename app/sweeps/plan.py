@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import re
@@ -14,6 +13,7 @@ from typing import Any
 from app.checking.documents import DocumentError, read_document
 from app.checking.files import foreign_overrides
 from app.checking.trust import is_trusted
+from app.nearest import did_you_mean
 from app.sweeps.orderings import Claim, parse_claim
 from app.sweeps.selecting import Selection, parse_selection
 
@@ -320,9 +320,7 @@ def _require_data(cells: Sequence[Cell], base: Mapping[str, Any], folds: Folds |
 def _require_keys(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"{where}: unknown {key!r}; known are {', '.join(known)}.{hint}")
+            raise ValueError(f"{where}: unknown {key!r}; known are {', '.join(known)}.{did_you_mean(key, known)}")
 
 
 def _mapping(given: object, where: str) -> Mapping[str, Any]:

@@ -262,7 +262,9 @@ def test_a_key_twice_is_told(write: Write):
     file = write()
     file.write_text(file.read_text() + "seed: 1\n")
     line = len(file.read_text().splitlines())
-    with pytest.raises(CheckError, match=rf"^train.yaml: seed: this key is there twice \(line {line}\); only one can"):
+    with pytest.raises(
+        CheckError, match=rf"^train.yaml: cannot be parsed \(the key 'seed' is given twice \(line {line}\)"
+    ):
         told(file)
 
 
@@ -341,8 +343,8 @@ def test_bad_datalists(write: Write, datalist: Write, changes: dict[str, Any], t
 
 
 def test_certainties_that_the_config_decides_are_allowed(write: Write, datalist: Write):
-    expression = "$uncertain.counted(@data.samples(@section))"
-    modules = ("engines", "networks.pooling", "data.uncertain")
+    expression = "$uncertain_labels.counted(@data.samples(@section))"
+    modules = ("engines", "networks.pooling", "annotations.uncertain_labels")
     imports = [f"$import app.{module} as {module.split('.')[-1]}" for module in modules]
     changes = {"imports": imports, "test#dataset#samples": expression}
     given = {"datalist": str(datalist(test=[item("test0.png", "x", 0.75)]))}

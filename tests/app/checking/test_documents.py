@@ -44,8 +44,8 @@ HOSTILE = {
     "deep keys": ("? " * 2000 + "x\n", "within each other"),
     "long": ("a: " + "x" * MOST_CHARACTERS, "is longer than"),
     "many": (f"a: [{'1,' * (MOST_VALUES + 1)}]", "stands for more than"),
-    "twice": ("a: 1\nb: 2\na: 3\n", r"a: this key is there twice \(line 3\)"),
-    "twice by value": ("a: {1: x, 1.0: y}\n", r"1.0: this key is there twice \(line 1\)"),
+    "twice": ("a: 1\nb: 2\na: 3\n", r"the key 'a' is given twice \(line 3\)"),
+    "twice by value": ("a: {1: x, 1.0: y}\n", r"the key 1.0 is given twice \(line 1\)"),
     "merged": ("a: &a {b: 1}\nc: {<<: *a}\n", r"merge keys \('<<', line 2\)"),
     "object": ("a: !!python/object/apply:os.system [touch executed]\n", "cannot be parsed"),
     "no timestamp": ("a: !!timestamp x\n", "cannot be parsed"),
@@ -81,7 +81,7 @@ def test_what_no_file_of_a_user_needs_is_refused_in_a_second(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1, "b": {"c": 1, "c": 2}}', "c: this key is there twice"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' is given twice in one object"),
         ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "within each other"),
         ('{"a": ' + "[" * 100 + "]" * 100 + "}", "within each other"),
         ('{"a": [1,', "cannot be parsed"),
