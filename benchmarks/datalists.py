@@ -21,9 +21,10 @@ from pathlib import Path
 
 import orjson
 
-from app.annotations.cheaper import by_labeller
 from app.annotations.labeller import quality_at
-from app.datalist.file import fingerprint, read_datalist, write_datalist
+from app.annotations.levels import by_labeller
+from app.datalist.file import read_datalist, write_datalist
+from app.datalist.fingerprint import fingerprint
 from app.datalist.item import Datalist
 from app.datalist.splitting import DEFAULT_SHARES, split
 from app.datasets.chexpert import chexpert

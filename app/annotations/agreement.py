@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.datalist.item import Datalist, Item
-from app.datalist.placing import stem
+from app.datalist.stored_images import stem
 from app.files.image_names import last_parts
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, require_known
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.datalist.item import Datalist, Item, RunLengths
-from app.datalist.placing import with_counts
 from app.datalist.run_lengths import union
+from app.datalist.stored_images import with_counts
 from app.findings import ABSENT, NOT_SAID, UNCERTAIN, canonical, require_known
 
 LOST = "left out: locations where one of the merged findings is present, but nobody was asked where"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.placing import stem, with_counts
+from app.datalist.stored_images import stem, with_counts
 from app.files.image_names import last_parts
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN
 

@@ -83,7 +83,7 @@ _OWN = {
     "app.prepared.PreparedDataset": Row(
         "workers progress content", "samples transform", {"on_error": ("stop", "exclude")}
     ),
-    "app.datalist.known_sampling.KnownSampler": Row("seed"),
+    "app.datalist.sampling.KnownSampler": Row("seed"),
     "app.datalist.sampling.BalancedSampler": Row("seed"),
     "app.engines.AlternatingThresholds": Row("every met", "thresholds inferer"),
     "app.engines.EvaluationLoader": Row("batch_size workers", "dataset"),

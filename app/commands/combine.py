@@ -41,8 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Combine and write."""
     from app.annotations.several_readers import read_together, with_agreed_boxes, with_votes
-    from app.datalist.file import read_datalist, write_datalist
-    from app.datalist.placing import moved
+    from app.datalist.file import moved, read_datalist, write_datalist
     from app.datalist.showing import summary
     from app.datalist.validate import validate
 

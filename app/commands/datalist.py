@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.annotations.choosing import Normals
+    from app.annotations.subset import Normals
 
 DATA_SETS = {
     "chexpert": ("app.datasets.chexpert", "CheXpert: labels with uncertain ones"),
@@ -146,9 +146,8 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make a datalist: build, choose items and findings, split, check, write, and tell what was left out."""
-    from app.annotations.choosing import choose_findings, only_with
     from app.annotations.merging import merged
-    from app.annotations.without_patients import without_patients
+    from app.annotations.subset import choose_findings, only_with, without_patients
     from app.datalist.duplicates import kept_together
     from app.datalist.file import read_datalist, write_datalist
     from app.datalist.showing import summary
@@ -231,9 +230,8 @@ def run_agree(arguments: argparse.Namespace) -> None:
 
 def run_without(arguments: argparse.Namespace) -> None:
     """Take patients out and write."""
-    from app.annotations.without_patients import without_patients
-    from app.datalist.file import read_datalist, write_datalist
-    from app.datalist.placing import moved
+    from app.annotations.subset import without_patients
+    from app.datalist.file import moved, read_datalist, write_datalist
     from app.datalist.showing import summary
     from app.datalist.validate import validate
 

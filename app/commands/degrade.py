@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from app.commands.datalist import names
 
 if TYPE_CHECKING:
-    from app.annotations.cheaper import Part
     from app.annotations.labeller import Quality
+    from app.annotations.levels import LevelCount
     from app.datalist.item import Datalist
 
 _LEVELS = ("outline", "ellipse", "box", "image", "nlp")
@@ -67,9 +67,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Degrade and write."""
-    from app.annotations.cheaper import share_of_patients
-    from app.datalist.file import read_datalist, write_datalist
-    from app.datalist.placing import moved
+    from app.annotations.reduction import share_of_patients
+    from app.datalist.file import moved, read_datalist, write_datalist
     from app.datalist.showing import summary
     from app.datalist.validate import validate
 
@@ -105,7 +104,7 @@ def _require_sense(arguments: argparse.Namespace) -> None:
 
 def _forgotten(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
     """In the order of a study's cells, so that both make the same of one seed."""
-    from app.annotations.forgetting import first_images, with_uncertain, without_locations
+    from app.annotations.reduction import first_images, with_uncertain, without_locations
 
     if arguments.images is not None:
         datalist = first_images(datalist, arguments.images, arguments.seed)
@@ -117,7 +116,7 @@ def _forgotten(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
 
 
 def _levelled(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
-    from app.annotations.cheaper import at_level, by_labeller, mixture
+    from app.annotations.levels import at_level, by_labeller, mixture
 
     root, levels = arguments.file.parent, [arguments.level, *(part.level for part in arguments.mix or ())]
     if ("nlp" in levels) != (arguments.f1 is not None):
@@ -141,16 +140,16 @@ def _quality(datalist: Datalist, arguments: argparse.Namespace) -> Mapping[str, 
     return {name: quality_at(value, arguments.precision, arguments.recall) for name, value in named.items()}
 
 
-def parts(text: str) -> list[Part]:
+def parts(text: str) -> list[LevelCount]:
     """``outline=6000,image=rest`` as parts of a mixture."""
-    from app.annotations.cheaper import Part
+    from app.annotations.levels import LevelCount
 
     made = []
     for word in names(text):
         level, _, count = word.partition("=")
         if level not in _LEVELS or not (count == "rest" or count.isdecimal()):
             raise argparse.ArgumentTypeError(f"{word!r}: LEVEL=N or LEVEL=rest, LEVEL one of {', '.join(_LEVELS)}")
-        made.append(Part(level, None if count == "rest" else int(count)))
+        made.append(LevelCount(level, None if count == "rest" else int(count)))
     return made
 
 

@@ -45,8 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Split and write."""
     from app.datalist.duplicates import kept_together
-    from app.datalist.file import parse_datalist, write_datalist
-    from app.datalist.placing import moved
+    from app.datalist.file import moved, parse_datalist, write_datalist
     from app.datalist.showing import sections_in_words
     from app.datalist.validate import crossing_patients, report
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.datalist.item import Datalist, Item
-from app.datalist.placing import with_counts
+from app.datalist.stored_images import with_counts
 from app.files.image_names import image_sizes
 from app.files.limited import limited
 from transforms.errors import RadiographError

@@ -1,35 +1,24 @@
-"""Datalist files: reading, writing, what identifies their content, and the samples that transforms start from."""
+"""Read and write datalist files."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from app.datalist.form import ItemParser, item_record
 from app.datalist.garbage import without_garbage_collection
-from app.datalist.item import SECTIONS, Box, Datalist, Item, RunLengths
+from app.datalist.item import SECTIONS, Datalist, Item
 from app.datalist.validate import DatalistError, problems, report
 from app.files.atomic import whole_file
+from app.files.image_names import relative_to
 from app.files.strict_json import strict_loads
 
-if TYPE_CHECKING:
-    import numpy as np
-
-__all__ = [
-    "DatalistError",
-    "fingerprint",
-    "parse_datalist",
-    "read_datalist",
-    "samples",
-    "split_fingerprint",
-    "write_datalist",
-]
+__all__ = ["DatalistError", "moved", "parse_datalist", "read_datalist", "write_datalist"]
 
 HEAD_KEYS = ("name", "description", "findings", "provenance", *SECTIONS)
 _SECTION_LINES = {f'"{section}": ['.encode(): section for section in SECTIONS}
@@ -86,86 +75,27 @@ def write_datalist(datalist: Datalist, path: Path) -> None:
         file.writelines(_lines(datalist))
 
 
-def fingerprint(datalist: Datalist) -> str:
-    """16 hexadecimal digits that change with the findings and the items' content, not with order or sections.
+def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
+    """A datalist read from the file ``old``, with its files named relative to ``new``, where it will be written."""
+    before, after = old.parent.resolve(), new.parent.resolve()
+    if before == after:
+        return datalist
 
-    Where the files lie has no say: paths count from the folder that holds all images, or all masks.
-    """
-    items = [item for items in datalist.sections.values() for item in items]
-    image = _folder_length(item.image for item in items)
-    mask = _folder_length(mask for item in items for mask in item.mask.values() if isinstance(mask, str))
-    digest = hashlib.sha256(orjson.dumps(datalist.findings))
-    digest.update(b"\n".join(sorted(_canonical(item, image, mask) for item in items)))
-    return digest.hexdigest()[:16]
+    def path(name: str) -> str:
+        return relative_to(Path(os.path.normpath(before / name)), after)
 
-
-def split_fingerprint(datalist: Datalist) -> str:
-    """16 hexadecimal digits that change with which image is in which section, and with nothing else.
-
-    Paths count from the folder that holds all images, so that the same split is known wherever the files lie.
-    """
-    start = _folder_length(item.image for items in datalist.sections.values() for item in items)
-    lines = [f"{item.image[start:]}\t{section}" for section, items in datalist.sections.items() for item in items]
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
-
-
-def samples(datalist: Datalist, section: str, root: Path) -> list[dict[str, Any]]:
-    """One dictionary an item of a section: what dictionary transforms start from.
-
-    Args:
-        datalist: as read.
-        section: ``training``, ``validation`` or ``test``.
-        root: the folder that the datalist's paths are relative to.
-
-    Returns:
-        Dictionaries with ``image`` (absolute path), ``name``, ``patient``, ``study``, ``view``, ``source`` (text),
-        ``attributes`` (dict), ``label`` float32 (C,) of 1, 0, -1 uncertain, -2 not said or a certainty, ``annotated``
-        bool (C,), ``boxes`` float32 (N, 4) as x, y, width, height in pixels of the stored image, ``box_finding`` int64
-        (N,), ``mask`` a list of (index of the finding, absolute path or RunLengths).
-
-    Raises:
-        DatalistError: no such section, or nothing in it.
-    """
-    if section not in SECTIONS:
-        raise DatalistError(f"{datalist.name}: no section {section!r}; there are {', '.join(SECTIONS)}.")
-    items = datalist.sections.get(section, [])
-    if not items:
-        counts = ", ".join(f"{name} {len(datalist.sections.get(name, []))}" for name in SECTIONS)
-        raise DatalistError(f"{datalist.name}: section {section!r} holds no item (items: {counts}).")
-    place = {finding: index for index, finding in enumerate(datalist.findings)}
-    base = root.resolve()
-    return [_sample(item, place, base) for item in items]
-
-
-def _sample(item: Item, place: dict[str, int], root: Path) -> dict[str, Any]:
-    import numpy as np
-
-    annotated = np.zeros(len(place), dtype=bool)
-    annotated[[place[finding] for finding in item.annotated]] = True
-    masks: list[tuple[int, str | RunLengths]] = [
-        (place[finding], os.path.join(root, mask) if isinstance(mask, str) else mask)  # noqa: PTH118 - 10 times faster
-        for finding, mask in item.mask.items()
-    ]
-    return {
-        "image": os.path.normpath(os.path.join(root, item.image)),  # noqa: PTH118
-        "name": item.image,
-        "patient": item.patient,
-        "study": item.study,
-        "view": item.view,
-        "source": item.source,
-        "attributes": dict(item.attributes),
-        "label": np.array(item.label, dtype=np.float32),
-        "annotated": annotated,
-        "boxes": _corners(item.boxes),
-        "box_finding": np.array([place[box.finding] for box in item.boxes], dtype=np.int64),
-        "mask": masks,
+    sections = {
+        section: [
+            replace(
+                item,
+                image=path(item.image),
+                mask={finding: path(mask) if isinstance(mask, str) else mask for finding, mask in item.mask.items()},
+            )
+            for item in items
+        ]
+        for section, items in datalist.sections.items()
     }
-
-
-def _corners(boxes: tuple[Box, ...]) -> np.ndarray:
-    import numpy as np
-
-    return np.array([box[1:5] for box in boxes], dtype=np.float32).reshape(-1, 4)
+    return replace(datalist, sections=sections)
 
 
 def _lines(datalist: Datalist) -> Iterator[bytes]:
@@ -181,25 +111,6 @@ def _lines(datalist: Datalist) -> Iterator[bytes]:
             before = b",\n"
         yield b"\n]\n" if section == SECTIONS[-1] else b"\n],\n"
     yield b"}\n"
-
-
-def _folder_length(paths: Iterable[str]) -> int:
-    """How many characters at the start of all paths name the folder that they share."""
-    names = sorted(set(paths))
-    if not names:
-        return 0
-    # What the first and the last in order share, all between them share.
-    pairs = zip(names[0].split("/")[:-1], names[-1].split("/")[:-1], strict=False)
-    return sum(len(folder) + 1 for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _canonical(item: Item, image_start: int, mask_start: int) -> bytes:
-    record = item_record(item) | {"annotated": sorted(item.annotated), "image": item.image[image_start:]}
-    if item.mask:
-        masks = record["mask"].items()
-        record["mask"] = {name: mask[mask_start:] if isinstance(mask, str) else mask for name, mask in masks}
-    record["boxes"] = sorted([box.finding, *map(float, box[1:5]), box.reader] for box in item.boxes)
-    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
 def _read_by_line(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[str, list[Item]]] | None:

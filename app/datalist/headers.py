@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
-from app.datalist.placing import with_counts
+from app.datalist.stored_images import with_counts
 
 
 def facts_of(path: Path) -> tuple[str, Attributes]:

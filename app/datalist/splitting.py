@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from app.datalist.file import split_fingerprint
+from app.datalist.fingerprint import split_fingerprint
 from app.datalist.item import SECTIONS, Datalist, Item
 from app.datalist.people import normalised
 from app.findings import PRESENT

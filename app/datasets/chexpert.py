@@ -20,7 +20,7 @@ from pathlib import Path
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
-from app.datalist.placing import with_images
+from app.datalist.stored_images import with_images
 from app.files.tables import Table, TableError, find_table, one_of, optional_table, read_table
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
 
@@ -75,7 +75,7 @@ def add_empty_argument(parser: argparse.ArgumentParser) -> None:
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
-    from app.annotations.choosing import first_of_studies, with_views
+    from app.annotations.subset import first_of_studies, with_views
 
     datalist = chexpert(arguments.tables, EMPTY[arguments.empty])
     if arguments.view:

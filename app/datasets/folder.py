@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from app.datalist.headers import with_header_facts
 from app.datalist.item import Datalist, Item
 from app.datalist.people import UNKNOWN, is_missing, patient_of, person
-from app.datalist.placing import keep_stored, place_images, with_counts
+from app.datalist.stored_images import keep_stored, place_images, with_counts
 from app.datasets.chexpert import EMPTY, add_empty_argument
 from app.datasets.coco import read_coco
 from app.datasets.folder_locations import category_finding, with_coco, with_masks

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.datalist.item import Datalist, Item
-from app.datalist.placing import stem, with_counts
+from app.datalist.stored_images import stem, with_counts
 from app.datasets.coco import Coco, Located
 from app.files.folders import Listing, composed, list_files
 from app.files.image_names import last_parts, read_mask, relative_image

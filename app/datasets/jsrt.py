@@ -19,7 +19,7 @@ from pathlib import Path
 
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.people import person
-from app.datalist.placing import with_counts, with_images
+from app.datalist.stored_images import with_counts, with_images
 from app.files.tables import TableError, looks_like, number, one_of, optional_table, table_text
 from app.findings import ABSENT, PRESENT
 

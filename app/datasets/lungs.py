@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.datalist.item import Datalist, Item
 from app.datalist.people import patient_of
-from app.datalist.placing import with_counts
+from app.datalist.stored_images import with_counts
 from app.files.atomic import write_png
 from app.files.folders import composed
 from app.files.image_names import relative_image

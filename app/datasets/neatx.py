@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from app.annotations.several_readers import by_certainty
 from app.datalist.item import Datalist, Item
-from app.datalist.placing import with_counts, with_images
+from app.datalist.stored_images import with_counts, with_images
 from app.datasets.padchest import TABLES as PADCHEST_TABLES
 from app.datasets.padchest import padchest
 from app.files.tables import TableError, find_table, one_of, optional_table, read_table

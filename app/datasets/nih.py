@@ -24,7 +24,7 @@ from app.datalist.boxes import checked_box
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.people import Attributes, years_of
-from app.datalist.placing import keep_stored, place_images, with_images
+from app.datalist.stored_images import keep_stored, place_images, with_images
 from app.datasets.rsna import read_rsna, with_readings
 from app.files.tables import TableError, find_table, number, one_of, optional_table, read_table
 from app.findings import ABSENT, NO_FINDING, PRESENT, canonical, require_known

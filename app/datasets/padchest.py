@@ -21,7 +21,7 @@ from pathlib import Path
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
-from app.datalist.placing import with_counts, with_images
+from app.datalist.stored_images import with_counts, with_images
 from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import ABSENT, NO_FINDING, NOT_SAID, PRESENT, TUBES, VOCABULARY, canonical
 

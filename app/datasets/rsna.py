@@ -23,7 +23,7 @@ from typing import NamedTuple
 from app.datalist.boxes import checked_box
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.placing import with_counts, with_images
+from app.datalist.stored_images import with_counts, with_images
 from app.files.tables import TableError, find_table, number, one_of, read_table
 from app.findings import ABSENT, PRESENT
 

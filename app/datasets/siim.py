@@ -18,8 +18,8 @@ from pathlib import Path
 
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item, RunLengths
-from app.datalist.placing import with_images
 from app.datalist.run_lengths import from_relative, union
+from app.datalist.stored_images import with_images
 from app.files.tables import TableError, find_table, read_table
 from app.findings import ABSENT, PRESENT
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.placing import with_images
+from app.datalist.stored_images import with_images
 from app.files.tables import Table, TableError, find_table, number, optional_table, read_table
 from app.findings import ABSENT, NO_FINDING, PRESENT, UNCERTAIN, canonical
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from app.datalist.placing import stem
+from app.datalist.stored_images import stem
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from app.engines.results import Metrics, score_metrics

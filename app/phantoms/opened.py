@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.datalist.file import fingerprint, read_datalist, samples, split_fingerprint
+from app.datalist.file import read_datalist
+from app.datalist.fingerprint import fingerprint, split_fingerprint
 from app.datalist.item import SECTIONS, Datalist
+from app.datalist.samples import samples
 from app.datalist.validate import notes, validate
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class OpenedData:
         return self.datalist.findings
 
     def samples(self, section: str) -> list[dict[str, Any]]:
-        """Dictionaries that transforms start from; see ``app.datalist.file.samples``."""
+        """Dictionaries that transforms start from; see ``app.datalist.samples``."""
         if section not in self._samples:
             self._samples[section] = samples(self.datalist, section, self.path.parent)
         return self._samples[section]

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.annotations.cheaper import Part, at_level, by_labeller, mixture, share_of_patients
-from app.annotations.choosing import choose_findings
-from app.annotations.forgetting import first_images, with_uncertain, without_locations
 from app.annotations.labeller import quality_at
-from app.datalist.file import fingerprint, read_datalist, split_fingerprint, write_datalist
+from app.annotations.levels import LevelCount, at_level, by_labeller, mixture
+from app.annotations.reduction import first_images, share_of_patients, with_uncertain, without_locations
+from app.annotations.subset import choose_findings
+from app.datalist.file import moved, read_datalist, write_datalist
+from app.datalist.fingerprint import fingerprint, split_fingerprint
 from app.datalist.item import Datalist
-from app.datalist.placing import moved
 from app.datalist.splitting import folds, split, with_validation
 from app.datalist.validate import validate
 from app.phantoms.opened import made_phantoms
@@ -117,7 +117,7 @@ def _levelled(datalist: Datalist, steps: Mapping[str, Any], root: Path, seed: in
     if "f1" in steps:
         quality = {finding: quality_at(float(steps["f1"])) for finding in datalist.findings}
     if "mix" in steps:
-        parts = [Part(str(level), None if count == "rest" else count) for level, count in steps["mix"].items()]
+        parts = [LevelCount(str(level), None if count == "rest" else count) for level, count in steps["mix"].items()]
         return mixture(datalist, parts, root, seed, quality)
     if steps.get("level") == "nlp":
         return by_labeller(datalist, quality, seed)

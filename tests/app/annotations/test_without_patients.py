@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations.without_patients import without_patients
+from app.annotations.subset import without_patients
 from app.cli import main
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import SECTIONS, Datalist, Item

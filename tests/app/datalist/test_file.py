@@ -8,16 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.datalist.file import (
-    DatalistError,
-    fingerprint,
-    read_datalist,
-    samples,
-    split_fingerprint,
-    write_datalist,
-)
+from app.datalist.file import DatalistError, moved, read_datalist, write_datalist
+from app.datalist.fingerprint import fingerprint, split_fingerprint
 from app.datalist.item import Box, Datalist, Item, RunLengths
-from app.datalist.placing import moved
+from app.datalist.samples import samples
 
 
 @pytest.fixture

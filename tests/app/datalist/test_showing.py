@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations.choosing import choose_findings
+from app.annotations.subset import choose_findings
 from app.datalist.holdings import co_occurrence, holdings
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.showing import draw, summary, table

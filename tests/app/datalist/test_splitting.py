@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.datalist.file import split_fingerprint
+from app.datalist.fingerprint import split_fingerprint
 from app.datalist.item import SECTIONS, Box, Datalist, Item
 from app.datalist.splitting import complete_split, folds, is_located, split, split_rest, with_validation
 from app.datalist.validate import problems

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.annotations.choosing import first_of_studies, with_views
+from app.annotations.subset import first_of_studies, with_views
 from app.cli import main
 from app.datalist.file import read_datalist
 from app.datasets.chexpert import COLUMNS, FINDINGS, chexpert

@@ -11,7 +11,7 @@ import pytest
 
 from app.datalist.file import read_datalist
 from app.datalist.item import Box, Datalist
-from app.datalist.placing import with_images
+from app.datalist.stored_images import with_images
 from app.datalist.validate import problems, validate
 from app.datasets.nih import FINDINGS, FRAME, add_arguments, chestxray14, datalist_from
 from app.datasets.nih_experts import expert_labels

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.placing import keep_stored
+from app.datalist.stored_images import keep_stored
 from app.datalist.validate import problems
 from app.datasets.nih import chestxray14
 from app.datasets.rsna import FINDING, Reading, challenge, read_rsna, with_readings

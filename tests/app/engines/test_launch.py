@@ -12,7 +12,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from app.datalist.file import fingerprint, read_datalist, write_datalist
+from app.datalist.file import read_datalist, write_datalist
+from app.datalist.fingerprint import fingerprint
 from app.engines.launch import Launch
 from app.engines.record import ModelRecord, record_of
 from app.engines.requirements import require_certain

@@ -13,7 +13,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from app.datalist.item import Datalist, Item
-from app.datalist.placing import with_images
+from app.datalist.stored_images import with_images
 from app.files.folders import UNREADABLE_NAME
 from app.files.images import OTHER, find_images, image_files, is_image
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from app.datalist.file import fingerprint, read_datalist, split_fingerprint, write_datalist
+from app.datalist.file import read_datalist, write_datalist
+from app.datalist.fingerprint import fingerprint, split_fingerprint
 from app.datalist.item import SECTIONS, Box, Datalist, Item
 from app.datalist.validate import DatalistError
 from app.phantoms.opened import made_phantoms, open_data

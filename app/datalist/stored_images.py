@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.files.folders import composed
-from app.files.image_names import IMAGE_SUFFIXES, image_sizes, last_parts, relative_image, relative_to
+from app.files.image_names import IMAGE_SUFFIXES, image_sizes, last_parts, relative_image
 from app.files.images import image_files
 
 Frame = tuple[int, int] | Mapping[str, tuple[int, int]]
@@ -147,29 +146,6 @@ def scaled_box(box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Box:
         width=round(box.width * across, 3),
         height=round(box.height * down, 3),
     )
-
-
-def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
-    """A datalist read from the file ``old``, with its files named relative to ``new``, where it will be written."""
-    before, after = old.parent.resolve(), new.parent.resolve()
-    if before == after:
-        return datalist
-
-    def path(name: str) -> str:
-        return relative_to(Path(os.path.normpath(before / name)), after)
-
-    sections = {
-        section: [
-            replace(
-                item,
-                image=path(item.image),
-                mask={finding: path(mask) if isinstance(mask, str) else mask for finding, mask in item.mask.items()},
-            )
-            for item in items
-        ]
-        for section, items in datalist.sections.items()
-    }
-    return replace(datalist, sections=sections)
 
 
 def with_counts(datalist: Datalist, counts: Mapping[str, int]) -> Datalist:

@@ -1,6 +1,6 @@
 """Training sections of which less is known: fewer images, fewer locations, labels that became uncertain.
 
-``app.annotations.cheaper`` changes the level of all annotations instead. With one seed, what a smaller share keeps
+``app.annotations.levels`` changes the level of all annotations instead. With one seed, what a smaller share keeps
 or loses is a part of what a larger one does; the other sections stay, so that what is measured stays what it was.
 """
 
@@ -10,11 +10,38 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.annotations.cheaper import section_of
 from app.datalist.item import Datalist, Item
 from app.datalist.people import normalised
 from app.datalist.splitting import is_located
 from app.findings import ABSENT, PRESENT, UNCERTAIN
+
+TRAINING = ("training",)
+
+
+def share_of_patients(datalist: Datalist, share: float, seed: int, sections: Sequence[str] = TRAINING) -> Datalist:
+    """A datalist with a share of the patients of each section, drawn at random.
+
+    With one seed, the patients of a smaller share are among those of a larger one.
+
+    Args:
+        datalist: as read.
+        share: above 0, at most 1; at least one patient stays.
+        seed: of the draw.
+        sections: those to change.
+
+    Raises:
+        ValueError: a share outside that, or an unknown section.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share of patients {share:g}: must be above 0 and at most 1.")
+    changed = {}
+    for name in sections:
+        items = section_of(datalist, name)
+        patients = shuffled_patients(items, seed)
+        kept = frozenset(patients[: max(1, round(share * len(patients)))])
+        changed[name] = [item for item in items if normalised(item.patient) in kept]
+    step = {"to": f"{share:g} of the patients", "sections": list(sections), "seed": seed}
+    return degraded(datalist, changed, step)
 
 
 def first_images(datalist: Datalist, count: int, seed: int) -> Datalist:
@@ -116,7 +143,7 @@ def _with_training(datalist: Datalist, items: list[Item], words: str, seed: int)
 
 
 def _in_random_order(items: Sequence[Item], seed: int) -> list[Item]:
-    """Patient by patient, as ``app.annotations.cheaper`` draws them."""
+    """Patient by patient, as ``app.annotations.levels`` draws them."""
     patients = _shuffled({normalised(item.patient) for item in items}, seed)
     rank = {patient: place for place, patient in enumerate(patients)}
     return sorted(items, key=lambda item: (rank[normalised(item.patient)], item.image))
@@ -131,3 +158,37 @@ def _shuffled(names: Sequence[str] | set[str], seed: int | str) -> list[str]:
 def _require_share(what: str, share: float) -> None:
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ValueError(f"{what}: {share!r} must be a share from 0 to 1.")
+
+
+def section_of(datalist: Datalist, name: str) -> list[Item]:
+    """The items of a section that is to be changed.
+
+    Raises:
+        ValueError: there is no such section, or nothing in it.
+    """
+    if name not in datalist.sections:
+        raise ValueError(f"{datalist.name}: no section {name!r}; there are {', '.join(datalist.sections)}.")
+    if not datalist.sections[name]:
+        filled = ", ".join(section for section, items in datalist.sections.items() if items) or "none"
+        raise ValueError(f"{datalist.name}: section {name!r} holds no item to change (those that hold any: {filled}).")
+    return datalist.sections[name]
+
+
+def shuffled_patients(items: Sequence[Item], seed: int) -> list[str]:
+    """The patients of items in random order, which follows from the seed alone."""
+    patients = sorted({normalised(item.patient) for item in items})
+    random.Random(seed).shuffle(patients)
+    return patients
+
+
+def degraded(datalist: Datalist, changed: Mapping[str, list[Item]], step: dict[str, object]) -> Datalist:
+    """With the changed sections, and the step in description and provenance, where tracking finds it."""
+    before = datalist.provenance.get("degraded", [])
+    steps = [*(before if isinstance(before, list) else []), step]
+    where = ", ".join(changed)
+    return replace(
+        datalist,
+        sections={**datalist.sections, **changed},
+        description=f"{datalist.description} Made cheaper in {where}: {step['to']}.".strip(),
+        provenance=datalist.provenance | {"degraded": steps},
+    )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations.choosing import only_with
 from app.annotations.merging import LOST, merged, merged_label
+from app.annotations.subset import only_with
 from app.cli import main
 from app.datalist.file import read_datalist
 from app.datalist.item import SECTIONS, Box, Datalist, Item

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from app.datalist.file import moved
 from app.datalist.item import Box, Datalist, Item, RunLengths
-from app.datalist.placing import moved, stem, with_images
+from app.datalist.stored_images import stem, with_images
 from app.files.images import find_images
 
 FRAME = (1024, 1024)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations.forgetting import first_images, with_uncertain, without_locations
+from app.annotations.reduction import first_images, with_uncertain, without_locations
 from app.cli import main
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Datalist

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from app.annotations.cheaper import LEVELS, Part, at_level, by_labeller, mixture, share_of_patients
 from app.annotations.labeller import quality_at
+from app.annotations.levels import LEVELS, LevelCount, at_level, by_labeller, mixture
+from app.annotations.reduction import share_of_patients
 from app.cli import main
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Box, Datalist, Item
@@ -136,7 +137,7 @@ def test_a_share_of_the_patients_comes_whole_and_nested():
 
 def test_a_mixture_has_so_many_of_each(tmp_path: Path):
     datalist = many()
-    mixed = mixture(datalist, [Part("image", 24), Part("outline", 6)], tmp_path, seed=0)
+    mixed = mixture(datalist, [LevelCount("image", 24), LevelCount("outline", 6)], tmp_path, seed=0)
     items = mixed.sections["training"]
     assert sum(bool(item.annotated) for item in items) == 6
     assert len(items) == len(names(mixed)) == 30
@@ -152,7 +153,8 @@ def test_a_mixture_has_so_many_of_each(tmp_path: Path):
 def test_parts_of_a_mixture_are_nested(tmp_path: Path):
     datalist = many()
     small, large = (
-        mixture(datalist, [Part("outline", count), Part("image", None)], tmp_path, seed=0) for count in (6, 12)
+        mixture(datalist, [LevelCount("outline", count), LevelCount("image", None)], tmp_path, seed=0)
+        for count in (6, 12)
     )
     outlined = [{item.image for item in made.sections["training"] if item.annotated} for made in (small, large)]
     assert (len(outlined[0]), len(outlined[1])) == (6, 12)
@@ -161,7 +163,7 @@ def test_parts_of_a_mixture_are_nested(tmp_path: Path):
 
 
 def test_a_mixture_with_boxes_and_a_labeller(tmp_path: Path):
-    parts = [Part("box", 10), Part("nlp", 60)]
+    parts = [LevelCount("box", 10), LevelCount("nlp", 60)]
     mixed = mixture(many(), parts, tmp_path, 0, {"Nodule": quality_at(0.8)})
     items = mixed.sections["training"]
     assert sum(bool(item.annotated) for item in items) == 10
@@ -173,24 +175,24 @@ def test_a_mixture_with_boxes_and_a_labeller(tmp_path: Path):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([Part("outline", 61)], "61 images at level 'outline' asked, but only 60 are left"),
-        ([Part("outline", 1), Part("outline", 2)], "each once"),
-        ([Part("point", 1)], "each once, of outline"),
+        ([LevelCount("outline", 61)], "61 images at level 'outline' asked, but only 60 are left"),
+        ([LevelCount("outline", 1), LevelCount("outline", 2)], "each once"),
+        ([LevelCount("point", 1)], "each once, of outline"),
         ([], "mixture of nothing"),
-        ([Part("image", 0)], "1 image or more"),
-        ([Part("image", None), Part("box", None)], "only one part can take the rest"),
-        ([Part("nlp", 1)], "needs the labeller's quality"),
+        ([LevelCount("image", 0)], "1 image or more"),
+        ([LevelCount("image", None), LevelCount("box", None)], "only one part can take the rest"),
+        ([LevelCount("nlp", 1)], "needs the labeller's quality"),
     ],
 )
-def test_impossible_mixtures_are_refused(tmp_path: Path, parts: list[Part], message: str):
+def test_impossible_mixtures_are_refused(tmp_path: Path, parts: list[LevelCount], message: str):
     with pytest.raises(ValueError, match=message):
         mixture(many(), parts, tmp_path, 0)
 
 
 def test_boxes_cannot_give_outlines(tmp_path: Path):
     with pytest.raises(ValueError, match="1 images at level 'outline' asked, but only 0 are left"):
-        mixture(one(boxes=AROUND), [Part("outline", 1)], tmp_path, 0)
-    assert first(mixture(one(boxes=AROUND), [Part("box", 1)], tmp_path, 0)).boxes == AROUND
+        mixture(one(boxes=AROUND), [LevelCount("outline", 1)], tmp_path, 0)
+    assert first(mixture(one(boxes=AROUND), [LevelCount("box", 1)], tmp_path, 0)).boxes == AROUND
 
 
 def degrade(folder: Path, *words: str) -> Datalist:

@@ -8,13 +8,13 @@ is measured then stays what it was.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.annotations.labeller import Quality, labelled
+from app.annotations.reduction import TRAINING, degraded, section_of, shuffled_patients
 from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.datalist.people import normalised
 from app.datalist.run_lengths import boxes_of, decode, ellipses
@@ -35,10 +35,9 @@ LEVELS: Mapping[str, str] = {
 """Granularities and qualities of annotation, the dearest first, in words."""
 
 LOCATED = ("outline", "ellipse", "box")
-TRAINING = ("training",)
 
 
-class Part(NamedTuple):
+class LevelCount(NamedTuple):
     """A part of a mixture: so many images at one level; None for all that no other part takes."""
 
     level: str
@@ -65,7 +64,7 @@ def at_level(datalist: Datalist, level: str, root: Path, sections: Sequence[str]
     if level not in LEVELS or level == "nlp":
         raise ValueError(f"level {level!r}: must be one of {', '.join(name for name in LEVELS if name != 'nlp')}.")
     changed = {name: [_item_at(item, level, root) for item in section_of(datalist, name)] for name in sections}
-    return _degraded(datalist, changed, {"to": LEVELS[level], "sections": list(sections)})
+    return degraded(datalist, changed, {"to": LEVELS[level], "sections": list(sections)})
 
 
 def by_labeller(
@@ -83,37 +82,11 @@ def by_labeller(
         items, facts[name] = labelled(section_of(datalist, name), datalist.findings, quality, seed)
         changed[name] = [_by_program(item) for item in items]
     step = {"to": _in_words(quality), "sections": list(sections), "seed": seed, "came to": facts}
-    return _degraded(datalist, changed, step)
-
-
-def share_of_patients(datalist: Datalist, share: float, seed: int, sections: Sequence[str] = TRAINING) -> Datalist:
-    """A datalist with a share of the patients of each section, drawn at random.
-
-    With one seed, the patients of a smaller share are among those of a larger one.
-
-    Args:
-        datalist: as read.
-        share: above 0, at most 1; at least one patient stays.
-        seed: of the draw.
-        sections: those to change.
-
-    Raises:
-        ValueError: a share outside that, or an unknown section.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"share of patients {share:g}: must be above 0 and at most 1.")
-    changed = {}
-    for name in sections:
-        items = section_of(datalist, name)
-        patients = _shuffled_patients(items, seed)
-        kept = frozenset(patients[: max(1, round(share * len(patients)))])
-        changed[name] = [item for item in items if normalised(item.patient) in kept]
-    step = {"to": f"{share:g} of the patients", "sections": list(sections), "seed": seed}
-    return _degraded(datalist, changed, step)
+    return degraded(datalist, changed, step)
 
 
 def mixture(
-    datalist: Datalist, parts: Sequence[Part], root: Path, seed: int, quality: Mapping[str, Quality] | None = None
+    datalist: Datalist, parts: Sequence[LevelCount], root: Path, seed: int, quality: Mapping[str, Quality] | None = None
 ) -> Datalist:
     """A training section of so many images at each level, such as 6,000 outlines and 24,000 image-level labels.
 
@@ -134,7 +107,7 @@ def mixture(
     """
     _require_parts(parts, quality)
     training = section_of(datalist, "training")
-    rank = {patient: place for place, patient in enumerate(_shuffled_patients(training, seed))}
+    rank = {patient: place for place, patient in enumerate(shuffled_patients(training, seed))}
     left = sorted(training, key=lambda item: (rank[normalised(item.patient)], item.image))
     made: list[Item] = []
     words, facts = [], {}
@@ -154,7 +127,7 @@ def mixture(
     step: dict[str, object] = {"to": " + ".join(words), "sections": ["training"], "seed": seed}
     step |= {"images left out": len(left)} | ({"came to": facts} if facts else {})
     made.sort(key=lambda item: item.image)
-    return _degraded(datalist, {"training": made}, step)
+    return degraded(datalist, {"training": made}, step)
 
 
 def _item_at(item: Item, level: str, root: Path) -> Item:
@@ -205,27 +178,7 @@ def _can_give(item: Item, level: str) -> bool:
     return bool(item.annotated) and (level != "outline" or all(box.finding in item.mask for box in item.boxes))
 
 
-def _shuffled_patients(items: Sequence[Item], seed: int) -> list[str]:
-    patients = sorted({normalised(item.patient) for item in items})
-    random.Random(seed).shuffle(patients)
-    return patients
-
-
-def section_of(datalist: Datalist, name: str) -> list[Item]:
-    """The items of a section that is to be changed.
-
-    Raises:
-        ValueError: there is no such section, or nothing in it.
-    """
-    if name not in datalist.sections:
-        raise ValueError(f"{datalist.name}: no section {name!r}; there are {', '.join(datalist.sections)}.")
-    if not datalist.sections[name]:
-        filled = ", ".join(section for section, items in datalist.sections.items() if items) or "none"
-        raise ValueError(f"{datalist.name}: section {name!r} holds no item to change (those that hold any: {filled}).")
-    return datalist.sections[name]
-
-
-def _require_parts(parts: Sequence[Part], quality: Mapping[str, Quality] | None) -> None:
+def _require_parts(parts: Sequence[LevelCount], quality: Mapping[str, Quality] | None) -> None:
     levels = [part.level for part in parts]
     if not parts or len(set(levels)) < len(levels) or not set(levels) <= set(LEVELS):
         raise ValueError(f"mixture of {', '.join(levels) or 'nothing'}: each once, of {', '.join(LEVELS)}.")
@@ -235,16 +188,3 @@ def _require_parts(parts: Sequence[Part], quality: Mapping[str, Quality] | None)
         raise ValueError("mixture: only one part can take the rest.")
     if "nlp" in levels and not quality:
         raise ValueError("mixture: a part 'nlp' needs the labeller's quality (--f1).")
-
-
-def _degraded(datalist: Datalist, changed: Mapping[str, list[Item]], step: dict[str, object]) -> Datalist:
-    """With the changed sections, and the step in description and provenance, where tracking finds it."""
-    before = datalist.provenance.get("degraded", [])
-    steps = [*(before if isinstance(before, list) else []), step]
-    where = ", ".join(changed)
-    return replace(
-        datalist,
-        sections={**datalist.sections, **changed},
-        description=f"{datalist.description} Made cheaper in {where}: {step['to']}.".strip(),
-        provenance=datalist.provenance | {"degraded": steps},
-    )

@@ -1,0 +1,54 @@
+"""Fingerprints of a datalist: of its content, and of its split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from itertools import takewhile
+
+import orjson
+
+from app.datalist.form import item_record
+from app.datalist.item import Datalist, Item
+
+
+def fingerprint(datalist: Datalist) -> str:
+    """16 hexadecimal digits that change with the findings and the items' content, not with order or sections.
+
+    Where the files lie has no say: paths count from the folder that holds all images, or all masks.
+    """
+    items = [item for items in datalist.sections.values() for item in items]
+    image = _folder_length(item.image for item in items)
+    mask = _folder_length(mask for item in items for mask in item.mask.values() if isinstance(mask, str))
+    digest = hashlib.sha256(orjson.dumps(datalist.findings))
+    digest.update(b"\n".join(sorted(_canonical(item, image, mask) for item in items)))
+    return digest.hexdigest()[:16]
+
+
+def split_fingerprint(datalist: Datalist) -> str:
+    """16 hexadecimal digits that change with which image is in which section, and with nothing else.
+
+    Paths count from the folder that holds all images, so that the same split is known wherever the files lie.
+    """
+    start = _folder_length(item.image for items in datalist.sections.values() for item in items)
+    lines = [f"{item.image[start:]}\t{section}" for section, items in datalist.sections.items() for item in items]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def _folder_length(paths: Iterable[str]) -> int:
+    """How many characters at the start of all paths name the folder that they share."""
+    names = sorted(set(paths))
+    if not names:
+        return 0
+    # What the first and the last in order share, all between them share.
+    pairs = zip(names[0].split("/")[:-1], names[-1].split("/")[:-1], strict=False)
+    return sum(len(folder) + 1 for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _canonical(item: Item, image_start: int, mask_start: int) -> bytes:
+    record = item_record(item) | {"annotated": sorted(item.annotated), "image": item.image[image_start:]}
+    if item.mask:
+        masks = record["mask"].items()
+        record["mask"] = {name: mask[mask_start:] if isinstance(mask, str) else mask for name, mask in masks}
+    record["boxes"] = sorted([box.finding, *map(float, box[1:5]), box.reader] for box in item.boxes)
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
