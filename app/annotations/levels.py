@@ -19,8 +19,9 @@ from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.datalist.people import normalised
 from app.datalist.run_lengths import boxes_of, decode, ellipses
 from app.datalist.validate import absolute_path
-from app.files.image_names import image_size, read_mask
+from app.files.image_names import image_size
 from app.files.limited import limited
+from transforms.masks import read_mask
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,11 +11,12 @@ from pathlib import Path
 from app.datalist.duplicates import crossing_files
 from app.datalist.item import SECTIONS, Box, Datalist, Item, RunLengths
 from app.datalist.people import caseless, is_missing, normalised
-from app.files.image_names import image_size, image_sizes, read_mask
+from app.files.image_names import image_size, image_sizes
 from app.files.limited import limited
 from app.findings import NOT_SAID, UNCERTAIN, name_problems
 from app.nearest import did_you_mean
 from transforms.errors import RadiographError
+from transforms.masks import read_mask
 
 LISTED = 20
 """So many problems are spelt out in an error; the rest is counted."""

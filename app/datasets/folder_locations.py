@@ -12,10 +12,11 @@ from app.datalist.item import Datalist, Item
 from app.datalist.stored_images import stem, with_counts
 from app.datasets.coco import Coco, Located
 from app.files.folders import Listing, composed, list_files
-from app.files.image_names import last_parts, read_mask, relative_image
+from app.files.image_names import last_parts, relative_image
 from app.files.limited import limited
 from app.files.tables import TableError
 from app.findings import ABSENT, NOT_SAID, PRESENT, canonical
+from transforms.masks import read_mask
 
 
 def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple[int, int]]]:

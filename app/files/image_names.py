@@ -10,7 +10,6 @@ from pathlib import Path
 
 from app.files.folders import is_text
 from transforms.errors import shown
-from transforms.masks import read_mask as read_mask
 
 IMAGE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"),

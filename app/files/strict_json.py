@@ -1,4 +1,4 @@
-"""JSON that people write: read as fast as may be, and refused where an object has a key twice."""
+"""JSON that people write: read fast, and refused if an object gives a key twice."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from typing import Any
 
 import orjson
 
-_UNUSUAL = re.compile(rb"\\|\s:")
-"""What there is where a quotation mark and a colon side by side may be no key's, or a key's may stand apart."""
+_NEEDS_SLOW_READING = re.compile(rb"\\|\s:")
+"""Escapes, and blanks before a colon: with them, counting ``":`` does not count the keys."""
 
 
 def strict_loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
-    """The value of a JSON text; other readers keep the last of two equal keys, and say nothing.
+    """Parse a JSON text; other parsers silently keep the last of two equal keys.
 
     Raises:
-        ValueError: no JSON, or an object with a key twice; names the key.
+        ValueError: The text is not JSON, or an object gives a key twice; names the key.
+
+    Example:
+        >>> strict_loads(b'{"label": [1, null]}')
+        {'label': [1, None]}
+        >>> strict_loads(b'{"label": [1], "label": [0]}')
+        Traceback (most recent call last):
+        ValueError: the key 'label' is given twice in one object; only one can hold
     """
     value = orjson.loads(content)
-    # Where as many names are written as there are keys, none is there twice. All else is read again, slowly.
-    if _UNUSUAL.search(content) or content.count(b'":') != _keys(value):
+    # If the text has as many names as the value has keys, none is repeated. Otherwise it is read again, slowly.
+    if _NEEDS_SLOW_READING.search(content) or content.count(b'":') != _key_count(value):
         try:
             json.loads(content, object_pairs_hook=unique_keys)
         except RecursionError as error:
@@ -28,28 +35,28 @@ def strict_loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
     return value
 
 
-def _keys(value: object) -> int:
-    """How many keys all objects of a value have, but for those in lists that begin with something else."""
-    if isinstance(value, dict):
-        return len(value) + sum(_keys(each) for each in value.values() if isinstance(each, (dict, list)))
-    if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
-        return sum(map(_keys, value))
-    return 0
-
-
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object with these keys and values; as a hook for the standard library's parser.
+    """Make the dictionary of one JSON object: an ``object_pairs_hook`` of ``json.loads``.
 
     Raises:
-        ValueError: names a key that is given twice.
+        ValueError: A key is given twice; names it.
     """
-    content = dict(pairs)
-    if len(content) < len(pairs):
+    result = dict(pairs)
+    if len(result) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(given_twice(next(name for name in names if names.count(name) > 1)))
-    return content
+    return result
 
 
-def given_twice(key: object, where: str = "in one object") -> str:
-    """The message for a key that is given twice."""
-    return f"the key {key!r} is given twice {where}; only one can hold"
+def given_twice(key: object, place: str = "in one object") -> str:
+    """The message about a key that is given twice."""
+    return f"the key {key!r} is given twice {place}; only one can hold"
+
+
+def _key_count(value: object) -> int:
+    """Keys of all objects in a value; lists that begin with a number or a text are taken to hold no objects."""
+    if isinstance(value, dict):
+        return len(value) + sum(_key_count(each) for each in value.values() if isinstance(each, (dict, list)))
+    if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
+        return sum(map(_key_count, value))
+    return 0

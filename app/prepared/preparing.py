@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from app.prepared.claims import Claims
+from app.files.claims import Claims
 from app.prepared.contained import made_by_workers, made_here
 from app.prepared.space import FULL, check_space, full_disk
 from app.prepared.store import RECORD, Entry, Index, ShardWriter

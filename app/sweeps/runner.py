@@ -172,7 +172,7 @@ def run_tasks(launcher: Launcher, tasks: Sequence[Task], keep: bool = False) -> 
     Raises:
         KeyboardInterrupt: and SystemExit (SIGTERM) end the study at once; what has run stays.
     """
-    from app.prepared.claims import Claims
+    from app.files.claims import Claims
 
     started = time.time()
     claims = Claims(launcher.folder)

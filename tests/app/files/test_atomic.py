@@ -129,7 +129,7 @@ ALLOWED = {
     "app/networks/checkpoints.py": "torch.save to a file of whole_file",
     "evaluation/predictions.py": "knows nothing of the application, which gives it a file of whole_file",
     "app/prepared/store.py": "shards grow, and every record has a checksum",
-    "app/prepared/claims.py": "a lock",
+    "app/files/claims.py": "a lock",
     "app/prepared/folders.py": "a lock",
     "app/sweeps/datalists.py": "a lock",
     "app/tracking/clients.py": "a lock",

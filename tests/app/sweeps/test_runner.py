@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from app.cli import main
-from app.prepared.claims import Claims
+from app.files.claims import Claims
 from app.sweeps.plan import Cell, Matrix
 from app.sweeps.runner import Launcher, Task, run_tasks
 

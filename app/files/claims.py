@@ -1,4 +1,4 @@
-"""Which process has taken on what: locks that the system takes back when a process dies."""
+"""Claims by which processes that share a folder divide the work: locks that the system releases if a process dies."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import fcntl
 import logging
 from pathlib import Path
 
-TAKEN = (errno.EACCES, errno.EAGAIN)
+HELD_ELSEWHERE = (errno.EACCES, errno.EAGAIN)
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 logger = logging.getLogger(__name__)
 
 
 class Claims:
-    """Locks on single bytes of a file, one byte a key.
+    """Locks on single bytes of ``claims.lock`` in a folder, one byte for each key.
 
-    They only spare work: a shard has one writer, so where a file system has no locks the same is done twice, and that
-    is all.
+    They only save work. On a file system without locks, two processes may do the same work, and the results are
+    the same.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.file = open(folder / "claims.lock", "ab")  # noqa: SIM115  held until closed
+        self.file = open(folder / "claims.lock", "ab")  # noqa: SIM115  open until closed
         self.supported = True
 
     def take(self, key: bytes) -> bool:
-        """Whether the key is now ours; not where another process has it."""
+        """Claim a key; False if another process holds it."""
         if not self.supported:
             return True
         try:
             fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(key))
         except OSError as error:
-            if error.errno in TAKEN:
+            if error.errno in HELD_ELSEWHERE:
                 return False
             if error.errno not in UNSUPPORTED:
                 raise
@@ -40,12 +40,12 @@ class Claims:
         return True
 
     def give_back(self, key: bytes) -> None:
-        """Let others have it."""
+        """Release a key for other processes."""
         if self.supported:
             fcntl.lockf(self.file, fcntl.LOCK_UN, 1, _byte(key))
 
     def close(self) -> None:
-        """Give all back."""
+        """Release all keys."""
         self.file.close()
 
 
