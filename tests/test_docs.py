@@ -16,7 +16,7 @@ from app.checking.files import load
 from app.checking.words import parse
 from app.cli import parser
 from app.commands.datalist import DATA_SETS
-from app.sweeps.plan import read_matrix
+from app.sweeps.study_file import read_sweep
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -87,7 +87,7 @@ def test_frugal_takes_its_command(case, monkeypatch, capsys):
     if words[0] == "check":
         require_fine([arguments.config, *arguments.words])
     if words[0] == "study" and "/" in words[1]:
-        read_matrix(Path(words[1]))
+        read_sweep(Path(words[1]))
 
 
 @pytest.mark.parametrize("case", BUNDLE, ids=named)
@@ -111,7 +111,7 @@ def test_the_studies_that_are_shown_can_be_run(tmp_path, monkeypatch):
     shown = [block for block in blocks if re.search("^name:", block, flags=re.MULTILINE)]
     for block in shown:
         (tmp_path / "study.yaml").write_text(block)
-        assert read_matrix(tmp_path / "study.yaml").cells
+        assert read_sweep(tmp_path / "study.yaml").cells
     assert len(shown) == 2
 
 

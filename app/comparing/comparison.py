@@ -10,7 +10,7 @@ import numpy as np
 
 from app.comparing.cases import MEASURES, Cases, aligned_values, read_cases
 from app.comparing.results import CASES, Result
-from app.pages.words import counted
+from app.pages.numbers import counted
 from evaluation import compare_means, compare_predictions, holm, read_predictions
 from evaluation.cases import FindingResult, Interval
 from evaluation.compare import Comparison, ComparisonRow

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.comparing.comparison import ALPHA, Measured, Row, Study, verdict
 from app.comparing.forest import forest_file, forest_svg
 from app.files.atomic import write_whole
-from app.pages import page, words
+from app.pages import numbers, page
 from app.pages.page import Html
 from evaluation.cases import FindingResult
 from evaluation.cells import safe_row
@@ -83,7 +83,7 @@ def comparison_page(study: Study) -> str:
         )
     parts.append(page.section("How to read this", [*_reading(study), *(page.note(text) for text in study.notes)]))
     first = study.measures[0]
-    cases = f"{words.counted(first.images, 'image')} of {words.counted(first.patients, 'patient')}"
+    cases = f"{numbers.counted(first.images, 'image')} of {numbers.counted(first.patients, 'patient')}"
     return page.page(title, f"{cases}; the same cases with the same labels for every model", parts)
 
 
@@ -148,8 +148,8 @@ def _body(study: Study, measured: Measured, marked: bool = False) -> list[tuple[
     lines: list[tuple[str, ...]] = []
     for row in (*measured.rows, *measured.macro):
         if row.model == 1:
-            lines.append((row.finding, letter(0), _counts(row, measured), words.limits(row.reference), "", "", ""))
-        holm = "" if math.isnan(row.p_holm) and not math.isnan(row.p) else words.p_value(row.p_holm)
+            lines.append((row.finding, letter(0), _counts(row, measured), numbers.limits(row.reference), "", "", ""))
+        holm = "" if math.isnan(row.p_holm) and not math.isnan(row.p) else numbers.p_value(row.p_holm)
         if marked and row.p_holm < ALPHA:
             holm = page.strong(holm)
         lines.append(
@@ -157,9 +157,9 @@ def _body(study: Study, measured: Measured, marked: bool = False) -> list[tuple[
                 "",
                 letter(row.model),
                 "",
-                words.limits(row.result),
-                words.difference(row.difference),
-                words.p_value(row.p),
+                numbers.limits(row.result),
+                numbers.difference(row.difference),
+                numbers.p_value(row.p),
                 holm,
             )
         )
@@ -169,7 +169,7 @@ def _body(study: Study, measured: Measured, marked: bool = False) -> list[tuple[
 def _counts(row: Row, measured: Measured) -> str:
     result: FindingResult = row.reference
     if row in measured.macro:
-        return f"{words.counted(result.present, 'finding')}"
+        return f"{numbers.counted(result.present, 'finding')}"
     if measured.key != "auc":
         return f"{result.present}"
     unknown = f", {result.unknown} unknown" if result.unknown else ""
@@ -177,7 +177,7 @@ def _counts(row: Row, measured: Measured) -> str:
 
 
 def _cases(measured: Measured) -> str:
-    said = f"{words.counted(measured.images, 'image')} of {words.counted(measured.patients, 'patient')}"
+    said = f"{numbers.counted(measured.images, 'image')} of {numbers.counted(measured.patients, 'patient')}"
     return f"{said}, cases as present / absent" if measured.key == "auc" else said
 
 

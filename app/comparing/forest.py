@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.comparing.comparison import Measured, Row
-from app.pages import words
+from app.pages import numbers
 from app.pages.style import FOREST_STYLE, ROOT
 from evaluation.cases import FindingResult, Interval
 
@@ -137,7 +137,7 @@ def _block(block: list[Row], y: float, scales: tuple[_Scale, _Scale], letters: S
         parts += _mark(left, result, model, middle)
         if difference is not None:
             parts += _mark(right, difference, model, middle)
-            text = words.difference(difference).replace("-", "\N{MINUS SIGN}")
+            text = numbers.difference(difference).replace("-", "\N{MINUS SIGN}")
             parts.append(f'<text class="number" x="{NUMBERS}" y="{middle + 4:.1f}" text-anchor="end">{text}</text>')
         middle += LINE
     return parts

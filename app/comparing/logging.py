@@ -12,7 +12,7 @@ from pathlib import Path
 from app.comparing.comparison import Measured, Row, Study
 from app.comparing.comparison_forms import write_comparison
 from app.findings import safe_names
-from app.pages import words
+from app.pages import numbers
 from app.tracking import StoredRun, TrackingError
 from evaluation.cases import Interval
 
@@ -74,7 +74,7 @@ def _metrics(study: Study, own: int, other: int, model: int) -> dict[str, float]
 
 def _tags(study: Study, own: int, other: int, model: int) -> dict[str, str]:
     said = [
-        f"{measured.key} {row.finding} {words.difference(difference)}, p (Holm) {words.p_value(row.p_holm)}"
+        f"{measured.key} {row.finding} {numbers.difference(difference)}, p (Holm) {numbers.p_value(row.p_holm)}"
         for measured, row, difference in _rows(study, own, model)
         if row not in measured.macro
     ]

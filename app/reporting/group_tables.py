@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from app.pages import page, words
+from app.pages import numbers, page
 from app.pages.page import Html
 from app.reporting.groups import GroupRow
 from app.reporting.reached import few_mark, few_words
@@ -44,7 +44,7 @@ def _treatments(report: Report) -> list[str]:
     for each in report.treatments:
         check = each.check
         both = [cell for side in (check.treated, check.untreated) for cell in (str(side.present), _area(side))]
-        last = words.difference(check.difference), words.limits(check.treatment)
+        last = numbers.difference(check.difference), numbers.limits(check.treatment)
         rows.append((each.finding, _plain(each.treatment), *both, *last))
     said = (
         "Present cases with and without a visible treatment, each against the same absent cases. The last column is "
@@ -59,7 +59,7 @@ def _tested(each: GroupRow) -> tuple[str, str, str]:
     """Nothing where the row mirrors the one before it."""
     if math.isnan(each.p_holm) and not math.isnan(each.row.p):
         return "", "", ""
-    return words.difference(each.row.difference), words.p_value(each.row.p), words.p_value(each.p_holm)
+    return numbers.difference(each.row.difference), numbers.p_value(each.row.p), numbers.p_value(each.p_holm)
 
 
 def _side(result: FindingResult) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def _side(result: FindingResult) -> tuple[str, str]:
 
 
 def _area(result: FindingResult) -> str:
-    return words.limits(result) + few_mark(result.present, result.absent)
+    return numbers.limits(result) + few_mark(result.present, result.absent)
 
 
 def _folded(table: Html, rows: int) -> Html:

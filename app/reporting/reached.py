@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from app.pages import page, words
+from app.pages import numbers, page
 from app.pages.page import Html
 from app.reporting.report import Value
 from evaluation.cases import Interval
@@ -46,7 +46,7 @@ def headlines(values: Sequence[Value]) -> list[tuple[str, str, str]]:
         if shown is None:
             continue
         limits = "" if math.isnan(shown.lower) else f", 95%: {shown.lower:.3f} to {shown.upper:.3f}"
-        entries.append((_first_large(name_of(measure)), words.value(shown.value), _finding(shown.path[-1]) + limits))
+        entries.append((_first_large(name_of(measure)), numbers.value(shown.value), _finding(shown.path[-1]) + limits))
     return entries
 
 
@@ -141,7 +141,7 @@ def _shown(value: Value | None) -> str:
     if value is None:
         return ""
     few = few_mark(value.counts.get("present", math.inf), value.counts.get("absent", math.inf))
-    return words.limits(Interval(value.value, value.lower, value.upper)) + few
+    return numbers.limits(Interval(value.value, value.lower, value.upper)) + few
 
 
 def _number(value: Value | None, name: str) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from app.pages import page, words
+from app.pages import numbers, page
 from app.pages.page import Html
 from app.reporting.group_tables import group_parts
 from app.reporting.reached import headlines, reached
@@ -38,7 +38,7 @@ def report_page(report: Report) -> str:
     """The whole page."""
     cases = [name for name in report.pictures if name.startswith(CASE)]
     curves = [name for name in report.pictures if name not in (*cases, "history.png")]
-    counted = ("Cases", f"{report.images:,}", f"of {words.counted(report.patients, 'patient')}")
+    counted = ("Cases", f"{report.images:,}", f"of {numbers.counted(report.patients, 'patient')}")
     parts = [
         page.tiles([*headlines(report.values), counted]),
         page.section("Data and split", _data(report)),
@@ -54,7 +54,7 @@ def report_page(report: Report) -> str:
 
 def _subtitle(report: Report) -> str:
     section = f"{report.section} section, " if report.section else ""
-    return f"{section}{words.counted(report.images, 'image')} of {words.counted(report.patients, 'patient')}"
+    return f"{section}{numbers.counted(report.images, 'image')} of {numbers.counted(report.patients, 'patient')}"
 
 
 def _data(report: Report) -> list[str]:
@@ -96,7 +96,7 @@ def _settings(report: Report) -> list[str]:
     parts: list[str] = [page.facts([("from", report.result.word)])] if run is None else _run(run)
     if report.settings:
         settings = page.facts(list(report.settings.items()))
-        parts.append(page.folded(words.counted(len(report.settings), "setting"), settings))
+        parts.append(page.folded(numbers.counted(len(report.settings), "setting"), settings))
     return parts
 
 

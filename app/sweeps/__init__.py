@@ -1,1 +1,1 @@
-"""Sweeps: one bundle trained many times by plan (the command ``frugal study``), and the tables that come of it."""
+"""Sweeps: one bundle trained many times as a study file says (``frugal study``), and the tables of the results."""

@@ -1,147 +1,105 @@
-"""Orderings that a study claims, such as ``contour > box in dice.macro at every size``, and what results say."""
+"""Orderings that a study file expects of a metric, the pairs of cells they compare, and the verdict on each."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.sweeps.fields import as_mapping, as_pattern, matches, require_known
 from evaluation.cases import Interval
-from evaluation.means import over_runs
+from evaluation.means import RepeatedRuns, over_runs
 
 LEVEL = 0.95
-FORM = re.compile(r"(?P<sides>.+?)\s+in\s+(?P<metric>\S.*?)(?:\s+at\s+(?P<places>.+))?")
+KEYS = ("metric", "factor", "order", "at")
+FORM = "must be {metric: METRIC, factor: FACTOR, order: [A, B], at: {OTHER FACTOR: VALUE}}"
 Values = Mapping[str, str]
-"""Name of the value by factor: a cell."""
+"""The name of the value of each factor: a cell."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two cells that differ in one factor; the first is claimed to be the larger.
+    """Two cells that differ in one factor; the first is expected to have the larger value."""
 
-    Attributes:
-        larger: values of the one, in the factors' order.
-        smaller: values of the other, likewise.
-        place: values of the other factors.
-    """
-
+    factor: str
     larger: Values
     smaller: Values
-    place: Values
 
     @property
-    def words(self) -> str:
-        """As a table says it: ``contour > box at size=100``."""
-        factor = next(name for name in self.larger if self.larger[name] != self.smaller[name])
-        where = ", ".join(f"{name}={value}" for name, value in self.place.items())
-        return f"{self.larger[factor]} > {self.smaller[factor]}" + (f" at {where}" if where else "")
+    def text(self) -> str:
+        """For example ``contour > box at size=100``."""
+        others = ", ".join(f"{name}={value}" for name, value in self.larger.items() if name != self.factor)
+        return f"{self.larger[self.factor]} > {self.smaller[self.factor]}" + (f" at {others}" if others else "")
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A claim as written, with the metric and all pairs of cells that it is about."""
+class Ordering:
+    """An expected ordering of a metric, with all pairs of cells that it is about."""
 
     text: str
     metric: str
     pairs: tuple[Pair, ...]
 
 
-def parse_claim(text: str, factors: Mapping[str, Sequence[str]], cells: Sequence[Values]) -> Claim:
-    """Read ``A and B > C > D in METRIC at every FACTOR and FACTOR=VALUE``.
+def parse_ordering(given: object, factors: Mapping[str, Sequence[str]], cells: Sequence[Values]) -> Ordering:
+    """Read one ordering.
 
     Args:
-        text: the claim; ``<`` stands for less, for metrics where less is better.
-        factors: names of values by factor.
-        cells: the combinations that run; pairs of which one does not run are left out.
+        given: ``metric``; ``factor``; ``order``, its values from the largest expected metric to the smallest, each a
+            value or a list of values that share a rank; and, if wanted, ``at``, a pattern of other factors' values.
+        factors: Names of the values of each factor.
+        cells: The cells that run; a pair is left out if one of its cells does not run.
 
     Raises:
-        ValueError: another form, a name that is no value or one of several factors, or no pair of cells runs.
+        ValueError: A key, factor or value is unknown, or no pair of cells runs.
+
+    Example:
+        >>> cells = [{"level": level, "size": "100"} for level in ("contour", "box", "image")]
+        >>> given = {"metric": "auc.macro", "factor": "level", "order": ["contour", ["box", "image"]]}
+        >>> [pair.text for pair in parse_ordering(given, {"level": ["contour", "box", "image"]}, cells).pairs]
+        ['contour > box at size=100', 'contour > image at size=100']
     """
-    match = FORM.fullmatch(text.strip())
-    signs = set(re.findall(r"[<>]", text))
-    if match is None or len(signs) != 1:
-        raise ValueError(f"ordering {text!r}: must read 'A > B in METRIC at every FACTOR' ('>' or '<').")
-    factor, groups = _sides(text, match["sides"], factors)
-    if signs == {"<"}:
-        groups.reverse()
-    places = _places(text, match["places"] or "", factors, factor)
-    pairs = []
-    for larger, smaller in itertools.pairwise(groups):
-        for first, second in itertools.product(larger, smaller):
-            pairs += _pairs(factor, (first, second), places, cells)
+    where = "report: orderings"
+    if not isinstance(given, dict):
+        raise ValueError(f"{where}: {FORM}, not {given!r}.")
+    content = as_mapping(given, where, KEYS)
+    metric, factor, order = (content.get(key) for key in KEYS[:3])
+    if not isinstance(metric, str) or not isinstance(factor, str) or not isinstance(order, list) or len(order) < 2:
+        raise ValueError(f"{where}: {FORM}, not {given!r}.")
+    require_known([factor], tuple(factors), where)
+    others = {name: values for name, values in factors.items() if name != factor}
+    at = as_pattern(content.get("at"), others, f"{where}: at")
+    ranks = [as_pattern({factor: rank}, factors, where)[factor] for rank in order]
+    pairs = [
+        Pair(factor, cell, {**cell, factor: smaller})
+        for above, below in itertools.pairwise(ranks)
+        for larger, smaller in itertools.product(above, below)
+        for cell in cells
+        if cell[factor] == larger and matches(cell, at) and {**cell, factor: smaller} in cells
+    ]
+    text = f"{' > '.join(' and '.join(rank) for rank in ranks)} in {metric}"
+    if at:
+        text += " at " + ", ".join(f"{name}={' or '.join(values)}" for name, values in at.items())
     if not pairs:
-        raise ValueError(f"ordering {text!r}: no two cells that run differ in this way.")
-    return Claim(text, match["metric"], tuple(pairs))
+        raise ValueError(f"{where}: {text}: no two cells that run differ in this way.")
+    return Ordering(text, metric, tuple(pairs))
 
 
-def _sides(text: str, sides: str, factors: Mapping[str, Sequence[str]]) -> tuple[str, list[list[str]]]:
-    groups = [[name.strip() for name in side.split(" and ")] for side in re.split(r"[<>]", sides)]
-    named = [[_found(text, name, factors) for name in group] for group in groups]
-    common = set.intersection(*({factor for factor, _ in options} for group in named for options in group))
-    if len(common) != 1:
-        what = "are values of several factors; write FACTOR=VALUE" if common else "are not values of one factor"
-        raise ValueError(f"ordering {text!r}: {', '.join(name for group in groups for name in group)} {what}.")
-    factor = common.pop()
-    return factor, [[dict(options)[factor] for options in group] for group in named]
-
-
-def _places(text: str, places: str, factors: Mapping[str, Sequence[str]], own: str) -> dict[str, list[str]]:
-    """Allowed values of the other factors; all of those that are not named."""
-    allowed = {factor: list(values) for factor, values in factors.items() if factor != own}
-    narrowed: dict[str, list[str]] = {}
-    for place in filter(None, (part.strip() for part in places.split(" and "))):
-        if place.startswith("every "):
-            if place.removeprefix("every ").strip() not in allowed:
-                raise ValueError(f"ordering {text!r}: {place!r} must name another factor: {', '.join(allowed)}.")
-            continue
-        options = [option for option in _found(text, place, factors) if option[0] != own]
-        if len(options) != 1:
-            raise ValueError(f"ordering {text!r}: {place!r} must be a value of one other factor; write FACTOR=VALUE.")
-        narrowed.setdefault(options[0][0], []).append(options[0][1])
-    return allowed | narrowed
-
-
-def _found(text: str, name: str, factors: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Every (factor, value) that a name may stand for."""
-    factor, equals, value = name.partition("=")
-    options = [(each, name) for each, values in factors.items() if name in values]
-    if equals:
-        options = [(factor.strip(), value.strip())] if value.strip() in factors.get(factor.strip(), ()) else []
-    if not options:
-        known = "; ".join(f"{each}: {', '.join(values)}" for each, values in factors.items())
-        raise ValueError(f"ordering {text!r}: {name!r} is no value of a factor ({known}).")
-    return options
-
-
-def _pairs(
-    factor: str, names: tuple[str, str], places: Mapping[str, Sequence[str]], cells: Sequence[Values]
-) -> list[Pair]:
-    pairs = []
-    for combination in itertools.product(*places.values()):
-        place = dict(zip(places, combination, strict=True))
-        found = [next((cell for cell in cells if cell == {**place, factor: name}), None) for name in names]
-        if found[0] is not None and found[1] is not None:
-            pairs.append(Pair(found[0], found[1], place))
-    return pairs
-
-
-def mean_and_interval(values: Sequence[float]) -> tuple[Interval, float]:
-    """Mean with its t interval, and the standard deviation (n - 1); NaN where values are too few or one is undefined.
-
-    Args:
-        values: one a seed or fold; they count as independent.
-    """
-    # A claim is not judged on those runs alone that happened to have a value.
-    runs = over_runs([] if any(map(math.isnan, values)) else values, LEVEL)
-    return runs.interval, runs.deviation
+def over_replicates(values: Sequence[float]) -> RepeatedRuns:
+    """Mean with t interval and standard deviation over seeds or folds; all NaN if one value is undefined."""
+    # An ordering is not judged by only those runs that happen to have a value.
+    return over_runs([] if any(map(math.isnan, values)) else values, LEVEL)
 
 
 def verdict(difference: Interval) -> str:
-    """What a paired difference (claimed to be above zero) says: shown, not shown, other way round or contradicted.
+    """What a paired difference, which is expected to be above zero, shows.
 
-    With one seed there is no interval: then only the direction is told.
+    A single seed has no interval and tells only the direction.
+
+    Example:
+        >>> verdict(Interval(0.2, 0.1, 0.3)), verdict(Interval(0.2, -0.1, 0.5))
+        ('shown', 'not shown')
     """
     if math.isnan(difference.value):
         return "undefined"

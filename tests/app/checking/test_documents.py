@@ -12,7 +12,7 @@ import yaml
 from app.checking import CheckError, check_files, require_good
 from app.checking.documents import DEEPEST, MOST_CHARACTERS, MOST_VALUES, DocumentError, read_document
 from app.comparing.results import _plain_settings
-from app.sweeps.plan import read_matrix
+from app.sweeps.study_file import read_sweep
 
 SECONDS = 2.0  # of one loaded core; a quiet one takes half of it
 
@@ -68,7 +68,7 @@ def test_what_no_file_of_a_user_needs_is_refused_in_a_second(
     file.write_text(text)
     read = {
         "config": lambda: check_files([file]),
-        "study": lambda: read_matrix(file),
+        "study": lambda: read_sweep(file),
         "a run's settings": lambda: _plain_settings(file),
     }
     begun = time.process_time()

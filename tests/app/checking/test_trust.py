@@ -13,7 +13,7 @@ from app.checking.allowed import ROWS, row_of
 from app.checking.signatures import signature_of
 from app.checking.trust import REMEDY, VARIABLE, is_trusted
 from app.cli import main
-from app.sweeps.plan import read_matrix
+from app.sweeps.study_file import read_sweep
 
 ROOT = Path(__file__).parents[3]
 Write = Callable[..., Path]
@@ -339,11 +339,11 @@ def test_a_study_from_elsewhere_is_held_to_the_same(
     study["fixed"] = {key: value for key, value in study.get("fixed", {}).items() if key != "output_dir"}
     file.write_text(yaml.safe_dump(study, sort_keys=False))
     with pytest.raises(ValueError, match=rf"this study may not run:\n  {file}: {place}: a config from outside"):
-        read_matrix(file)
-    assert read_matrix(file, trust=True).trust
+        read_sweep(file)
+    assert read_sweep(file, trust=True).trust
     own = bundles / "study.yaml"
     own.write_text(file.read_text())
-    assert not read_matrix(own).trust
+    assert not read_sweep(own).trust
     assert not (bundles / "executed").exists()
 
 
@@ -355,10 +355,10 @@ def test_an_honest_study_needs_no_trust_and_its_configs_are_looked_at(write: Wri
     fixed = {"max_epochs": 20, "train#trainer#amp": False}
     study = {"name": "s", "bundle": [str(write()), str(mine)], "fixed": fixed, "factors": factors}
     file.write_text(yaml.safe_dump(study))
-    assert len(read_matrix(file).cells) == 4
+    assert len(read_sweep(file).cells) == 4
     mine.write_text(f"seed: {RUN}\n")
     with pytest.raises(ValueError, match=rf"{mine}: seed: a config from outside of bundles/ would run"):
-        read_matrix(file)
+        read_sweep(file)
 
 
 def test_a_study_of_countless_cells_is_refused(write: Write, tmp_path: Path):
@@ -366,7 +366,7 @@ def test_a_study_of_countless_cells_is_refused(write: Write, tmp_path: Path):
     factors = {f"f{n}": {str(value): {} for value in range(10)} for n in range(20)}
     file.write_text(yaml.safe_dump({"name": "s", "bundle": str(write()), "factors": factors}))
     with pytest.raises(ValueError, match=f"factors: {10**20} combinations; at most 10000 are allowed"):
-        read_matrix(file)
+        read_sweep(file)
 
 
 @pytest.mark.parametrize("option", ["meta_file", "logging_file", "tracking"])

@@ -1,4 +1,4 @@
-"""Orderings: what they are read as, and what paired differences say of them."""
+"""Orderings: which pairs of cells they compare, and the verdict on a paired difference."""
 
 import itertools
 import math
@@ -7,91 +7,92 @@ import statistics
 import pytest
 from scipy import stats
 
-from app.sweeps.orderings import mean_and_interval, parse_claim, verdict
+from app.sweeps.orderings import over_replicates, parse_ordering, verdict
 from evaluation.cases import Interval
 
 FACTORS = {"level": ("contour", "box", "image"), "size": ("100", "400"), "loss": ("li", "relaxed")}
 CELLS = [dict(zip(FACTORS, values, strict=True)) for values in itertools.product(*FACTORS.values())]
 
 
-def said(text: str, cells=CELLS) -> set[str]:
-    return {pair.words for pair in parse_claim(text, FACTORS, cells).pairs}
+def pairs(factor: str, order: list, at: dict | None = None, cells=CELLS) -> set[str]:
+    given = {"metric": "auc", "factor": factor, "order": order} | ({"at": at} if at else {})
+    return {pair.text for pair in parse_ordering(given, FACTORS, cells).pairs}
 
 
-def test_a_chain_at_one_place():
-    assert said("contour > box > image in dice.macro at size=100 and li") == {
+def test_a_chain_at_one_combination_of_the_other_factors():
+    assert pairs("level", ["contour", "box", "image"], {"size": 100, "loss": "li"}) == {
         "contour > box at size=100, loss=li",
         "box > image at size=100, loss=li",
     }
 
 
-def test_at_every_value_of_what_is_not_named():
+def test_without_at_every_combination_of_the_other_factors_is_compared():
     expected = {f"400 > 100 at level={level}, loss={loss}" for level in FACTORS["level"] for loss in FACTORS["loss"]}
-    assert said("400 > 100 in auc.macro") == said("400 > 100 in auc.macro at every level") == expected
+    assert pairs("size", [400, 100]) == expected
 
 
-def test_groups_are_each_compared():
-    assert said("contour and box > image in auc at size=400 and loss=li") == {
+def test_at_takes_several_values():
+    assert pairs("size", [400, 100], {"level": ["box", "image"], "loss": "li"}) == {
+        "400 > 100 at level=box, loss=li",
+        "400 > 100 at level=image, loss=li",
+    }
+
+
+def test_values_of_one_rank_are_each_compared_with_the_next():
+    assert pairs("level", [["contour", "box"], "image"], {"size": 400, "loss": "li"}) == {
         "contour > image at size=400, loss=li",
         "box > image at size=400, loss=li",
     }
 
 
-def test_less_is_more_the_other_way_round():
-    assert said("li < relaxed in seconds at box and 100") == {"relaxed > li at level=box, size=100"}
+def test_an_ordering_has_a_text_for_tables():
+    given = {"metric": "iou_accuracy.T 0.1.macro", "factor": "level", "order": [["contour", "box"], "image"]}
+    ordering = parse_ordering(given | {"at": {"size": [100, 400]}}, FACTORS, CELLS)
+    assert ordering.text == "contour and box > image in iou_accuracy.T 0.1.macro at size=100 or 400"
+    assert ordering.metric == "iou_accuracy.T 0.1.macro"
 
 
-def test_metric_names_may_hold_spaces_and_points():
-    claim = parse_claim("relaxed > li in iou_accuracy.T 0.1.macro at every size", FACTORS, CELLS)
-    assert claim.metric == "iou_accuracy.T 0.1.macro"
-    assert len(claim.pairs) == 6
-
-
-def test_pairs_of_which_one_does_not_run_are_left_out():
+def test_a_pair_is_left_out_if_one_of_its_cells_does_not_run():
     cells = [cell for cell in CELLS if cell != {"level": "box", "size": "100", "loss": "li"}]
-    assert said("contour > box in auc at li", cells) == {"contour > box at size=400, loss=li"}
+    assert pairs("level", ["contour", "box"], {"loss": "li"}, cells) == {"contour > box at size=400, loss=li"}
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "message"),
     [
-        ("contour > 100 in auc", "are not values of one factor"),
-        ("contour > boxes in auc", "'boxes' is no value of a factor"),
-        ("contour > box", "must read"),
-        ("contour > box < image in auc", "must read"),
-        ("contour > box in auc at every level", "must name another factor: size, loss"),
-        ("contour > box in auc at image", "must be a value of one other factor"),
+        ({"factor": "levels"}, "unknown 'levels'; known are level, size, loss. Did you mean 'level'"),
+        ({"order": ["contour", "boxes"]}, "level: unknown 'boxes'; known are contour, box, image. Did you mean 'box'"),
+        ({"order": ["contour"]}, "must be {metric: METRIC, factor: FACTOR, order: "),
+        ({"metric": None}, "must be {metric: METRIC, factor: FACTOR, order: "),
+        ({"where": {}}, "unknown 'where'"),
+        ({"at": {"level": "image"}}, "at: unknown 'level'; known are size, loss"),
+        ({"at": {"size": 200}}, "at: size: unknown '200'"),
+        ({"order": ["contour", "contour"], "at": {"size": []}}, "no two cells that run differ in this way"),
     ],
 )
-def test_unclear_claims_are_refused(text, message):
+def test_an_unclear_ordering_is_refused(change: dict, message: str):
+    given = {"metric": "auc", "factor": "level", "order": ["contour", "box"]}
     with pytest.raises(ValueError, match=message):
-        parse_claim(text, FACTORS, CELLS)
+        parse_ordering(given | change, FACTORS, CELLS)
 
 
-def test_names_of_two_factors_need_their_factor():
-    factors = {"start": ("none", "own"), "crop": ("none", "lungs")}
-    cells = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
-    with pytest.raises(ValueError, match="no value"):
-        parse_claim("own > crop=own in auc", factors, cells)
-    pairs = parse_claim("own > none in auc at crop=none", factors, cells).pairs
-    assert [pair.words for pair in pairs] == ["own > none at crop=none"]
-
-
-def test_interval_is_scipys():
+def test_the_interval_is_that_of_scipy():
     values = [0.81, 0.84, 0.79, 0.88]
-    mean, deviation = mean_and_interval(values)
+    repeated = over_replicates(values)
     # Oracle: scipy's one-sample t interval.
     lower, upper = stats.t.interval(0.95, 3, statistics.mean(values), stats.sem(values))
-    assert (mean.value, mean.lower, mean.upper) == pytest.approx((0.83, lower, upper))
-    assert deviation == pytest.approx(statistics.stdev(values))
+    interval = repeated.interval
+    assert (interval.value, interval.lower, interval.upper) == pytest.approx((0.83, lower, upper))
+    assert repeated.deviation == pytest.approx(statistics.stdev(values))
 
 
-def test_too_few_values_have_no_interval():
-    assert math.isnan(mean_and_interval([])[0].value)
-    mean, deviation = mean_and_interval([0.5])
-    assert mean.value == 0.5
-    assert math.isnan(mean.lower)
-    assert math.isnan(deviation)
+def test_too_few_or_undefined_values_have_no_interval():
+    assert math.isnan(over_replicates([]).interval.value)
+    assert math.isnan(over_replicates([0.5, math.nan]).interval.value)
+    repeated = over_replicates([0.5])
+    assert repeated.interval.value == 0.5
+    assert math.isnan(repeated.interval.lower)
+    assert math.isnan(repeated.deviation)
 
 
 @pytest.mark.parametrize(

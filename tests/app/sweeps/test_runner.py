@@ -8,10 +8,12 @@ import yaml
 
 from app.cli import main
 from app.files.claims import Claims
-from app.sweeps.plan import Cell, Matrix
-from app.sweeps.runner import Launcher, Task, run_tasks
+from app.sweeps.cell_run import CellRun
+from app.sweeps.runner import Launcher, _key, run_all
+from app.sweeps.sweep import Cell, Sweep
 
 ROOT = Path(__file__).parents[3]
+ORDERING = {"metric": "auc.macro", "factor": "level", "order": ["box", "image"]}
 STUDY = {
     "name": "tiny",
     "bundle": str(ROOT / "bundles/nodule_detection/configs/train.yaml"),
@@ -33,7 +35,7 @@ STUDY = {
         }
     },
     "seeds": [0],
-    "report": {"metrics": ["auc.macro"], "orderings": ["box > image in auc.macro"]},
+    "report": {"metrics": ["auc.macro"], "orderings": [ORDERING]},
 }
 
 
@@ -112,34 +114,34 @@ class Counting(Launcher):
     def __init__(self, folder: Path) -> None:
         config = str(ROOT / "bundles/nodule_detection/configs/train.yaml")
         cells = tuple(Cell({"a": name}, {}, {}) for name in "xyz")
-        super().__init__(Matrix("s", (config,), "training", {}, {"a": tuple("xyz")}, cells, (0,), None, (), ()), folder)
+        super().__init__(Sweep("s", (config,), "training", {}, {"a": tuple("xyz")}, cells, (0,), None, (), ()), folder)
         self.launched: list[str] = []
 
-    def launch(self, task: Task, is_interrupted: bool) -> None:
-        self.launched.append(task.cell.name + " again" * is_interrupted)
-        (task.folder / "metrics.json").write_text("{}")
+    def launch(self, run: CellRun, is_interrupted: bool) -> None:
+        self.launched.append(run.cell.name + " again" * is_interrupted)
+        (run.folder / "metrics.json").write_text("{}")
 
 
 def test_cells_of_another_process_are_left_to_it(tmp_path, monkeypatch):
     launcher = Counting(tmp_path)
-    tasks = launcher.tasks()
+    runs = launcher.runs()
     take = Claims.take
-    monkeypatch.setattr(Claims, "take", lambda self, key: key != tasks[1].key and take(self, key))
-    run_tasks(launcher, tasks)
+    monkeypatch.setattr(Claims, "take", lambda self, key: key != _key(runs[1]) and take(self, key))
+    run_all(launcher, runs)
     assert launcher.launched == ["a=x", "a=z"]
 
 
 def test_stopping_by_hand_is_no_failure_of_the_cell(tmp_path):
     class Stopped(Counting):
-        def launch(self, task: Task, is_interrupted: bool) -> None:
+        def launch(self, run: CellRun, is_interrupted: bool) -> None:
             raise KeyboardInterrupt
 
     launcher = Stopped(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run_tasks(launcher, launcher.tasks())
-    assert launcher.tasks()[0].record()["state"] == "begun"
+        run_all(launcher, launcher.runs())
+    assert launcher.runs()[0].record()["state"] == "begun"
     other = Counting(tmp_path)
-    run_tasks(other, other.tasks())
+    run_all(other, other.runs())
     assert other.launched == ["a=x again", "a=y", "a=z"]
 
 
@@ -154,12 +156,12 @@ def test_shards_that_are_none_are_refused(text, capsys):
 @pytest.mark.parametrize("content", [b"", b"\0" * 20, b'{"state": "fin', b"[]"], ids=["empty", "zeros", "cut", "list"])
 def test_a_cell_whose_files_are_damaged_is_told_and_runs_again(tmp_path, caplog, name, content):
     first = Counting(tmp_path)
-    run_tasks(first, first.tasks())
-    task = first.tasks()[1]
-    (task.folder / name).write_bytes(content)
+    run_all(first, first.runs())
+    run = first.runs()[1]
+    (run.folder / name).write_bytes(content)
     again = Counting(tmp_path)
-    assert [each.is_finished() for each in again.tasks()] == [True, False, True]
-    run_tasks(again, again.tasks())
+    assert [each.is_finished() for each in again.runs()] == [True, False, True]
+    run_all(again, again.runs())
     assert again.launched == ["a=y"]
-    assert f"{task.folder / name}: not what the run of a cell leaves" in caplog.text
-    assert task.is_finished()
+    assert f"{run.folder / name}: not what the run of a cell leaves" in caplog.text
+    assert run.is_finished()

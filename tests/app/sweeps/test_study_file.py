@@ -1,11 +1,12 @@
-"""Studies as their files say them: cells, replicates, and everything that is refused before anything runs."""
+"""Reading study files: cells, seeds or folds, and everything that is refused before anything runs."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 
-from app.sweeps.plan import Folds, Matrix, config_of, read_matrix
+from app.sweeps.study_file import read_sweep
+from app.sweeps.sweep import Folds, Sweep
 
 CONFIG = {"max_epochs": 3, "learning_rate": 0.1, "train": {"trainer": {}}, "pixel_level": True, "datalist": None}
 PHANTOMS = {"phantoms": {"count": 4, "seed": 0}}
@@ -13,46 +14,46 @@ PHANTOMS = {"phantoms": {"count": 4, "seed": 0}}
 
 @pytest.fixture
 def read(tmp_path: Path):
-    """Read a study over a small config."""
+    """Read a study file over a small config."""
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(CONFIG))
 
-    def reader(**content) -> Matrix:
+    def reader(**content) -> Sweep:
         path = tmp_path / "study.yaml"
         path.write_text(
             yaml.safe_dump({"name": "s", "bundle": str(tmp_path / "train.yaml")} | content, sort_keys=False)
         )
-        return read_matrix(path, trust=True)
+        return read_sweep(path, trust=True)
 
     return reader
 
 
 def test_every_combination_is_a_cell_with_all_overrides(read):
-    matrix = read(
+    sweep = read(
         fixed={"max_epochs": 1, "train#trainer#amp": False},
         factors={
             "form": {"maps": {"pixel_level": True}, "labels": {"pixel_level": False}},
             "learning_rate": [0.1, 0.2],
         },
     )
-    assert [cell.name for cell in matrix.cells] == [
+    assert [cell.name for cell in sweep.cells] == [
         "form=maps,learning_rate=0.1",
         "form=maps,learning_rate=0.2",
         "form=labels,learning_rate=0.1",
         "form=labels,learning_rate=0.2",
     ]
-    assert matrix.cells[3].overrides == {
+    assert sweep.cells[3].overrides == {
         "max_epochs": 1,
         "train#trainer#amp": False,
         "pixel_level": False,
         "learning_rate": 0.2,
     }
-    assert matrix.replicates == (0, 1, 2)
-    assert matrix.replicate_word == "seed"
+    assert sweep.replicates == (0, 1, 2)
+    assert sweep.replicate_word == "seed"
 
 
 def test_a_value_overrides_what_is_fixed(read):
-    matrix = read(fixed={"max_epochs": 1}, factors={"max_epochs": [2]})
-    assert matrix.cells[0].overrides == {"max_epochs": 2}
+    sweep = read(fixed={"max_epochs": 1}, factors={"max_epochs": [2]})
+    assert sweep.cells[0].overrides == {"max_epochs": 2}
 
 
 def test_no_factor_is_one_cell(read):
@@ -74,20 +75,10 @@ def test_steps_of_two_factors_are_joined(read):
 
 
 def test_folds_stand_in_for_seeds(read):
-    matrix = read(data=PHANTOMS, folds={"count": 5, "located_only": True})
-    assert matrix.folds == Folds(5, True, 0.1, 0)
-    assert matrix.replicates == (0, 1, 2, 3, 4)
-    assert matrix.replicate_word == "fold"
-
-
-def test_a_later_config_file_may_edit_an_earlier_one(tmp_path):
-    (tmp_path / "a.yaml").write_text("train: {x: 1}\nrate: 2\n")
-    (tmp_path / "b.yaml").write_text("train::x: 5\nrate: 3\n")
-    assert config_of([str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]) == {
-        "train": {"x": 1},
-        "rate": 3,
-        "train::x": 5,
-    }
+    sweep = read(data=PHANTOMS, folds={"count": 5, "located_only": True})
+    assert sweep.folds == Folds(5, True, 0.1, 0)
+    assert sweep.replicates == (0, 1, 2, 3, 4)
+    assert sweep.replicate_word == "fold"
 
 
 @pytest.mark.parametrize(
@@ -98,8 +89,8 @@ def test_a_later_config_file_may_edit_an_earlier_one(tmp_path):
         ({"fixed": {"max_epoch": 1}}, "unknown 'max_epoch'.*Did you mean 'max_epochs'"),
         ({"factors": {"learning_rates": [1]}}, "unknown 'learning_rates'"),
         ({"fixed": {"seed": 1}}, "'seed' is set by the study itself"),
-        ({"factors": {"learning_rate": ["1e-4"]}}, "'1e-4' is text to YAML; write it with a point"),
-        ({"factors": {"learning_rate": [1, 1]}}, "a value stands twice"),
+        ({"factors": {"learning_rate": ["1e-4"]}}, "YAML reads '1e-4' as text; write it with a point"),
+        ({"factors": {"learning_rate": [1, 1]}}, "a value is there twice"),
         ({"factors": {"a": {"x": {"max_epochs": 1}}, "b": {"y": {"max_epochs": 2}}}}, "two factors set 'max_epochs'"),
         ({"factors": {"a": {"x": {"data": {"sise": 3}}}}}, "unknown 'sise'"),
         ({"factors": {"a": {"x": {"data": {"images": 3}}}}}, "need 'data': phantoms or a datalist"),
@@ -121,11 +112,11 @@ def test_a_later_config_file_may_edit_an_earlier_one(tmp_path):
         ({"folds": {"count": 2, "located_only": "yes please"}}, "'located_only' must be true or false"),
         ({"factors": {"a": {"x": {}}}, "exclude": [{"a": "x"}]}, "no cell is left"),
         ({"factors": {"a": {"x": {}}}, "exclude": [{"a": "z"}]}, "exclude: a: unknown 'z'"),
-        ({"report": {"orderings": ["x better than y"]}}, "must read 'A > B in METRIC"),
+        ({"report": {"orderings": ["x > y in auc"]}}, "must be {metric: METRIC, factor: FACTOR, order: "),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
-def test_what_is_no_study_is_refused_with_its_file(read, content, message):
+def test_a_wrong_study_file_is_refused_by_name(read, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         read(**content)
     assert "study.yaml" in str(caught.value)
@@ -136,4 +127,4 @@ def test_every_shipped_study_can_be_read():
     for path in sorted(root.glob("bundles/*/studies/*.yaml")):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(root)
-            assert read_matrix(path).cells
+            assert read_sweep(path).cells

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app.pages import words
+from app.pages import numbers
 from evaluation.cases import Interval
 
 
@@ -13,7 +13,7 @@ from evaluation.cases import Interval
     [(1.0, "1"), (0.99999, ">0.9999"), (0.04321, "0.0432"), (0.00009, "<0.0001"), (math.nan, "n/a")],
 )
 def test_p_value(p, text):
-    assert words.p_value(p) == text
+    assert numbers.p_value(p) == text
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_p_value(p, text):
     ],
 )
 def test_difference(interval, text):
-    assert words.difference(interval) == text
+    assert numbers.difference(interval) == text

@@ -1,4 +1,4 @@
-"""Tables of a study from results on disk, which the tests write by hand."""
+"""Outcomes and tables of a sweep, from results on disk that the tests write by hand."""
 
 import csv
 import json
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.sweeps.orderings import parse_claim
-from app.sweeps.output import picture_names, write_results
-from app.sweeps.plan import Cell, Matrix, read_matrix
-from app.sweeps.runner import Task
-from app.sweeps.selecting import parse_selection, selected
-from app.sweeps.table import gather, table_csv, table_markdown, value_at
+from app.sweeps.cell_run import CellRun
+from app.sweeps.orderings import parse_ordering
+from app.sweeps.outcomes import gather, metric_value, selected
+from app.sweeps.study_file import parse_selection, read_sweep
+from app.sweeps.sweep import Cell, Sweep
+from app.sweeps.sweep_output import write_outcomes
+from app.sweeps.sweep_tables import table_csv, table_markdown
 
 FACTORS = {"level": ("contour", "box"), "size": ("100", "400")}
 DICE = {"contour": {"100": (0.50, 0.52, 0.54), "400": (0.6, 0.7, 0.8)}, "box": {"100": (0.40, 0.42, 0.44)}}
@@ -25,48 +26,50 @@ def study(tmp_path: Path):
     """Results of twelve runs, seed by seed."""
     values = [{"level": level, "size": size} for level in FACTORS["level"] for size in FACTORS["size"]]
     cells = tuple(Cell(each, {}, {}) for each in values)
-    claims = tuple(
-        parse_claim(text, FACTORS, values) for text in ("contour > box in dice.macro", "400 > 100 in dice.macro at box")
+    given = (
+        {"metric": "dice.macro", "factor": "level", "order": ["contour", "box"]},
+        {"metric": "dice.macro", "factor": "size", "order": [400, 100], "at": {"level": "box"}},
     )
-    matrix = Matrix("s", ("train.yaml",), "training", {}, FACTORS, cells, (0, 1, 2), None, ("dice.macro",), claims)
-    tasks = []
+    orderings = tuple(parse_ordering(each, FACTORS, values) for each in given)
+    sweep = Sweep("s", ("train.yaml",), "training", {}, FACTORS, cells, (0, 1, 2), None, ("dice.macro",), orderings)
+    runs = []
     for cell in cells:
-        for seed in matrix.replicates:
-            task = Task(cell, seed, tmp_path / cell.name / f"seed-{seed}", {"seed": seed})
-            task.folder.mkdir(parents=True)
+        for seed in sweep.replicates:
+            run = CellRun(cell, seed, tmp_path / cell.name / f"seed-{seed}", {"seed": seed})
+            run.folder.mkdir(parents=True)
             dice = DICE[cell.values["level"]][cell.values["size"]][seed]
-            (task.folder / "metrics.json").write_text(json.dumps({"dice": {"macro": {"value": dice}}}))
-            task.write("finished", 10.0 + seed)
-            tasks.append(task)
-    return matrix, tasks
+            (run.folder / "metrics.json").write_text(json.dumps({"dice": {"macro": {"value": dice}}}))
+            run.write("finished", 10.0 + seed)
+            runs.append(run)
+    return sweep, runs
 
 
 def test_means_deviations_and_verdicts(study):
-    results = gather(*study)
-    first = results.rows[0]
+    outcomes = gather(*study)
+    first = outcomes.results[0]
     # By hand: mean 0.52, deviation 0.02; t(0.975, 2) = 4.3027 (tables), so 0.02 * 4.3027 / sqrt(3) = 0.0497.
     assert (first.mean.value, first.deviation) == pytest.approx((0.52, 0.02))
     assert first.mean.upper - first.mean.value == pytest.approx(0.0497, abs=1e-4)
-    verdicts = {each.pair.words: each.verdict for each in results.judged}
+    verdicts = {each.pair.text: each.verdict for each in outcomes.pairs}
     # Seed by seed the contours are 0.10 better at 100, with no scatter; -0.02, +0.02, +0.01 at 400.
     assert verdicts == {
         "contour > box at size=100": "shown",
         "contour > box at size=400": "not shown",
         "400 > 100 at level=box": "shown",
     }
-    assert results.judged[0].difference.value == pytest.approx(0.10)
+    assert outcomes.pairs[0].difference.value == pytest.approx(0.10)
 
 
 def test_tables_hold_every_cell_and_say_how_weak_three_seeds_are(study):
-    results = gather(*study)
-    rows = list(csv.reader(table_csv(results).splitlines()))
+    outcomes = gather(*study)
+    rows = list(csv.reader(table_csv(outcomes).splitlines()))
     assert rows[0] == [
         *("metric", "level", "size", "n", "mean", "sd", "lower", "upper"),
         *("seed_0", "seed_1", "seed_2"),
     ]
     assert rows[3][:4] == ["dice.macro", "box", "100", "3"]
     assert [float(value) for value in rows[3][8:]] == [0.40, 0.42, 0.44]
-    text = table_markdown(results)
+    text = table_markdown(outcomes)
     assert "| contour | 100 | 3 | 0.520 [0.470, 0.570] | 0.020 |" in text
     assert "- contour > box in dice.macro: 1 shown, 1 not shown." in text
     # 4.3027 / sqrt(3) = 2.484
@@ -75,31 +78,31 @@ def test_tables_hold_every_cell_and_say_how_weak_three_seeds_are(study):
 
 
 def test_failed_and_missing_runs_are_named(study):
-    matrix, tasks = study
-    tasks[0].write("failed", 1.0, "ValueError: no")
-    (tasks[1].folder / "cell.json").unlink()
-    results = gather(matrix, tasks)
-    assert [task for task, _ in results.failed] == [tasks[0]]
-    assert results.missing == (tasks[1],)
-    assert len(results.rows[0].by_replicate) == 1
-    text = table_markdown(results)
+    sweep, runs = study
+    runs[0].write("failed", 1.0, "ValueError: no")
+    (runs[1].folder / "cell.json").unlink()
+    outcomes = gather(sweep, runs)
+    assert outcomes.failed == (runs[0],)
+    assert outcomes.missing == (runs[1],)
+    assert len(outcomes.results[0].by_replicate) == 1
+    text = table_markdown(outcomes)
     assert "- level=contour,size=100, seed 0: ValueError: no" in text
     assert "- level=contour,size=100, seed 1\n" in text
 
 
 def test_changed_settings_make_a_result_void_unless_kept(study):
-    _, tasks = study
-    other = Task(tasks[0].cell, 0, tasks[0].folder, {"seed": 0, "config": "new"})
-    assert tasks[0].is_finished()
+    _, runs = study
+    other = CellRun(runs[0].cell, 0, runs[0].folder, {"seed": 0, "config": "new"})
+    assert runs[0].is_finished()
     assert not other.is_finished()
     assert other.is_finished(keep=True)
-    assert not Task(tasks[0].cell, 0, tasks[0].folder, {"seed": 1, "config": "new"}).is_finished(keep=True)
+    assert not CellRun(runs[0].cell, 0, runs[0].folder, {"seed": 1, "config": "new"}).is_finished(keep=True)
 
 
 def test_files_are_written_whole(study, tmp_path):
-    written = write_results(gather(*study), tmp_path / "out")
+    written = write_outcomes(gather(*study), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
-    assert {path.name for path in written} == {"table.csv", "table.md", "dice.macro.png"}
+    assert {path.name for path in written} == {"table.csv", "table.md", "dice_macro.png"}
 
 
 CONTENT = {
@@ -111,10 +114,10 @@ CONTENT = {
 
 
 def test_values_by_path():
-    assert value_at(CONTENT, "auc.Nodule", Path()) == 0.9
-    assert value_at(CONTENT, "iou_accuracy.T 0.1.Nodule", Path()) == 0.25
-    assert value_at(CONTENT, "threshold.1", Path()) == 3
-    assert math.isnan(value_at(CONTENT, "auc.macro", Path()))
+    assert metric_value(CONTENT, "auc.Nodule", Path()) == 0.9
+    assert metric_value(CONTENT, "iou_accuracy.T 0.1.Nodule", Path()) == 0.25
+    assert metric_value(CONTENT, "threshold.1", Path()) == 3
+    assert math.isnan(metric_value(CONTENT, "auc.macro", Path()))
 
 
 @pytest.mark.parametrize(
@@ -128,15 +131,7 @@ def test_values_by_path():
 )
 def test_paths_to_nothing_are_refused(path, message):
     with pytest.raises(ValueError, match=message):
-        value_at(CONTENT, path, Path())
-
-
-def test_pictures_of_metrics_have_names_of_their_own():
-    metrics = ["dice.macro", "iou_accuracy/T 0.1/macro", "auc.Opacity #1", "auc.Mass?", "auc.mass!", "x" * 300]
-    names = picture_names(metrics)
-    assert list(names.values())[:3] == ["dice.macro", "iou_accuracy_T_0.1_macro", "auc.Opacity_1"]
-    assert len({name.casefold() for name in names.values()}) == len(metrics)
-    assert all(len(name) <= 100 and "/" not in name for name in names.values())
+        metric_value(CONTENT, path, Path())
 
 
 VALIDATION = {"contour": {"100": (0.9, 0.8, 0.7), "400": (0.7, 0.7, 0.7)}, "box": {"100": (0.2, 0.3, 0.4)}}
@@ -146,12 +141,12 @@ VALIDATION["box"]["400"] = (0.4, 0.4, 0.4)
 @pytest.fixture
 def grid(study):
     """The same runs with validation metrics, of which the largest are not where the test section's are."""
-    matrix, tasks = study
-    for task in tasks:
-        value = VALIDATION[task.cell.values["level"]][task.cell.values["size"]][task.replicate]
+    sweep, runs = study
+    for run in runs:
+        value = VALIDATION[run.cell.values["level"]][run.cell.values["size"]][run.replicate]
         content = {"findings": ["Nodule"], "validation": {"auc": value, "loss": 1 - value, "epoch": 3}}
-        (task.folder / "model.json").write_text(json.dumps(content))
-    return matrix, tasks
+        (run.folder / "model.json").write_text(json.dumps(content))
+    return sweep, runs
 
 
 @pytest.mark.parametrize(
@@ -166,10 +161,10 @@ def grid(study):
     ],
 )
 def test_cells_are_selected_on_validation(grid, given: dict, chosen: list[str]):
-    matrix, tasks = grid
-    results = gather(replace(matrix, select=parse_selection(given, tuple(FACTORS))), tasks)
-    assert [row.cell.name for row in selected(results)] == chosen
-    text = table_markdown(results)
+    sweep, runs = grid
+    outcomes = gather(replace(sweep, select=parse_selection(given, tuple(FACTORS))), runs)
+    assert [row.cell.name for row in selected(outcomes)] == chosen
+    text = table_markdown(outcomes)
     part = text[text.index("## Selected") : text.index("## Orderings")]
     assert "the test section had no say" in part
     assert part.count("| contour | 100 |") == 1
@@ -177,20 +172,20 @@ def test_cells_are_selected_on_validation(grid, given: dict, chosen: list[str]):
 
 
 def test_nothing_is_selected_before_every_run_of_its_group_is_there(grid):
-    matrix, tasks = grid
-    (tasks[0].folder / "cell.json").unlink()  # contour at 100, seed 0
+    sweep, runs = grid
+    (runs[0].folder / "cell.json").unlink()  # contour at 100, seed 0
     select = parse_selection({"metric": "validation.auc", "over": ["size"]}, tuple(FACTORS))
-    results = gather(replace(matrix, select=select), tasks)
-    assert [row.cell.name for row in selected(results)] == ["level=box,size=400"]
+    outcomes = gather(replace(sweep, select=select), runs)
+    assert [row.cell.name for row in selected(outcomes)] == ["level=box,size=400"]
     everything = parse_selection({"metric": "validation.auc"}, tuple(FACTORS))
-    assert "Nothing is selected before every cell" in table_markdown(gather(replace(matrix, select=everything), tasks))
+    assert "Nothing is selected before every cell" in table_markdown(gather(replace(sweep, select=everything), runs))
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"metric": "auc.macro"}, "'auc.macro' is measured on the section that is reported on, which must not choose"),
-        ({"metric": "label_sets.truth.auc.macro", "over": ["size"]}, "must not choose"),
+        ({"metric": "auc.macro"}, "'auc.macro' is no metric of validation, such as validation.auc"),
+        ({"metric": "label_sets.truth.auc.macro", "over": ["size"]}, "no longer has an honest one"),
         ({"over": ["size"]}, "must be {metric: validation.auc, over: "),
         ({"metric": "validation.auc", "by": 1}, "must be {metric: validation.auc, over: "),
         ({"metric": "validation.auc", "over": ["sise"]}, r"'over' must be a list of factors \(level, size\)"),
@@ -204,8 +199,8 @@ def test_a_selection_that_makes_no_sense_is_refused(given: dict, message: str):
 
 def test_no_study_of_a_bundle_selects_on_the_section_that_it_reports_on():
     studies = sorted(Path("bundles").glob("*/studies/*.yaml"))
-    grids = [path for path in studies if read_matrix(path).select is not None]
+    grids = [path for path in studies if read_sweep(path).select is not None]
     # Reading refuses any other selection; a factor of plain numbers that are tuned needs one.
     assert [path.name for path in grids] == ["grid.yaml"]
     tuned = {"learning_rate", "batch_size", "dropout"}
-    assert [path for path in studies if tuned & read_matrix(path).factors.keys() and path not in grids] == []
+    assert [path for path in studies if tuned & read_sweep(path).factors.keys() and path not in grids] == []

@@ -1,0 +1,131 @@
+"""Datalists of a sweep's cells: all start from one base, and only the training section is changed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.annotations.labeller import quality_at
+from app.annotations.levels import LevelCount, at_level, by_labeller, mixture
+from app.annotations.reduction import first_images, share_of_patients, with_uncertain, without_locations
+from app.annotations.subset import choose_findings
+from app.datalist.file import moved, read_datalist, write_datalist
+from app.datalist.fingerprint import fingerprint, split_fingerprint
+from app.datalist.item import Datalist
+from app.datalist.splitting import folds, split, with_validation
+from app.datalist.validate import validate
+from app.phantoms.opened import made_phantoms
+from app.sweeps.sweep import Sweep
+
+
+class CellData:
+    """Makes the datalists of a sweep, each once.
+
+    Args:
+        sweep: A sweep with a base.
+        folder: Of the sweep; datalists are written to ``datalists/`` in it.
+        dataset_dir: Where phantoms are kept. They are made when the first datalist is.
+
+    Raises:
+        ValueError: The base cannot be read.
+    """
+
+    def __init__(self, sweep: Sweep, folder: Path, dataset_dir: Path) -> None:
+        self.sweep = sweep
+        self.folder = folder
+        self.dataset_dir = dataset_dir
+        self._opened: tuple[Path, Datalist] | None = None
+        self.identity: dict[str, Any] = {key: sweep.base.get(key) for key in ("findings", "split")}
+        if "phantoms" in sweep.base:
+            self.identity["phantoms"] = sweep.base["phantoms"]  # the same arguments always make the same bytes
+        else:
+            base = self._base()[1]
+            self.identity |= {"items": fingerprint(base), "sections": split_fingerprint(base)}
+
+    def settings(self, steps: Mapping[str, Any], replicate: int) -> dict[str, Any]:
+        """Everything that determines the datalist of a run."""
+        settings: dict[str, Any] = {"base": self.identity, "steps": dict(steps), "seed": self._seed(replicate)}
+        if self.sweep.folds is not None:
+            settings |= {"folds": vars(self.sweep.folds), "fold": replicate}
+        return settings
+
+    def datalist(self, steps: Mapping[str, Any], replicate: int) -> Path:
+        """The datalist of a run, made now unless it exists.
+
+        Raises:
+            ValueError: The data does not allow a step.
+        """
+        settings = json.dumps(self.settings(steps, replicate), sort_keys=True)
+        path = self.folder / "datalists" / f"{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
+        if not path.exists():
+            base_path, datalist = self._base()
+            asked = self.sweep.folds
+            if asked is not None:
+                extra_share = float(steps.get("extra_share", 0))
+                fold = folds(datalist, asked.count, asked.located_only, extra_share, asked.seed)[replicate]
+                datalist = with_validation(fold, asked.validation, asked.seed)
+            datalist = changed(datalist, steps, base_path.parent, self._seed(replicate))
+            datalist = moved(datalist, base_path, path)
+            validate(datalist, path.parent, files=False, where=str(path))
+            write_datalist(datalist, path)
+        return path
+
+    def _base(self) -> tuple[Path, Datalist]:
+        if self._opened is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # One process makes the phantoms, the others wait for it.
+            with open(self.folder / "base.lock", "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self._opened = _opened(self.sweep.base, self.dataset_dir)
+        return self._opened
+
+    def _seed(self, replicate: int) -> int:
+        if self.sweep.folds is not None:
+            return self.sweep.folds.seed
+        return int(self.sweep.base.get("seed", replicate))
+
+
+def changed(datalist: Datalist, steps: Mapping[str, Any], root: Path, seed: int) -> Datalist:
+    """A datalist with its training section changed by the steps, in the order of this function.
+
+    Args:
+        datalist: The base.
+        steps: As a study file names them.
+        root: Folder that the datalist's paths are relative to.
+        seed: Seed of all draws.
+
+    Raises:
+        ValueError: The data does not allow a step.
+    """
+    if "images" in steps:
+        datalist = first_images(datalist, steps["images"], seed)
+    if "patients" in steps:
+        datalist = share_of_patients(datalist, float(steps["patients"]), seed)
+    if "uncertain" in steps:
+        asked = steps["uncertain"]
+        if not isinstance(asked, Mapping) or not {"share"} <= asked.keys() <= {"share", "present"}:
+            raise ValueError(f"uncertain: must be {{share: S}} or {{share: S, present: P}}, not {asked!r}.")
+        datalist = with_uncertain(datalist, asked["share"], asked.get("present"), seed)
+    if "unannotated" in steps:
+        datalist = without_locations(datalist, steps["unannotated"], seed)
+    quality = {finding: quality_at(float(steps["f1"])) for finding in datalist.findings} if "f1" in steps else {}
+    if "mix" in steps:
+        parts = [LevelCount(str(level), None if count == "rest" else count) for level, count in steps["mix"].items()]
+        return mixture(datalist, parts, root, seed, quality)
+    if steps.get("level") == "nlp":
+        return by_labeller(datalist, quality, seed)
+    return at_level(datalist, str(steps["level"]), root) if "level" in steps else datalist
+
+
+def _opened(base: Mapping[str, Any], dataset_dir: Path) -> tuple[Path, Datalist]:
+    path = made_phantoms(base["phantoms"], dataset_dir) if "phantoms" in base else Path(base["datalist"])
+    datalist = read_datalist(path)
+    if base.get("findings"):
+        datalist = choose_findings(datalist, base["findings"])
+    if base.get("split"):
+        datalist = split(datalist, tuple(base["split"]["shares"]), int(base["split"].get("seed", 0)))
+    return path, datalist

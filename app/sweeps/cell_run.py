@@ -1,0 +1,93 @@
+"""One run of a sweep and what it left in its folder: a record of its state, a result, an error."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.files.atomic import write_whole
+from app.files.records import read_record
+from app.sweeps.sweep import Cell
+
+RECORD = "cell.json"
+RESULT = "metrics.json"
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """One run of a sweep: a cell with a seed or fold.
+
+    Attributes:
+        cell: The cell.
+        replicate: The seed, or the number of the fold.
+        folder: The output folder.
+        settings: Everything that determines the result; a result with other settings does not count.
+    """
+
+    cell: Cell
+    replicate: int
+    folder: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """For example ``size=100, seed 0``."""
+        return f"{self.cell.name}, {self.folder.name.replace('-', ' ')}"
+
+    def record(self) -> dict[str, Any]:
+        """``state``, ``seconds``, ``ended``, ``error`` and ``settings`` of the last attempt; empty if there is none."""
+        try:
+            return self.read(RECORD)
+        except (FileNotFoundError, ValueError):
+            return {}  # `damage` reports a damaged record
+
+    def state(self, keep: bool = False) -> str:
+        """``finished``, ``failed``, ``begun``, ``to run``, or ``changed`` if the result is of other settings."""
+        if self.is_finished(keep):
+            return "finished"
+        return str(self.record().get("state", "to run")).replace("finished", "changed")
+
+    def is_finished(self, keep: bool = False) -> bool:
+        """Whether the result is complete and of these settings; ``keep`` accepts a changed config file."""
+        record = self.record()
+        if record.get("state") != "finished" or not self._has_these_settings(record, keep):
+            return False
+        return (self.folder / RESULT).is_file() and not self.damage()
+
+    def is_interrupted(self) -> bool:
+        """Whether a run with these settings began and never ended: stopped by hand, or its process killed."""
+        record = self.record()
+        return record.get("state") == "begun" and self._has_these_settings(record, keep=False)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """The content of a JSON file in the folder.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is damaged.
+        """
+        return read_record(self.folder / name, "what the run of a cell leaves", "This cell has to run again.")
+
+    def damage(self) -> str:
+        """Why the record or the result cannot be read, so that the cell has to run again; empty if both can."""
+        for name in (RECORD, RESULT):
+            try:
+                self.read(name)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                return str(error)
+        return ""
+
+    def write(self, state: str, seconds: float, error: str = "") -> None:
+        """Write the record."""
+        content = {"state": state, "seconds": seconds, "ended": time.time(), "error": error, "settings": self.settings}
+        write_whole(self.folder / RECORD, json.dumps(content, indent=1, default=str) + "\n")
+
+    def _has_these_settings(self, record: Mapping[str, Any], keep: bool) -> bool:
+        old, new = record.get("settings", {}), json.loads(json.dumps(dict(self.settings), default=str))
+        return bool(old == new or (keep and {**old, "config": ""} == {**new, "config": ""}))

@@ -1,0 +1,246 @@
+"""Reading study files: YAML that names a bundle, fixed settings, factors, seeds or folds, and a report."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.checking.documents import DocumentError, read_document
+from app.checking.files import foreign_overrides, load
+from app.checking.trust import is_trusted
+from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
+from app.sweeps.orderings import parse_ordering
+from app.sweeps.sweep import Cell, Folds, Selection, Sweep
+
+KEYS = ("name", "bundle", "run", "fixed", "data", "factors", "exclude", "cells", "seeds", "folds", "report")
+BASE_KEYS = ("phantoms", "datalist", "findings", "split", "seed")
+STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "mix", "extra_share")
+FOLD_KEYS = ("count", "located_only", "validation", "seed")
+REPORT_KEYS = ("metrics", "orderings", "select")
+OWN_OVERRIDES = ("output_dir", "seed")
+MOST_CELLS = 10_000
+MOST_FOLDS = 1_000
+VALIDATION = "validation."
+"""Prefix of the metrics in ``model.json`` that a training chose its best epoch by."""
+EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
+"""A number that YAML 1.1 reads as text, because it lacks a point or a sign: ``1e-4``, ``1.0e4``."""
+
+
+class FactorValue(NamedTuple):
+    """One value of a factor: its overrides, and what it does to the training section."""
+
+    overrides: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+Factors = Mapping[str, Mapping[str, FactorValue]]
+
+
+def read_sweep(path: Path, trust: bool = False) -> Sweep:
+    """Read a study file.
+
+    Args:
+        path: The file. A file from outside of ``bundles/`` may only hold what a config from there may; see
+            docs/checking.md.
+        trust: Whether the user allows it, and the configs that it names, to run code.
+
+    Raises:
+        ValueError: It is no study file, or holds what it may not; names the file, the key and what is allowed.
+    """
+    content = read_document(path, fast=is_trusted(path))
+    try:
+        sweep = _sweep(as_mapping(content, "a study file", KEYS), trust)
+    except DocumentError:
+        raise  # it names its own file
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    problems = foreign_overrides(sweep.bundle, [cell.overrides for cell in sweep.cells], path, trust).problems
+    if problems:
+        raise ValueError("\n".join(["this study may not run:", *(f"  {problem}" for problem in problems)]))
+    return sweep
+
+
+def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
+    name, bundle = as_name(content.get("name"), "name"), _bundle(content.get("bundle"))
+    base = _base(content.get("data"))
+    fixed = as_mapping(content.get("fixed"), "fixed")
+    given = as_mapping(content.get("factors"), "factors")
+    factors = {as_name(factor, "factors"): _factor(factor, values) for factor, values in given.items()}
+    names = {factor: tuple(values) for factor, values in factors.items()}
+    folds, replicates = _replicates(content)
+    cells = _cells(content, factors, fixed)
+    _check_overrides(bundle, [fixed, *(value.overrides for values in factors.values() for value in values.values())])
+    for cell in cells:
+        _check_data(cell, base, folds)
+    report = as_mapping(content.get("report"), "report", REPORT_KEYS)
+    orderings = report.get("orderings") or []
+    if not isinstance(orderings, list):
+        raise ValueError(f"report: orderings: must be a list, not {orderings!r}.")
+    combinations = [cell.values for cell in cells]
+    return Sweep(
+        name=name,
+        bundle=bundle,
+        run_id=str(content.get("run", "training")),
+        base=base,
+        factors=names,
+        cells=cells,
+        replicates=replicates,
+        folds=folds,
+        metrics=as_texts(report.get("metrics", ["auc.macro"]), "report: metrics"),
+        orderings=tuple(parse_ordering(ordering, names, combinations) for ordering in orderings),
+        select=parse_selection(report.get("select"), tuple(names)),
+        trust=trust,
+    )
+
+
+def parse_selection(given: object, factors: Sequence[str]) -> Selection | None:
+    """Read ``{metric: validation.auc, over: [learning_rate]}``; without ``over``, all factors are chosen over.
+
+    Raises:
+        ValueError: A key or factor is unknown, or the metric is not of validation.
+    """
+    if given is None:
+        return None
+    content = as_mapping(given, "report: select")
+    if not {"metric"} <= content.keys() <= {"metric", "over"}:
+        raise ValueError(f"report: select: must be {{metric: validation.auc, over: [FACTOR]}}, not {content!r}.")
+    metric, over = content["metric"], content.get("over", list(factors))
+    if not isinstance(metric, str) or not metric.startswith(VALIDATION):
+        raise ValueError(
+            f"report: select: {metric!r} is no metric of validation, such as validation.auc. A cell that was chosen by "
+            "its test result no longer has an honest one."
+        )
+    if not isinstance(over, list) or not over or not set(over) <= set(factors):
+        raise ValueError(f"report: select: 'over' must be a list of factors ({', '.join(factors)}), not {over!r}.")
+    return Selection(metric, tuple(over))
+
+
+def _bundle(given: object) -> tuple[str, ...]:
+    files = as_texts(given if isinstance(given, list) else [given], "bundle")
+    if not files:
+        raise ValueError("bundle: name a config file, or a list of them.")
+    return files
+
+
+def _base(given: object) -> dict[str, Any]:
+    base = as_mapping(given, "data", BASE_KEYS)
+    as_mapping(base.get("split"), "split", ("shares", "seed"))
+    if base and ("phantoms" in base) == ("datalist" in base):
+        raise ValueError("data: give either 'phantoms' or 'datalist'.")
+    return base
+
+
+def _factor(factor: str, given: object) -> dict[str, FactorValue]:
+    """Values of a factor by name, from a list of values of one override or a mapping of names to overrides."""
+    where = f"factor {factor}"
+    if isinstance(given, list) and given:
+        values = {as_name(value, where): FactorValue({factor: value}, {}) for value in given}
+        if len(values) < len(given):
+            raise ValueError(f"{where}: a value is there twice in {given}.")
+        return values
+    named = as_mapping(given, where)
+    if not named:
+        raise ValueError(f"{where}: needs at least one value.")
+    return {as_name(name, where): _factor_value(value, f"{factor}={name}") for name, value in named.items()}
+
+
+def _factor_value(given: object, where: str) -> FactorValue:
+    overrides = as_mapping(given, where)
+    data = as_mapping(overrides.pop("data", None), f"{where}: data", STEP_KEYS)
+    return FactorValue(overrides, data)
+
+
+def _cells(content: Mapping[str, Any], factors: Factors, fixed: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """The cells that match ``cells``, if given, and do not match ``exclude``."""
+    count = math.prod(map(len, factors.values()))
+    if count > MOST_CELLS:
+        raise ValueError(f"factors: {count} combinations; at most {MOST_CELLS} are allowed.")
+    included, excluded = (_patterns(content.get(key), factors, key) for key in ("cells", "exclude"))
+    cells = []
+    for names in itertools.product(*factors.values()):
+        values = dict(zip(factors, names, strict=True))
+        is_included = not included or any(matches(values, pattern) for pattern in included)
+        if is_included and not any(matches(values, pattern) for pattern in excluded):
+            parts = [factors[factor][name] for factor, name in values.items()]
+            overrides, data = _merged(part.overrides for part in parts), _merged(part.data for part in parts)
+            cells.append(Cell(values, {**fixed, **overrides}, data))
+    if not cells:
+        raise ValueError("no cell is left to run: look at 'cells' and 'exclude'.")
+    return tuple(cells)
+
+
+def _patterns(given: object, factors: Factors, key: str) -> list[dict[str, tuple[str, ...]]]:
+    if given is not None and not isinstance(given, list):
+        raise ValueError(f"{key}: must be a list such as [{{FACTOR: VALUE}}], not {given!r}.")
+    return [as_pattern(pattern, factors, key) for pattern in given or []]
+
+
+def _merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for part in parts:
+        both = sorted(merged.keys() & part.keys())
+        if both:
+            raise ValueError(f"factors: two factors set {both[0]!r}.")
+        merged |= part
+    return merged
+
+
+def _replicates(content: Mapping[str, Any]) -> tuple[Folds | None, tuple[int, ...]]:
+    if content.get("folds") is not None:
+        if content.get("seeds") is not None:
+            raise ValueError("give 'seeds' or 'folds', not both.")
+        folds = _folds(as_mapping(content["folds"], "folds", FOLD_KEYS))
+        return folds, tuple(range(folds.count))
+    seeds = content.get("seeds", [0, 1, 2])
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise ValueError(f"seeds: must be a list of whole numbers from 0, not {seeds!r}.")
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds: {seeds} names one twice.")
+    return None, tuple(seeds)
+
+
+def _folds(given: Mapping[str, Any]) -> Folds:
+    # The types are checked because the seed becomes an override, and MONAI runs text that begins with "$".
+    rules = {
+        "count": (f"a whole number from 2 to {MOST_FOLDS}", lambda n: type(n) is int and 2 <= n <= MOST_FOLDS),
+        "located_only": ("true or false", lambda value: isinstance(value, bool)),
+        "validation": ("a number above 0 and below 1", lambda share: type(share) in (int, float) and 0 < share < 1),
+        "seed": ("a whole number from 0", lambda seed: type(seed) is int and seed >= 0),
+    }
+    for key, value in {"count": None, **given}.items():
+        rule, is_allowed = rules[key]
+        if not is_allowed(value):
+            raise ValueError(f"folds: {key!r} must be {rule}, not {value!r}.")
+    return Folds(**given)
+
+
+def _check_overrides(bundle: Sequence[str], parts: Iterable[Mapping[str, Any]]) -> None:
+    """Raise ValueError for an override that each run sets itself, that the config lacks, or that YAML misread."""
+    known = tuple(load(bundle, trust=True).config)
+    for key, value in itertools.chain.from_iterable(part.items() for part in parts):
+        if key in OWN_OVERRIDES:
+            raise ValueError(f"{key!r} is set by the study itself for each run.")
+        require_known([re.split("#|::", key)[0]], known, f"settings of {bundle[0]}")
+        if isinstance(value, str) and EXPONENT.fullmatch(value):
+            raise ValueError(f"{key}: YAML reads {value!r} as text; write it with a point, such as 1.0e-4.")
+
+
+def _check_data(cell: Cell, base: Mapping[str, Any], folds: Folds | None) -> None:
+    steps = cell.data.keys()
+    is_nlp = cell.data.get("level") == "nlp" or "nlp" in as_mapping(cell.data.get("mix"), "mix")
+    is_located = folds is not None and folds.located_only
+    problems = {
+        "data steps and folds need 'data': phantoms or a datalist to start from.": not base and (steps or folds),
+        "names a datalist, but 'data' makes one.": base and "datalist" in cell.overrides,
+        "give 'level' or 'mix', not both.": {"level", "mix"} <= steps,
+        "give 'images' or 'patients', not both.": {"images", "patients"} <= steps,
+        "'f1' belongs to the level nlp; give both or neither.": is_nlp != ("f1" in steps),
+        "'extra_share' needs folds that are located_only.": "extra_share" in steps and not is_located,
+    }
+    for text, is_problem in problems.items():
+        if is_problem:
+            raise ValueError(f"{cell.name}: {text}")

@@ -1,0 +1,109 @@
+"""A sweep: which runs of a bundle a study file asks for, and what its report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.sweeps.orderings import Ordering
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of factor values.
+
+    Attributes:
+        values: The name of the value of each factor, in the order of the factors.
+        overrides: Config overrides: the fixed ones and those of the values.
+        data: Steps that make the training section, such as ``{"images": 100}``.
+    """
+
+    values: Mapping[str, str]
+    overrides: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the cell and its folder: ``level=contour,size=100``."""
+        return cell_name(self.values)
+
+
+def cell_name(values: Mapping[str, str]) -> str:
+    """The name of the cell with these factor values.
+
+    Example:
+        >>> cell_name({"level": "contour", "size": "100"}), cell_name({})
+        ('level=contour,size=100', 'all')
+    """
+    return ",".join(f"{factor}={value}" for factor, value in values.items()) or "all"
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Cross-validation in place of seeds; see ``app.datalist.splitting.folds``."""
+
+    count: int
+    located_only: bool = False
+    validation: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the best cells are chosen.
+
+    Attributes:
+        metric: Path of a validation metric in ``model.json``.
+        over: The factors to choose over; one cell is chosen for each combination of the others.
+    """
+
+    metric: str
+    over: tuple[str, ...]
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the smallest value is the best."""
+        return self.metric.endswith("loss")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The content of a study file.
+
+    Attributes:
+        name: Name of the sweep, its folder and its parent run.
+        bundle: Config files, the bundle's own first.
+        run_id: The workflow that MONAI runs, such as ``training``.
+        base: What the datalists of the cells are made from; empty if the study file has no ``data``.
+        factors: Names of the values of each factor.
+        cells: The combinations that run.
+        replicates: Seeds, or numbers of folds.
+        folds: How folds are made; None for seeds.
+        metrics: Paths into ``metrics.json``.
+        orderings: Orderings that the results are tested against.
+        select: How the best cells are chosen; None if none are.
+        trust: Whether the user allows configs to run code.
+    """
+
+    name: str
+    bundle: tuple[str, ...]
+    run_id: str
+    base: Mapping[str, Any]
+    factors: Mapping[str, tuple[str, ...]]
+    cells: tuple[Cell, ...]
+    replicates: tuple[int, ...]
+    folds: Folds | None
+    metrics: tuple[str, ...]
+    orderings: tuple[Ordering, ...] = ()
+    select: Selection | None = None
+    trust: bool = False
+
+    @property
+    def replicate_word(self) -> str:
+        """``seed`` or ``fold``."""
+        return "seed" if self.folds is None else "fold"
+
+    def seed_of(self, replicate: int) -> int:
+        """The override ``seed`` of a run; all folds share one."""
+        return replicate if self.folds is None else self.folds.seed
