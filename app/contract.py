@@ -61,3 +61,8 @@ def mask_on_grid(mask: Tensor, grid: tuple[int, int]) -> Tensor:
     if grid[0] > mask.shape[-2] or grid[1] > mask.shape[-1]:
         return functional.interpolate(mask, size=grid, mode="nearest")
     return functional.adaptive_avg_pool2d(mask, grid)
+
+
+def wide(values: Tensor) -> Tensor:
+    """Values as float32 if their type is narrower, so that sums of many do not lose digits; float64 stays."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -1,24 +1,30 @@
-"""The loss of Li et al. over patches: a box holds the finding everywhere, a label means one patch at least."""
+"""The loss of Li et al. over patches: all patches in a box show the finding, and a label means at least one patch."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.contract import Prediction, Target
-from app.losses.multiple_instance_supervision import patch_supervision, total, wide
+from app.contract import Prediction, Target, wide
+from app.losses.multiple_instance_supervision import mean_over_images, patch_supervision
 
 
 class MultipleInstanceLoss(nn.Module):
-    """Patches as independent instances, combined by products, in log space.
+    """Patches as independent instances, combined by products in log space.
 
     Source: Li et al. 2018, "Thoracic disease identification and localization with limited supervision", as equations 1
-    to 3 of Rozenberg et al. 2020: with a box, -log of prod_inside p prod_outside (1 - p); without, cross-entropy of
-    "present" with probability 1 - prod (1 - p). The products are sums of logarithms here, so that nothing underflows
-    and none of the rescalings that Li et al. need are made.
+    to 3 of Rozenberg et al. 2020: with a box, -log of prod_inside p prod_outside (1 - p); without one, the
+    cross-entropy of "present" with probability 1 - prod (1 - p). The products are sums of logarithms here, so nothing
+    underflows and the rescaling of Li et al. is not needed.
 
     Args:
-        annotated_weight: lambda_ann, of located findings. The paper's 70 is for its own loss, whose term of a box is
-            between 0 and 2; here it is a sum over all patches, so 1 by default.
+        annotated_weight: lambda_ann, the weight of located findings. The paper's 70 is for its own loss, whose box term
+            is between 0 and 2; here that term is a sum over all patches, so the default is 1.
+
+    Example:
+        >>> prediction = Prediction(score=torch.zeros(1, 1), map=torch.zeros(1, 1, 2, 2))
+        >>> target = Target(torch.ones(1, 1), torch.ones(1, 1, 8, 8), torch.ones(1, 1, dtype=torch.bool))
+        >>> MultipleInstanceLoss()(prediction, target)  # four patches, each with -log(1/2)
+        tensor(2.7726)
     """
 
     def __init__(self, annotated_weight: float = 1.0) -> None:
@@ -26,39 +32,45 @@ class MultipleInstanceLoss(nn.Module):
         self.annotated_weight = annotated_weight
 
     def forward(self, prediction: Prediction, target: Target) -> Tensor:
-        """Sum over findings, mean over images of which anything is known.
+        """Sum over findings and average over the images of which anything is known.
 
         Args:
             prediction: ``map`` (B, K, P, Q), logits of the patch probabilities.
-            target: see ``patch_supervision`` for what counts as located and known.
+            target: ``patch_supervision`` says what counts as located and known.
 
         Returns:
-            Scalar float32 (or float64 of such a map); zero, with zero gradient, when nothing is known.
+            Scalar, float32 or float64; zero with zero gradient if nothing is known.
         """
-        here = wide(prediction.map)
-        known = patch_supervision(target, (here.shape[2], here.shape[3]), here.dtype)
-        absent_by_patch = functional.softplus(here)
-        boxed = (absent_by_patch - known.inside * here).sum(dim=(2, 3))
-        unboxed = -known.present * log_present(here) + (1 - known.present) * absent_by_patch.sum(dim=(2, 3))
-        # Chosen, not multiplied: a term that is not asked for may be infinite.
-        loss = torch.where(known.located, self.annotated_weight * boxed, torch.zeros_like(boxed))
-        return total(loss + torch.where(known.known, unboxed, torch.zeros_like(unboxed)), known)
+        logits = wide(prediction.map)
+        supervision = patch_supervision(target, (logits.shape[2], logits.shape[3]), logits.dtype)
+        present = supervision.present
+        minus_log_absent = functional.softplus(logits)
+        boxed = (minus_log_absent - supervision.inside * logits).sum(dim=(2, 3))
+        unboxed = -present * log_present(logits) + (1 - present) * minus_log_absent.sum(dim=(2, 3))
+        # torch.where instead of multiplication, because a term that does not count may be infinite.
+        loss = torch.where(supervision.located, self.annotated_weight * boxed, torch.zeros_like(boxed))
+        loss = loss + torch.where(supervision.known, unboxed, torch.zeros_like(unboxed))
+        return mean_over_images(loss, supervision)
 
 
 def log_present(logits: Tensor) -> Tensor:
-    """log(1 - prod (1 - p)): that at least one patch shows the finding, exact from 0 down to any logit.
+    """Log-probability that at least one patch shows the finding, log(1 - prod (1 - p)), exact for any logits.
 
-    With s = sum softplus(x) it is log(1 - exp(-s)); where s is so small that the difference would lose its digits, or s
-    itself underflow, log s - s / 2 says the same to s^2 / 24.
+    With s = sum softplus(x) it is log(1 - exp(-s)). If s is so small that this difference would lose its digits, or s
+    would underflow, log s - s / 2 is used, which is exact up to s^2 / 24.
 
     Args:
-        logits: (B, K, P, Q), float32 or wider.
+        logits: (B, K, P, Q), float32 or float64.
 
     Returns:
         (B, K), 0 or less.
+
+    Example:
+        >>> log_present(torch.zeros(1, 1, 1, 2)).exp()  # 1 - 1/2 * 1/2
+        tensor([[0.7500]])
     """
     flat = logits.flatten(2)
-    # softplus(x) is exp(x) to the last digit far below zero, where it would underflow.
+    # Far below zero softplus(x) equals exp(x) to the last digit, and would underflow.
     far_below = flat < -30
     log_softplus = torch.where(far_below, flat, torch.log(functional.softplus(flat.clamp(min=-30))))
     log_s = torch.logsumexp(log_softplus, dim=2)

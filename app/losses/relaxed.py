@@ -1,27 +1,34 @@
-"""Losses over the number of patches that show a finding: enough of them inside of a box, few outside."""
+"""Losses over the number of patches that show a finding: enough inside a box, few outside."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from app.contract import Prediction, Target
-from app.losses.multiple_instance_supervision import total
+from app.losses.multiple_instance_supervision import mean_over_images
 from app.losses.relaxed_counts import on_device, patch_counts
 from app.networks.patch_thresholds import PatchThresholds, Setting
 
 
 class RelaxedThresholdLoss(nn.Module):
-    """What is missing to enough patches, and what is above few enough (equations 9 to 12 of Rozenberg et al. 2020).
+    """By how much patches fall short of, or exceed, what is required (equations 9 to 12 of Rozenberg et al. 2020).
 
-    With z the patch probabilities, |b| the patches of a box and |b'| those outside of it:
+    With z the patch probabilities, |b| the number of patches in a box and |b'| of those outside it:
 
     - located: ``ReLU(tau |b| - sum_inside z) / |b| + ReLU(sum_outside z - rho |b'|) / |b'|``;
     - present: ``ReLU(tau_hat - sum z)``; absent: ``gamma ReLU(sum z - rho_hat)``.
 
     Args:
-        thresholds: by finding; shared with the pooling that makes the score.
+        thresholds: For each finding; shared with the pooling that makes the score.
         annotated_weight: lambda_ann; 70 in the paper.
-        balance: gamma by finding, present over absent images in the data (``positive_ratio``); 1 by default.
+        balance: gamma for each finding, present over absent images in the data (``positive_ratio``); 1 by default.
+
+    Example:
+        >>> thresholds = PatchThresholds(findings=1, tau=0.7, rho=0.05, tau_hat=1.0, rho_hat=0.5)
+        >>> prediction = Prediction(score=torch.zeros(1, 1), map=torch.zeros(1, 1, 2, 2))
+        >>> target = Target(torch.ones(1, 1), torch.ones(1, 1, 8, 8), torch.ones(1, 1, dtype=torch.bool))
+        >>> RelaxedThresholdLoss(thresholds)(prediction, target)  # 70 (0.7 - 0.5)
+        tensor(14.0000)
     """
 
     balance: Tensor
@@ -35,38 +42,45 @@ class RelaxedThresholdLoss(nn.Module):
         self.register_buffer("balance", _balance(balance, thresholds.tau))
 
     def forward(self, prediction: Prediction, target: Target) -> Tensor:
-        """Sum over findings, mean over images of which anything is known.
+        """Sum over findings and average over the images of which anything is known.
 
         Args:
             prediction: ``map`` (B, K, P, Q), logits of z.
-            target: see ``patch_supervision`` for what counts as located and known.
+            target: ``patch_supervision`` says what counts as located and known.
 
         Returns:
-            Scalar float32 (or float64 of such a map); zero, with zero gradient, when nothing is known.
+            Scalar, float32 or float64; zero with zero gradient if nothing is known.
         """
-        counts, known = patch_counts(prediction, target)
+        counts, supervision = patch_counts(prediction, target)
         t = on_device(self.thresholds, counts.inside)
         missing = functional.relu(t.tau - counts.inside / counts.box)
         surplus = functional.relu(counts.outside / counts.rest - t.rho)
         everywhere = counts.inside + counts.outside
-        present = known.present * functional.relu(t.tau_hat - everywhere)
-        absent = (1 - known.present) * functional.relu(everywhere - t.rho_hat)
-        balance = self.balance.to(everywhere)
-        loss = known.located * self.annotated_weight * (missing + surplus) + known.known * (present + balance * absent)
-        return total(loss, known)
+        present = supervision.present * functional.relu(t.tau_hat - everywhere)
+        absent = (1 - supervision.present) * functional.relu(everywhere - t.rho_hat)
+        located_loss = supervision.located * self.annotated_weight * (missing + surplus)
+        label_loss = supervision.known * (present + self.balance.to(everywhere) * absent)
+        return mean_over_images(located_loss + label_loss, supervision)
 
 
 class SigmoidThresholdLoss(nn.Module):
-    """The same demands, each as a sigmoid instead of a ReLU (equations 5 and 8 of Rozenberg et al. 2020).
+    """The same requirements with a sigmoid instead of a ReLU (equations 5 and 8 of Rozenberg et al. 2020).
 
     - located: ``-sigmoid(sum_inside z - tau |b|) sigmoid(rho |b'| - sum_outside z)``;
-    - else: ``-y sigmoid(sum z - tau_hat) - (1 - y) sigmoid(rho_hat - sum z)``.
+    - otherwise: ``-y sigmoid(sum z - tau_hat) - (1 - y) sigmoid(rho_hat - sum z)``.
 
-    Its gradients vanish where a demand is far from met, as the paper says: it is here to be compared with.
+    Its gradients vanish if a requirement is far from being met, as the paper says; it is here for comparison.
 
     Args:
-        thresholds: by finding; shared with the pooling that makes the score.
+        thresholds: For each finding; shared with the pooling that makes the score.
         annotated_weight: lambda_ann of equation 3.
+
+    Example:
+        >>> thresholds = PatchThresholds(findings=1, tau=0.5, rho=0.05, tau_hat=1.0, rho_hat=0.5)
+        >>> prediction = Prediction(score=torch.zeros(1, 1), map=torch.zeros(1, 1, 2, 2))
+        >>> target = Target(torch.ones(1, 1), torch.ones(1, 1, 8, 8), torch.ones(1, 1, dtype=torch.bool))
+        >>> SigmoidThresholdLoss(thresholds, annotated_weight=1.0)(prediction, target)  # sigmoid(0) sigmoid(0.05)
+        tensor(-0.2562)
     """
 
     def __init__(self, thresholds: PatchThresholds, annotated_weight: float = 70.0) -> None:
@@ -75,27 +89,27 @@ class SigmoidThresholdLoss(nn.Module):
         self.annotated_weight = annotated_weight
 
     def forward(self, prediction: Prediction, target: Target) -> Tensor:
-        """Sum over findings, mean over images of which anything is known; see ``RelaxedThresholdLoss``.
+        """Sum over findings and average over images; see ``RelaxedThresholdLoss``.
 
         Returns:
-            Scalar, negative or zero; zero, with zero gradient, when nothing is known.
+            Scalar, negative or zero; zero with zero gradient if nothing is known.
         """
-        counts, known = patch_counts(prediction, target)
+        counts, supervision = patch_counts(prediction, target)
         t = on_device(self.thresholds, counts.inside)
-        enough = torch.sigmoid(counts.inside - t.tau * counts.box)
-        few = torch.sigmoid(t.rho * counts.rest - counts.outside)
+        enough_inside = torch.sigmoid(counts.inside - t.tau * counts.box)
+        few_outside = torch.sigmoid(t.rho * counts.rest - counts.outside)
         everywhere = counts.inside + counts.outside
-        present = known.present * torch.sigmoid(everywhere - t.tau_hat)
-        absent = (1 - known.present) * torch.sigmoid(t.rho_hat - everywhere)
-        loss = known.located * self.annotated_weight * enough * few + known.known * (present + absent)
-        return total(-loss, known)
+        present = supervision.present * torch.sigmoid(everywhere - t.tau_hat)
+        absent = (1 - supervision.present) * torch.sigmoid(t.rho_hat - everywhere)
+        located_loss = supervision.located * self.annotated_weight * enough_inside * few_outside
+        return mean_over_images(-(located_loss + supervision.known * (present + absent)), supervision)
 
 
 def _balance(balance: Setting | None, like: Tensor) -> Tensor:
-    """Gamma by finding.
+    """Gamma for each finding.
 
     Raises:
-        ValueError: not one value a finding, or a negative one.
+        ValueError: There is not one value for each finding, or one is negative.
     """
     values = torch.ones_like(like) if balance is None else torch.as_tensor(balance, dtype=torch.float32)
     if values.dim() > 1 or (values.dim() == 1 and values.shape != like.shape) or bool((values < 0).any()):

@@ -1,28 +1,34 @@
-"""How many patches make a finding: thresholds by finding, and the score that they give an image."""
+"""Thresholds on the number of patches that show a finding, and the score that follows from them."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from app.contract import wide
+
 Setting = float | Sequence[float]
 
 
 class PatchThresholds(nn.Module):
-    """The thresholds of equations 4 to 12 of Rozenberg et al. 2020, one of each kind a finding.
+    """The thresholds of equations 4 to 12 of Rozenberg et al. 2020, four for each finding.
 
-    They are state (buffers), not parameters: the optimiser of the network never touches them; see
-    ``app.engines.thresholds`` for how they are chosen in turn with the network. The paper gives no values.
+    They are buffers and not parameters, so the network's optimizer never changes them; ``app.engines.thresholds``
+    chooses them in alternation with the network. The paper gives no values.
 
     Args:
-        findings: how many, K.
-        tau: least share of a box's patches that show the finding, in [0, 1]; one value, or one a finding.
-        rho: largest share of the patches outside of the box that show it, in [0, 1].
-        tau_hat: least number of patches where the finding is present but not located.
-        rho_hat: largest number of patches where it is absent.
+        findings: Number of findings K.
+        tau: Smallest share of a box's patches that must show the finding, in [0, 1]; one value, or one per finding.
+        rho: Largest share of the patches outside the box that may show it, in [0, 1].
+        tau_hat: Smallest number of patches if the finding is present but not located.
+        rho_hat: Largest number of patches if it is absent.
 
     Raises:
-        ValueError: a threshold outside its range, or not one value a finding.
+        ValueError: A threshold is outside its range, or there is not one value per finding.
+
+    Example:
+        >>> PatchThresholds(findings=2, tau_hat=[4.0, 9.0]).tau_hat
+        tensor([4., 9.])
     """
 
     tau: Tensor
@@ -44,12 +50,16 @@ class PatchThresholds(nn.Module):
 
 
 class PatchCountPooling(nn.Module):
-    """Present where enough patches say so: the score is the expected number of patches less tau-hat.
+    """The score is the expected number of patches that show the finding, minus tau-hat.
 
     Its sigmoid is the probability of "present" of equation 6 of Rozenberg et al. 2020.
 
     Args:
-        thresholds: shared with the loss.
+        thresholds: Shared with the loss.
+
+    Example:
+        >>> PatchCountPooling(PatchThresholds(findings=1, tau_hat=1.0))(torch.zeros(1, 1, 2, 2))
+        tensor([[1.]])
     """
 
     def __init__(self, thresholds: PatchThresholds) -> None:
@@ -57,16 +67,15 @@ class PatchCountPooling(nn.Module):
         self.thresholds = thresholds
 
     def forward(self, logits: Tensor) -> Tensor:
-        """(B, K, h, w) logits to (B, K) logits, float32 or wider: half precision cannot count 400 patches."""
-        wide = logits if logits.dtype == torch.float64 else logits.float()
-        return torch.sigmoid(wide).sum(dim=(2, 3)) - self.thresholds.tau_hat
+        """(B, K, h, w) logits to (B, K) logits, at least float32: half precision cannot count 400 patches."""
+        return torch.sigmoid(wide(logits)).sum(dim=(2, 3)) - self.thresholds.tau_hat
 
 
 def _values(name: str, setting: Setting, findings: int, highest: float) -> Tensor:
     values = torch.as_tensor(setting, dtype=torch.float32)
     values = values.repeat(findings) if values.dim() == 0 else values
     if values.shape != (findings,):
-        raise ValueError(f"{name} has {len(values)} values for {findings} findings")
+        raise ValueError(f"{name} has {len(values)} values, but there are {findings} findings")
     if not bool(((values >= 0) & (values <= highest)).all()):
         raise ValueError(f"{name} is {values.tolist()}, but must be in [0, {highest:g}]")
     return values

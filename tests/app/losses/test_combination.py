@@ -54,5 +54,5 @@ def test_weights_scale_gradients_and_parameters_of_losses_are_found():
     ("count", "weights"), [(0, None), (2, [1.0]), (2, [1.0, -1.0]), (2, [0.0, 0.0]), (1, [1.0, 1.0])], ids=str
 )
 def test_refuses_weights_that_make_no_sense(count, weights):
-    with pytest.raises(ValueError, match=f"{count} losses want as many weights, none negative and not all zero"):
+    with pytest.raises(ValueError, match=f"weights must be {count} numbers, one for each loss, none negative"):
         WeightedSum([Constant(1.0) for _ in range(count)], weights)
