@@ -1,4 +1,4 @@
-"""Networks: image (B, 1, H, W) in [0, 1] to a Prediction. One file a network."""
+"""Networks: each maps an image (B, 1, H, W) in [0, 1] to a Prediction."""
 
 from app.networks.pac_crf import PACCRF, PatchFeatures
 from app.networks.patch_network import PatchNetwork

@@ -1,7 +1,7 @@
-"""Downsampling that obeys the sampling theorem: a low-pass before every step that leaves pixels out.
+"""Anti-aliased downsampling: a low-pass filter before every step that drops pixels.
 
-Source: Zhang, "Making convolutional networks shift-invariant again", 2019, sections 3.2 and 3.3. A strided layer
-becomes the layer without stride and then a blur with stride; the blur is a binomial filter: [1, 1], [1, 2, 1], ...
+Source: Zhang, "Making convolutional networks shift-invariant again", 2019, sections 3.2 and 3.3. A strided layer is
+replaced by the layer without stride, followed by a strided blur with a binomial filter: [1, 1], [1, 2, 1], ...
 """
 
 import torch
@@ -10,13 +10,19 @@ from torch.nn import functional
 
 
 def binomial_filter(size: int) -> Tensor:
-    """(size, size) outer product of a row of Pascal's triangle with itself, with sum 1.
+    """Outer product of a row of Pascal's triangle with itself, (size, size), with sum 1.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: The size is below 1.
+
+    Example:
+        >>> binomial_filter(3) * 16
+        tensor([[1., 2., 1.],
+                [2., 4., 2.],
+                [1., 2., 1.]])
     """
     if size < 1:
-        raise ValueError(f"size of a filter is {size}, but must be at least 1")
+        raise ValueError(f"the size of a filter must be at least 1, not {size}")
     row = torch.ones(1, dtype=torch.float64)
     for _ in range(size - 1):
         row = functional.pad(row, (1, 0)) + functional.pad(row, (0, 1))
@@ -25,11 +31,15 @@ def binomial_filter(size: int) -> Tensor:
 
 
 class BlurDownsample(nn.Module):
-    """Halve the resolution: every second pixel of the blurred features.
+    """Blur the features and keep every second pixel.
 
     Args:
-        channels: of the input, and of the output.
-        size: of the binomial filter, odd: 3 is [1, 2, 1], 1 leaves pixels out unfiltered.
+        channels: Of input and output.
+        size: Of the binomial filter, odd: 3 is [1, 2, 1]; 1 drops pixels without filtering.
+
+    Example:
+        >>> BlurDownsample(channels=2)(torch.ones(1, 2, 5, 5)).shape
+        torch.Size([1, 2, 3, 3])
     """
 
     kernel: Tensor
@@ -39,7 +49,7 @@ class BlurDownsample(nn.Module):
         _require_odd(size)
         self.channels = channels
         self.padding = size // 2
-        # Made from the size alone: no weight, so no part of a checkpoint.
+        # It follows from the size, so it is not saved in checkpoints.
         self.register_buffer("kernel", binomial_filter(size).expand(channels, 1, size, size).clone(), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -50,17 +60,21 @@ class BlurDownsample(nn.Module):
 
 
 class BlurredConv2d(nn.Conv2d):
-    """A convolution with stride 2, blurred before it leaves pixels out.
+    """A convolution with stride 2 whose output is blurred before pixels are dropped.
 
-    Convolution and blur are both linear with nothing between them, so one convolution with stride 2 and the filters
-    blurred does both: a quarter of the arithmetic. Zero padding is outside of both, so only the outermost pixels differ
-    from doing one after the other. Weights are named and shaped as those of the plain convolution.
+    Convolution and blur are linear with nothing between them, so a single convolution with stride 2 and blurred filters
+    does both with a quarter of the arithmetic. Zero padding surrounds both, so only the outermost pixels differ from
+    doing one after the other. Weights have the names and shapes of the plain convolution.
 
     Args:
-        inputs: channels of the input.
-        outputs: channels of the output.
-        kernel_size: odd.
-        blur: size of the binomial filter, odd; 1 for a plain convolution with stride 2.
+        inputs: Channels of the input.
+        outputs: Channels of the output.
+        kernel_size: Odd.
+        blur: Size of the binomial filter, odd; 1 is a plain convolution with stride 2.
+
+    Example:
+        >>> BlurredConv2d(1, 4, kernel_size=3)(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 4, 4, 4])
     """
 
     filter: Tensor
@@ -82,4 +96,4 @@ class BlurredConv2d(nn.Conv2d):
 
 def _require_odd(size: int) -> None:
     if size % 2 == 0:
-        raise ValueError(f"size of a blur is {size}, but must be odd, to leave features where they are")
+        raise ValueError(f"the size of a blur must be odd, so that features do not shift, not {size}")

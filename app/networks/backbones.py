@@ -1,4 +1,4 @@
-"""Published image classifiers as feature extractors over one grey channel, frozen or fine-tuned, with a classifier."""
+"""Published image classifiers as feature extractors for one grey channel, frozen or fine-tuned, with a classifier."""
 
 from __future__ import annotations
 
@@ -26,31 +26,35 @@ ARCHITECTURES = {
     "vgg19": "vgg19",
     "xception": "legacy_xception",
 }
-"""The papers' names of networks, and timm's; any other name is one of timm's."""
+"""Names of networks in the papers and in timm; any other name is one of timm's."""
 
 _PROBE = 96
-"""Side of the image that tells how many channels come out; every architecture of the papers takes it."""
-# What these classes keep for their own classifiers, behind the features: up to 120 million numbers that nobody uses.
+"""Side of the image used to count output channels; every architecture of the papers accepts it."""
+# Layers of the classes' own classifiers, after the features: up to 120 million parameters that nobody uses.
 _HEADS = {VGG: ("pre_logits", "head"), MobileNetV3: ("conv_head", "norm_head", "act2")}
-# Convolutions without padding leave nothing of an image with smaller sides; the others of the papers take any.
+# Convolutions without padding leave nothing of smaller images; the papers' other architectures accept any size.
 _SMALLEST = {InceptionV3: 75}
 
 
 class Backbone(nn.Module):
-    """Everything of a published classifier before its pooling and its head.
+    """A published classifier without its pooling and head.
 
-    A grey image in [0, 1] is standardised by the mean and deviation (over the colours) that the architecture's
-    published weights expect, which is close to what those saw of a grey picture in three equal colours.
+    A grey image in [0, 1] is standardised by the mean and deviation, averaged over colours, that the architecture's
+    published weights expect, which is close to what these saw of a grey picture in three equal colours.
 
     Args:
-        architecture: a name of `ARCHITECTURES` or of timm's convolutional networks.
-        weights: a local file of weights for all of it: timm's or torchvision's names (``.safetensors`` or what
-            ``torch.save`` writes), or a checkpoint of a network with this backbone; None for a random start. Nothing
-            is ever downloaded.
+        architecture: A name of `ARCHITECTURES` or of timm's convolutional networks.
+        weights: A local file with weights for the whole backbone, by the names of timm or torchvision
+            (``.safetensors``, or written by ``torch.save``), or a checkpoint of a network with this backbone; None for
+            a random start. Nothing is ever downloaded.
 
     Raises:
-        FileNotFoundError: there is no such file of weights.
-        ValueError: an unknown architecture, one whose features are no maps, or weights that do not fit all of it.
+        FileNotFoundError: There is no such file of weights.
+        ValueError: The architecture is unknown, its features are not maps, or the weights do not cover all of it.
+
+    Example:
+        >>> Backbone("test_resnet")(torch.rand(1, 1, 64, 64)).shape
+        torch.Size([1, 96, 2, 2])
     """
 
     def __init__(self, architecture: str, weights: str | Path | None = None) -> None:
@@ -68,40 +72,45 @@ class Backbone(nn.Module):
         """(B, 1, H, W) in [0, 1] to features (B, F, h, w).
 
         Raises:
-            ValueError: an image is smaller than the architecture takes.
+            ValueError: An image is smaller than the architecture accepts.
         """
         if min(image.shape[2], image.shape[3]) < self.smallest:
             raise ValueError(
-                f"images of {image.shape[2]} x {image.shape[3]} pixels: this architecture takes sides of "
-                f"{self.smallest} and more; set image_size to that or more"
+                f"images of {image.shape[2]} x {image.shape[3]} pixels: this architecture needs sides of at least "
+                f"{self.smallest}; set image_size to that or more"
             )
         standardised = (image - self.mean) / self.deviation
-        # A method of timm's classes; TorchScript allows nothing behind the remark on types.
+        # A method of timm's classes; TorchScript allows no text after a type comment.
         features: Tensor = self.layers.forward_features(standardised)  # type: ignore[operator]
         return features
 
 
 class BackboneClassifier(nn.Module):
-    """A backbone, average pooling and a classifier of one layer or more.
+    """A backbone, average pooling, and a classifier with one or more layers.
 
     Source: Haghpanah, "Automatic Labeling of Chest Radiography Images", section IV: a one-layer classifier, a
-    three-layer one, and one with dropout 0.5, on frozen or fine-tuned features. The paper does not give the widths, and
-    takes its features as they are; we pool them by their average. The map is made by applying the classifier at each
-    place: with one layer the mean of the map is the score, so it is a class activation map (Zhou et al. 2016); with
-    more layers it is a generalisation of one whose mean is not the score.
+    three-layer one, and one with dropout 0.5, on frozen or fine-tuned features. The paper does not give the widths and
+    uses its features as they are; we pool them by their average. The map is the classifier applied at each position:
+    with one layer its mean is the score, so it is a class activation map (Zhou et al. 2016); with more layers it
+    generalises that, and its mean is not the score.
 
     Args:
-        findings: how many findings C.
-        architecture: see `Backbone`.
-        weights: see `Backbone`.
-        frozen: keep the backbone as it is, its batch statistics among it; the classifier alone learns.
-        hidden: widths of the layers between features and findings: () is a one-layer classifier, (512, 256) one of
-            three.
-        dropout: probability that a value is dropped before each layer after the first; before the only one of one.
+        findings: Number of findings C.
+        architecture: See `Backbone`.
+        weights: See `Backbone`.
+        frozen: Keep the backbone fixed, including its batch statistics; only the classifier is trained.
+        hidden: Widths of the layers between features and findings: () is a one-layer classifier, (512, 256) a
+            three-layer one.
+        dropout: Probability that a value is dropped before each layer except the first, or before the only one.
 
     Raises:
-        FileNotFoundError: there is no such file of weights.
-        ValueError: see `Backbone`; or a count, width or probability that is none.
+        FileNotFoundError: There is no such file of weights.
+        ValueError: See `Backbone`; or a count, width or probability is out of range.
+
+    Example:
+        >>> prediction = BackboneClassifier(findings=3, architecture="test_resnet")(torch.rand(2, 1, 64, 64))
+        >>> prediction.score.shape, prediction.map.shape
+        (torch.Size([2, 3]), torch.Size([2, 3, 2, 2]))
     """
 
     def __init__(
@@ -125,7 +134,7 @@ class BackboneClassifier(nn.Module):
         self.classifier = classifier(self.channels, hidden, findings, dropout)
 
     def train(self, mode: bool = True) -> BackboneClassifier:
-        """As for any module, but a frozen backbone never leaves evaluation: its batch statistics stay, too."""
+        """Like any module, except that a frozen backbone stays in evaluation mode, with its batch statistics."""
         super().train(mode)
         if self.frozen:
             self.backbone.eval()
@@ -135,20 +144,20 @@ class BackboneClassifier(nn.Module):
         """Scores and a map of an image, or of its features.
 
         Args:
-            image: (B, 1, H, W) in [0, 1]; or features that `app.engines.frozen_features` kept of it, (B, F, h, w),
-                which the number of channels tells apart.
+            image: (B, 1, H, W) in [0, 1]; or its features (B, F, h, w), stored by `app.engines.frozen_features` and
+                recognised by their number of channels.
 
         Returns:
             score (B, C) and map (B, C, h, w), logits.
         """
         features = image if image.shape[1] == self.channels else self.backbone(image)
         score = self.classifier(features.mean(dim=(2, 3)))
-        here = self.classifier(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return Prediction(score=score, map=here)
+        logits = self.classifier(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return Prediction(score=score, map=logits)
 
 
 def classifier(channels: int, hidden: Sequence[int], findings: int, dropout: float) -> nn.Sequential:
-    """Linear layers over the last axis with ReLU between them, and dropout before each but the first of several."""
+    """Linear layers over the last axis with ReLU between them, and dropout before each except the first of several."""
     layers: list[nn.Module] = [nn.Dropout(dropout)] if dropout and not hidden else []
     for width in hidden:
         layers += [nn.Linear(channels, width), nn.ReLU()]
@@ -159,7 +168,7 @@ def classifier(channels: int, hidden: Sequence[int], findings: int, dropout: flo
 
 def _made(architecture: str) -> nn.Module:
     name = ARCHITECTURES.get(architecture, architecture)
-    # Names with a colon are addresses, which timm would ask the network for.
+    # Names with a colon are addresses, from which timm would download.
     if ":" in name or not timm.is_model(name):
         known = [*ARCHITECTURES, *timm.list_models()]
         allowed = f"must be one of {', '.join(ARCHITECTURES)}, or a network of timm"
@@ -173,23 +182,23 @@ def _made(architecture: str) -> nn.Module:
 
 
 def _channels(backbone: Backbone, architecture: str) -> int:
-    """How many channels the features have, seen on an empty image."""
+    """Number of channels of the features, found with an empty image."""
     with torch.no_grad():
         features = backbone.eval()(torch.zeros(1, 1, _PROBE, _PROBE))
     backbone.train()
     if features.dim() != 4:
         raise ValueError(
-            f"architecture {architecture!r}: its features have shape {tuple(features.shape)}; wanted is a "
-            "convolutional network, whose features are maps (B, F, h, w)"
+            f"architecture {architecture!r}: its features have shape {tuple(features.shape)}, but must be "
+            "maps (B, F, h, w), as those of a convolutional network are"
         )
     return int(features.shape[1])
 
 
 def _load(layers: nn.Module, path: Path, architecture: str) -> None:
-    """Load weights that must cover all of the backbone."""
+    """Load weights, which must cover the whole backbone."""
     own = layers.state_dict()
     weights = fit(own, read_weights(path)).weights
-    # Old files do not count batches.
+    # Old files lack the count of batches.
     missing = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]
     other = [name for name, value in weights.items() if value.shape != own[name].shape]
     if missing or other:

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: written whole or not at all, checked when read, and read as data, never as code."""
+"""Checkpoints on disk: written atomically, verified when read, and read as data, never as code."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def save(content: Mapping[str, object], path: Path, previous: Path | None = None) -> None:
-    """Write a checkpoint atomically: a reader sees the old file or the new one, whenever the writer dies.
+    """Write a checkpoint atomically: a reader sees either the old file or the new one, whenever the writer dies.
 
     Args:
-        content: tensors and plain values.
-        path: the file; its folder is made where missing.
-        previous: where the file that is replaced goes. A writer that dies between the two leaves it there alone.
+        content: Tensors and plain values.
+        path: The file; its folder is created if missing.
+        previous: Where the replaced file goes. If the writer dies between the two steps, only this file exists.
 
     Raises:
-        OSError: it cannot be written; a full disk is told with how much is needed. What was there before is intact.
+        OSError: It cannot be written; if the disk is full, the message says how much is needed. The old file is intact.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with whole_file(path, previous) as temporary, temporary.open("wb") as file:
             _write(content, file)
     except (OSError, RuntimeError) as error:
-        # torch's writer tells of a failing disk in errors of its own.
+        # torch's writer reports a failing disk by its own errors.
         if _is_full(error, path.parent, _size(content)):
             raise OSError(errno.ENOSPC, _no_space(path, _size(content))) from error
         raise
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
-    """State of a network for ``save``: on the CPU, contiguous, whatever the device and the memory order."""
+    """State of a network for ``save``, on the CPU and contiguous."""
     return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
 
 
 def read_checkpoint(path: str | Path) -> Any:  # noqa: ANN401 - whatever was saved
-    """What ``save`` wrote, on the CPU, after every byte was compared with its checksum.
+    """Read what ``save`` wrote, to the CPU, after comparing every byte with its checksum.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, holds more than tensors and plain values, or claims more bytes than it has.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, has anything but tensors and plain values, or claims more bytes than it has.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,13 +65,13 @@ def read_checkpoint(path: str | Path) -> Any:  # noqa: ANN401 - whatever was sav
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The network's state in a checkpoint file, bare or under the key ``model``, ``network`` or ``state_dict``.
+    """Read a network's state from a checkpoint or ``.safetensors`` file.
 
-    Files that end in ``.safetensors`` are read, too.
+    In a checkpoint it is the whole content, or stands under the key ``model``, ``network`` or ``state_dict``.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds no state of a network.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or has no state of a network.
     """
     if Path(path).suffix == ".safetensors":
         return _read_safetensors(Path(path))
@@ -83,7 +83,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: holds no network's weights")
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     for name, value in tensors.items():
-        # A view that repeats a few stored values would grow when it is copied.
+        # A view that repeats a few stored values would grow when copied.
         if value.layout != torch.strided or value.is_meta or value.nbytes > value.untyped_storage().nbytes():
             raise ValueError(f"{path}: {name} has {value.numel()} values, which the file does not hold one by one")
     return tensors
@@ -102,20 +102,16 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_exactly(network: nn.Module, path: str | Path) -> None:
-    """Load a checkpoint into a network that must fit it name by name and shape by shape.
+    """Load a checkpoint into a network with exactly the same names and shapes.
 
     Raises:
-        ValueError: names or shapes differ; says how many and which first.
+        ValueError: Names or shapes differ; the message says how many and which come first.
     """
     load_state(network, read_weights(path), path)
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
-    """Load weights that were read from ``path`` into a network that must fit them.
-
-    Raises:
-        ValueError: names or shapes differ; says how many and which first.
-    """
+    """Load weights that were read from ``path`` into a network; see `load_exactly`."""
     own = network.state_dict()
     missing = sorted(own.keys() - state.keys())
     unexpected = sorted(state.keys() - own.keys())
@@ -129,11 +125,7 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], path: str | Path
 
 
 def _check_bytes(path: Path) -> None:
-    """Refuse a file that would take far more memory than its own size, or whose checksums do not fit.
-
-    Raises:
-        ValueError: says which.
-    """
+    """Refuse a file that would take far more memory than its size, or whose checksums do not match."""
     with path.open("rb") as file:
         is_archive = file.read(4) == b"PK\x03\x04"
         if not is_archive:
@@ -143,11 +135,11 @@ def _check_bytes(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         claimed, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
         if claimed > size:
-            # torch stores tensors as they are, so that a checkpoint's parts are never larger than the file.
+            # torch does not compress, so the parts of a checkpoint are never larger than the file.
             raise ValueError(
                 f"it claims to hold {claimed} bytes, but has {size}: compressed, or made to exhaust memory"
             )
-        # torch writes a checksum (CRC-32) of every tensor into its archive, but does not compare it when reading.
+        # torch writes a checksum (CRC-32) of every tensor, but does not compare it when reading.
         damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"the checksum of {damaged} does not fit: the file is damaged")
@@ -157,10 +149,9 @@ def _check_bytes(path: Path) -> None:
 
 
 def _check_pickle(content: bytes | mmap.mmap) -> None:
-    """Refuse the calls that torch's reader permits and whose memory has nothing to do with the file's size.
+    """Refuse calls that torch's reader permits but that can take any amount of memory.
 
-    A bytearray is as long as the number that it is given; ``encode`` in hexadecimal doubles what it is given, again and
-    again.
+    A bytearray is as long as the number it is given; ``encode`` to hexadecimal doubles its input each time.
     """
     found = re.search(rb"c(?:__builtin__|builtins)\n(bytearray)\n|c_codecs\n(encode)\n", content)
     if found:
@@ -168,7 +159,7 @@ def _check_pickle(content: bytes | mmap.mmap) -> None:
 
 
 class _Remembering:
-    """A file for torch's writer, which tells of all that ends it, a signal's exception too, as an error of its own."""
+    """A file that keeps the original exception, which torch's writer replaces by its own, even for signals."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -186,10 +177,10 @@ class _Remembering:
 
 
 def _write(content: Mapping[str, object], file: IO[bytes]) -> None:
-    """Write with torch; what goes wrong is raised as it was."""
+    """Write with torch, and raise the original exception if writing fails."""
     remembering = _Remembering(file)
     try:
-        # torch asks a file for no more than to write and to flush.
+        # torch only needs write and flush.
         torch.save(content, cast("IO[bytes]", remembering))
     except BaseException:
         if remembering.error is not None:
@@ -212,7 +203,7 @@ def _no_space(path: Path, needed: int) -> str:
 
 
 def _size(content: object) -> int:
-    """Bytes of all tensors, at any depth; what is beside them is small."""
+    """Bytes of all tensors at any depth; everything else is small."""
     if isinstance(content, Tensor):
         return content.nbytes
     if isinstance(content, Mapping):

@@ -1,4 +1,4 @@
-"""Fit weights that were published, or saved by another program, to a network by name."""
+"""Matching of published weights, or of weights saved by another program, to a network's names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 from torch import Tensor
 
 LEAST_SHARE = 0.5
-"""If fewer of the network's numbers than this share are found in a checkpoint, it is taken for the wrong one."""
+"""A checkpoint that has a smaller share of the network's parameters is taken for the wrong one."""
 
 
 class Fit(NamedTuple):
-    """How the names of a checkpoint become those of a network.
+    """How the names of a checkpoint map to those of a network.
 
     Attributes:
         weights: By the network's names; shapes may still differ.
-        share: Of the network's numbers, those that the checkpoint has by name and shape.
-        stripped: Prefix that was taken off the checkpoint's names, such as ``module.``.
-        added: Prefix that was put before them, such as ``backbone.``.
+        share: Share of the network's parameters that the checkpoint has by name and shape.
+        stripped: Prefix removed from the checkpoint's names, such as ``module.``.
+        added: Prefix added to them, such as ``backbone.``.
     """
 
     weights: dict[str, Tensor]
@@ -30,15 +30,20 @@ class Fit(NamedTuple):
 
 
 def fit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Fit:
-    """Find the prefixes to strip and to add with which a checkpoint fits most of a network.
+    """Find the prefixes to remove and to add so that a checkpoint fits as much of a network as possible.
 
-    Only prefixes that hold enough of either to fit `LEAST_SHARE` are tried; names as they are win if others fit no
-    better. A first convolution over three colours becomes one over grey by summing over the colours: on a grey image
-    both give the same. Names of torchvision's published DenseNet files are understood.
+    Only prefixes with enough parameters for `LEAST_SHARE` are tried, and unchanged names are preferred if others fit no
+    better. A first convolution over three colours is summed to grey, which gives the same on a grey image. Names of
+    torchvision's published DenseNet files are understood.
 
     Args:
         own: State of the network.
         given: State in the checkpoint.
+
+    Example:
+        >>> import torch
+        >>> fit({"net.weight": torch.zeros(2)}, {"module.weight": torch.ones(2)})
+        Fit(weights={'net.weight': tensor([1., 1.])}, share=1.0, stripped='module.', added='net.')
     """
     total = sum(value.numel() for value in own.values())
     best = Fit({}, -1.0, "", "")
@@ -52,7 +57,7 @@ def fit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Fit:
 
 
 def _prefixes(state: Mapping[str, Tensor], least: float) -> list[str]:
-    """No prefix, then all that hold at least so many numbers, the shorter ones first."""
+    """The empty prefix, then all prefixes with at least that many parameters, shortest first."""
     sizes: Counter[str] = Counter()
     for name, value in state.items():
         parts = name.split(".")
@@ -62,7 +67,7 @@ def _prefixes(state: Mapping[str, Tensor], least: float) -> list[str]:
 
 
 def _renamed(own: Mapping[str, Tensor], given: Mapping[str, Tensor], stripped: str, added: str) -> dict[str, Tensor]:
-    """What of a checkpoint has a name of the network once the prefixes are exchanged."""
+    """The weights of a checkpoint whose names are the network's once the prefixes are exchanged."""
     weights = {}
     for name, value in given.items():
         if not name.startswith(stripped):
@@ -75,11 +80,11 @@ def _renamed(own: Mapping[str, Tensor], given: Mapping[str, Tensor], stripped: s
 
 
 def _modern(name: str) -> str:
-    """Names of torchvision's published DenseNet files, ``norm.1``, as its code has them today, ``norm1``."""
+    """Convert names of torchvision's published DenseNet files, ``norm.1``, to those of its code, ``norm1``."""
     return re.sub(r"\.(norm|relu|conv)\.(\d)\.", r".\1\2.", name)
 
 
 def _grey(value: Tensor, own: Tensor) -> Tensor:
-    """Sum a first convolution's weights over three colours where the network has one grey channel."""
+    """Sum the weights of a first convolution over three colours if the network has one grey channel."""
     is_colour = value.dim() == 4 and own.dim() == 4 and (value.shape[1], own.shape[1]) == (3, 1)
     return value.sum(dim=1, keepdim=True) if is_colour else value

@@ -1,4 +1,4 @@
-"""How the last layer of a network starts: near a constant answer, so that the first steps undo no chance."""
+"""Initialisation of the last layer: near a constant answer, so that training need not undo a random one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ _LEAST_PROBABILITY, _MOST_PROBABILITY = 0.001, 0.5
 
 
 def start_level(layer: nn.Conv2d, logit: float | Tensor = 0.0, spread: float = 0.1) -> None:
-    """Initialise the layer that makes the map: small weights, and a bias that is the first answer everywhere.
+    """Initialise the layer that makes the map with small weights and a bias that is the first answer everywhere.
 
-    Weights are normal with deviation ``spread / sqrt(fan in)``: logits vary by a tenth of the features' size.
-    He initialisation by the outgoing side is not for a last layer: of 512 channels and 10 findings it makes logits with
-    a deviation of 17, and a loss that is all chance.
+    Weights are normal with deviation ``spread / sqrt(fan in)``, so by default logits vary by a tenth of the features'
+    size. He initialisation by fan-out does not suit a last layer: with 512 channels and 10 findings its logits have a
+    deviation of 17, and the first loss is random.
 
     Args:
-        layer: With a bias.
-        logit: First answer, of all findings or of each.
-        spread: Of the layer's output, in units of the root mean square of its input.
+        layer: With or without a bias.
+        logit: First answer, for all findings or for each.
+        spread: Deviation of the layer's output, in units of the root mean square of its input.
+
+    Example:
+        >>> layer = nn.Conv2d(512, 2, kernel_size=1)
+        >>> start_level(layer, logit=-1.0)
+        >>> bool(layer(torch.randn(8, 512, 4, 4)).std() < 0.2)
+        True
     """
     nn.init.normal_(layer.weight, std=spread / layer.weight[0].numel() ** 0.5)
     bias = layer.bias
@@ -28,9 +34,9 @@ def start_level(layer: nn.Conv2d, logit: float | Tensor = 0.0, spread: float = 0
 
 
 def undecided_logit(pooling: nn.Module, findings: int, grid: list[int]) -> Tensor:
-    """The logit of every cell at which an even map is pooled to a score of 1/2.
+    """The logit for which a constant map is pooled to a probability of 1/2, found by bisection.
 
-    Found by bisection, as any pooling grows with the map.
+    Every pooling increases with the map.
 
     Args:
         pooling: From (B, K, P, Q) logits to (B, K).
@@ -38,7 +44,12 @@ def undecided_logit(pooling: nn.Module, findings: int, grid: list[int]) -> Tenso
         grid: P and Q.
 
     Returns:
-        (K,), within the logits of 0.001 and 0.5: beyond these a cell would hardly learn.
+        (K,), between the logits of 0.001 and 0.5; beyond these a cell would hardly learn.
+
+    Example:
+        >>> from app.networks.pooling import NoisyOrPooling
+        >>> undecided_logit(NoisyOrPooling(), findings=1, grid=[1, 2]).sigmoid()  # 1 - (1 - 0.2929)^2 = 1/2
+        tensor([0.2929])
     """
     low, high = (torch.full((findings,), p).logit() for p in (_LEAST_PROBABILITY, _MOST_PROBABILITY))
     with torch.no_grad():

@@ -1,19 +1,19 @@
-"""In which order of its dimensions a network's numbers lie in memory: channels last, where that is safe."""
+"""The memory order of a network's tensors: channels last, if that is safe."""
 
 import torch
 from torch import nn
 
 VECTOR = 16
-"""Floats in the longest vector of a processor, AVX-512; AVX2 has 8."""
+"""Floats in the longest vector register, that of AVX-512; AVX2 has 8."""
 
 
 def memory_order(network: nn.Module, device: torch.device | str) -> torch.memory_format:
-    """The order that computes fastest and safely: channels last, except for some narrow networks on a CPU.
+    """The fastest safe memory order: channels last, except for some narrow networks on a CPU.
 
-    For a 1x1 convolution with a stride whose input has fewer channels than a vector has floats, oneDNN (3.11 and 3.12
-    were seen) writes outside of its workspace when it computes the gradient of the weights of channels-last tensors:
-    the process crashes, hangs or goes on with wrong gradients (https://github.com/uxlfoundation/oneDNN/issues/6035).
-    Tensors in torch's default order are safe.
+    For a strided 1x1 convolution with fewer input channels than a vector register has floats, oneDNN (seen in 3.11 and
+    3.12) writes outside its workspace when it computes the weight gradient from channels-last tensors: the process
+    crashes, hangs or continues with wrong gradients (https://github.com/uxlfoundation/oneDNN/issues/6035). Tensors in
+    torch's default order are safe.
 
     Example:
         >>> memory_order(nn.Conv2d(16, 32, kernel_size=1, stride=2), "cpu")

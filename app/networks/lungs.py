@@ -1,4 +1,4 @@
-"""The lungs of a radiograph, outlined by a trained U-Net."""
+"""Segmentation of the lungs by a trained U-Net."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from transforms.resize import ResizeRadiograph
 
 
 class LungSegmenter:
-    """Outline both lungs, the parts behind the heart included.
+    """Segment both lungs, including the parts behind the heart.
 
-    The network is loaded at the first call, and is left behind on pickling: each worker process loads its own.
+    The network is loaded at the first call and is not pickled: each worker process loads its own.
 
     Args:
-        checkpoint: weights of a `UNet` of one finding, as the lung_segmentation bundle ships and trains them.
-        size: side of the square that the radiograph is squeezed to, as in training; a multiple of 4, 64 or more.
+        checkpoint: Weights of a `UNet` with one finding, as the lung_segmentation bundle ships and trains them.
+        size: Side of the square that the radiograph is resized to, as in training; a multiple of 4, at least 64.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint; raised at once, not at the first radiograph.
+        FileNotFoundError: There is no such checkpoint; raised here, not at the first radiograph.
+
+    Example:
+        >>> segment = LungSegmenter("bundles/lung_segmentation/models/model.pt")
+        >>> segment(np.zeros((1, 512, 400), np.float32)).shape
+        (256, 256)
     """
 
     def __init__(self, checkpoint: str | Path, size: int = 256) -> None:
@@ -39,11 +44,11 @@ class LungSegmenter:
         """Segment one radiograph.
 
         Args:
-            image: (1, H, W) in [0, 1], bright is dense.
+            image: (1, H, W) in [0, 1]; dense structures are bright.
 
         Returns:
-            (size, size) bool over the whole radiograph, whatever its aspect ratio; True is lung, in two connected parts
-            at most. It may be empty or absurd, where the radiograph is: see `transforms.lungs.implausibility`.
+            (size, size) bool over the whole radiograph, whatever its aspect ratio; True is lung, in at most two
+            connected parts. It may be empty or implausible; see `transforms.lungs.implausibility`.
         """
         with torch.inference_mode():
             prediction = self._loaded()(self._resize(image)[None])
@@ -61,9 +66,13 @@ class LungSegmenter:
 
 
 def two_largest_parts(mask: np.ndarray) -> np.ndarray:
-    """What is left of a mask (h, w) when of its connected parts only the two largest stay; bool.
+    """Keep the two largest connected parts of a mask (h, w); bool.
 
-    A third part is air elsewhere: beside the neck, between arm and chest.
+    A third part is air elsewhere, such as beside the neck or between arm and chest.
+
+    Example:
+        >>> two_largest_parts(np.array([[1, 1, 0, 1, 0, 1, 1]]))
+        array([[ True,  True, False, False, False,  True,  True]])
     """
     count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count <= 3:

@@ -9,17 +9,17 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 ACCELERATOR_TILE = 64
-"""Patches of one row that are done at once on an accelerator; on a CPU `CPU_TILE`, which keeps to its caches."""
+"""Patches of one row computed at once on an accelerator; on a CPU it is `CPU_TILE`, which fits the caches."""
 CPU_TILE = 4
 
 
 class Tile(NamedTuple):
-    """Neighbouring patches of one row, and the rectangle of patches that their windows reach.
+    """Neighbouring patches of one row, and the rectangle of patches that their windows cover.
 
     Attributes:
-        row: of the patches.
-        columns: of the patches, from and to.
-        reach: first and last row, first and last column of the rectangle; the last ones are not in it.
+        row: Row of the patches.
+        columns: First column of the patches, and the one after the last.
+        reach: Of the rectangle: first row, the row after the last, first column, the column after the last.
     """
 
     row: int
@@ -35,41 +35,51 @@ def gaussian_kernel(features: Tensor) -> Tensor:
 
     Returns:
         (B, N, N) with N = P Q; 1 on the diagonal.
+
+    Example:
+        >>> gaussian_kernel(torch.tensor([[[[0.0, 1.0]]]]))  # exp(-1/2) between the two patches
+        tensor([[[1.0000, 0.6065],
+                 [0.6065, 1.0000]]])
     """
     flat = features.flatten(2)
     square = flat.square().sum(dim=1)
     distance = square[:, :, None] + square[:, None, :] - 2 * flat.transpose(1, 2) @ flat
-    # Rounding leaves distances below zero where two patches are alike.
+    # Rounding may leave the distance of two equal patches below zero.
     return torch.exp(-0.5 * distance.clamp(min=0))
 
 
 def mean_field(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
-    """Logits after some mean-field steps: what each patch says itself, and what its neighbours say about it.
+    """Logits after some mean-field steps: each patch's own logits plus messages from its neighbours.
 
-    Every finding of every patch is a variable of its own, present or absent. With z^0 = sigmoid(u), a step is
+    Every finding of every patch is a binary variable. With z^0 = sigmoid(u), a step is
 
         z^(t+1)_jk = sigmoid(u_jk + sum_l G_jl sum_k' W_kk'(xi_l - xi_j) z^t_lk')
 
-    over the patches l of the window around j, j itself left out. Without compatibility nothing changes: z = p, as the
-    paper asks. Computed tile by tile against a table of W by pair of patches: what a window would hold of the image
-    is never kept, for the backward pass it is made again.
+    over the patches l of the window around j, except j itself. With zero compatibility nothing changes: z = p, as in
+    the paper. It is computed tile by tile with a table of W for each pair of patches; the neighbourhoods of patches are
+    never stored but recomputed in the backward pass.
 
     Args:
         unary: (B, K, P, Q) logits u of the patch probabilities.
         kernel: (B, N, N) G, with N = P Q.
-        compatibility: (K, K, height, width) W, both sides odd: ``[k, k', height // 2 + dy, width // 2 + dx]`` is what
-            finding k' at an offset of (dy, dx) patches says for finding k here. The middle is not used.
-        steps: how many, 0 or more.
+        compatibility: (K, K, height, width) W, both sides odd: ``[k, k', height // 2 + dy, width // 2 + dx]`` is the
+            contribution of finding k' at an offset of (dy, dx) patches to finding k. The centre is not used.
+        steps: Number of steps, 0 or more.
 
     Returns:
         (B, K, P, Q) logits, in the type of ``unary``.
+
+    Example:
+        >>> unary, kernel = torch.zeros(1, 1, 1, 2), torch.ones(1, 2, 2)
+        >>> mean_field(unary, kernel, torch.ones(1, 1, 3, 3), steps=1)  # each neighbour contributes z = 1/2
+        tensor([[[[0.5000, 0.5000]]]])
     """
     if torch.jit.is_scripting():  # type: ignore[attr-defined]
         return _untiled(unary, kernel, compatibility, steps)
     return _tiled(unary, kernel, compatibility, steps)
 
 
-# Its loops over tiles would be unrolled; what is around it is translated.
+# torch.compile would unroll the loops over tiles, so it compiles only the code around this call.
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _tiled(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
     result: Tensor = _MeanField.apply(unary, kernel, _without_middle(compatibility), steps)
@@ -83,50 +93,50 @@ def _without_middle(compatibility: Tensor) -> Tensor:
 
 
 def _untiled(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
-    """The same in plain operations, for export; wants the memory of a table over all pairs of patches."""
+    """The same in plain operations, for export; needs the memory of a table over all pairs of patches."""
     findings, rows, columns = unary.shape[1], unary.shape[2], unary.shape[3]
     height, width = compatibility.shape[2], compatibility.shape[3]
     j = torch.arange(rows * columns, device=unary.device)
     dy = (j // columns)[None, :] - (j // columns)[:, None] + height // 2
     dx = (j % columns)[None, :] - (j % columns)[:, None] + width // 2
     inside = (dy >= 0) & (dy < height) & (dx >= 0) & (dx < width)
-    place = dy.clamp(0, height - 1) * width + dx.clamp(0, width - 1)
-    table = _without_middle(compatibility).flatten(2)[:, :, place.flatten()] * inside.flatten()
+    offset = dy.clamp(0, height - 1) * width + dx.clamp(0, width - 1)
+    table = _without_middle(compatibility).flatten(2)[:, :, offset.flatten()] * inside.flatten()
     table = table.view(findings, findings, rows * columns, rows * columns)
-    own, here = unary.flatten(2), unary.flatten(2)
+    own, logits = unary.flatten(2), unary.flatten(2)
     for _ in range(steps):
-        weighted = kernel[:, None] * torch.sigmoid(here)[:, :, None, :]
-        here = own + torch.einsum("bcjl,kcjl->bkj", weighted, table)
-    return here.reshape(unary.shape)
+        weighted = kernel[:, None] * torch.sigmoid(logits)[:, :, None, :]
+        logits = own + torch.einsum("bcjl,kcjl->bkj", weighted, table)
+    return logits.reshape(unary.shape)
 
 
 class _MeanField(torch.autograd.Function):
-    """All steps at once: the tables serve them all, and only the z of each step is kept for the backward pass."""
+    """All steps at once: they share the tables, and only the z of each step is stored for the backward pass."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
         grid = (unary.shape[2], unary.shape[3])
         plan = tiles(grid, (compatibility.shape[2], compatibility.shape[3]), _tile_width(unary.device))
         tables = [_table(compatibility, tile) for tile in plan]
-        kernel, here, kept = kernel.reshape(*kernel.shape[:2], *grid), unary, []
+        kernel, logits, states = kernel.reshape(*kernel.shape[:2], *grid), unary, []
         for _ in range(steps):
-            kept.append(torch.sigmoid(here))
-            here = unary + _messages(kept[-1], kernel, plan, tables)
-        ctx.save_for_backward(kernel, compatibility, *kept)
+            states.append(torch.sigmoid(logits))
+            logits = unary + _messages(states[-1], kernel, plan, tables)
+        ctx.save_for_backward(kernel, compatibility, *states)
         ctx.plan, ctx.tables = plan, tables  # type: ignore[attr-defined]
-        return here.clone() if steps == 0 else here
+        return logits.clone() if steps == 0 else logits
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        kernel, compatibility, *kept = ctx.saved_tensors  # type: ignore[attr-defined]
+        kernel, compatibility, *states = ctx.saved_tensors  # type: ignore[attr-defined]
         plan, tables = ctx.plan, ctx.tables  # type: ignore[attr-defined]
         to_unary, to_kernel = gradient.clone(), torch.zeros_like(kernel)
         to_tables = [torch.zeros_like(table) for table in tables]
-        for z in reversed(kept):
+        for z in reversed(states):
             to_z = _backwards(gradient, z, kernel, list(zip(plan, tables, to_tables, strict=True)), to_kernel)
             gradient = to_z * z * (1 - z)
-            # From the second step on it reaches the unaries as "+ u", at last as sigmoid(u): added either way.
+            # The unaries enter every step as "+ u" and the first also as sigmoid(u); both gradients are added.
             to_unary += gradient
         to_compatibility = torch.zeros_like(compatibility)
         for tile, table in zip(plan, to_tables, strict=True):
@@ -158,7 +168,7 @@ def _tile_width(device: torch.device) -> int:
 
 
 def _overlap(tile: Tile, column: int, window: tuple[int, int]) -> tuple[slice, slice, slice, slice]:
-    """Where one patch's window and the tile's rectangle overlap: rows and columns in the window, in the rectangle."""
+    """Overlap of a patch's window and the tile's rectangle: rows and columns of the window, then of the rectangle."""
     top, bottom, left, right = tile.reach
     tall, wide = window[0] // 2, window[1] // 2
     first, last = max(left, column - wide), min(right, column + wide + 1)
@@ -170,7 +180,7 @@ def _overlap(tile: Tile, column: int, window: tuple[int, int]) -> tuple[slice, s
 
 
 def _table(compatibility: Tensor, tile: Tile) -> Tensor:
-    """W by patch of the tile, finding and patch in reach, and finding here: (c, K' h w, K); zero outside windows."""
+    """W by patch of the tile, neighbouring finding and patch, and finding: (c, K' h w, K); zero outside windows."""
     findings, (top, bottom, left, right) = compatibility.shape[0], tile.reach
     count = tile.columns[1] - tile.columns[0]
     table = compatibility.new_zeros(count, findings, bottom - top, right - left, findings)
@@ -195,7 +205,7 @@ def _sides(compatibility: Tensor) -> tuple[int, int]:
 
 
 def _reached(z: Tensor, kernel: Tensor, tile: Tile) -> tuple[Tensor, Tensor]:
-    """What is in a tile's reach: z (B, K', h w) and, by patch of the tile, kernel (c, B, 1, h w)."""
+    """Values in a tile's reach: z (B, K', h w) and, for each patch of the tile, kernel (c, B, 1, h w)."""
     top, bottom, left, right = tile.reach
     first = tile.row * z.shape[3]
     patches = slice(first + tile.columns[0], first + tile.columns[1])
@@ -206,7 +216,7 @@ def _reached(z: Tensor, kernel: Tensor, tile: Tile) -> tuple[Tensor, Tensor]:
 
 
 def _messages(z: Tensor, kernel: Tensor, plan: list[Tile], tables: list[Tensor]) -> Tensor:
-    """What the neighbours say: (B, K, P, Q)."""
+    """Messages from the neighbours: (B, K, P, Q)."""
     batch, findings, rows, columns = z.shape
     result = z.new_empty(rows, columns, batch, findings)
     for tile, table in zip(plan, tables, strict=True):
@@ -218,14 +228,14 @@ def _messages(z: Tensor, kernel: Tensor, plan: list[Tile], tables: list[Tensor])
 def _backwards(
     gradient: Tensor, z: Tensor, kernel: Tensor, parts: list[tuple[Tile, Tensor, Tensor]], to_kernel: Tensor
 ) -> Tensor:
-    """Gradient of ``_messages`` to z; those to tables and kernel are added to what is given."""
+    """Gradient of ``_messages`` with respect to z; those for tables and kernel are added in place."""
     by_patch, to_z = gradient.permute(2, 3, 0, 1).contiguous(), torch.zeros_like(z)
     for tile, table, to_table in parts:
         (top, bottom, left, right), (first, last) = tile.reach, tile.columns
         near, weight = _reached(z, kernel, tile)
-        here = by_patch[tile.row, first:last]
-        to_table.baddbmm_((weight * near).flatten(2).transpose(1, 2), here)
-        to_product = torch.bmm(here, table.transpose(1, 2)).view(last - first, *near.shape)
+        of_tile = by_patch[tile.row, first:last]
+        to_table.baddbmm_((weight * near).flatten(2).transpose(1, 2), of_tile)
+        to_product = torch.bmm(of_tile, table.transpose(1, 2)).view(last - first, *near.shape)
         sides = (bottom - top, right - left)
         row = tile.row * z.shape[3]
         of_kernel = to_kernel[:, row + first : row + last, top:bottom, left:right]

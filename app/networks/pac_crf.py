@@ -1,4 +1,4 @@
-"""A conditional random field over a grid of patches, with learned features, as layers of a network."""
+"""A conditional random field over a grid of patches, with learned features, as network layers."""
 
 from itertools import pairwise
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.contract import wide
 from app.networks.antialias import BlurredConv2d
 from app.networks.heads import start_level
 from app.networks.mean_field import gaussian_kernel, mean_field
@@ -14,14 +15,18 @@ from app.networks.mean_field import gaussian_kernel, mean_field
 class PatchFeatures(nn.Sequential):
     """The lower branch of figure 3 of Rozenberg et al. 2020: learned features of each patch, from the image.
 
-    The paper does not say how they are made: here by anti-aliased convolutions with stride 2, batch normalisation and
-    ReLU, and a 1x1 convolution. They start so that two patches are about 1 apart: the Gaussian kernel of features that
-    are 4 apart, as He initialisation makes them, is 0.0003, and no neighbour would be heard.
+    The paper does not say how they are computed: here by anti-aliased convolutions with stride 2, batch normalisation
+    and ReLU, and a 1x1 convolution. At the start two patches are about 1 apart: with He initialisation they would be 4
+    apart, where the Gaussian kernel is 0.0003 and neighbours have no influence.
 
     Args:
-        features: channels of the result.
-        halvings: how many convolutions with stride 2.
-        width: channels of the first; each further one doubles them, up to 8 times.
+        features: Channels of the result.
+        halvings: Number of convolutions with stride 2.
+        width: Channels of the first convolution; each further one doubles them, up to 8 times.
+
+    Example:
+        >>> PatchFeatures(features=8, halvings=3)(torch.rand(2, 1, 64, 64)).shape
+        torch.Size([2, 8, 8, 8])
     """
 
     def __init__(self, features: int, halvings: int, width: int = 16) -> None:
@@ -31,31 +36,38 @@ class PatchFeatures(nn.Sequential):
             self.append(BlurredConv2d(inputs, outputs, kernel_size=3))
             self.append(nn.BatchNorm2d(outputs))
             self.append(nn.ReLU(inplace=True))
-        # Without a bias, which the differences between patches would not see.
+        # A bias would cancel in the differences between patches.
         last = nn.Conv2d(channels[-1], features, kernel_size=1, bias=False)
         self.append(last)
         self.apply(_initialise)
-        # The square of the distance is 2 F (spread^2 / 2), as half of what is normalised passes ReLU.
+        # The squared distance is 2 F (spread^2 / 2), because half of the normalised values pass the ReLU.
         start_level(last, spread=features**-0.5)
 
 
 class PACCRF(nn.Module):
-    """PAC-CRF over patches, and two convolutions after it.
+    """PAC-CRF over patches, followed by two convolutions.
 
     Source: section 3.3 of Rozenberg et al. 2020, after Su et al. 2019: pairwise potentials ``G(f_j, f_l)
-    W(xi_j - xi_l)`` with a Gaussian kernel of learned features and a learned compatibility by offset. As a patch may
-    show several findings, each is a variable of its own, with a sigmoid where Su et al. have a softmax over classes.
-    Compatibility starts at zero and the convolutions start as no change, so that the first output is the unaries.
+    W(xi_j - xi_l)`` with a Gaussian kernel of learned features and a learned compatibility for each offset. A patch may
+    show several findings, so each finding is a variable of its own, with a sigmoid instead of Su et al.'s softmax over
+    classes. At the start the compatibility is zero and the convolutions change nothing, so the output equals the
+    unaries.
 
-    Two points the paper leaves open: how many mean-field steps (5 here), and what the two convolutions "each followed
-    by a rectified linear unit and batch-normalization" are added to (here they read the probabilities of the last step,
-    and their output is added to its logits, as an output that ends in ReLU and normalisation is no probability). Both
-    start as the identity: a unit of random weights over rare findings is often dead from the start, and stays so.
+    The paper leaves two points open. The number of mean-field steps is 5 here. The two convolutions "each followed by a
+    rectified linear unit and batch-normalization" read the probabilities of the last step here, and their output is
+    added to its logits, because the output of ReLU and normalisation is not a probability. Both convolutions start as
+    the identity: with random weights a unit over rare findings is often dead from the start and stays so.
 
     Args:
-        findings: K.
-        window: side of the square of neighbours, odd.
-        steps: of mean field.
+        findings: Number of findings K.
+        window: Side of the square of neighbours, odd.
+        steps: Mean-field steps.
+
+    Example:
+        >>> unary = torch.randn(1, 2, 6, 6)
+        >>> crf = PACCRF(findings=2, window=3)
+        >>> bool(torch.equal(crf(unary, torch.rand(1, 8, 12, 12)), unary))  # at the start
+        True
     """
 
     def __init__(self, findings: int, window: int = 19, steps: int = 5) -> None:
@@ -84,12 +96,12 @@ class PACCRF(nn.Module):
 
         Args:
             unary: (B, K, P, Q) logits.
-            features: (B, F, p, q) at any resolution; brought to the grid bilinearly.
+            features: (B, F, p, q) at any resolution; resized to the grid bilinearly.
 
         Returns:
-            (B, K, P, Q) logits, float32 or wider: sums over hundreds of neighbours want more than half precision.
+            (B, K, P, Q) logits, at least float32: sums over hundreds of neighbours need more than half precision.
         """
-        unary = unary if unary.dtype == torch.float64 else unary.float()
+        unary = wide(unary)
         grid = [unary.shape[2], unary.shape[3]]
         features = functional.interpolate(features.to(unary.dtype), size=grid, mode="bilinear", align_corners=False)
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
@@ -98,12 +110,12 @@ class PACCRF(nn.Module):
             return self._sharpen(unary, features)
 
     def _sharpen(self, unary: Tensor, features: Tensor) -> Tensor:
-        here = mean_field(unary.contiguous(), gaussian_kernel(features), self.compatibility, self.steps)
-        refined: Tensor = self.refine(torch.sigmoid(here))
-        return here + refined
+        logits = mean_field(unary.contiguous(), gaussian_kernel(features), self.compatibility, self.steps)
+        refinement: Tensor = self.refine(torch.sigmoid(logits))
+        return logits + refinement
 
 
 def _initialise(module: nn.Module) -> None:
-    """He initialisation of every convolution, as it is for all others of the network."""
+    """He initialisation of every convolution, as in the rest of the network."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""The network of localisation with limited annotation: patch probabilities, and a CRF over them in a second stage."""
+"""Network for localisation with limited annotation: patch probabilities, and a CRF over them in a second stage."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,26 +18,32 @@ class PatchNetwork(nn.Module):
     """Pre-activation ResNet, a P x P grid, two convolutions to K findings, and, in stage two, a PAC-CRF.
 
     Source: figures 2 and 3 of Rozenberg et al. 2020, "Localization with Limited Annotation for Chest X-rays". Features
-    are resized to the grid (16 x 16 of a 512 x 512 image become 20 x 20; bilinear, as in Li et al. 2018), then a 3x3
-    convolution with batch normalisation and ReLU, and one to the findings. Images are taken to [-1, 1]. Every patch
-    starts at the probability at which the pooling leaves an image undecided, tau-hat / P^2 where patches are counted:
-    at 0.5 every image would start as present in hundreds of patches.
+    are resized to the grid (from 16 x 16 for a 512 x 512 image to 20 x 20; bilinearly, as in Li et al. 2018), followed
+    by a 3x3 convolution with batch normalisation and ReLU, and a 1x1 convolution to the findings. Images are scaled to
+    [-1, 1]. Every patch starts at the probability for which the pooling leaves an image undecided, tau-hat / P^2 if
+    patches are counted: at 0.5 every image would start as present in hundreds of patches.
 
-    In stage one the CRF takes no part. In stage two everything before it is frozen, the running statistics of its batch
-    normalisation included. The stage is part of the state that is saved.
+    In stage one the CRF is not used. In stage two everything before it is frozen, including the running statistics of
+    batch normalisation. The stage is saved with the state.
 
     Args:
-        backbone: image to features, with the number of their ``channels``.
-        findings: K.
-        grid: P.
-        pooling: from the (B, K, P, P) map to the (B, K) score, by the rule of the loss; noisy-or by default.
-        crf: the second stage; None for a network without one.
-        features: image to the CRF's features; needed where there is one.
-        hidden: channels between the two convolutions; a quarter of the backbone's by default.
-        second_stage: False leaves the CRF and its features out, with the same start of all else.
+        backbone: From an image to features; its ``channels`` says how many.
+        findings: Number of findings K.
+        grid: Number of patches P on each side.
+        pooling: From the (B, K, P, P) map to the (B, K) score, as the loss defines it; noisy-or by default.
+        crf: The second stage; None for a network without one.
+        features: From an image to the CRF's features; required if there is a CRF.
+        hidden: Channels between the two convolutions; a quarter of the backbone's by default.
+        second_stage: False leaves out the CRF and its features; everything else starts the same.
 
     Attributes:
         stage: 1 or 2.
+
+    Example:
+        >>> network = PatchNetwork(PreactivationResNet(layers=(1,), width=4), findings=2, grid=6)
+        >>> prediction = network(torch.rand(1, 1, 64, 64))
+        >>> prediction.score.shape, prediction.map.shape
+        (torch.Size([1, 2]), torch.Size([1, 2, 6, 6]))
     """
 
     stage_reached: Tensor
@@ -93,19 +99,19 @@ class PatchNetwork(nn.Module):
         """
         image = 2 * image - 1
         features = functional.interpolate(self.backbone(image), size=self.grid, mode="bilinear", align_corners=False)
-        here = self.head(features)
+        logits = self.head(features)
         if self.has_crf and self.stage == 2:
-            here = self.crf(here, self.features(image))
-        return Prediction(score=self.pooling(here), map=here)
+            logits = self.crf(logits, self.features(image))
+        return Prediction(score=self.pooling(logits), map=logits)
 
     def set_stage(self, stage: int) -> None:
-        """Go to stage 1 (the CRF waits) or 2 (all before it is frozen).
+        """Go to stage 1 (the CRF is not used) or 2 (everything before it is frozen).
 
         Raises:
-            ValueError: another number, or stage 2 of a network without a CRF.
+            ValueError: Another number, or stage 2 of a network without a CRF.
         """
         if stage not in (1, 2) or (stage == 2 and not self.has_crf):
-            raise ValueError(f"stage {stage}: must be 1, or 2 where there is a CRF")
+            raise ValueError(f"stage {stage}: must be 1, or 2 if the network has a CRF")
         self.stage = stage
         self.stage_reached.fill_(stage)
         for part, learns in ((self.backbone, stage == 1), (self.head, stage == 1), (self.features, stage == 2)):
@@ -114,15 +120,15 @@ class PatchNetwork(nn.Module):
         self.train(self.training)
 
     def unary_parameters(self) -> list[nn.Parameter]:
-        """What stage one trains."""
+        """Parameters that stage one trains."""
         return [*self.backbone.parameters(), *self.head.parameters()]
 
     def crf_parameters(self) -> list[nn.Parameter]:
-        """What stage two trains; empty where there is no CRF."""
+        """Parameters that stage two trains; empty without a CRF."""
         return [*self.features.parameters(), *self.crf.parameters()]
 
     def train(self, mode: bool = True) -> "PatchNetwork":
-        """As for any module, but frozen parts stay in evaluation: their running statistics are kept."""
+        """Like any module, except that frozen parts stay in evaluation mode, with their running statistics."""
         super().train(mode)
         if self.stage == 2:
             self.backbone.eval()
@@ -131,13 +137,13 @@ class PatchNetwork(nn.Module):
 
 
 def _take_up_stage(network: nn.Module, _: Any) -> None:  # noqa: ANN401 - torch's list of keys
-    """After weights were loaded: the stage that they were saved in."""
+    """Set the stage in which the loaded weights were saved."""
     if isinstance(network, PatchNetwork):
         network.set_stage(int(network.stage_reached))
 
 
 def stage_of(state: Mapping[str, Tensor]) -> int:
-    """The stage in a saved state of a ``PatchNetwork``."""
+    """The stage of a saved state of a ``PatchNetwork``."""
     return int(state["stage_reached"])
 
 

@@ -1,4 +1,4 @@
-"""From a map of "here" to one score of "present in the image": a family of pooling heads that all networks can name."""
+"""Pooling heads, from the map of a finding to its score; every network can use any of them."""
 
 import math
 
@@ -6,9 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.contract import wide
+
 
 class MaxPooling(nn.Module):
-    """The strongest place speaks for the image (network 2 of Kim et al. 2022)."""
+    """The maximum of the map (network 2 of Kim et al. 2022).
+
+    Example:
+        >>> MaxPooling()(torch.tensor([[[[-1.0, 2.0]]]]))
+        tensor([[2.]])
+    """
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, C, h, w) logits to (B, C) logits."""
@@ -16,7 +23,12 @@ class MaxPooling(nn.Module):
 
 
 class AveragePooling(nn.Module):
-    """All places speak alike (network 1 of Kim et al. 2022): the map is a class activation map."""
+    """The mean of the map, which is then a class activation map (network 1 of Kim et al. 2022).
+
+    Example:
+        >>> AveragePooling()(torch.tensor([[[[-1.0, 2.0]]]]))
+        tensor([[0.5000]])
+    """
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, C, h, w) logits to (B, C) logits."""
@@ -27,7 +39,11 @@ class LogSumExpPooling(nn.Module):
     """A smooth maximum: ``log(mean(exp(r x))) / r`` (Pinheiro and Collobert 2015, equation 6).
 
     Args:
-        sharpness: r, positive; towards 0 it is the average, towards infinity the maximum.
+        sharpness: r, positive; the limits are the mean for 0 and the maximum for infinity.
+
+    Example:
+        >>> LogSumExpPooling(sharpness=5.0)(torch.tensor([[[[-1.0, 2.0]]]]))
+        tensor([[1.8614]])
     """
 
     def __init__(self, sharpness: float = 5.0) -> None:
@@ -38,23 +54,23 @@ class LogSumExpPooling(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, C, h, w) logits to (B, C) logits."""
-        places = _wide(logits.flatten(2)) * self.sharpness
-        return ((torch.logsumexp(places, dim=2) - math.log(places.shape[2])) / self.sharpness).to(logits.dtype)
+        scaled = wide(logits.flatten(2)) * self.sharpness
+        return ((torch.logsumexp(scaled, dim=2) - math.log(scaled.shape[2])) / self.sharpness).to(logits.dtype)
 
 
 class NoisyOrPooling(nn.Module):
-    """Present unless absent everywhere: ``1 - prod(1 - p)``, computed in log space so that nothing underflows."""
+    """Present unless absent everywhere: ``1 - prod(1 - p)``, in log space so that nothing underflows.
+
+    Example:
+        >>> NoisyOrPooling()(torch.zeros(1, 1, 1, 2)).sigmoid()  # 1 - 1/2 * 1/2
+        tensor([[0.7500]])
+    """
 
     def forward(self, logits: Tensor) -> Tensor:
-        """(B, C, h, w) logits to (B, C) logits, float32 or wider: half precision has no room for a sum of many."""
-        log_absent = functional.logsigmoid(-_wide(logits.flatten(2))).sum(dim=2)
-        # Keeps log(0), and its gradient, out where all logits are below -85. Above that the gradient must live: an
-        # image that is wrongly called absent has to be able to learn.
+        """(B, C, h, w) logits to (B, C) logits, at least float32: half precision cannot hold the sum of many."""
+        log_absent = functional.logsigmoid(-wide(logits.flatten(2))).sum(dim=2)
+        # Avoids log(0) if all logits are below -85. Above that the gradient must survive, so that the network can learn
+        # from an image that it wrongly calls absent.
         log_absent = log_absent.clamp(max=-1e-37)
         log_present = torch.log(-torch.expm1(log_absent))
         return log_present - log_absent
-
-
-def _wide(values: Tensor) -> Tensor:
-    """As float32 where the type is narrower."""
-    return values if values.dtype == torch.float64 else values.float()

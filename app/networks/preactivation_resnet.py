@@ -1,4 +1,4 @@
-"""A ResNet with activations before its convolutions, without its head, with or without anti-aliasing."""
+"""Pre-activation ResNet without its head, with or without anti-aliasing."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch.nn import functional
 from app.networks.antialias import BlurDownsample, BlurredConv2d
 
 EXPANSION = 4
-"""A block's output has this many times the channels of its 3x3 convolution."""
+"""Ratio of a block's output channels to those of its 3x3 convolution."""
 
 
 class PreactivationBottleneck(nn.Module):
-    """Normalise, activate, convolve, three times, beside a shortcut (He et al. 2016, "Identity mappings ...").
+    """Three times normalise, activate, convolve, plus a shortcut (He et al. 2016, "Identity mappings ...").
 
-    Where the block halves the resolution, the 3x3 convolution does it; its shortcut is a 1x1 convolution of the
-    activated input. With a blur, the 3x3 convolution has no stride and its activated output is blurred and halved, as
-    is the input of the shortcut's 1x1 convolution, with which the blur commutes.
+    If the block halves the resolution, the 3x3 convolution has the stride, and the shortcut is a 1x1 convolution of the
+    activated input. With a blur, the 3x3 convolution has no stride; its activated output is blurred and halved, and so
+    is the input of the shortcut's 1x1 convolution, which commutes with the blur.
 
     Args:
-        inputs: channels of the input.
-        width: channels of the 3x3 convolution; the output has four times as many.
-        halves: whether it halves the resolution.
-        blur: size of the binomial filter; 1 for none.
+        inputs: Channels of the input.
+        width: Channels of the 3x3 convolution; the output has four times as many.
+        halves: Whether it halves the resolution.
+        blur: Size of the binomial filter; 1 for none.
     """
 
     def __init__(self, inputs: int, width: int, halves: bool, blur: int) -> None:
@@ -53,7 +53,7 @@ class PreactivationBottleneck(nn.Module):
 
 
 class _Shortcut(nn.Module):
-    """A 1x1 convolution of what is left after halving."""
+    """Halving, if any, followed by a 1x1 convolution."""
 
     def __init__(self, inputs: int, outputs: int, halves: bool, blur: int) -> None:
         super().__init__()
@@ -70,14 +70,20 @@ class _Shortcut(nn.Module):
 class PreactivationResNet(nn.Module):
     """Features of a pre-activation ResNet; (3, 4, 6, 3) and width 64 is ResNet-50.
 
-    Source: He et al. 2016, and Rozenberg et al. 2020, section 3.3, for the blur before every downsampling: that of the
-    stem, the maximum pooling, and the first block of each stage but the first. Modules are named as timm names those of
-    its ``resnetv2_50``, so that its published weights load by name.
+    Source: He et al. 2016; Rozenberg et al. 2020, section 3.3, for the blur before every downsampling, which are the
+    stem, the maximum pooling, and the first block of each stage except the first. Modules have the names of timm's
+    ``resnetv2_50``, so its published weights load by name.
 
     Args:
-        layers: blocks of each stage; each stage but the first halves the resolution, after a stem that divides it by 4.
-        width: channels of the stem; stage s has ``4 width 2^s``.
-        blur: size of the binomial filter before each downsampling; 1 for none.
+        layers: Blocks of each stage. The stem divides the resolution by 4; each stage except the first halves it.
+        width: Channels of the stem; stage s has ``4 width 2^s``.
+        blur: Size of the binomial filter before each downsampling; 1 for none.
+
+    Example:
+        >>> import torch
+        >>> network = PreactivationResNet(layers=(1, 1), width=8)
+        >>> network(torch.rand(1, 1, 64, 64)).shape, network.channels
+        (torch.Size([1, 64, 8, 8]), 64)
     """
 
     def __init__(self, layers: Sequence[int] = (3, 4, 6, 3), width: int = 64, blur: int = 3) -> None:
@@ -101,6 +107,6 @@ class PreactivationResNet(nn.Module):
         self.channels = channels
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 1, H, W) to (B, channels, h, w), activated; h is H / 4 halved once a further stage, rounded up."""
+        """(B, 1, H, W) to activated (B, channels, h, w); h is H / 4, halved by each further stage and rounded up."""
         features = self.stages(self.pool(self.stem(image)))
         return functional.relu(self.norm(features))

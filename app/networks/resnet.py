@@ -1,4 +1,4 @@
-"""ResNet with a map a finding on its last features, and a score a finding on its map."""
+"""ResNet with a map for each finding, made from its last features, and a score made from each map."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ BLOCKS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a way around them (He et al. 2016, figure 5 left), named as torchvision names them.
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left), with torchvision's names.
 
     Args:
-        channels: of the input.
-        width: of the convolutions.
-        stride: of the first convolution, and of the way around.
+        channels: Of the input.
+        width: Of the convolutions.
+        stride: Of the first convolution and the shortcut.
     """
 
     expansion = 1
@@ -31,7 +31,7 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = _way_around(channels, width, stride)
+        self.downsample = _shortcut(channels, width, stride)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, width, h / stride, w / stride)."""
@@ -40,14 +40,14 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two 1x1 ones and a way around them (figure 5 right), named as torchvision names them.
+    """A 3x3 convolution between two 1x1 ones, and a shortcut (figure 5 right), with torchvision's names.
 
-    The stride is that of the 3x3 convolution, as torchvision's weights have it; the paper's stood at the first 1x1.
+    The 3x3 convolution has the stride, as in torchvision; in the paper it is the first 1x1 convolution.
 
     Args:
-        channels: of the input.
-        width: of the narrow middle; the output has four times as many channels.
-        stride: of the 3x3 convolution, and of the way around.
+        channels: Of the input.
+        width: Of the narrow middle; the output has four times as many channels.
+        stride: Of the 3x3 convolution and the shortcut.
     """
 
     expansion = 4
@@ -60,7 +60,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, kernel_size=1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
-        self.downsample = _way_around(channels, 4 * width, stride)
+        self.downsample = _shortcut(channels, 4 * width, stride)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, 4 width, h / stride, w / stride)."""
@@ -70,14 +70,14 @@ class Bottleneck(nn.Module):
 
 
 class ScoreHead(nn.Module):
-    """From the map of each finding to its score: pooled, then weighed and shifted by two numbers a finding.
+    """The score of each finding: its map, pooled, scaled and shifted.
 
-    The two numbers keep "present in the image" apart from "here": the cells of a map are mostly empty, so that what is
-    pooled from one which was trained with outlines is far below zero also where the finding is present.
+    The scale and the shift are needed because most cells of a map are empty: the pooled value of a map that was trained
+    with outlines is far below zero even if the finding is present.
 
     Args:
-        findings: how many, C.
-        pooling: from (B, C, h, w) logits to (B, C).
+        findings: Number of findings C.
+        pooling: From (B, C, h, w) logits to (B, C).
     """
 
     def __init__(self, findings: int, pooling: nn.Module) -> None:
@@ -86,27 +86,32 @@ class ScoreHead(nn.Module):
         self.weight = nn.Parameter(torch.ones(findings))
         self.bias = nn.Parameter(torch.zeros(findings))
 
-    def forward(self, here: Tensor) -> Tensor:
+    def forward(self, logits: Tensor) -> Tensor:
         """(B, C, h, w) logits to (B, C) logits."""
-        pooled: Tensor = self.pooling(here)
+        pooled: Tensor = self.pooling(logits)
         return pooled * self.weight + self.bias
 
 
 class ResNet(nn.Module):
     """Features f of a residual network, a map g(f(X)) and a score z(g(f(X))) for each finding.
 
-    Source: Kim et al., "Did You Get What You Paid For?", section 2.1 and figure 1. Modules are named as torchvision
-    names them, so that its published weights load by name. The paper gives neither g nor z nor the size of its images:
-    here g is one 1x1 convolution, which is a filter a finding, and z a `ScoreHead`. "A smaller spatial resolution" than
-    that of a fully convolutional network is taken to be the features' own, a 32nd of the image's, with no enlargement.
+    Source: Kim et al., "Did You Get What You Paid For?", section 2.1 and figure 1. Modules have torchvision's names, so
+    its published weights load by name. The paper gives neither g nor z nor the size of its images: here g is one 1x1
+    convolution, a filter for each finding, and z a `ScoreHead`. "A smaller spatial resolution" than that of a fully
+    convolutional network is taken as that of the features, 1/32 of the image, without upsampling.
 
     Args:
-        findings: how many findings C the network tells apart.
+        findings: Number of findings C.
         depth: 18, 34 or 101.
-        width: channels of the first convolution; the published networks have 64.
-        strides: of the four stages, 1 or 2 each; with the stem's 4 they make the resolution of the map. The published
-            (1, 2, 2, 2) gives a 32nd of the image's; small images want less.
-        pooling: from the (B, C, h, w) map to (B, C), within z; log-sum-exp by default.
+        width: Channels of the first convolution; 64 in the published networks.
+        strides: Of the four stages, 1 or 2 each; together with the stem's 4 they set the resolution of the map. The
+            published (1, 2, 2, 2) gives 1/32 of the image; small images need less.
+        pooling: From the (B, C, h, w) map to (B, C), within z; log-sum-exp by default.
+
+    Example:
+        >>> prediction = ResNet(findings=3, depth=18, width=16, strides=(1, 2, 1, 1))(torch.rand(2, 1, 64, 64))
+        >>> prediction.score.shape, prediction.map.shape
+        (torch.Size([2, 3]), torch.Size([2, 3, 8, 8]))
     """
 
     def __init__(
@@ -151,16 +156,16 @@ class ResNet(nn.Module):
         """
         features = self.maxpool(functional.relu(self.bn1(self.conv1(image)), inplace=True))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
-        here = self.segmentation(features)
-        return Prediction(score=self.classification(here), map=here)
+        logits = self.segmentation(features)
+        return Prediction(score=self.classification(logits), map=logits)
 
 
-def _way_around(channels: int, outgoing: int, stride: int) -> nn.Module:
-    """The identity, or a 1x1 convolution where shapes differ (option B of He et al. 2016)."""
-    if stride == 1 and channels == outgoing:
+def _shortcut(channels: int, outputs: int, stride: int) -> nn.Module:
+    """The identity, or a 1x1 convolution if shapes differ (option B of He et al. 2016)."""
+    if stride == 1 and channels == outputs:
         return nn.Identity()
     return nn.Sequential(
-        nn.Conv2d(channels, outgoing, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(outgoing)
+        nn.Conv2d(channels, outputs, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
     )
 
 
@@ -172,7 +177,7 @@ def _stage(
 
 
 def _initialise(module: nn.Module) -> None:
-    """He initialisation of the convolutions by their outgoing side, as torchvision's ResNet has it."""
+    """He initialisation of the convolutions by fan-out, as in torchvision's ResNet."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""DenseNet with squeeze-and-excitation blocks and a two-convolution sub-network that makes the map."""
+"""DenseNet with squeeze-and-excitation blocks and a sub-network of two convolutions that makes the map."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,11 +13,15 @@ from app.networks.pooling import AveragePooling
 
 
 class SqueezeExcitation(nn.Module):
-    """Weigh each channel by what the whole image says about it (Hu et al. 2018, equations 2 to 4).
+    """Scale each channel by a gate computed from the means of all channels (Hu et al. 2018, equations 2 to 4).
 
     Args:
-        channels: of the input, and of the output.
-        reduction: by how much the bottleneck is narrower.
+        channels: Of input and output.
+        reduction: Factor by which the bottleneck is narrower.
+
+    Example:
+        >>> SqueezeExcitation(channels=32)(torch.rand(2, 32, 4, 4)).shape
+        torch.Size([2, 32, 4, 4])
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -32,7 +36,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Bottleneck layer of a dense block (Huang et al. 2017): its output is put behind its input."""
+    """Bottleneck layer of a dense block (Huang et al. 2017): its output is appended to its input."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()
@@ -61,14 +65,14 @@ class Transition(nn.Module):
 
 
 class DenseFeatures(nn.Sequential):
-    """Everything of a DenseNet before its head, at 1/32 of the resolution, recalibrated after each dense block.
+    """A DenseNet without its head, at 1/32 of the resolution, with squeeze-and-excitation after each dense block.
 
-    Modules and parameters are named as torchvision names them, so that its published weights load by name.
+    Modules and parameters have torchvision's names, so its published weights load by name.
 
     Args:
-        blocks: how many layers each dense block has; (6, 12, 24, 16) is DenseNet-121.
-        growth: channels that a layer adds.
-        stem: channels of the first convolution.
+        blocks: Number of layers in each dense block; (6, 12, 24, 16) is DenseNet-121.
+        growth: Channels that each layer adds.
+        stem: Channels of the first convolution.
     """
 
     def __init__(self, blocks: tuple[int, ...], growth: int, stem: int) -> None:
@@ -99,18 +103,24 @@ class SEDenseNet(nn.Module):
     """DenseNet with squeeze-and-excitation for image- and pixel-level labels.
 
     Source: Kim et al. 2022, "Better performance of deep learning pulmonary nodule detection ...", methods section.
-    Network 1 (image-level) is ``upsample=1`` with average pooling; network 2 (pixel-level) ``upsample=2`` with maximum
-    pooling. The paper does not say where the squeeze-and-excitation blocks stand nor how the sub-network is made: here
+    Network 1 (image level) is ``upsample=1`` with average pooling, network 2 (pixel level) ``upsample=2`` with maximum
+    pooling. The paper does not say where the squeeze-and-excitation blocks are, nor how the sub-network is built: here
     one block follows each dense block, and the sub-network is a 3x3 convolution to a quarter of the channels, batch
     normalisation, ReLU, and a 1x1 convolution to the findings.
 
     Args:
-        findings: how many findings C the network tells apart.
-        blocks: layers of each dense block; the default is DenseNet-121's.
-        growth: channels that a layer adds.
-        stem: channels of the first convolution.
-        upsample: by how much the features are enlarged (bilinear) before the sub-network.
-        pooling: from the (B, C, h, w) map to the (B, C) score; average pooling by default.
+        findings: Number of findings C.
+        blocks: Layers of each dense block; the default is DenseNet-121.
+        growth: Channels that each layer adds.
+        stem: Channels of the first convolution.
+        upsample: Factor by which the features are enlarged (bilinearly) before the sub-network.
+        pooling: From the (B, C, h, w) map to the (B, C) score; average pooling by default.
+
+    Example:
+        >>> network = SEDenseNet(findings=2, blocks=(1, 1), growth=4, stem=8, upsample=2)
+        >>> prediction = network(torch.rand(1, 1, 64, 64))
+        >>> prediction.score.shape, prediction.map.shape
+        (torch.Size([1, 2]), torch.Size([1, 2, 16, 16]))
     """
 
     def __init__(
@@ -153,12 +163,12 @@ class SEDenseNet(nn.Module):
             features = functional.interpolate(
                 features, scale_factor=float(self.upsample), mode="bilinear", align_corners=False
             )
-        here = self.subnetwork(features)
-        return Prediction(score=self.pooling(here), map=here)
+        logits = self.subnetwork(features)
+        return Prediction(score=self.pooling(logits), map=logits)
 
 
 def _initialise(module: nn.Module) -> None:
-    """He initialisation of every convolution, as torchvision's DenseNet has it."""
+    """He initialisation of every convolution, as in torchvision's DenseNet."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight)
         if module.bias is not None:

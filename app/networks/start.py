@@ -1,4 +1,4 @@
-"""Start a network from another one's weights: the links of a transfer chain."""
+"""Starting a network from the weights of another one."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _COUNT = "num_batches_tracked"
 
 
 def started_network(network: nn.Module, start_from: str | None = None, device: torch.device | str = "cpu") -> nn.Module:
-    """The network on its device, in the memory order that suits it, with the weights it starts from.
+    """The network on its device, in a suitable memory order, with the weights it starts from.
 
     Args:
-        network: freshly made.
-        start_from: a checkpoint file, or the id or name of a finished MLflow run whose ``model.pt`` is taken; None
-            for the random start.
-        device: where to put it.
+        network: Newly constructed.
+        start_from: A checkpoint file, or the id or name of a finished MLflow run whose ``model.pt`` is used; None for
+            a random start.
+        device: Where to put it.
 
     Raises:
-        FileNotFoundError: neither a file nor a finished run.
-        ValueError: the checkpoint fits less than half of the network.
+        FileNotFoundError: It is neither a file nor a finished run.
+        ValueError: The checkpoint fits less than half of the network.
     """
     if start_from:
         path = Path(start_from)
@@ -40,21 +40,21 @@ def started_network(network: nn.Module, start_from: str | None = None, device: t
 
 
 def take_over(network: nn.Module, path: Path) -> str:
-    """Copy what fits, by name and shape, from a checkpoint, and say what was and what was not.
+    """Load the weights of a checkpoint that fit a network by name and shape, and report which did.
 
-    Names may differ by a prefix: weights of a backbone alone fit a network that has this backbone, and those that
-    another program wrapped (``module.``) fit, too; see `fit`.
+    Names may differ by a prefix: the weights of a backbone fit a network that contains it, and so do those that another
+    program wrapped (``module.``); see `fit`.
 
     Returns:
-        One sentence: how many numbers of how many were taken over, under which names, and which parts start at random.
+        One sentence: which share of the parameters was loaded, under which names, and which parts start at random.
 
     Raises:
-        ValueError: less than half of the network's numbers are in the checkpoint.
+        ValueError: The checkpoint has less than half of the network's parameters.
     """
     own = network.state_dict()
     best = fit(own, read_weights(path))
     taken = {name: value for name, value in best.weights.items() if value.shape == own[name].shape}
-    # Old files do not count batches; the count matters to no network here.
+    # Old files lack the count of batches, which no network here needs.
     left = sorted({".".join(name.split(".")[:2]) for name in own if name not in taken and not name.endswith(_COUNT)})
     if best.share < LEAST_SHARE:
         raise ValueError(

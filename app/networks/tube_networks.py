@@ -1,4 +1,4 @@
-"""Networks of the paper on tubes: published classifiers, and DenseNet-121 with pooling, dense and dropout layers."""
+"""Networks of the tube detection paper: published classifiers, and DenseNet-121 with additional layers."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from app.networks.backbones import Backbone, BackboneClassifier
 
 
 class TubeDenseNet(nn.Module):
-    """A backbone whose features are pooled to a small grid, pass a dense and a dropout layer, and are then flattened.
+    """A backbone followed by pooling to a small grid, a dense layer and dropout, flattened before the output.
 
     Source: Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations", section 3.3: "a modified
     DenseNet121 with three additional layers (pooling, dense and dropout) between the backbone architecture and the
-    flattened layer". Unlike a network with global pooling it knows where a feature is. The paper gives no sizes: here
-    average pooling goes to a grid of 4 x 4 whatever the image's size, the dense layer (256, ReLU) works on each cell,
-    as Keras' does, and dropout is 0.5. The score is a sum over the cells, whose terms are the map: its mean over the
-    cells is the score.
+    flattened layer". Unlike a network with global pooling, it knows where a feature is. The paper gives no sizes: here
+    average pooling gives a grid of 4 x 4 for any image size, the dense layer (256, ReLU) is applied to each cell, as in
+    Keras, and dropout is 0.5. The score is a sum over cells, whose terms make the map, so the map's mean is the score.
 
     Args:
-        findings: how many findings C.
-        architecture: see `Backbone`.
-        weights: see `Backbone`.
-        width: channels of the dense layer.
-        grid: cells on each side after pooling.
-        dropout: probability that a value is dropped, 0 up to 1.
+        findings: Number of findings C.
+        architecture: See `Backbone`.
+        weights: See `Backbone`.
+        width: Channels of the dense layer.
+        grid: Cells on each side after pooling.
+        dropout: Probability that a value is dropped, in [0, 1).
 
     Raises:
-        FileNotFoundError: there is no such file of weights.
-        ValueError: see `Backbone`; or a count or probability that is none.
+        FileNotFoundError: There is no such file of weights.
+        ValueError: See `Backbone`; or a count or probability is out of range.
+
+    Example:
+        >>> import torch
+        >>> network = TubeDenseNet(findings=4, architecture="test_resnet").eval()
+        >>> prediction = network(torch.rand(1, 1, 64, 64))
+        >>> prediction.map.shape, bool(torch.allclose(prediction.map.mean(dim=(2, 3)), prediction.score, atol=1e-5))
+        (torch.Size([1, 4, 4, 4]), True)
     """
 
     def __init__(
@@ -74,8 +80,8 @@ class TubeDenseNet(nn.Module):
         """What each of the cells (B, grid * grid, width) adds to the scores, scaled so that their mean is the score."""
         weight = self.classifier.weight.reshape(self.findings, self.grid * self.grid, -1)
         parts = (cells.unsqueeze(1) * weight.to(cells.dtype).unsqueeze(0)).sum(dim=3)
-        here = parts * float(self.grid * self.grid) + self.classifier.bias[:, None]
-        return here.reshape(-1, self.findings, self.grid, self.grid)
+        logits = parts * float(self.grid * self.grid) + self.classifier.bias[:, None]
+        return logits.reshape(-1, self.findings, self.grid, self.grid)
 
 
 def tube_network(
@@ -88,11 +94,11 @@ def tube_network(
     """One of the paper's four networks: ``resnet50``, ``inception_v3``, ``densenet121``, or the last one modified.
 
     Args:
-        findings: how many findings C.
-        architecture: see `Backbone`.
-        modified: with the three additional layers; else average pooling and one layer, without dropout.
-        weights: see `Backbone`.
-        dropout: of the modified form.
+        findings: Number of findings C.
+        architecture: See `Backbone`.
+        modified: Use the three additional layers; otherwise average pooling and one layer without dropout.
+        weights: See `Backbone`.
+        dropout: Of the modified form.
     """
     if modified:
         return TubeDenseNet(findings, architecture, weights, dropout=dropout)

@@ -54,5 +54,5 @@ def test_refuses_a_filter_of_nothing(size):
 
 
 def test_refuses_a_filter_that_would_shift_the_features():
-    with pytest.raises(ValueError, match="is 4, but must be odd"):
+    with pytest.raises(ValueError, match="must be odd, so that features do not shift, not 4"):
         BlurDownsample(3, 4)

@@ -41,7 +41,7 @@ def test_an_image_that_an_architecture_cannot_take_is_refused_in_words() -> None
     backbone = Backbone("inception_v3").eval()
     with torch.no_grad():
         assert backbone(image(1, 75)).shape == (1, 2048, 1, 1)
-        with pytest.raises(ValueError, match="images of 74 x 74 pixels: this architecture takes sides of 75 and more"):
+        with pytest.raises(ValueError, match="images of 74 x 74 pixels: this architecture needs sides of at least 75"):
             backbone(image(1, 74))
 
 
@@ -100,7 +100,7 @@ def test_unknown_architectures_and_addresses_are_refused(name: str) -> None:
 
 
 def test_networks_without_maps_are_refused() -> None:
-    with pytest.raises(ValueError, match="wanted is a convolutional network"):
+    with pytest.raises(ValueError, match="but must be maps"):
         Backbone("test_vit")
 
 
