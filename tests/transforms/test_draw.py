@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from transforms.clahe import CLAHEd
-from transforms.draw import DrawAnnotationsd, box_mask, ellipse_mask, run_length_mask
+from transforms.draw import DrawAnnotationsd
 from transforms.lungs import CropLungsd
 from transforms.regions import restore_map, whole_region
 from transforms.resize import ResizeRadiographd
+from transforms.shapes import box_mask, ellipse_mask, run_length_mask
 
 BOXES = [(3, 4, 10, 6), (0.3, 2.7, 5.5, 9.1), (-4, -3, 12, 9), (20, 10, 30, 30), (5, 5, 1, 1)]
 

@@ -95,14 +95,14 @@ BOXES = [(3.2, 4.1, 10.5, 7.3), (0, 0, 5, 5), (20.5, 10, 0.3, 0.2), (-3, 25, 9, 
 
 @pytest.mark.parametrize("box", BOXES)
 def test_ellipses_are_those_that_transforms_draw(box: tuple[float, ...]):
-    from transforms.draw import ellipse_mask
+    from transforms.shapes import ellipse_mask
 
     np.testing.assert_array_equal(decode(ellipses([Box("n", *box)], (30, 40))), ellipse_mask(box, (30, 40)))
 
 
 @pytest.mark.parametrize("box", [box for box in BOXES if box[2] > 1])
 def test_rectangles_are_those_that_transforms_draw(box: tuple[float, ...]):
-    from transforms.draw import box_mask
+    from transforms.shapes import box_mask
 
     np.testing.assert_array_equal(decode(rectangles([Box("n", *box)], (30, 40))), box_mask(box, (30, 40)))
 
