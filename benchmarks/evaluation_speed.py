@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from evaluation.delong import auc_intervals
-from evaluation.localisation import boxes_on_grid, pointing_hits, region_overlap
-from evaluation.marks import components
 from evaluation.resampling import bootstrap_auc, patient_weights
 
 T = TypeVar("T")
@@ -99,45 +96,6 @@ def clustered_bootstrap(n: int = 25_596, patients: int = 2_797, replicates: int 
     return row(name, "scikit-learn a replicate", slow / few * replicates, fast, 50)
 
 
-def localisation(n: int = 5_000, grid: int = 20) -> str:
-    random = np.random.default_rng(2)
-    value = ndimage.gaussian_filter(random.random((n, grid, grid)), (0, 2, 2))
-    value = (value - value.min()) / (value.max() - value.min())
-    corner, size = random.random((n, 2)) * 700, 50 + random.random((n, 2)) * 250
-    box, region = np.concatenate([corner, size], axis=1), np.tile([0.0, 0, 1024, 1024], (n, 1))
-
-    def per_map() -> tuple[list, list, list, int]:
-        iou, ior, hit, marks, cell = [], [], [], 0, 1024 / grid
-        edge = np.arange(grid) * cell
-        for one, (x, y, w, h) in zip(value, box, strict=True):
-            columns = np.clip(np.minimum(edge + cell, x + w) - np.maximum(edge, x), 0, None) / cell
-            rows = np.clip(np.minimum(edge + cell, y + h) - np.maximum(edge, y), 0, None) / cell
-            truth = np.outer(rows, columns)
-            number, count = ndimage.label(one >= 0.5, np.ones((3, 3)))
-            detected = number > 0
-            both = truth[detected].sum()
-            iou.append(both / (detected.sum() + truth.sum() - both))
-            ior.append(both / max(detected.sum(), 1))
-            hit.append(truth[ndimage.maximum_position(one)] >= 0.5)
-            index = range(1, count + 1)
-            ndimage.center_of_mass(detected, number, index)
-            marks += len(np.atleast_1d(ndimage.maximum(one, number, index)))
-        return iou, ior, hit, marks
-
-    def together() -> tuple:
-        truth = boxes_on_grid(box, np.arange(n), region, (grid, grid))
-        overlap = region_overlap(value, truth)
-        return overlap.iou, overlap.ior, pointing_hits(value, truth), len(components(value, region, 0.5).score)
-
-    slow, expected = seconds(per_map, 1)
-    fast, found = seconds(together, 3)
-    for ours, theirs in zip(found[:3], expected[:3], strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-9)
-    assert found[3] == expected[3]
-    name = f"IoU, IoR, pointing game and connected regions of {n:,} maps of {grid} x {grid}"
-    return row(name, "scipy.ndimage map by map", slow, fast, 8)
-
-
 def row(name: str, other: str, slow: float, fast: float, wanted: int) -> str:
     return f"| {name} | {other} | {slow:.3g} s | {fast:.3g} s | {slow / fast:.0f} | {wanted} |"
 
@@ -148,7 +106,7 @@ def main() -> None:
     path = parser.parse_args().write
     lines = ["| what | against | theirs | ours | times faster | wanted |", "|---|---|---|---|---|---|"]
     lines += [auc_with_interval(n, decimals) for n in (10_000, 112_120) for decimals in (None, 3)]
-    lines += [clustered_bootstrap(), localisation()]
+    lines += [clustered_bootstrap()]
     print("\n".join(lines))
     if path:
         text = path.read_text(encoding="utf-8")

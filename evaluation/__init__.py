@@ -30,13 +30,7 @@ from evaluation.compare import (
 )
 from evaluation.delong import area_covariance, auc_interval, auc_intervals, macro_auc_interval
 from evaluation.froc import froc_curve, froc_sensitivity, jafroc_figure, match_marks
-from evaluation.localisation import (
-    accuracy_over_folds,
-    boxes_on_grid,
-    localisation_accuracy,
-    pointing_hits,
-    region_overlap,
-)
+from evaluation.localisation import is_correct, linear_histogram, map_histogram, pointing_hit
 from evaluation.logits import logit_of, logit_of_mean, probability
 from evaluation.means import mean_interval, over_runs, ratio_interval
 from evaluation.operating import (
@@ -56,7 +50,6 @@ from evaluation.overlap import (
     dice,
     dice_at_thresholds,
     iou,
-    macro_average,
     probability_histogram,
 )
 from evaluation.permutation import holm, paired_permutation_test
@@ -78,7 +71,6 @@ __all__ = [
     "Interval",
     "OperatingPoint",
     "PredictionTable",
-    "accuracy_over_folds",
     "age_bands",
     "aggregated_dice",
     "aggregated_dice_at_thresholds",
@@ -97,7 +89,6 @@ __all__ = [
     "bootstrap_average_precision",
     "bootstrap_mean",
     "bootstrap_ratio",
-    "boxes_on_grid",
     "brier_score",
     "by_subgroup",
     "check_treatment",
@@ -118,26 +109,26 @@ __all__ = [
     "group_by_study",
     "holm",
     "iou",
+    "is_correct",
     "jafroc_figure",
     "landis_koch",
-    "localisation_accuracy",
+    "linear_histogram",
     "logit_of",
     "logit_of_mean",
     "macro_auc_interval",
-    "macro_average",
+    "map_histogram",
     "match_marks",
     "mean_interval",
     "operating_point",
     "operating_points",
     "over_runs",
     "paired_permutation_test",
-    "pointing_hits",
+    "pointing_hit",
     "precision_recall_curve",
     "probability",
     "probability_histogram",
     "ratio_interval",
     "read_predictions",
-    "region_overlap",
     "reliability_curve",
     "roc_curve",
     "subgroup_areas",

@@ -149,3 +149,9 @@ def require_dimensions(values: NDArray[np.generic], dimensions: int, name: str) 
     """Raise ValueError unless ``values`` has that many axes."""
     if values.ndim != dimensions:
         raise ValueError(f"{name} must have {dimensions} axes, not shape {values.shape}")
+
+
+def require_probabilities(values: NDArray[np.generic]) -> None:
+    """Raise ValueError unless all values lie in [0, 1]."""
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError(f"probabilities must lie in [0, 1], not in [{values.min()}, {values.max()}]")

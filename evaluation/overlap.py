@@ -1,10 +1,10 @@
-"""Dice, IoU and IoR of regions: per image, aggregated over a set, and at every threshold of a grid at once.
+"""Dice, IoU and IoR of regions: of single images, aggregated over a set, and at many thresholds at once.
 
-A map may cover a part of the radiograph only. The area of truth beyond it, which it missed at every threshold, is
-``missed`` where a function takes histograms.
+A map may cover only a part of the radiograph. ``missed`` is the area of the truth beyond it, which the map misses at
+every threshold.
 
-Empty regions, in every function: where neither truth nor prediction holds a pixel, both say "nowhere" and the value is
-``empty`` (1 unless set otherwise; NaN leaves the image out of a mean). Where only one of them is empty the value is 0.
+If neither truth nor prediction holds a pixel, both say "nowhere" and the value is ``empty`` (1 by default; NaN leaves
+the image out of a mean). If only one of them is empty, the value is 0.
 """
 
 from dataclasses import dataclass
@@ -12,22 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.cases import BoolArray, FloatArray, IntArray
+from evaluation.cases import BoolArray, FloatArray, IntArray, require_probabilities
 
 NumberArray = NDArray[np.int64] | NDArray[np.float64]
-PIXELS_AT_ONCE = 1 << 22  # bounds the memory of a histogram's index at 32 MiB
 
 
 @dataclass(frozen=True)
 class Areas:
-    """Areas (or numbers of pixels) of truth, prediction and both, of any shape."""
+    """Areas (or numbers of pixels) of truth, prediction and both, of any shape.
+
+    Example:
+        >>> overlap = Areas(both=np.array(2), predicted=np.array(4), true=np.array(4))
+        >>> float(overlap.dice()), round(float(overlap.iou()), 3), float(overlap.ior())
+        (0.5, 0.333, 0.5)
+    """
 
     both: NumberArray
     predicted: NumberArray
     true: NumberArray
 
     def dice(self, empty: float = 1.0) -> FloatArray:
-        """Twice the intersection over the sum of areas."""
+        """Twice the intersection over the sum of both areas."""
         return _ratio(2 * self.both, self.predicted + self.true, empty)
 
     def iou(self, empty: float = 1.0) -> FloatArray:
@@ -35,12 +40,12 @@ class Areas:
         return _ratio(self.both, self.predicted + self.true - self.both, empty)
 
     def ior(self, empty: float = 1.0) -> FloatArray:
-        """Intersection over the predicted region; 0 where nothing is predicted but something is true."""
+        """Intersection over the predicted region; 0 if nothing is predicted but something is true."""
         nothing = np.where(np.asarray(self.true) > 0, 0.0, float(empty))
         return np.divide(self.both, self.predicted, out=nothing, where=np.asarray(self.predicted) > 0)
 
     def over_set(self, included: BoolArray | None = None) -> "Areas":
-        """Areas summed over the first axis; cases where ``included`` (the shape of the areas) is False add nothing."""
+        """Areas summed over the first axis, of the cases that are ``included`` (the shape of the areas)."""
         weight = 1 if included is None else np.asarray(included, dtype=np.int64)
         return Areas(*(np.asarray((part * weight).sum(axis=0)) for part in (self.both, self.predicted, self.true)))
 
@@ -54,53 +59,64 @@ class BestThreshold:
 
 
 def areas(prediction: ArrayLike, truth: ArrayLike) -> Areas:
-    """Count pixels over the last two axes.
-
-    Args:
-        prediction: (..., H, W); a pixel counts when it is not zero, so threshold probabilities first.
-        truth: (..., H, W).
+    """Count the pixels of regions (..., H, W), which are the pixels that are not zero.
 
     Raises:
-        ValueError: shapes differ or have fewer than two axes, or a pixel is NaN.
+        ValueError: Shapes differ or have fewer than two axes, or a pixel is NaN.
     """
-    for name, given in (("prediction", np.asarray(prediction)), ("truth", np.asarray(truth))):
-        if given.dtype.kind == "f" and np.isnan(given).any():
-            raise ValueError(f"the {name} holds {int(np.isnan(given).sum())} NaN; a pixel is marked or it is not")
-    predicted, true = np.asarray(prediction).astype(bool), np.asarray(truth).astype(bool)
+    regions = {"prediction": np.asarray(prediction), "truth": np.asarray(truth)}
+    for name, region in regions.items():
+        if region.dtype.kind == "f" and np.isnan(region).any():
+            raise ValueError(f"the {name} holds {int(np.isnan(region).sum())} NaN; a pixel is marked or it is not")
+    predicted, true = (region.astype(bool) for region in regions.values())
     if predicted.shape != true.shape or predicted.ndim < 2:
         raise ValueError(
             f"prediction {predicted.shape} and truth {true.shape} must have the same shape of two axes or more"
         )
-    both, alone, target = (np.count_nonzero(part, axis=(-2, -1)) for part in (predicted & true, predicted, true))
-    return Areas(np.asarray(both), np.asarray(alone), np.asarray(target))
+    return Areas(*(np.asarray(np.count_nonzero(part, axis=(-2, -1))) for part in (predicted & true, predicted, true)))
 
 
 def dice(prediction: ArrayLike, truth: ArrayLike, empty: float = 1.0) -> FloatArray:
-    """Dice of every image: (..., H, W) regions in, (...) out. See the module for empty regions."""
+    """Dice of every image: (..., H, W) regions in, (...) out. See the module for empty regions.
+
+    Example:
+        >>> dice([[[1, 1, 0]], [[0, 0, 0]]], [[[0, 1, 1]], [[0, 0, 0]]]).tolist()
+        [0.5, 1.0]
+    """
     return areas(prediction, truth).dice(empty)
 
 
 def iou(prediction: ArrayLike, truth: ArrayLike, empty: float = 1.0) -> FloatArray:
-    """Intersection over union of every image: (..., H, W) regions in, (...) out. See the module for empty regions."""
+    """Intersection over union of every image: (..., H, W) regions in, (...) out. See the module for empty regions.
+
+    Example:
+        >>> iou([[1, 1, 0, 0]], [[0, 1, 1, 1]]).tolist()
+        0.25
+    """
     return areas(prediction, truth).iou(empty)
 
 
 def aggregated_dice(
     prediction: ArrayLike, truth: ArrayLike, annotated: ArrayLike | None = None, empty: float = 1.0
 ) -> FloatArray:
-    """Dice of each finding over all pixels of the set, as one large image.
+    """Dice of each finding over all pixels of the set, as if it were one large image.
 
-    Source: the "aggregated Sorensen-Dice coefficient" of Kim et al., "Did you get what you paid for?"; its macro
-    average is ``macro_average`` of the result.
+    Source: the "aggregated Sorensen-Dice coefficient" of Kim et al., "Did you get what you paid for?".
+
+    Example:
+        >>> prediction, truth = np.zeros((2, 1, 1, 4)), np.zeros((2, 1, 1, 4))  # two images, one finding
+        >>> prediction[0, ..., :2], truth[0, ..., 1:3], truth[1, ..., :2] = 1, 1, 1
+        >>> aggregated_dice(prediction, truth).round(2).tolist()  # 2 * 1 / (2 + 4)
+        [0.33]
 
     Args:
         prediction: (N, C, H, W) regions.
         truth: (N, C, H, W) regions.
-        annotated: (N, C) bool; whether the location was asked for. Cases where it was not are left out.
-        empty: value of a finding annotated but found and predicted nowhere in the set.
+        annotated: (N, C) bool; whether the location was asked for. Other cases are left out.
+        empty: Value of a finding that is annotated but true and predicted nowhere in the set.
 
     Returns:
-        (C,) in [0, 1]; NaN where no case is annotated.
+        (C,) in [0, 1]; NaN for a finding without an annotated case.
     """
     parts = areas(prediction, truth)
     if annotated is None:
@@ -109,58 +125,49 @@ def aggregated_dice(
     return np.where(included.any(axis=0), parts.over_set(included).dice(empty), np.nan)
 
 
-def macro_average(value: ArrayLike) -> tuple[float, int]:
-    """Mean over findings (C,) that have a value, and how many had none (NaN) and were left out."""
-    values = np.asarray(value, dtype=np.float64)
-    defined = values[~np.isnan(values)]
-    mean = float(defined.mean()) if defined.size else float("nan")
-    return mean, int(values.size - defined.size)
-
-
 def thresholds(bins: int) -> FloatArray:
-    """The grid that a histogram of ``bins`` allows: 0, 1 / bins, ... A pixel is predicted when probability >= it."""
+    """The thresholds of a histogram of ``bins``: 0, 1 / bins, ... A pixel is predicted if its probability is >= it."""
     return np.arange(bins) / bins
 
 
 def probability_histogram(probability: ArrayLike, mask: ArrayLike, bins: int = 200) -> tuple[IntArray, IntArray]:
-    """Count pixels by probability, inside and outside the true region: Dice at all thresholds follows from it.
+    """Count pixels by probability, inside and outside the true region. Dice at all thresholds follows from it.
 
-    Bin k holds ``thresholds(bins)[k] <= probability < thresholds(bins)[k + 1]`` exactly; the last holds 1 as well.
+    Example:
+        >>> inside, outside = probability_histogram([[0.1, 0.6, 0.9]], [[False, True, True]], bins=2)
+        >>> inside.tolist(), outside.tolist()
+        ([0, 2], [1, 0])
 
     Args:
         probability: (..., H, W) in [0, 1].
         mask: (..., H, W) bool, the truth.
-        bins: how many.
+        bins: Bin k holds ``thresholds(bins)[k] <= probability < thresholds(bins)[k + 1]`` exactly; the last one also 1.
 
     Returns:
         ``(inside, outside)``, each (..., bins) int64.
 
     Raises:
-        ValueError: shapes differ, or a probability is NaN or outside [0, 1].
+        ValueError: Shapes differ, or a probability is NaN or outside [0, 1].
     """
     values, true = np.asarray(probability), np.asarray(mask).astype(bool)
     if values.shape != true.shape or values.ndim < 2:
         raise ValueError(f"probability {values.shape} and mask {true.shape} must have one shape of two axes or more")
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(f"probabilities must lie in [0, 1], not in [{values.min()}, {values.max()}]")
-    leading, pixels = values.shape[:-2], values.shape[-2] * values.shape[-1]
-    values, true = values.reshape(-1, pixels), true.reshape(-1, pixels)
-    step = max(1, PIXELS_AT_ONCE // max(pixels, 1))
-    parts = [
-        _histogram(values[start : start + step], true[start : start + step], bins)
-        for start in range(0, len(values), step)
-    ]
-    counts = np.concatenate(parts) if parts else np.zeros((0, 2, bins), dtype=np.int64)
-    return counts[:, 1].reshape(*leading, bins), counts[:, 0].reshape(*leading, bins)
+    require_probabilities(values)
+    counts = np.zeros((int(np.prod(values.shape[:-2])), 2, bins), dtype=np.int64)
+    for n, (image, region) in enumerate(zip(_images(values), _images(true), strict=True)):
+        number = threshold_number(image, bins) + bins * region
+        counts[n] = np.bincount(number.ravel(), minlength=2 * bins).reshape(2, bins)
+    outside, inside = (counts[:, k].reshape(*values.shape[:-2], bins) for k in (0, 1))
+    return inside, outside
 
 
 def areas_at_thresholds(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike = 0.0) -> Areas:
-    """Areas at every threshold of the grid.
+    """Areas at every threshold.
 
     Args:
-        inside: (..., bins) from ``probability_histogram`` or ``map_histogram``.
+        inside: (..., bins) from ``probability_histogram``, or of a ``localisation.MapHistogram``.
         outside: (..., bins).
-        missed: (...) area of truth beyond the map.
+        missed: (...) area of the truth beyond the map.
 
     Returns:
         (..., bins); column k is of the region ``probability >= thresholds(bins)[k]``.
@@ -171,7 +178,12 @@ def areas_at_thresholds(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike
 
 
 def areas_at(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike, threshold: float) -> Areas:
-    """``areas_at_thresholds`` at the threshold of the grid that is nearest to the one given, (...)."""
+    """``areas_at_thresholds`` at the histogram's threshold that is nearest to the given one: (..., bins) in, (...) out.
+
+    Example:
+        >>> areas_at(inside=[1, 3], outside=[5, 1], missed=2, threshold=0.5).dice().tolist()  # 2 * 3 / (4 + 6)
+        0.6
+    """
     within, without = np.asarray(inside), np.asarray(outside)
     column = min(within.shape[-1] - 1, round(threshold * within.shape[-1]))
     both = within[..., column:].sum(axis=-1)
@@ -181,7 +193,7 @@ def areas_at(inside: ArrayLike, outside: ArrayLike, missed: ArrayLike, threshold
 def dice_at_thresholds(
     inside: ArrayLike, outside: ArrayLike, empty: float = 1.0, missed: ArrayLike = 0.0
 ) -> FloatArray:
-    """Dice (..., bins) of every image at every threshold of the grid: see ``areas_at_thresholds`` and the module."""
+    """Dice (..., bins) of every image at every threshold; see ``areas_at_thresholds``, and the module for ``empty``."""
     return areas_at_thresholds(inside, outside, missed).dice(empty)
 
 
@@ -194,10 +206,13 @@ def aggregated_dice_at_thresholds(
 
 
 def best_threshold(dice_curve: ArrayLike) -> BestThreshold:
-    """The threshold at which a Dice curve (bins,) is highest; among equals, the middle one.
+    """The threshold at which a Dice curve (bins,) is highest; the middle one of equals. NaN if all are NaN.
 
-    Choose it on validation cases and apply it to test cases. The curve is one of ``aggregated_dice_at_thresholds`` or
-    a mean of ``dice_at_thresholds`` over images. All NaN (no image) gives NaN twice.
+    Choose it on validation cases and apply it to test cases.
+
+    Example:
+        >>> best_threshold([0.2, 0.7, 0.7, 0.7, 0.1])
+        BestThreshold(threshold=0.4, dice=0.7)
     """
     curve = np.asarray(dice_curve, dtype=np.float64)
     if not curve.size or np.isnan(curve).all():
@@ -226,33 +241,31 @@ def best_threshold_of_aggregate(inside: ArrayLike, outside: ArrayLike, missed: A
 
 
 def threshold_number(probability: NDArray[np.generic], bins: int) -> IntArray:
-    """The highest k with ``probability >= thresholds(bins)[k]``, of any shape: exactly that comparison."""
-    place = np.multiply(probability, bins, dtype=np.float64).astype(np.int64)
+    """The highest k with ``probability >= thresholds(bins)[k]``, exactly by that comparison; of any shape.
+
+    Example:
+        >>> threshold_number(np.array([0.0, 0.29, 1.0]), bins=100).tolist()  # 0.29 * 100 is 28.999999999999996
+        [0, 29, 99]
+    """
+    number = np.multiply(probability, bins, dtype=np.float64).astype(np.int64)
     if probability.dtype == np.float32 and bins < 1 << 20:
-        return np.minimum(place, bins - 1, out=place)  # 24 bits times few have room in float64: nothing was rounded
+        return np.minimum(number, bins - 1, out=number)  # exact: the product of 24 and 20 bits fits in float64
+    # The product was rounded, so each value is compared with the edges of its bin and moved by one if need be.
     exact = probability.astype(np.float64)
-    # The product rounds: 0.29 * 100 lies under 29. Moved by one, a value meets the very comparison that users make.
     edges = np.append(thresholds(bins), np.inf)
-    place -= exact < edges[place]
-    place = np.minimum(place, bins - 1)
-    place += exact >= edges[place + 1]
-    return place
+    number -= exact < edges[number]
+    number = np.minimum(number, bins - 1)
+    number += exact >= edges[number + 1]
+    return number
 
 
-def _histogram(values: NDArray[np.generic], true: BoolArray, bins: int) -> IntArray:
-    """(n, pixels) in, (n, 2, bins) out: outside, then inside."""
-    place = threshold_number(values, bins)
-    place += true * bins
-    place += np.arange(len(values))[:, None] * (2 * bins)
-    return np.bincount(place.ravel(), minlength=len(values) * 2 * bins).reshape(-1, 2, bins)
+def _images(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    return values.reshape(-1, *values.shape[-2:])
 
 
 def _from_above(counts: ArrayLike) -> NumberArray:
-    """Pixels (or their area) in this bin or a higher one."""
-    values = np.asarray(counts)
-    if values.dtype.kind == "f":
-        return np.cumsum(values.astype(np.float64)[..., ::-1], axis=-1)[..., ::-1]
-    return np.cumsum(values.astype(np.int64)[..., ::-1], axis=-1)[..., ::-1]
+    """The sum of each bin and all higher ones."""
+    return np.cumsum(np.asarray(counts)[..., ::-1], axis=-1)[..., ::-1]
 
 
 def _ratio(part: NumberArray, whole: NumberArray, empty: float) -> FloatArray:

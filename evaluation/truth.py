@@ -1,4 +1,4 @@
-"""Where a finding is on a radiograph, as rectangles that do not overlap: boxes as they are, masks as their runs."""
+"""The area of a finding on a radiograph, as rectangles that do not overlap: boxes, or the runs of a mask."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,28 @@ from evaluation.cases import BoolArray, FloatArray, IntArray, require_dimensions
 
 @dataclass(frozen=True)
 class Truth:
-    """The area that a finding takes up.
+    """The area of a finding.
 
     Attributes:
-        rectangles: (R, 4) left, top, right, bottom in pixels of the stored radiograph, of which no two overlap; pixel
-            (row 0, column 0) covers x and y from 0 to 1. None at all means "nowhere".
+        rectangles: (R, 4) left, top, right, bottom in pixels of the stored radiograph, no two of which overlap; pixel
+            (row 0, column 0) covers x and y from 0 to 1. No rectangle means that the finding is nowhere.
 
     Example:
-        >>> Truth.of_boxes([[0, 0, 2, 2], [1, 1, 2, 2]], (10, 10)).area
+        >>> Truth.of_boxes([[0, 0, 2, 2], [1, 1, 2, 2]], size=(10, 10)).area
         7.0
+        >>> Truth.of_mask([[0, 1, 1], [0, 1, 1]]).rectangles.tolist()
+        [[1.0, 0.0, 3.0, 2.0]]
     """
 
     rectangles: FloatArray
 
     @classmethod
     def of_boxes(cls, boxes: ArrayLike, size: tuple[int, int]) -> "Truth":
-        """The union of boxes (N, 4), x, y, width, height; what lies beyond a radiograph of (height, width) is none."""
+        """The union of boxes (N, 4) x, y, width, height, within a radiograph of (height, width)."""
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4).copy()
         corners[:, 2:] += corners[:, :2]
         np.clip(corners, 0, [size[1], size[0]] * 2, out=corners)
-        return cls(disjoint(corners))
+        return cls(_disjoint(corners))
 
     @classmethod
     def of_mask(cls, mask: ArrayLike) -> "Truth":
@@ -41,23 +43,24 @@ class Truth:
     @property
     def area(self) -> float:
         """In pixels of the stored radiograph."""
-        return float((self._sides[:, 0] * self._sides[:, 1]).sum())
+        sides = self.rectangles[:, 2:] - self.rectangles[:, :2]
+        return float((sides[:, 0] * sides[:, 1]).sum())
 
     def areas(self, down: FloatArray, across: FloatArray) -> FloatArray:
-        """The area (h, w) in each cell of a grid, exactly.
+        """The exact area (h, w) in each cell of a grid.
 
         Args:
             down: (h + 1,) rising edges of its rows.
             across: (w + 1,) rising edges of its columns.
         """
         left, top, right, bottom = self.rectangles.T
-        return np.asarray(covered(top, bottom, down).T @ covered(left, right, across))
+        return np.asarray(_covered(top, bottom, down).T @ _covered(left, right, across))
 
     def pixels(self) -> tuple[int, int, FloatArray]:
         """The share of each pixel that belongs to the finding.
 
         Returns:
-            The first row and the first column of the smallest window that holds all of it, and its shares (h, w).
+            The first row and the first column of the smallest window that holds the finding, and its shares (h, w).
         """
         if not len(self.rectangles):
             return 0, 0, np.zeros((0, 0))
@@ -83,22 +86,19 @@ class Truth:
         left, top, right, bottom = self.rectangles.T[..., None]
         return np.asarray(((left <= x) & (x < right) & (top <= y) & (y < bottom)).any(axis=0))
 
-    @property
-    def _sides(self) -> FloatArray:
-        return self.rectangles[:, 2:] - self.rectangles[:, :2]
 
-
-def covered(start: FloatArray, stop: FloatArray, edges: FloatArray) -> FloatArray:
-    """Length (M, cells) of each cell between ``edges`` (cells + 1,) that each of M intervals covers."""
+def _covered(start: FloatArray, stop: FloatArray, edges: FloatArray) -> FloatArray:
+    """How much (M, cells) of each cell between ``edges`` (cells + 1,) each of M intervals covers."""
     low, high = np.maximum(start[:, None], edges[:-1]), np.minimum(stop[:, None], edges[1:])
     return np.asarray(np.maximum(high - low, 0.0))
 
 
-def disjoint(corners: FloatArray) -> FloatArray:
-    """Rectangles (R, 4) that do not overlap and have the union of others (N, 4); left, top, right, bottom."""
+def _disjoint(corners: FloatArray) -> FloatArray:
+    """Rectangles (R, 4) left, top, right, bottom that do not overlap, with the union of others (N, 4)."""
     kept = corners[(corners[:, 2:] > corners[:, :2]).all(axis=1)]
     if len(kept) < 2:
         return kept
+    # All edges together cut the plane into a grid; a cell of it belongs to the union or does not.
     across, down = np.unique(kept[:, [0, 2]]), np.unique(kept[:, [1, 3]])
     inside = np.zeros((len(down) - 1, len(across) - 1), dtype=bool)
     left, right = np.searchsorted(across, kept[:, 0]), np.searchsorted(across, kept[:, 2])
@@ -110,7 +110,7 @@ def disjoint(corners: FloatArray) -> FloatArray:
 
 
 def _rectangles(mask: BoolArray) -> IntArray:
-    """(R, 4) left, top, right, bottom: runs of rows, those of the same columns in rows that follow taken together."""
+    """(R, 4) left, top, right, bottom: runs of the rows, with equal runs of consecutive rows put together."""
     steps = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     (row, left), right = np.nonzero(steps == 1), np.nonzero(steps == -1)[1]
     order = np.lexsort((row, right, left))

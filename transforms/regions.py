@@ -167,20 +167,39 @@ def restored_parts(
     Yields:
         First row, first column, and values of some rows of the pixels that the region holds, (k, n) float32.
     """
+    wide, down, top, left = at_pixel_columns(map, region, original_size, patches)
+    step = max(1, PIXELS_AT_ONCE // max(wide.shape[1], 1))
+    for first in range(0, len(down), step):
+        yield top + first, left, _interpolate_rows(wide, down[first : first + step])
+
+
+def at_pixel_columns(
+    map: np.ndarray, region: np.ndarray, original_size: tuple[int, int] | np.ndarray, patches: bool = False
+) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """A map at the columns of the pixels that its region holds, still with its own rows.
+
+    Args:
+        map: (h, w) float32.
+        region: as in ``restore_map``, like all others.
+        original_size: (H, W).
+        patches: see there.
+
+    Returns:
+        The map's rows at the columns of pixels (h, n), the position of each row of pixels among the map's rows (m,),
+        within [0, h - 1], and the first row and the first column of these pixels.
+    """
     x, y, width, height = _checked(region)
     rows = _inside(y, height, int(original_size[0]))
     columns = _inside(x, width, int(original_size[1]))
     if not (rows.size and columns.size):
-        return
+        return np.zeros((len(map), 0), map.dtype), np.zeros(0), 0, 0
     down = (rows + 0.5 - y) * (map.shape[0] / height) - 0.5
     across = (columns + 0.5 - x) * (map.shape[1] / width) - 0.5
     if patches:
         # Half a cell from one centre to the border: a pixel whose centre is on it goes with what follows.
         down, across = np.floor(down + 0.5), np.floor(across + 0.5)
     wide = np.ascontiguousarray(_interpolate_rows(map.T, across).T)
-    step = max(1, PIXELS_AT_ONCE // len(columns))
-    for first in range(0, len(rows), step):
-        yield int(rows[first]), int(columns[0]), _interpolate_rows(wide, down[first : first + step])
+    return wide, np.clip(down, 0, len(map) - 1), int(rows[0]), int(columns[0])
 
 
 def _corner_and_scale(region: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,12 @@ import numpy as np
 from torch import Tensor
 
 from app.engines.outputs import BINS
-from evaluation.localisation import GridTruth, MapHistogram, map_histogram, pixel_histogram, pointing_hits
+from evaluation.localisation import LinearMap, MapHistogram, linear_histogram, map_histogram, pointing_hit
 from evaluation.logits import probability
 from evaluation.overlap import threshold_number
 from evaluation.truth import Truth
 from transforms.draw import stored_mask
-from transforms.regions import restored_parts, whole_region
+from transforms.regions import at_pixel_columns, whole_region
 
 
 class Located(NamedTuple):
@@ -60,24 +60,13 @@ class MapReading:
         lowest, highest = threshold_number(np.array([values.min(), values.max()]), BINS)
         if self.patches or lowest == highest:  # then it is of one bin between the centres, too
             return map_histogram(values, located.truth, _edges(values.shape, located), BINS)
-        parts = restored_parts(values.astype(np.float32), located.region, located.size)
-        return pixel_histogram(parts, located.truth, BINS)
+        map = LinearMap(*at_pixel_columns(values.astype(np.float32), located.region, located.size))
+        return linear_histogram(map, located.truth, BINS)
 
     def hit(self, logit: Tensor, located: Located) -> bool:
         """Whether the centre of the map's highest cell lies on the finding; of several, the centres of half of them."""
         values = logit.detach().double().cpu().numpy()
-        down, across = _edges(values.shape, located)
-        is_seen = np.outer(np.diff(down) > 0, np.diff(across) > 0)
-        if not (is_seen.any() and len(located.truth.rectangles)):
-            return False
-        values = np.where(is_seen, values, -np.inf)
-        rows, columns = np.nonzero(values == values.max())
-        on_finding = np.zeros(values.shape)
-        on_finding[rows, columns] = located.truth.holds(
-            (across[columns] + across[columns + 1]) / 2, (down[rows] + down[rows + 1]) / 2
-        )
-        truth = GridTruth(on_finding[None], np.array([located.truth.area]))
-        return bool(pointing_hits(values[None], truth)[0] >= 0.5)
+        return pointing_hit(values, located.truth, _edges(values.shape, located)) >= 0.5
 
     def facts(self, is_stored: bool) -> dict[str, str]:
         """What ``metrics.json`` says of how regions were measured.

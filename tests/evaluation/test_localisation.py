@@ -1,166 +1,131 @@
-"""Regions against boxes by drawing at full resolution, and by hand."""
+"""Regions against boxes and masks drawn pixel by pixel, and by hand."""
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from evaluation.localisation import (
-    GridTruth,
-    accuracy_over_folds,
-    boxes_on_grid,
-    is_correct,
-    localisation_accuracy,
-    map_histogram,
-    pixel_histogram,
-    pointing_hits,
-    region_overlap,
-)
-from evaluation.overlap import areas_at, dice, iou
+from evaluation.localisation import LinearMap, is_correct, linear_histogram, map_histogram, pointing_hit
+from evaluation.overlap import areas_at, dice, iou, threshold_number
 from evaluation.truth import Truth
 
-WHOLE = (0, 0, 100, 100)
+EDGES = np.array([0.0, 10, 20])
 
 
-def drawn(boxes, size=100):
+def overlap(histogram, threshold):
+    return areas_at(histogram.inside, histogram.outside, histogram.missed, threshold)
+
+
+def drawn(boxes, size=(100, 100)):
     """Boxes with whole-numbered corners as a mask of pixels."""
-    mask = np.zeros((size, size), bool)
+    mask = np.zeros(size, bool)
     for x, y, w, h in boxes:
         mask[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = True
     return mask
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_overlap_is_that_of_pixels(seed):
-    # Oracle: map and box drawn pixel by pixel; a patch is 5 x 5 pixels.
+def test_areas_of_patches_are_those_of_pixels(seed):
+    # Oracle: map and boxes drawn pixel by pixel; the map covers rows 10 to 89 and columns 20 to 79, a patch 8 x 6.
     random = np.random.default_rng(seed)
-    value = random.random((6, 20, 20))
-    boxes = np.concatenate([random.integers(0, 60, (6, 2)), random.integers(1, 41, (6, 2))], axis=1)
-    truth = boxes_on_grid(boxes, np.arange(6), [WHOLE] * 6, (20, 20))
-    result = region_overlap(value, truth, 0.7)
-    for n in range(6):
-        found, true = np.kron(value[n] >= 0.7, np.ones((5, 5), bool)), drawn(boxes[n : n + 1])
-        assert result.iou[n] == pytest.approx((found & true).sum() / (found | true).sum())
-        assert result.ior[n] == pytest.approx((found & true).sum() / found.sum())
+    value = random.random((10, 10))
+    boxes = np.concatenate([random.integers(0, 60, (3, 2)), random.integers(1, 41, (3, 2))], axis=1)
+    grid = np.linspace(10, 90, 11), np.linspace(20, 80, 11)
+    histogram = map_histogram(value, Truth.of_boxes(boxes, (100, 100)), grid, 1000)
+    true, found = drawn(boxes), np.zeros((100, 100), bool)
+    for threshold in (0.25, 0.5, 0.731):
+        found[10:90, 20:80] = np.kron(value >= threshold, np.ones((8, 6), bool))
+        ours = overlap(histogram, threshold)
+        assert ours.iou() == pytest.approx((found & true).sum() / (found | true).sum())
+        assert ours.ior() == pytest.approx((found & true).sum() / found.sum())
+    assert histogram.missed == pytest.approx(true.sum() - true[10:90, 20:80].sum())
 
 
 def test_a_cropped_map_misses_what_lies_outside():
     # The map covers the right half; half of the box lies in it. Everything is detected: 50 x 100 pixels.
-    truth = boxes_on_grid([[40, 0, 20, 100]], [0], [[50, 0, 50, 100]], (4, 4))
-    result = region_overlap(np.ones((1, 4, 4)), truth)
-    assert result.iou[0] == pytest.approx(1000 / (5000 + 2000 - 1000))
-    assert result.ior[0] == pytest.approx(1000 / 5000)
-
-
-def test_boxes_of_one_item_are_united():
-    truth = boxes_on_grid([[0, 0, 50, 100], [0, 0, 100, 50]], [1, 1], [WHOLE] * 2, (10, 10))
-    assert truth.coverage[0].sum() == 0
-    assert truth.coverage[1].sum() == 75
-    assert truth.outside.tolist() == [0, 0]
-
-
-def test_nothing_detected_and_nothing_there():
-    truth = GridTruth(np.stack([np.eye(3), np.zeros((3, 3)), np.zeros((3, 3))]), np.zeros(3))
-    value = np.stack([np.zeros((3, 3)), np.zeros((3, 3)), np.ones((3, 3))])
-    result = region_overlap(value, truth)
-    np.testing.assert_array_equal(result.iou, [0, np.nan, 0])
-    np.testing.assert_array_equal(result.ior, [0, np.nan, 0])
-
-
-def test_a_patch_of_exactly_one_half_is_detected():
-    assert region_overlap(np.full((1, 2, 2), 0.5), GridTruth(np.ones((1, 2, 2)), np.zeros(1))).iou[0] == 1
-
-
-def test_accuracy_by_hand():
-    overlap, finding = [0.05, 0.1, 0.35, 0.8, np.nan], [0, 0, 0, 1, 1]
-    result = localisation_accuracy(overlap, finding, findings=3)
-    np.testing.assert_allclose(result.accuracy[:, 0], np.array([2, 1, 1, 0, 0, 0, 0]) / 3)
-    np.testing.assert_array_equal(result.accuracy[:, 1], [1] * 7)
-    assert np.isnan(result.accuracy[:, 2]).all()
-    assert result.items.tolist() == [3, 1, 0]
-    assert result.lower[0, 0] == pytest.approx(0.2077, abs=1e-4)  # Wilson for 2 of 3
-
-
-def test_accuracy_over_folds_by_hand():
-    overlap, finding, fold = [0.5, 0.0, 0.5, 0.5], [0, 0, 0, 1], [1, 1, 2, 2]
-    result = accuracy_over_folds(overlap, finding, fold, findings=2, threshold=0.1)
-    np.testing.assert_array_equal(result.folds[:, 0], [[0.5, np.nan], [1, 1]])
-    np.testing.assert_allclose(result.mean, [[0.75, 1]])
-    np.testing.assert_allclose(result.deviation, [[np.std([0.5, 1], ddof=1), np.nan]])
-
-
-def test_pointing_game_by_hand():
-    coverage = np.zeros((4, 2, 2))
-    coverage[:3, 0, 0] = 1
-    value = np.zeros((4, 2, 2))
-    value[0, 0, 0], value[1, 1, 1] = 1, 1
-    # hit, miss, a constant map that hits with one of four patches, and an item without truth
-    np.testing.assert_array_equal(pointing_hits(value, GridTruth(coverage, np.zeros(4))), [1, 0, 0.25, np.nan])
-
-
-@pytest.mark.parametrize(
-    ("box", "item", "region", "message"),
-    [
-        ([[0, 0, 1, 1]], [0, 1], [WHOLE], "1 boxes need as many items"),
-        ([[0, 0, 1, 1]], [1], [WHOLE], r"items must lie in \[0, 1\), not in \[1, 1\]"),
-        ([[0, 0, -1, 1]], [0], [WHOLE], r"negative side: \[0.0, 0.0, -1.0, 1.0\]"),
-        ([[0, 0, 1, 1]], [0], [(0, 0, 0, 5)], "a region has no area"),
-    ],
-)
-def test_boxes_are_checked(box, item, region, message):
-    with pytest.raises(ValueError, match=message):
-        boxes_on_grid(box, item, region, (2, 2))
-
-
-def test_maps_are_checked():
-    truth = GridTruth(np.zeros((1, 2, 2)), np.zeros(1))
-    with pytest.raises(ValueError, match=r"maps have shape \(1, 3, 3\)"):
-        region_overlap(np.zeros((1, 3, 3)), truth)
-    with pytest.raises(ValueError, match="1 maps hold NaN"):
-        pointing_hits(np.full((1, 2, 2), np.nan), truth)
+    grid = np.linspace(0, 100, 5), np.linspace(50, 100, 5)
+    histogram = map_histogram(np.ones((4, 4)), Truth.of_boxes([[40, 0, 20, 100]], (100, 100)), grid, 10)
+    assert overlap(histogram, 0.5).iou() == pytest.approx(1000 / (5000 + 2000 - 1000))
+    assert overlap(histogram, 0.5).ior() == pytest.approx(1000 / 5000)
+    assert histogram.missed == pytest.approx(1000)
 
 
 def test_boxes_that_overlap_inside_a_patch_count_once():
-    # Two boxes of 2 x 1 patches with one patch in common, half a patch off the grid: 3 patches in all, by hand.
-    truth = boxes_on_grid([[5, 0, 20, 10], [15, 0, 20, 10], [0, 0, 10, 10]], [0, 0, 1], [WHOLE] * 2, (10, 10))
-    np.testing.assert_allclose(truth.coverage[0, 0, :4], [0.5, 1, 1, 0.5])
-    assert truth.coverage[0].sum() == pytest.approx(3)
-    assert truth.coverage[1, 0, 0] == 1
-    inside = boxes_on_grid([[1, 1, 4, 4], [3, 3, 4, 4]], [0, 0], [WHOLE], (10, 10))
-    assert inside.coverage[0, 0, 0] == pytest.approx((16 + 16 - 4) / 100)
+    inside = Truth.of_boxes([[1, 1, 4, 4], [3, 3, 4, 4]], (20, 20)).areas(EDGES, EDGES)
+    np.testing.assert_allclose(inside, [[16 + 16 - 4, 0], [0, 0]])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_areas_of_patches_are_those_of_regions_on_the_grid(seed):
-    # The other implementation here takes many maps at once and knows no edge of the radiograph.
-    random = np.random.default_rng(seed)
-    value, box = random.random((8, 8)), np.array([[10.5, 20.25, 60, 30], [40, 30, 55, 50]])
-    grid = (np.linspace(10, 90, 9), np.linspace(20, 84, 9))
-    histogram = map_histogram(value, Truth.of_boxes(box, (100, 100)), grid, 1000)
-    truth = boxes_on_grid(box, [0, 0], [[20, 10, 64, 80]], (8, 8))
-    for threshold in (0.25, 0.5, 0.75):
-        ours = areas_at(histogram.inside, histogram.outside, histogram.missed, threshold)
-        theirs = region_overlap(value[None], truth, threshold)
-        assert ours.iou() == pytest.approx(theirs.iou[0])
-        assert ours.ior() == pytest.approx(theirs.ior[0])
-    assert histogram.missed == pytest.approx(truth.outside[0] * 80)  # a patch is 8 x 10 pixels
+def test_a_patch_of_exactly_one_half_is_detected():
+    histogram = map_histogram(np.full((2, 2), 0.5), Truth.of_boxes([[0, 0, 20, 20]], (20, 20)), (EDGES, EDGES), 1000)
+    assert overlap(histogram, 0.5).iou() == 1
 
 
-@pytest.mark.parametrize("rows", [1, 7, 40])
-def test_areas_of_pixels_are_those_of_drawn_masks(rows):
-    # The map covers rows 5 to 44 and columns 10 to 49 of 60 x 60 pixels, handed over in parts of some rows.
+def linear(value, top, left, height, width):
+    """A map whose outer rows and columns lie on those of a window of pixels; and its values, pixel by pixel."""
+    rows, columns = np.linspace(0, len(value) - 1, height), np.linspace(0, value.shape[1] - 1, width)
+    wide = np.stack([np.interp(columns, np.arange(value.shape[1]), row) for row in value]).astype(np.float32)
+    below = np.floor(rows).astype(int)
+    above = np.minimum(below + 1, len(value) - 1)
+    share = (rows - below).astype(np.float32)[:, None]
+    return LinearMap(wide, rows, top, left), wide[below] + (wide[above] - wide[below]) * share
+
+
+@pytest.mark.parametrize("size", [(60, 60), (700, 300)])
+@pytest.mark.parametrize("grid", [(1, 1), (3, 2), (8, 5), (60, 50)])
+@pytest.mark.parametrize("kind", ["random", "saturated", "flat", "coarse"])
+def test_areas_of_pixels_are_those_of_drawn_masks(size, grid, kind):
+    # Oracle: every pixel looked at by itself. 700 rows are several to each row of the map, 60 are few.
     random = np.random.default_rng(0)
-    value, mask = random.random((40, 40)).astype(np.float32), random.random((60, 60)) < 0.3
-    parts = [(5 + at, 10, value[at : at + rows]) for at in range(0, 40, rows)]
-    histogram = pixel_histogram(parts, Truth.of_mask(mask), 1000)
-    for threshold in (0.001, 0.29, 0.5, 0.731):
-        found = np.zeros((60, 60), bool)
-        found[5:45, 10:50] = value.astype(np.float64) >= threshold
-        ours = areas_at(histogram.inside, histogram.outside, histogram.missed, threshold)
-        assert ours.dice() == pytest.approx(dice(found, mask))
-        assert ours.iou() == pytest.approx(iou(found, mask))
-        assert ours.ior() == pytest.approx((found & mask).sum() / found.sum())
+    noise = random.random(grid)
+    value = {
+        "random": noise,
+        "saturated": 1 / (1 + np.exp(80 * (0.5 - noise))),
+        "flat": gaussian_filter(noise, 3) / 50,
+        "coarse": np.round(noise, 1),
+    }[kind]
+    mask = random.random(size) < 0.3
+    map, values = linear(value, 5, 10, size[0] - 15, size[1] - 20)
+    histogram = linear_histogram(map, Truth.of_mask(mask), 1000)
+    window = (slice(5, size[0] - 10), slice(10, size[1] - 10))
+    number = threshold_number(values, 1000)
+    np.testing.assert_array_equal(histogram.inside, np.bincount(number[mask[window]], minlength=1000))
+    np.testing.assert_array_equal(histogram.outside, np.bincount(number[~mask[window]], minlength=1000))
+    for threshold in (0.001, 0.29, 0.5):
+        found = np.zeros(size, bool)
+        found[window] = values.astype(np.float64) >= threshold
+        assert overlap(histogram, threshold).dice() == pytest.approx(dice(found, mask))
+        assert overlap(histogram, threshold).iou() == pytest.approx(iou(found, mask))
+
+
+def test_parts_of_pixels_and_a_window_that_misses_the_finding():
+    map, _ = linear(np.ones((2, 2)), 2, 2, 6, 6)
+    histogram = linear_histogram(map, Truth.of_boxes([[1.5, 1.5, 1, 1]], (10, 10)), 10)
+    assert (histogram.inside.sum(), histogram.outside.sum(), histogram.missed) == (0.25, 35.75, 0.75)
+    away = linear_histogram(map, Truth.of_boxes([[0, 0, 2, 1]], (10, 10)), 10)
+    assert (away.inside.sum(), away.outside.sum(), away.missed) == (0, 36, 2)
+    nowhere = LinearMap(np.zeros((2, 0), np.float32), np.zeros(0), 0, 0)
+    assert linear_histogram(nowhere, Truth.of_boxes([[0, 0, 2, 1]], (10, 10)), 10).missed == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "hit"),
+    [([[1, 0], [0, 0]], 1), ([[0, 0], [0, 1]], 0), ([[5, 5], [5, 5]], 0.25), ([[-np.inf] * 2] * 2, 0.25)],
+    ids=["hit", "miss", "constant", "constant at minus infinity"],
+)
+def test_pointing_game_by_hand(value, hit):
+    assert pointing_hit(value, Truth.of_boxes([[0, 0, 10, 10]], (20, 20)), (EDGES, EDGES)) == hit
+
+
+def test_pointing_game_at_the_edge():
+    box, nowhere = Truth.of_boxes([[0, 0, 10, 10]], (20, 20)), Truth.of_boxes([], (20, 20))
+    assert np.isnan(pointing_hit(np.eye(2), nowhere, (EDGES, EDGES)))
+    # The highest cell lies in the padding, which has no extent; the highest of the others hits.
+    assert pointing_hit([[1, 0], [9, 9]], box, (np.array([0.0, 20, 20]), EDGES)) == 0
+    assert pointing_hit([[1, 0], [9, 9]], box, (np.array([0.0, 15, 15]), EDGES)) == 1
+    assert pointing_hit(np.eye(2), box, (np.zeros(3), EDGES)) == 0
+    with pytest.raises(ValueError, match="1 cells of the map are NaN"):
+        pointing_hit([[np.nan, 0]], box, (EDGES[:2], EDGES))
 
 
 def test_an_overlap_that_rounding_lowers_is_still_correct():
     # 0.1 added three times is not 0.3, and 0.7 - 0.4 is less than 0.3.
     assert is_correct([0.7 - 0.4, 0.3 - 1e-6], 0.3).tolist() == [True, False]
-    assert localisation_accuracy([0.7 - 0.4], [0], 1, 0.3).accuracy.tolist() == [[1]]

@@ -19,7 +19,6 @@ from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord, chosen_on
 from app.engines.results import metrics
 from app.prepared import PreparedDataset
-from evaluation.localisation import boxes_on_grid, region_overlap
 from evaluation.overlap import dice, iou
 from transforms import CropLungsd, DrawAnnotationsd, LoadRadiographd, ResizeRadiographd
 from transforms.regions import restore_map
@@ -107,16 +106,22 @@ def test_what_the_crop_cut_off_is_missed(place, grid, patches):
     assert result["dice"]["Nodule"]["worst"] == 0
 
 
-def test_patches_are_measured_as_evaluation_measures_them():
+def test_patches_are_measured_by_their_exact_areas():
     generator = np.random.default_rng(0)
     boxes = np.concatenate([generator.uniform(0, 60, (6, 2)), generator.uniform(5, 40, (6, 2))], axis=1)
+    boxes = boxes.astype(np.float32).astype(float)
     maps = torch.from_numpy(generator.normal(0, 2, (6, 1, 10, 7)))
-    region = (20.0, 10.0, 70.0, 90.0)
-    outputs = collected([boxed(box) for box in boxes], maps, region, (100, 100), patches=True)
-    truth = boxes_on_grid(boxes.astype(np.float32), np.arange(6), [region] * 6, (10, 7))
-    expected = region_overlap(1 / (1 + np.exp(-maps[:, 0].numpy())), truth)
-    np.testing.assert_allclose(outputs.overlaps(0, 0.5).iou, expected.iou)
-    np.testing.assert_allclose(outputs.overlaps(0, 0.5).ior, expected.ior)
+    outputs = collected([boxed(box) for box in boxes], maps, (20.0, 10.0, 70.0, 90.0), (100, 100), patches=True)
+    found = outputs.overlaps(0, 0.5)
+    for n, (x, y, width, height) in enumerate(boxes):
+        # Patches are 10 pixels wide and 9 high; how much of each lies in the box is the product of two lengths.
+        left, top = 20 + 10 * np.arange(7), 10 + 9 * np.arange(10)
+        columns = np.clip(np.minimum(left + 10, x + width) - np.maximum(left, x), 0, None)
+        rows = np.clip(np.minimum(top + 9, y + height) - np.maximum(top, y), 0, None)
+        is_found = maps[n, 0].numpy() >= 0
+        both, area = np.outer(rows, columns)[is_found].sum(), 90 * is_found.sum()
+        assert found.ior[n] == pytest.approx(both / area)
+        assert found.iou[n] == pytest.approx(both / (area + width * height - both))
 
 
 @pytest.mark.parametrize(("patches", "overlap"), [(True, 0.5), (False, pytest.approx(0.258, abs=0.01))])
