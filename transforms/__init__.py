@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transforms.resize import ResizeRadiograph as ResizeRadiograph
     from transforms.resize import ResizeRadiographd as ResizeRadiographd
 
-# Loaded when asked for, so that what needs no torch starts without it. One line a public name, here and above.
+# Imported on first use, so that code that needs no torch starts without it. One line per public name, here and above.
 LAZY = {
     "CLAHE": "transforms.clahe",
     "CLAHEd": "transforms.clahe",

@@ -1,4 +1,4 @@
-"""Augment a batch on its device: one random affine map a sample for image and mask together, and grey values."""
+"""Augmentation of a batch on its device: one random affine map per sample for image and mask, and grey values."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ _DRAWS = 9
 class AugmentBatch(nn.Module):
     """Flip, shift, scale, rotate and shear each image of a batch with its masks, and vary its grey values.
 
-    Every quantity is uniform in its range. Each batch takes the same count of random numbers whatever is switched
-    on, so switching one thing on leaves the others as they were. What comes in from beyond the image is 0.
+    Every quantity is uniform in its range. Each batch consumes the same number of random numbers whatever is switched
+    on, so switching on one quantity does not change the others. Pixels from outside the image are 0.
 
     Source of the five spatial ones: Kim et al. 2022, on the training phase, which gives no ranges; ours are moderate.
 
     Args:
-        flip: probability of a mirror image, left for right; 0 to 1.
-        shift: largest shift along each side, as a fraction of that side; 0 up to 1.
-        scale: largest change of size: factors are in [1 - scale, 1 + scale]; 0 up to 1.
-        rotate: largest angle in degrees either way; 0 to 180.
-        shear: largest shear angle in degrees either way; 0 up to 90.
-        contrast: factors around the image's mean are in [1 - contrast, 1 + contrast]; 0 to 1.
-        brightness: largest grey value that is added or taken away; 0 to 1.
-        gamma: exponents are in [exp(-gamma), exp(gamma)]; 0 or more.
+        flip: Probability of mirroring left and right, in [0, 1].
+        shift: Largest shift along each side, as a fraction of that side, in [0, 1).
+        scale: Factors are in [1 - scale, 1 + scale]; in [0, 1).
+        rotate: Largest angle in degrees in either direction, in [0, 180].
+        shear: Largest shear angle in degrees in either direction, in [0, 90).
+        contrast: Factors around the image's mean are in [1 - contrast, 1 + contrast]; in [0, 1].
+        brightness: Largest grey value that is added or subtracted, in [0, 1].
+        gamma: Exponents are in [exp(-gamma), exp(gamma)]; 0 or more.
 
     Raises:
-        ValueError: naming the parameter that is out of its range.
+        ValueError: A parameter is out of its range; the message names it.
+
+    Example:
+        >>> augment = AugmentBatch(flip=1.0, shift=0, scale=0, rotate=0, shear=0)
+        >>> image, mask = torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> augment(image, mask, torch.Generator().manual_seed(0))
+        (tensor([[[[1., 0.]]]]), tensor([[[[0., 1.]]]]))
     """
 
     def __init__(
@@ -56,22 +62,22 @@ class AugmentBatch(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augment a batch on the device it lives on.
+        """Augment a batch on its device.
 
         Args:
             image: (B, 1, H, W), float in [0, 1] or uint8 in 0 to 255.
             mask: (B, C, H, W), 0 or 1, of any type, on the image's grid.
-            generator: on the CPU; all random numbers come from it.
+            generator: On the CPU; the source of all random numbers.
 
         Returns:
-            (B, 1, H, W) float32 image in [0, 1] and (B, C, H, W) float32 mask, 0 or 1. A mask is resampled linearly
-            and on from one half, so one of a pixel or two may vanish.
+            (B, 1, H, W) float32 image in [0, 1] and (B, C, H, W) float32 mask, 0 or 1. Masks are resampled linearly and
+            cut at one half, so a mask of a pixel or two may vanish.
 
         Raises:
-            ValueError: where the shapes do not fit each other, or the generator is not on the CPU.
+            ValueError: The shapes do not match, or the generator is not on the CPU.
         """
         _check(image, mask, generator)
-        # A float image is cloned, so that no step in place reaches the caller's batch.
+        # A float image is copied, so that in-place steps do not change the caller's batch.
         grey = image.float().div_(255.0) if image.dtype == torch.uint8 else image.to(torch.float32, copy=True)
         draws = torch.rand(len(image), _DRAWS, generator=generator)
         grey = self._varied(grey, _sent(draws[:, 6:], image.device))
@@ -83,14 +89,14 @@ class AugmentBatch(nn.Module):
         grid = functional.affine_grid(_sent(theta.float(), image.device), [*grey.shape], align_corners=False)
         if image.device.type == "cpu":
             return _warped(grey, grid).clamp_(0.0, 1.0), _warped_masks(mask, grid)
-        # Asking a GPU which masks are empty would make it wait.
+        # Asking a GPU which masks are empty would synchronise it.
         return _warped_together(grey, mask, grid)
 
     def _theta(self, draws: Tensor, shape: tuple[int, int]) -> Tensor:
         """Affine maps from the result to the source in ``affine_grid``'s coordinates, (B, 2, 3), from (B, 6) draws.
 
-        Forward, about the image's centre and in pixels, so that a circle stays one when it is rotated:
-        mirror, then shear, scale and rotate, then shift.
+        The forward map is about the image's centre and in pixels, so that a rotated circle remains a circle: mirror,
+        then shear, scale and rotate, then shift.
         """
         mirror = torch.where(draws[:, 0] < self.flip, -1.0, 1.0).to(draws)
         centred = draws[:, 1:] * 2 - 1
@@ -103,7 +109,7 @@ class AugmentBatch(nn.Module):
             torch.stack([sine * mirror, sine * slope + cosine], 1),
         ]
         half = torch.tensor([shape[1] / 2, shape[0] / 2], dtype=draws.dtype)
-        # In units of half a side, where shifts are already fractions: one side is two of these units.
+        # In units of half a side, as affine_grid has them; shifts are fractions of a side, which is two units.
         forward = torch.stack(rows, 1) * half / half[:, None]
         backward = torch.linalg.inv(forward)
         shift = 2 * self.shift * centred[:, 3:5]
@@ -119,12 +125,12 @@ class AugmentBatch(nn.Module):
 
 
 def _sent(values: Tensor, device: torch.device) -> Tensor:
-    """A few numbers on the device, which is not waited for."""
+    """A few numbers on the device, sent without synchronising."""
     return values.to(device, non_blocking=True)
 
 
 def _warped(planes: Tensor, grid: Tensor) -> Tensor:
-    """Resample (B, K, H, W) linearly, 0 beyond the image."""
+    """Resample (B, K, H, W) linearly, with 0 outside the image."""
     return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -135,7 +141,7 @@ def _warped_together(grey: Tensor, mask: Tensor, grid: Tensor) -> tuple[Tensor, 
 
 
 def _warped_masks(mask: Tensor, grid: Tensor) -> Tensor:
-    """Resample the masks that hold anything; most findings of most images do not."""
+    """Resample only the masks that are not empty; most findings of most images are."""
     result = torch.zeros(mask.shape, dtype=torch.float32)
     filled = mask.flatten(2).any(dim=2)
     for sample in filled.any(dim=1).nonzero()[:, 0].tolist():
@@ -147,14 +153,14 @@ def _warped_masks(mask: Tensor, grid: Tensor) -> Tensor:
 
 def _check(image: Tensor, mask: Tensor, generator: torch.Generator) -> None:
     if image.ndim != 4 or image.shape[1] != 1:
-        raise ValueError(f"image has shape {tuple(image.shape)}, but (B, 1, H, W) is needed")
+        raise ValueError(f"image must have the shape (B, 1, H, W), not {tuple(image.shape)}")
     if mask.ndim != 4 or mask.shape[0] != image.shape[0] or mask.shape[2:] != image.shape[2:]:
-        raise ValueError(f"mask has shape {tuple(mask.shape)}, which does not fit image of {tuple(image.shape)}")
+        raise ValueError(f"mask has the shape {tuple(mask.shape)}, which does not match image of {tuple(image.shape)}")
     if not image.is_floating_point() and image.dtype != torch.uint8:
-        raise ValueError(f"image is of type {image.dtype}, but float in [0, 1] or uint8 is needed")
+        raise ValueError(f"image must be float in [0, 1] or uint8, not {image.dtype}")
     if generator.device.type != "cpu":
         raise ValueError(
-            f"generator is on {generator.device}, but must be on the CPU, so that any batch can be made again"
+            f"generator must be on the CPU, so that any batch can be reproduced, not on {generator.device}"
         )
 
 

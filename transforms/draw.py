@@ -1,4 +1,4 @@
-"""Draw what is known of a sample's findings, as files, run lengths or boxes, onto the grid of its image."""
+"""Drawing of annotations (mask files, run lengths and boxes) onto the grid of an image."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from transforms.shapes import box_mask, ellipse_mask, run_length_mask
 
 
 class DrawAnnotationsd(MapTransform):
-    """Turn the annotations of a sample into one mask a finding, on the grid of its image.
+    """Draw the annotations of a sample as one mask per finding, on the grid of its image.
 
-    Files and run lengths are in pixels of the stored image, and are cropped to ``region`` and resampled as in
-    `mask_on_region`. Where a finding has boxes and no such mask, the boxes are drawn: those of ``stored_boxes``,
-    which no crop clipped, where the sample has them, so that an ellipse cut by the image's edge keeps its shape.
-    A finding without annotation gets an empty mask. Boxes stay in the sample.
+    Files and run lengths are in pixels of the stored image; they are cropped to ``region`` and resampled by
+    `mask_on_region`. If a finding has boxes and no such mask, the boxes are drawn, preferably ``stored_boxes``, which
+    no crop has clipped, so that an ellipse cut by the image's edge keeps its shape. A finding without annotation gets
+    an empty mask. Boxes stay in the sample.
 
     Args:
-        findings: how many findings there are, C.
-        ellipses: whether a box stands for the ellipse inside it, and not for all of itself.
-        mask_key: list of (index of the finding, path or (size, counts)); becomes (C, H, W) uint8, 0 or 1.
-        boxes_key: (N, 4) in pixels of the image in hand, their findings under ``box_finding``.
-        image_key: the image whose grid is drawn on.
+        findings: Number of findings C.
+        ellipses: Whether to draw the ellipse inscribed in each box instead of the box.
+        mask_key: List of (index of the finding, path or (size, counts)); becomes (C, H, W) uint8, 0 or 1.
+        boxes_key: (N, 4) in pixels of the current image; their findings are under ``box_finding``.
+        image_key: The image whose grid is used.
+
+    Example:
+        >>> sample = {"image": torch.zeros(1, 4, 4), "boxes": [[0, 0, 2, 2]], "box_finding": [1]}
+        >>> DrawAnnotationsd(findings=2, ellipses=False)(sample)["mask"].sum(dim=(1, 2))
+        tensor([0, 4])
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class DrawAnnotationsd(MapTransform):
         image_key: str = "image",
     ) -> None:
         if int(findings) != findings or findings < 1:
-            raise ValueError(f"findings is {findings}, but must be a whole number of 1 or more")
+            raise ValueError(f"findings must be a whole number of at least 1, not {findings}")
         super().__init__((image_key,))
         self.findings = int(findings)
         self.ellipses = bool(ellipses)
@@ -48,12 +53,12 @@ class DrawAnnotationsd(MapTransform):
         self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Draw.
+        """Draw the masks of a sample.
 
         Raises:
-            ValueError: naming the sample, and the file and both sizes where a mask is of another size than the stored
-                image; also where the index of a finding is not below C.
-            FileNotFoundError: where a mask file is missing.
+            ValueError: A mask has another size than the stored image (the message names the sample, the file and both
+                sizes), or the index of a finding is not below C.
+            FileNotFoundError: A mask file is missing.
         """
         sample = dict(data)
         with naming(sample):
@@ -65,9 +70,9 @@ class DrawAnnotationsd(MapTransform):
             for finding, source in masks:
                 drawn = mask_on_region(stored_mask(source, sample.get("original_size")), region, shape)
                 result[self._checked(finding)] |= torch.from_numpy(drawn)
-            drawn_already = {int(finding) for finding, _ in masks}
+            has_mask = {int(finding) for finding, _ in masks}
             for finding, box in zip(*self._boxes(sample, region, shape), strict=True):
-                if int(finding) not in drawn_already:
+                if int(finding) not in has_mask:
                     mask = (ellipse_mask if self.ellipses else box_mask)(box, shape)
                     result[self._checked(finding)] |= torch.from_numpy(mask)
             sample[self.mask_key] = result
@@ -84,15 +89,15 @@ class DrawAnnotationsd(MapTransform):
 
     def _checked(self, finding: int | np.integer) -> int:
         if not 0 <= int(finding) < self.findings:
-            raise ValueError(f"index {finding} of a finding is not among the {self.findings} findings, 0 and up")
+            raise ValueError(f"the index of a finding must be from 0 to {self.findings - 1}, not {finding}")
         return int(finding)
 
 
 def stored_mask(source: Any, original_size: np.ndarray | None) -> np.ndarray:  # noqa: ANN401  path or (size, counts)
-    """A mask in pixels of the stored image, from a file or from run lengths; what is not zero is on.
+    """A mask in pixels of the stored image, from a file or run lengths.
 
     Raises:
-        ValueError: naming both sizes where it is not of ``original_size`` (height, width).
+        ValueError: Its size is not ``original_size`` (height, width); the message names both.
     """
     if isinstance(source, tuple | list):
         name, mask = "run lengths", run_length_mask(*source)

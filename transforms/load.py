@@ -1,4 +1,4 @@
-"""Load a radiograph as a MONAI array or dictionary transform: rows first, bright is dense, values from 0 to 1."""
+"""MONAI transforms that load a radiograph: rows first, dense is bright, values in [0, 1]."""
 
 from __future__ import annotations
 
@@ -18,21 +18,31 @@ __all__ = ["LoadRadiograph", "LoadRadiographd", "read_radiograph"]
 
 
 class LoadRadiograph(Transform):
-    """Read one radiograph from a file of any known format (see ``transforms.read.read_radiograph``)."""
+    """Read one radiograph from a file of any known format; see ``transforms.read.read_radiograph``.
+
+    Example:
+        >>> import cv2, tempfile
+        >>> path = tempfile.mkdtemp() + "/radiograph.png"
+        >>> cv2.imwrite(path, np.arange(256, dtype=np.uint8).reshape(8, 32))
+        True
+        >>> image = LoadRadiograph()(path)
+        >>> image.shape, float(image.max())
+        (torch.Size([1, 8, 32]), 1.0)
+    """
 
     def __call__(self, path: str | os.PathLike[str]) -> MetaTensor:
         """Read a file.
 
         Args:
-            path: the file.
+            path: The file.
 
         Returns:
-            float32 (1, H, W) in [0, 1], bright is dense. ``meta`` is that of ``read_radiograph``, but lacks
-            ``spacing`` where it is unknown, as data loaders cannot make a batch of ``None``. The affine matrix holds
-            the spacing (row, column) in mm, 1 where it is unknown.
+            float32 (1, H, W) in [0, 1]; dense structures are bright. ``meta`` is that of ``read_radiograph``, without
+            ``spacing`` if it is unknown, because data loaders cannot collate ``None``. The affine matrix has the
+            spacing (row, column) in mm, or 1 if it is unknown.
 
         Raises:
-            RadiographError: not one readable radiograph; the message names the file.
+            RadiographError: It is not one readable radiograph; the message names the file.
         """
         image, meta = read_radiograph(path)
         if meta["spacing"] is None:
@@ -46,8 +56,8 @@ class LoadRadiographd(MapTransform):
     """Dictionary form of ``LoadRadiograph``.
 
     Args:
-        keys: keys of paths, which become images.
-        allow_missing_keys: whether a sample may lack a key.
+        keys: Keys of paths, which become images.
+        allow_missing_keys: Whether a sample may lack a key.
     """
 
     def __init__(self, keys: KeysCollection = ("image",), allow_missing_keys: bool = False) -> None:
@@ -58,21 +68,21 @@ class LoadRadiographd(MapTransform):
         """Read the files of one sample.
 
         Args:
-            data: holds a path under each key.
+            data: Has a path under each key.
 
         Returns:
-            The sample with images in the place of paths and, for the first of them, ``original_size``: int64 (2,)
-            height and width of the stored image, and ``region``: float32 (4,) x, y, width, height of the part of it
-            that the image covers, which is all.
+            The sample with images instead of paths and, for the first of them, ``original_size``: int64 (2,), height
+            and width of the stored image, and ``region``: float32 (4,), x, y, width and height of the part of it that
+            the image covers, here all of it.
 
         Raises:
-            RadiographError: not one readable radiograph; the message names the file.
+            RadiographError: A file is not one readable radiograph; the message names it.
         """
         sample = dict(data)
-        for place, key in enumerate(self.key_iterator(sample)):
+        for index, key in enumerate(self.key_iterator(sample)):
             image = self.loader(sample[key])
             sample[key] = image
-            if place == 0:
+            if index == 0:
                 height, width = image.shape[-2:]
                 sample["original_size"] = np.array([height, width], dtype=np.int64)
                 sample["region"] = np.array([0, 0, width, height], dtype=np.float32)

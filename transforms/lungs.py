@@ -1,4 +1,4 @@
-"""Crop a radiograph to the lungs, with a margin, and move its annotations along."""
+"""Cropping of a radiograph and its annotations to the lungs, with a margin."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from transforms.pixels import Image, naming, plane, read_mask, to_image, to_nump
 from transforms.regions import boxes_to_stored, clip_boxes, subregion, whole_region
 
 SPECK = 0.1
-"""Components smaller than this share of the largest one are no lungs."""
+"""Components smaller than this share of the largest one are not lungs."""
 AREA = (0.05, 0.8)
-"""Least and greatest share of the image that lungs take up; one lung of a whole chest takes up about 0.1."""
+"""Smallest and largest share of the image that lungs cover; one lung covers about 0.1."""
 LARGEST = 0.025
-"""Least share of the image that the largest component takes up."""
+"""Smallest share of the image that the largest component covers."""
 SIDES = (0.2, 0.12)
-"""Least height and width of the lungs' bounding box, as shares of the image's; one lung is narrow but tall."""
+"""Smallest height and width of the lungs' bounding box, as shares of the image; one lung is narrow but tall."""
 
 
 def without_specks(lungs: np.ndarray) -> np.ndarray:
-    """The components of a mask (h, w) that are a tenth of the largest one or more, as bool."""
+    """Remove the components of a mask (h, w) that are smaller than a tenth of the largest one; bool."""
     _, components, statistics, _ = cv2.connectedComponentsWithStats((lungs != 0).astype(np.uint8), connectivity=8)
     areas = statistics[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0  # the background
@@ -34,12 +34,20 @@ def without_specks(lungs: np.ndarray) -> np.ndarray:
 
 
 def implausibility(lungs: np.ndarray) -> str:
-    """Why a mask cannot be that of lungs; empty where it can.
+    """Why a mask cannot be that of lungs; empty if it can be.
 
-    One lung alone is plausible: the other may be white or gone.
+    A single lung is plausible: the other one may be opaque or removed.
 
     Args:
-        lungs: (h, w) over the whole radiograph, not zero is lung; specks do not count.
+        lungs: (h, w) over the whole radiograph, nonzero is lung; specks are ignored.
+
+    Example:
+        >>> lungs = np.zeros((100, 100), bool)
+        >>> implausibility(lungs)
+        'no lung'
+        >>> lungs[20:80, 15:45] = lungs[20:80, 55:85] = True
+        >>> implausibility(lungs)
+        ''
     """
     lungs = without_specks(lungs)
     share = float(lungs.mean())
@@ -58,18 +66,24 @@ def implausibility(lungs: np.ndarray) -> str:
 
 
 def lung_box(lungs: np.ndarray, shape: tuple[int, int], margin: float) -> np.ndarray:
-    """The lungs' bounding box with a margin, clipped, in whole pixels of an image.
+    """The lungs' bounding box with a margin, clipped to the image, in whole pixels.
 
     Args:
-        lungs: (h, w), not zero is lung, covering what the image covers at any resolution; specks do not count.
+        lungs: (h, w), nonzero is lung, covering the same area as the image at any resolution; specks are ignored.
         shape: (H, W) of the image.
-        margin: added on each side, as a fraction of the box's own width and height.
+        margin: Added on each side, as a fraction of the box's width and height.
 
     Returns:
         (4,) int64 x, y, width, height.
+
+    Example:
+        >>> lungs = np.zeros((10, 10), bool)
+        >>> lungs[2:8, 3:7] = True
+        >>> lung_box(lungs, (100, 100), margin=0.25)
+        array([20,  5, 60, 90])
     """
     x, y, width, height = cv2.boundingRect(without_specks(lungs).astype(np.uint8))
-    # (x, y), as edges of pixels; rounded outward.
+    # (x, y) of pixel edges, rounded outwards.
     start = np.array([x - margin * width, y - margin * height])
     stop = np.array([x + width + margin * width, y + height + margin * height])
     scale = np.array(shape[::-1]) / np.array(lungs.shape[::-1])
@@ -79,30 +93,41 @@ def lung_box(lungs: np.ndarray, shape: tuple[int, int], margin: float) -> np.nda
 
 
 def report_lungs(flags: Sequence[bool] | np.ndarray, names: Sequence[str]) -> str:
-    """One line on how many images were cropped to lungs and which were kept whole.
+    """Summarise in one line how many images were cropped to the lungs and which were kept whole.
 
     Args:
         flags: ``lungs_found`` of each sample.
-        names: name of each sample.
+        names: Name of each sample.
+
+    Example:
+        >>> report_lungs([True, False], ["a.png", "b.png"])
+        'lungs found in 1 of 2 images; kept whole without a plausible lung mask: b.png'
     """
     whole = [name for name, found in zip(names, flags, strict=True) if not found]
     summary = f"lungs found in {len(names) - len(whole)} of {len(names)} images"
     if not whole:
         return summary
     more = f" and {len(whole) - 5} more" if len(whole) > 5 else ""
-    return f"{summary}; kept whole for want of a plausible lung mask: {', '.join(whole[:5])}{more}"
+    return f"{summary}; kept whole without a plausible lung mask: {', '.join(whole[:5])}{more}"
 
 
 class CropLungs(Transform):
-    """Crop an image to the bounding box of the lungs plus a margin; keep it whole where the mask is implausible.
+    """Crop an image to the bounding box of the lungs plus a margin; keep it whole if the mask is implausible.
 
     Args:
-        margin: added on each side, as a fraction of the box's own sides; 0 or more.
+        margin: Added on each side, as a fraction of the box's sides; 0 or more.
+
+    Example:
+        >>> lungs = np.zeros((100, 100), bool)
+        >>> lungs[20:80, 15:85] = True
+        >>> image, box = CropLungs(margin=0)(np.zeros((1, 200, 100), np.float32), lungs)
+        >>> image.shape, box
+        (torch.Size([1, 120, 70]), array([ 15,  40,  70, 120]))
     """
 
     def __init__(self, margin: float = 0.05) -> None:
         if not (np.isfinite(margin) and margin >= 0):
-            raise ValueError(f"margin is {margin}, but must be a finite number of 0 or more")
+            raise ValueError(f"margin must be a finite number of 0 or more, not {margin}")
         self.margin = float(margin)
 
     def __call__(self, image: Image, lungs: Image) -> tuple[Tensor, np.ndarray]:
@@ -110,18 +135,18 @@ class CropLungs(Transform):
 
         Args:
             image: (1, H, W).
-            lungs: (h, w) or (1, h, w), not zero is lung, covering what the image covers at any resolution.
+            lungs: (h, w) or (1, h, w), nonzero is lung, covering the same area as the image at any resolution.
 
         Returns:
-            (1, h', w') float32 image, and (4,) int64 x, y, width, height of what it covers, in pixels of ``image``:
-            (0, 0, W, H) where ``implausibility(lungs)`` says why.
+            (1, h', w') float32 image, and (4,) int64 x, y, width, height of the area it covers, in pixels of ``image``:
+            (0, 0, W, H) if the mask is implausible.
         """
         pixels = plane(image)
         x, y, width, height = box = self.box(lungs, pixels.shape)
         return to_image(pixels[y : y + height, x : x + width]), box
 
     def box(self, lungs: Image, shape: tuple[int, int]) -> np.ndarray:
-        """What is cut out of an image of ``shape`` (H, W): (4,) int64 x, y, width, height."""
+        """The area cut out of an image of ``shape`` (H, W): (4,) int64 x, y, width, height."""
         mask = mask_plane(lungs)
         return whole_region(shape).astype(np.int64) if implausibility(mask) else lung_box(mask, shape, self.margin)
 
@@ -131,26 +156,26 @@ def mask_plane(lungs: Image) -> np.ndarray:
     mask = to_numpy(lungs)
     mask = mask[0] if mask.ndim == 3 and mask.shape[0] == 1 else mask
     if mask.ndim != 2 or 0 in mask.shape:
-        raise ValueError(f"lung mask has shape {mask.shape}, but (height, width) is needed")
+        raise ValueError(f"a lung mask must have the shape (height, width), not {mask.shape}")
     return mask != 0
 
 
 class CropLungsd(MapTransform):
-    """Crop a sample's images to the lungs, and move its annotations along.
+    """Dictionary form of `CropLungs`, which also crops annotations.
 
-    Sets ``lungs_found`` (numpy bool), narrows ``region``, and cuts a ``mask`` tensor (C, H, W); a list of mask files
-    and run lengths stays as it is, since `DrawAnnotationsd` goes by the region. Boxes come out in pixels of the
-    cropped image, clipped. The crop does not depend on them, as there are none at inference: a box outside the lungs
-    keeps its row, with zero size, and is counted in ``boxes_outside``. ``stored_boxes`` keeps them unclipped in
-    pixels of the stored image. The lung mask has then served and leaves the sample.
+    Sets ``lungs_found`` (numpy bool), narrows ``region``, and crops a ``mask`` tensor (C, H, W); a list of mask files
+    and run lengths stays unchanged, because `DrawAnnotationsd` uses the region. Boxes become boxes in pixels of the
+    cropped image, clipped to it. The crop does not depend on them, because at inference there are none: a box outside
+    the lungs keeps its row, with zero size, and is counted in ``boxes_outside``. ``stored_boxes`` keeps them unclipped
+    in pixels of the stored image. The lung mask is removed from the sample.
 
     Args:
-        keys: images of one size, all cropped by the same box.
-        segment: makes a lung mask (h, w) from an image (1, H, W), where the sample brings none.
-        lungs_key: a mask that covers what the image covers, or the path of one (not zero is lung).
-        margin: as in `CropLungs`.
-        mask_key: masks of findings; None leaves them alone.
-        boxes_key: boxes (N, 4) in pixels of the image.
+        keys: Keys of images, all of one size, which are all cropped by the same box.
+        segment: Makes a lung mask (h, w) from an image (1, H, W) if the sample has none.
+        lungs_key: Key of a mask that covers the same area as the image (nonzero is lung), or of its path.
+        margin: See `CropLungs`.
+        mask_key: Key of the findings' masks; None leaves them unchanged.
+        boxes_key: Key of boxes (N, 4) in pixels of the image.
     """
 
     def __init__(
@@ -170,11 +195,11 @@ class CropLungsd(MapTransform):
         self.boxes_key = boxes_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Crop.
+        """Crop the images of a sample.
 
         Raises:
-            ValueError: naming the sample, where it brings no lung mask and there is no ``segment``.
-            FileNotFoundError: where the lung mask's path leads nowhere.
+            ValueError: The sample has no lung mask and there is no ``segment``; the message names the sample.
+            FileNotFoundError: The file of the lung mask is missing.
         """
         sample = dict(data)
         with naming(sample):

@@ -1,4 +1,4 @@
-"""Bring a radiograph to the size that a network takes, and its annotations along."""
+"""Resizing of a radiograph and its annotations to the size that a network takes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ from transforms.regions import mask_on_region, subregion, whole_region
 
 
 class ResizeRadiograph(Transform):
-    """Resize an image: the mean over areas along a side that shrinks, linear along one that grows.
+    """Resize an image: area means along a side that shrinks, linear interpolation along one that grows.
 
     Args:
-        size: (height, width) to come out, or one number for both.
-        keep_aspect: whether to keep the aspect ratio and pad with 0 on both sides instead of stretching.
+        size: (height, width) of the result, or one number for both.
+        keep_aspect: Whether to keep the aspect ratio and pad with 0 on both sides, instead of stretching.
 
     Raises:
-        ValueError: where ``size`` is not one or two whole numbers of 1 or more.
+        ValueError: ``size`` is not one or two whole numbers of at least 1.
+
+    Example:
+        >>> ResizeRadiograph(2)(np.array([[[0, 1, 2, 3], [0, 1, 2, 3]]], np.float32))
+        tensor([[[0.5000, 2.5000],
+                 [0.5000, 2.5000]]])
+        >>> ResizeRadiograph(4, keep_aspect=True)(np.ones((1, 8, 4), np.float32))[0, 0]
+        tensor([0., 1., 1., 0.])
     """
 
     def __init__(self, size: int | tuple[int, int], keep_aspect: bool = False) -> None:
         sides = (size, size) if isinstance(size, int | float) else tuple(size)
         if len(sides) != 2 or any(int(side) != side or side < 1 for side in sides):
-            raise ValueError(f"size is {size}, but must be one or two whole numbers (height, width) of 1 or more")
+            raise ValueError(f"size must be one or two whole numbers (height, width) of at least 1, not {size}")
         self.size = (int(sides[0]), int(sides[1]))
         self.keep_aspect = bool(keep_aspect)
 
@@ -53,7 +60,7 @@ class ResizeRadiograph(Transform):
         return to_image(padded)
 
     def content(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Where an image of ``shape`` (H, W) comes to lie: x, y, width, height in pixels of the result."""
+        """Position of an image of ``shape`` (H, W) in the result: x, y, width, height in its pixels."""
         if not self.keep_aspect:
             return 0, 0, self.size[1], self.size[0]
         scale = min(self.size[0] / shape[0], self.size[1] / shape[1])
@@ -62,7 +69,7 @@ class ResizeRadiograph(Transform):
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    # OpenCV takes the mean over areas only where both sides shrink, so the side that grows comes second.
+    # OpenCV computes area means only if both sides shrink, so a side that grows is resized afterwards.
     smaller = (min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1]))
     if smaller != pixels.shape:
         pixels = cv2.resize(pixels, smaller[::-1], interpolation=cv2.INTER_AREA)
@@ -72,18 +79,23 @@ def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class ResizeRadiographd(MapTransform):
-    """Resize a sample's images, and move its annotations along.
+    """Dictionary form of `ResizeRadiograph`, which also transforms annotations.
 
-    Boxes are scaled; a ``mask`` tensor (C, H, W) is resampled as in `mask_on_region` (on where half covered, and no
-    mask vanishes), and a list of mask files and run lengths stays as it is. With ``keep_aspect`` the ``region`` grows
-    by the padding and may reach beyond the stored image; else it stays.
+    Boxes are scaled; a ``mask`` tensor (C, H, W) is resampled by `mask_on_region` (on if at least half covered; no mask
+    vanishes); a list of mask files and run lengths stays unchanged. With ``keep_aspect`` the ``region`` grows by the
+    padding and may extend beyond the stored image; otherwise it stays the same.
 
     Args:
-        keys: images of one size.
-        mask_key: masks of findings; None leaves them alone.
-        boxes_key: boxes (N, 4) in pixels of the image.
-        size: as in `ResizeRadiograph`.
-        keep_aspect: as in `ResizeRadiograph`.
+        keys: Keys of images, all of one size.
+        mask_key: Key of the findings' masks; None leaves them unchanged.
+        boxes_key: Key of boxes (N, 4) in pixels of the image.
+        size: See `ResizeRadiograph`.
+        keep_aspect: See `ResizeRadiograph`.
+
+    Example:
+        >>> sample = {"image": np.zeros((1, 8, 8), np.float32), "boxes": np.array([[4, 0, 4, 8]])}
+        >>> ResizeRadiographd(size=(8, 4))(sample)["boxes"]
+        array([[2., 0., 2., 8.]], dtype=float32)
     """
 
     def __init__(
@@ -100,7 +112,7 @@ class ResizeRadiographd(MapTransform):
         self.boxes_key = boxes_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Resize; errors name the sample."""
+        """Resize the images of a sample; errors name it."""
         sample = dict(data)
         with naming(sample):
             shape = tuple(sample[self.first_key(sample)].shape[-2:])
@@ -116,7 +128,7 @@ class ResizeRadiographd(MapTransform):
         return sample
 
     def _extent(self, shape: tuple[int, int]) -> np.ndarray:
-        """What the result covers, padding included: x, y, width, height in pixels of the image before resizing."""
+        """The area that the result covers, including padding: x, y, width, height in pixels before resizing."""
         x, y, width, height = self.resize.content(shape)
         step = np.array([shape[1] / width, shape[0] / height])
         return np.concatenate([-step * [x, y], step * self.resize.size[::-1]])

@@ -10,7 +10,7 @@ import numpy as np
 def ellipse_mask(box: Sequence[float] | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The ellipse inscribed in a box: pixels whose centres are inside it.
 
-    Source: Kim et al. 2022, where ellipses drawn in boxes stand for nodules.
+    Source: Kim et al. 2022, where ellipses drawn in boxes represent nodules.
 
     Args:
         box: x, y, width, height in pixels; may reach beyond the image.
@@ -77,7 +77,7 @@ def _draw(box: Sequence[float] | np.ndarray, shape: tuple[int, int], ellipse: bo
     right, bottom = min(shape[1], int(np.ceil(x + width))), min(shape[0], int(np.ceil(y + height)))
     if right <= left or bottom <= top:
         return result
-    # Distance of the pixels' centres from the box's, where its edges are at 1.
+    # Distance of the pixels' centres from the box's centre, in units of half a side.
     across = np.abs((np.arange(left, right) + 0.5 - x) / (width / 2) - 1)
     down = np.abs((np.arange(top, bottom) + 0.5 - y) / (height / 2) - 1)
     distance = across**2 + down[:, None] ** 2 if ellipse else np.maximum(across, down[:, None])

@@ -133,9 +133,9 @@ def test_mask_of_another_size_is_an_error(tmp_path, source):
 def test_other_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing.png: there is no such mask file"):
         DrawAnnotationsd(1)(sample(mask=[(0, str(tmp_path / "missing.png"))]))
-    with pytest.raises(ValueError, match=r"a.png: index 2 of a finding is not among the 2 findings"):
+    with pytest.raises(ValueError, match=r"a.png: the index of a finding must be from 0 to 1, not 2"):
         DrawAnnotationsd(2)(sample(mask=[(2, ((32, 40), (1280,)))]))
-    with pytest.raises(ValueError, match="findings is 0"):
+    with pytest.raises(ValueError, match="findings must be .* at least 1, not 0"):
         DrawAnnotationsd(0)
 
 

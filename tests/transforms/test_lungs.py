@@ -159,18 +159,16 @@ def test_errors(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"text.png: not a picture"):
         CropLungsd()(sample(lungs=str(tmp_path / "text.png")))
-    with pytest.raises(ValueError, match=r"margin is -0.1"):
+    with pytest.raises(ValueError, match=r"margin must be .* 0 or more, not -0.1"):
         CropLungs(-0.1)
-    with pytest.raises(ValueError, match=r"lung mask has shape \(2, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"a lung mask must have the shape .*, not \(2, 4, 4\)"):
         CropLungs()(torch.zeros(1, 4, 4), np.zeros((2, 4, 4)))
 
 
 def test_report_counts_and_names():
     assert report_lungs([True, True], ["a", "b"]) == "lungs found in 2 of 2 images"
     line = report_lungs(np.array([True] + [False] * 7), list("abcdefgh"))
-    assert line == (
-        "lungs found in 1 of 8 images; kept whole for want of a plausible lung mask: b, c, d, e, f and 2 more"
-    )
+    assert line == ("lungs found in 1 of 8 images; kept whole without a plausible lung mask: b, c, d, e, f and 2 more")
 
 
 def test_hand_drawn_masks_are_plausible_whole_and_one_sided(frugal_data):

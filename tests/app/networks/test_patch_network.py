@@ -127,7 +127,11 @@ def test_score_counts_patches():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"tau": 1.5}, "tau is"), ({"rho": -0.1}, "rho is"), ({"tau_hat": [1.0]}, "tau_hat has 1 values, but there are 2")],
+    [
+        ({"tau": 1.5}, "tau is"),
+        ({"rho": -0.1}, "rho is"),
+        ({"tau_hat": [1.0]}, "tau_hat has 1 values, but there are 2"),
+    ],
     ids=["tau", "rho", "tau_hat"],
 )
 def test_refuses_thresholds_out_of_range(settings, message):
