@@ -28,9 +28,9 @@ from torch import Tensor, nn
 
 from app.contract import Prediction, Target
 from app.engines import MixedPrecisionInferer, PrepareBatch, TrainingStep
+from app.engines.best_weights import BestWeights
 from app.engines.epochs import Epochs
 from app.engines.resuming import Checkpoints
-from app.engines.training import BestWeights
 from app.losses import KnownLabelBCELoss, PixelBCELoss, WeightedSum
 from app.tracking import Run
 from benchmarks.report import Row, options, publish, table

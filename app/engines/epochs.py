@@ -1,4 +1,4 @@
-"""The epochs of one training: train, validate, keep the best, leave a checkpoint; from the beginning or resumed."""
+"""The epochs of a training: train, validate, keep the best weights, save a checkpoint; from the start or resumed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
+from app.engines.best_weights import BestWeights
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.loading import dataset_of
 from app.engines.outputs import Outputs
 from app.engines.processes import bare, is_main, parallel, same_buffers
-from app.engines.resuming import Checkpoints, Part, TrainingState, seed_epoch
+from app.engines.resuming import Checkpoints, StatefulHandler, TrainingState, seed_epoch
 from app.engines.schedule import step_schedule
-from app.engines.sharing import from_main
 from app.engines.stages import TwoStages
-from app.engines.training import BestWeights, FiniteLoss, History, Progress
-from app.networks.checkpoints import load_state, read_weights
+from app.engines.training import FiniteLoss, History, Progress
 from app.tracking import Run
 
 logger = logging.getLogger(__name__)
@@ -31,11 +28,14 @@ class Epochs:
     """The epochs of a training, with a checkpoint after each.
 
     Args:
-        trainer: over prepared radiographs.
-        validation: run after each epoch, on the same network.
-        scheduler: stepped after each epoch.
-        parts: take part in the training, and are in its checkpoints.
-        seed: of all chance, with the epoch's number.
+        trainer: Reads prepared radiographs through a ``TrainingLoader``.
+        validation: Run after each epoch, on the same network.
+        scheduler: Stepped after each epoch.
+        parts: Further handlers of the trainer, whose state is in the checkpoints.
+        seed: Seed for the random numbers of every epoch.
+
+    Raises:
+        TypeError: The order of the trainer's loader does not follow from the epoch, as resuming requires.
     """
 
     def __init__(
@@ -43,19 +43,21 @@ class Epochs:
         trainer: SupervisedTrainer,
         validation: RadiographEvaluator,
         scheduler: LRScheduler | None,
-        parts: Sequence[Part],
+        parts: Sequence[StatefulHandler],
         seed: int,
     ) -> None:
+        if not hasattr(trainer.data_loader, "set_epoch"):
+            raise TypeError(
+                f"the trainer's {type(trainer.data_loader).__name__} has no set_epoch, without which a training cannot "
+                "be resumed: use app.engines.TrainingLoader"
+            )
         self.trainer = trainer
         self.validation = validation
         self.scheduler = scheduler
         self.parts = tuple(parts)
         self.seed = seed
-        # The trainer's may be compiled; the evaluator's is the network itself, and both have the same weights.
+        # The evaluator's network is the bare one; the trainer's, of the same weights, may be compiled.
         self.network = bare(validation.network)
-        # Files that could not be prepared may have been left out: the data set knows what its numbers stand for.
-        self.samples: Sequence[Mapping[str, Any]] = getattr(dataset_of(trainer.data_loader), "samples", ())
-        self._generators = _generators(trainer)
 
     def run(
         self,
@@ -65,14 +67,14 @@ class Epochs:
         settings: Mapping[str, str],
         kept: Mapping[str, Any] | None,
     ) -> History:
-        """Run all epochs, or those that a checkpoint has left; afterwards the network has the best one's weights.
+        """Run all epochs, or those after a checkpoint; the network then has the weights of the best one.
 
         Args:
-            run: is told of each epoch.
-            best: keeps the best weights.
-            checkpoints: take the state after each epoch, and before the first.
-            settings: are kept in them.
-            kept: what the checkpoint to go on from holds.
+            run: Logs each epoch.
+            best: Keeps the best weights.
+            checkpoints: Saves the state before the first epoch and after each.
+            settings: Saved in each checkpoint.
+            kept: Content of the checkpoint to resume from.
         """
         history = History(run)
         state = TrainingState(self.trainer, self.network, self.scheduler, self.parts, best, history)
@@ -80,17 +82,17 @@ class Epochs:
         if is_main():
             checkpoints.clean()
         if kept is not None:
-            self._take_up(state, kept, checkpoints)
+            self._resume(state, kept, checkpoints)
         if is_main() and (kept is None or kept["run"] != run.id):
-            # So that even what is killed in its first epoch goes on in the same run, and a full disk shows now.
+            # A training killed in its first epoch is then resumed in the same run, and a full disk shows at once.
             checkpoints.save({**state.state_dict(), **facts})
-        self._attach(state, kept)
+        self._attach(state)
 
         def close_epoch(engine: Engine) -> None:
             line = self._close(state)
             if is_main():
                 checkpoints.save({**state.state_dict(), **facts})
-            # After the checkpoint: whoever takes it up writes what is missing here, so neither can be ahead for long.
+            # After the checkpoint: a resumed training writes what is missing here.
             if best.epoch == engine.state.epoch:
                 best.keep(self.network)
             history.log()
@@ -100,96 +102,58 @@ class Epochs:
         if self.trainer.state.epoch < self.trainer.state.max_epochs:
             self.trainer.network = parallel(self.trainer.network, self.trainer.state.device)
             self.trainer.run()
-        load_state(self.network, from_main(read_weights(best.path) if is_main() else {}), best.path)
+        best.load(self.network)
         return history
 
     def best_outputs(self, best: BestWeights) -> Outputs:
-        """The validation of the best weights; run again where the best epoch was another process's."""
+        """Validation outputs of the best weights, which are validated again if that was before resuming."""
         if best.outputs is None:
             self.validation.run()
             return self.validation.outputs
         return best.outputs
 
-    def _take_up(self, state: TrainingState, kept: Mapping[str, Any], checkpoints: Checkpoints) -> None:
-        """Restore a checkpoint, and what was to be written after it."""
+    def _resume(self, state: TrainingState, kept: Mapping[str, Any], checkpoints: Checkpoints) -> None:
+        """Restore a checkpoint, and write what was to be written after it."""
         state.load_state_dict(kept, checkpoints.read)
         if state.best.epoch == state.trainer.state.epoch > 0:
             state.best.keep(self.network)
         elif state.best.epoch and is_main():
             state.best.require_readable()
         state.history.log()
-        longer = self.trainer.state.max_epochs
-        if longer != kept["max_epochs"] and self.scheduler is not None:
+        max_epochs = self.trainer.state.max_epochs
+        if max_epochs != kept["max_epochs"] and self.scheduler is not None:
             logger.info(
-                f"max_epochs was {kept['max_epochs']} and is {longer}; the learning rate keeps its first schedule"
+                f"max_epochs was {kept['max_epochs']} and is {max_epochs}; the learning rate keeps its first schedule"
             )
-        logger.info(f"resumed after epoch {kept['epoch']} of {longer}")
+        logger.info(f"resumed after epoch {kept['epoch']} of {max_epochs}")
 
-    def _attach(self, state: TrainingState, kept: Mapping[str, Any] | None) -> None:
-        """In this order: chance, then what watches, then the parts."""
+    def _attach(self, state: TrainingState) -> None:
+        """Attach handlers: first random numbers, then those that watch, then the parts."""
         trainer = self.trainer
         for part in self.parts:
             if isinstance(part, TwoStages):
                 part.best = state.best
-
-        def restore_scaler(engine: Engine) -> None:
-            # MONAI makes it when the run starts.
-            if kept is not None and kept["scaler"] is not None and getattr(engine, "scaler", None) is not None:
-                engine.scaler.load_state_dict(kept["scaler"])
-
-        trainer.add_event_handler(Events.STARTED, restore_scaler)
+        # Files that could not be prepared may have been left out: the dataset's samples are those of its indices.
+        samples = getattr(dataset_of(trainer.data_loader), "samples", ())
         trainer.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
-        trainer.add_event_handler(Events.ITERATION_STARTED, self._begin_iteration)
-        for part in (trainer.prepare_batch, state.history, FiniteLoss(self.samples), Progress(), *self.parts):
-            part.attach(trainer)
+        for handler in (trainer.prepare_batch, state.history, FiniteLoss(samples), Progress(), *self.parts):
+            handler.attach(trainer)
 
     def _begin_epoch(self, engine: Engine) -> None:
-        """Make chance and the order of visit those of this epoch."""
-        number = seed_epoch(self.seed, engine.state.epoch)
-        for generator in self._generators:
-            generator.manual_seed(number)
-        loader = engine.data_loader
-        for each in (loader, getattr(loader, "sampler", None)):
-            set_epoch = getattr(each, "set_epoch", None)
-            if set_epoch is not None:
-                set_epoch(engine.state.epoch)
-        if engine.state.epoch_length != _length(loader):
-            # An epoch of another length than the loader's would begin where the one before left off.
-            engine.set_data(loader)
-
-    def _begin_iteration(self, engine: Engine) -> None:
-        """Seed once more where the first batch of an epoch is there.
-
-        How many numbers a loader draws when it starts depends on whether it has run before.
-        """
-        if (engine.state.iteration - 1) % engine.state.epoch_length == 0:
-            seed_epoch(self.seed, engine.state.epoch)
+        """Make random numbers and the order of images those of this epoch."""
+        seed_epoch(self.seed, engine.state.epoch)
+        engine.data_loader.set_epoch(engine.state.epoch)
+        # Read from the start, even if the trainer's epoch_length is not that of the loader.
+        engine.set_data(engine.data_loader)
 
     def _close(self, state: TrainingState) -> str:
-        """Validate, take note and step the schedule; gives the line that tells of the epoch."""
+        """Validate, note the metrics and step the schedule; returns a line about the epoch."""
         trainer, validation = self.trainer, self.validation
         same_buffers(self.network)
         validation.run()
-        epoch = state.history.add(trainer, validation.state.metrics)
-        state.best.consider(trainer.state.epoch, validation.state.metrics, validation.outputs)
-        step_schedule(self.scheduler, float(validation.state.metrics[state.best.metric]))
+        metrics = validation.state.metrics
+        epoch = state.history.add(trainer, metrics)
+        state.best.consider(trainer.state.epoch, metrics, validation.outputs)
+        step_schedule(self.scheduler, float(metrics[state.best.metric]))
         values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.items())
         return f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {values}"
-
-
-def _length(loader: Any) -> int | None:  # noqa: ANN401 - anything that gives batches
-    try:
-        return len(loader)
-    except TypeError:
-        # Of what comes as a stream nobody knows.
-        return None
-
-
-def _generators(trainer: SupervisedTrainer) -> list[Any]:
-    """Generators of stock samplers, made where they would draw from the global one."""
-    sampler = getattr(trainer.data_loader, "sampler", None)
-    if not isinstance(sampler, (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)):
-        return []
-    if sampler.generator is None:
-        sampler.generator = torch.Generator()
-    return [sampler.generator]

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.values import path_problem
 from app.engines import pictures
+from app.engines.best_weights import BestWeights
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
@@ -24,9 +25,9 @@ from app.engines.failures import tell_last
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
-from app.engines.processes import bare, is_main, join, world_size
+from app.engines.processes import bare, from_main, is_main, join, world_size
 from app.engines.record import ModelRecord, chosen_on, thresholds_told
-from app.engines.reports import FindingGroups, Report
+from app.engines.reports import FindingGroups, SectionReport
 from app.engines.requirements import require_certain, require_computed
 from app.engines.results import (
     LOGGED,
@@ -41,12 +42,10 @@ from app.engines.results import (
     write_metrics,
     write_scores,
 )
-from app.engines.resuming import Checkpoints, Part, require_same, trained_with
+from app.engines.resuming import Checkpoints, StatefulHandler, require_same, trained_with
 from app.engines.running import require_checked, running_config, settings, settings_of
 from app.engines.schedule import require_same_direction
-from app.engines.sharing import from_main
 from app.engines.stages import stages_of
-from app.engines.training import BestWeights
 from app.findings import file_names
 from app.phantoms.opened import OpenedData
 from app.tracking import Run
@@ -85,7 +84,7 @@ class Launch:
         key_metric: str = "auc",
         save_maps: bool = False,
         resume: bool = False,
-        reports: Sequence[Report] = (),
+        reports: Sequence[SectionReport] = (),
     ) -> None:
         if key_metric not in ("auc", "dice", "loss"):
             raise ValueError(f"key_metric is one of auc, dice, loss, not {key_metric!r}")
@@ -108,7 +107,7 @@ class Launch:
         validation: RadiographEvaluator,
         test: RadiographEvaluator,
         scheduler: LRScheduler | None = None,
-        parts: Sequence[Part] = (),
+        parts: Sequence[StatefulHandler] = (),
     ) -> Metrics:
         """Train, keep the best weights by the key metric, and report on ``test`` with them.
 

@@ -1,30 +1,30 @@
-"""What an evaluation pass leaves behind: scores, labels and enough of the maps to know Dice at every threshold."""
+"""The results of one evaluation pass: logits, labels, and histograms that give Dice at every threshold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import distributed
 
 from evaluation.logits import probability
 from evaluation.overlap import areas_at, best_threshold_of_mean
 from evaluation.roc import auc_per_finding
+from evaluation.studies import Studies, group_by_study
 
 BINS = 1000
 
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Detected regions against the truth, one entry an image.
+    """Overlap of the detected regions with the truth, one entry per image.
 
     Attributes:
-        rows: in the outputs' ``logit``.
-        iou: intersection over union.
-        ior: intersection over the detected region; 0 where nothing is detected.
-        hit: whether the map's highest point lies on the finding.
+        rows: Rows of the outputs' ``logit``.
+        iou: Intersection over union.
+        ior: Intersection over the detected region; 0 if nothing is detected.
+        hit: Whether the highest point of the map lies on the finding.
     """
 
     rows: np.ndarray
@@ -35,19 +35,26 @@ class Overlaps:
 
 @dataclass
 class Outputs:
-    """Results of one pass over a section, in the order of visit.
+    """Results of one pass over a section for N items and C findings, M of whose (item, finding) pairs are located.
 
     Attributes:
-        index: (N,) place of each item in its section.
-        logit: (N, C) float64 logits of "present", by which cases are ranked.
-        label: (N, C) as in Target.
-        located_row: (M,) row in ``logit`` of each (image, finding) whose location was asked for, be it "nowhere".
-        located_finding: (M,) its finding.
-        inside: (M, BINS) area of the finding by the map's probability there, in pixels of the radiograph.
-        outside: (M, BINS) the same of all other area that the map covers.
-        missed: (M,) area of the finding that the map does not cover.
-        hit: (M,) bool, whether the map's highest point lies on the finding.
-        loss: mean over batches, weighted by their size; NaN where none was computed.
+        index: (N,) position of each item in its section.
+        logit: (N, C) float64 logits of "present". Cases are ranked by them, since probabilities near 1 are tied.
+        label: (N, C) as in ``Target``.
+        located_row: (M,) row of ``logit``. A pair is located if its location was asked for, even if that is "nowhere".
+        located_finding: (M,) column of ``logit``.
+        inside: (M, BINS) area of the finding by the map's probability, in pixels of the radiograph.
+        outside: (M, BINS) the same for the remaining area that the map covers.
+        missed: (M,) area of the finding outside the map.
+        hit: (M,) bool, whether the highest point of the map lies on the finding.
+        loss: Mean over batches, weighted by their size; NaN if no loss was computed.
+
+    Example:
+        >>> located = np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+        >>> histograms = np.zeros((0, BINS)), np.zeros((0, BINS)), np.zeros(0), np.zeros(0, dtype=bool)
+        >>> logit, label = np.array([[2.0], [0.0], [1.0]]), np.array([[1.0], [0.0], [0.0]])
+        >>> Outputs(np.arange(3), logit, label, *located, *histograms).macro_auc()
+        1.0
     """
 
     index: np.ndarray
@@ -67,39 +74,39 @@ class Outputs:
         return probability(self.logit)
 
     def macro_auc(self) -> float:
-        """Mean AUC over the findings that have one; NaN where none has."""
+        """Mean AUC over the findings for which it is defined; NaN if there is none."""
         return _mean(auc_per_finding(self.logit, self.label))
 
     def best_macro_dice(self) -> float:
-        """Mean over findings of the mean Dice at each finding's best threshold; NaN where nothing is located."""
+        """Mean over findings of the mean Dice at each finding's best threshold; NaN if nothing is located."""
         return _mean(np.array([best_threshold_of_mean(*self.histograms(c)).dice for c in range(self.logit.shape[1])]))
 
     def histograms(self, finding: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows of ``inside``, ``outside`` and ``missed`` that belong to a finding."""
+        """The rows of ``inside``, ``outside`` and ``missed`` for one finding."""
         chosen = self.located_finding == finding
         return self.inside[chosen], self.outside[chosen], self.missed[chosen]
 
     def dice(self, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-        """Dice at a threshold of the grid of each image where a finding is somewhere.
+        """Dice at a threshold, for each image in which the finding is located somewhere.
 
         Returns:
-            Rows in ``logit`` (n,) and their Dice (n,).
+            Rows of ``logit`` (n,) and their Dice (n,).
         """
         areas = areas_at(*self.histograms(finding), threshold)
         is_somewhere = areas.true > 0
         return self._rows(finding)[is_somewhere], areas.dice()[is_somewhere]
 
     def dice_parts(self, finding: int, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the aggregated Dice is the ratio of, for each image where a finding was asked for, somewhere or not.
+        """Numerator and denominator of the aggregated Dice, also for images in which the finding is nowhere.
 
         Returns:
-            Rows in ``logit`` (n,), twice the intersection (n,) and the sum of both areas (n,), in pixels.
+            Rows of ``logit`` (n,), twice the intersection (n,) and the sum of both areas (n,), in pixels.
         """
         areas = areas_at(*self.histograms(finding), threshold)
         return self._rows(finding), 2 * areas.both, areas.predicted + areas.true
 
     def overlaps(self, finding: int, threshold: float) -> Overlaps:
-        """How the region at a threshold lies on the truth, for each image where a finding is somewhere."""
+        """Overlap at a threshold, for each image in which the finding is located somewhere."""
         areas = areas_at(*self.histograms(finding), threshold)
         is_somewhere = areas.true > 0
         return Overlaps(
@@ -113,43 +120,59 @@ class Outputs:
         return self.located_row[self.located_finding == finding]
 
 
-def over_processes(outputs: Outputs) -> Outputs:
-    """Outputs of all processes of a distributed evaluation as one, each item once; of this one alone otherwise.
+def joined(parts: Sequence[Outputs]) -> Outputs:
+    """Join outputs of batches or of processes: each item once, in the order of ``index``.
 
-    All processes must call this together. Items come out by ``index``, so that all that follows is the same for any
-    number of processes. Of an item that several visited the first visit counts.
+    The result is the same for any division into batches and processes. If several parts hold an item, the first counts.
+
+    Raises:
+        RuntimeError: There is no part.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return outputs
-    shares: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(shares, outputs)
-    return _joined(shares)
-
-
-def _joined(shares: Sequence[Outputs]) -> Outputs:
-    start = np.cumsum([0, *(len(share.index) for share in shares[:-1])])
-    index = np.concatenate([share.index for share in shares])
-    kept = np.unique(index, return_index=True)[1]
-    place = np.full(len(index), -1)
-    place[kept] = np.arange(len(kept))
-    row = place[np.concatenate([share.located_row + first for share, first in zip(shares, start, strict=True)])]
-    finding = np.concatenate([share.located_finding for share in shares])
+    if not parts:
+        raise RuntimeError("no batch was evaluated")
+    start = np.cumsum([0, *(len(part.index) for part in parts[:-1])])
+    index = np.concatenate([part.index for part in parts])
+    order = np.unique(index, return_index=True)[1]
+    new_row = np.full(len(index), -1)
+    new_row[order] = np.arange(len(order))
+    row = new_row[np.concatenate([part.located_row + first for part, first in zip(parts, start, strict=True)])]
+    finding = np.concatenate([part.located_finding for part in parts])
     located = np.lexsort((finding, row))
     located = located[row[located] >= 0]
-    # How many items of each process count: one that has only what another has is not heard on the loss.
-    counted = [int((place[first : first + len(s.index)] >= 0).sum()) for s, first in zip(shares, start, strict=True)]
+    # A part counts in the loss by its items that no earlier part holds.
+    counts = [
+        int((new_row[first : first + len(part.index)] >= 0).sum()) for part, first in zip(parts, start, strict=True)
+    ]
     return Outputs(
-        index=index[kept],
-        logit=np.concatenate([share.logit for share in shares])[kept],
-        label=np.concatenate([share.label for share in shares])[kept],
+        index=index[order],
+        logit=np.concatenate([part.logit for part in parts])[order],
+        label=np.concatenate([part.label for part in parts])[order],
         located_row=row[located],
         located_finding=finding[located],
-        inside=np.concatenate([share.inside for share in shares])[located],
-        outside=np.concatenate([share.outside for share in shares])[located],
-        missed=np.concatenate([share.missed for share in shares])[located],
-        hit=np.concatenate([share.hit for share in shares])[located],
-        loss=float(np.average([share.loss for share in shares], weights=counted)),
+        inside=np.concatenate([part.inside for part in parts])[located],
+        outside=np.concatenate([part.outside for part in parts])[located],
+        missed=np.concatenate([part.missed for part in parts])[located],
+        hit=np.concatenate([part.hit for part in parts])[located],
+        loss=float(np.average([part.loss for part in parts], weights=counts)),
     )
+
+
+def studies_of(samples: Sequence[Mapping[str, Any]]) -> Studies | None:
+    """Group images by study; None if every study has a single image.
+
+    Study names are only unique within a patient. An image without a study is a study of its own.
+
+    Example:
+        >>> views = [{"patient": "a", "study": "1"}, {"patient": "a", "study": "1"}, {"patient": "b", "study": "1"}]
+        >>> len(studies_of(views).name)
+        2
+    """
+    names = [
+        f"{sample['patient']}\n{sample['study']}" if sample.get("study") else f"\n{number}"
+        for number, sample in enumerate(samples)
+    ]
+    studies = group_by_study(names)
+    return None if len(studies.name) == len(samples) else studies
 
 
 def _mean(values: np.ndarray) -> float:

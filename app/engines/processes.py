@@ -1,4 +1,4 @@
-"""Several processes that train together: how they find each other, and what they share."""
+"""Several processes that train together: how they start, share values and keep their networks equal."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ import atexit
 import logging
 import os
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from app.networks.layout import memory_order
 
 LAUNCHER_SETS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What torchrun tells each process through its environment."""
+"""Environment variables that torchrun sets for each process."""
 
-PATIENCE = timedelta(hours=2)
+TIMEOUT = timedelta(hours=2)
 """How long a process waits for the others: one of them may be preparing data, drawing or writing."""
+
+Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
 
 
 def join() -> None:
-    """Join the other processes that torchrun started; do nothing where there are none, or they were joined already.
+    """Join the process group if torchrun started several processes; it is left when the interpreter exits.
 
-    Tensors on GPUs go over NCCL where each process of this machine has a GPU of its own, else over gloo; tensors on
-    the CPU go over gloo in either case. The group is left when the interpreter ends.
+    Tensors on GPUs travel over NCCL if each process of this machine has its own GPU, otherwise over gloo; tensors on
+    the CPU always travel over gloo.
 
     Raises:
-        RuntimeError: only some of torchrun's variables are set, or one of them is not a number.
+        RuntimeError: Only some of torchrun's variables are set, or one of them is not a number.
     """
     if distributed.is_initialized() or not _is_launched():
         return
@@ -42,76 +45,82 @@ def join() -> None:
     has_own = 0 < on_this_machine <= torch.cuda.device_count()
     if device.type == "cuda" and not has_own:
         logger.warning(
-            f"{on_this_machine} processes share {torch.cuda.device_count()} GPU(s): no faster than one each; "
-            f"start as many as there are: torchrun --nproc_per_node={torch.cuda.device_count()}"
+            f"{on_this_machine} processes share {torch.cuda.device_count()} GPU(s), which is no faster than one per "
+            f"GPU; start as many as there are GPUs: torchrun --nproc_per_node={torch.cuda.device_count()}"
         )
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if has_own else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if has_own else "gloo", timeout=TIMEOUT)
     atexit.register(leave)
 
 
 def leave() -> None:
-    """Leave the group, if this process is in one."""
+    """Leave the process group, if this process is in one."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 def rank() -> int:
-    """This process's number, 0 where it is alone."""
+    """This process's rank; 0 if it is the only one."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def world_size() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def is_main() -> bool:
-    """Whether this is the one process that writes, logs and draws."""
+    """Whether this is the process that writes, logs and draws."""
     return rank() == 0
 
 
-def barrier() -> None:
-    """Wait until every process has come here."""
-    if distributed.is_initialized():
-        # A sum of nothing on the CPU: waits without touching a GPU's queue.
-        distributed.all_reduce(torch.zeros(1))
+def from_main(value: Value) -> Value:
+    """Return rank 0's value in every process; all processes must call this together."""
+    if world_size() == 1:
+        return value
+    values: list[Any] = [value]
+    distributed.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def over_ranks(value: Value) -> list[Value]:
+    """Return the values of all processes, by rank; all processes must call this together."""
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size()
+    distributed.all_gather_object(values, value)
+    return values
 
 
 def local_device() -> torch.device:
-    """The GPU of this process, by torchrun's ``LOCAL_RANK`` (0 outside of it), else the CPU.
-
-    Where there are fewer GPUs than processes, some share one.
-    """
+    """This process's GPU by torchrun's ``LOCAL_RANK``, otherwise the CPU; processes share GPUs if there are fewer."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    place = _number("LOCAL_RANK") if _is_launched() else 0
-    return torch.device("cuda", place % torch.cuda.device_count())
+    local_rank = _number("LOCAL_RANK") if _is_launched() else 0
+    return torch.device("cuda", local_rank % torch.cuda.device_count())
 
 
 def parallel(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network such that its gradients are means over all processes; the network itself where there is one process.
+    """Wrap a network so that its gradients are means over all processes; return it as it is for a single process.
 
-    Weights and buffers start as those of process 0. A parameter that takes no part in a batch's loss, on this process
-    or on all, is allowed; so is one that is frozen now and trained later, or the other way round.
+    Weights and buffers start as those of rank 0. Parameters may be unused in a batch, and frozen or unfrozen later.
 
     Args:
-        network: on ``device``, of equal shapes in all processes.
-        device: where it is.
+        network: On ``device``, with the same shapes in all processes.
+        device: CPU or this process's GPU.
     """
     if world_size() == 1 or not any(True for _ in network.parameters()):
         return network
-    # Now, as buckets of gradients are laid out like the weights.
+    # Before wrapping, since buckets of gradients take the memory order of the weights.
     order_weights(network)
     parameters = list(network.parameters())
     is_trained = [parameter.requires_grad for parameter in parameters]
-    # A parameter that is frozen when the network is wrapped would never be followed, also when it is trained later.
+    # DistributedDataParallel ignores parameters that are frozen when it wraps the network, even if unfrozen later.
     for parameter in parameters:
         parameter.requires_grad_(True)
     wrapped = DistributedDataParallel(
         network,
         device_ids=[device.index] if device.type == "cuda" else None,
-        # Running statistics are brought together once an epoch (see `same_buffers`), not before every batch.
-        broadcast_buffers=False,
+        broadcast_buffers=False,  # `same_buffers` does it once per epoch
         find_unused_parameters=True,
     )
     for parameter, trained in zip(parameters, is_trained, strict=True):
@@ -120,17 +129,15 @@ def parallel(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def bare(network: nn.Module) -> nn.Module:
-    """The network itself, without what `parallel` put around it."""
+    """The network without the wrapper of `parallel`."""
     return network.module if isinstance(network, DistributedDataParallel) else network
 
 
 def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
-    """Have batch norm layers normalise with statistics over all processes' images, not over each one's own share.
-
-    Layers within the network are exchanged in place; parameters, and names and values of weights, remain.
+    """Make batch norm layers normalise over the images of all processes; names and values of weights remain.
 
     Raises:
-        ValueError: there are several processes, and the device is no GPU: others cannot do it.
+        ValueError: There are several processes and the device is not a GPU, as torch requires.
     """
     if world_size() == 1:
         return network
@@ -141,52 +148,43 @@ def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def order_weights(network: nn.Module) -> torch.memory_format:
-    """Bring a network's weights into the order that suits it, in place: the same parameters, names and values.
-
-    Returns:
-        That order, for the network's input.
-    """
+    """Bring a network's weights into the memory order that suits it, in place, and return that order."""
     devices = {weight.device for weight in network.parameters()}
     order = memory_order(network, next(iter(devices), "cpu"))
-    # An evaluation may be the first to call a network that is trained later.
+    # An evaluation in inference mode may be the first to call a network that is trained later.
     with torch.inference_mode(False), torch.no_grad():
         network.to(memory_format=order)  # type: ignore[call-overload]  # torch does not list this form
     return order
 
 
 def same_buffers(network: nn.Module) -> None:
-    """Give every process the buffers (running statistics) of process 0; all processes must call this together.
+    """Give every process the buffers (running statistics) of rank 0; all processes must call this together.
 
-    Each process follows the statistics of its own share of the images in training. Evaluation, and the weights that
-    are kept, go by those of process 0.
+    In training each process tracks the statistics of its own images. Evaluation and saved weights use those of rank 0.
     """
     if world_size() == 1:
         return
     with torch.no_grad():
         for buffer in bare(network).buffers():
-            _take_first(buffer)
-
-
-def _take_first(buffer: Tensor) -> None:
-    kept = buffer.contiguous()
-    distributed.broadcast(kept, src=0)
-    if kept is not buffer:
-        buffer.copy_(kept)
+            values = buffer.contiguous()
+            distributed.broadcast(values, src=0)
+            if values is not buffer:
+                buffer.copy_(values)
 
 
 def _is_launched() -> bool:
     """Whether torchrun started this process.
 
     Raises:
-        RuntimeError: some of its variables are there, but not all.
+        RuntimeError: Only some of torchrun's variables are set.
     """
     absent = [name for name in LAUNCHER_SETS if not os.environ.get(name)]
-    # Schedulers of clusters set some of the others for purposes of their own.
+    # Cluster schedulers set some of the other variables for purposes of their own.
     if "LOCAL_RANK" in absent and "RANK" in absent:
         return False
     if absent:
         raise RuntimeError(
-            f"the environment tells of several processes, but not {', '.join(absent)}: start them with "
+            f"the environment describes several processes but lacks {', '.join(absent)}: start them with "
             "torchrun --nproc_per_node=N -m monai.bundle run ..., or unset RANK and LOCAL_RANK for a single process"
         )
     return True
@@ -195,5 +193,5 @@ def _is_launched() -> bool:
 def _number(name: str) -> int:
     text = os.environ[name]
     if not text.isdecimal():
-        raise RuntimeError(f"the environment's {name} is {text!r}, but must be a number")
+        raise RuntimeError(f"the environment variable {name} is {text!r}, but must be a number")
     return int(text)

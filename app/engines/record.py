@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engines.outputs import Outputs
-from app.engines.study_groups import studies_of
+from app.engines.outputs import Outputs, studies_of
 from app.files.atomic import write_whole
 from app.files.records import read_record
 from evaluation.logits import logit_of, probability

@@ -10,10 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from app.datalist.stored_images import stem
-from app.engines.outputs import Outputs
+from app.engines.outputs import Outputs, studies_of
 from app.engines.record import ModelRecord
 from app.engines.results import Metrics, score_metrics
-from app.engines.study_groups import studies_of
 from app.files.image_names import last_parts
 from app.findings import NOT_SAID, TUBES, UNCERTAIN, require_known
 from evaluation.agreement import cohen_kappa
@@ -22,7 +21,7 @@ from evaluation.patients import patient_numbers
 Samples = Sequence[Mapping[str, Any]]
 
 
-class Report(Protocol):
+class SectionReport(Protocol):
     """What a launch can be told to report beside its metrics."""
 
     def __call__(self, outputs: Outputs, samples: Samples, record: ModelRecord) -> Metrics:

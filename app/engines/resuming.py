@@ -1,4 +1,4 @@
-"""What a training leaves on disk after every epoch so that, killed in any way, it goes on as if nothing had been."""
+"""The checkpoint after every epoch, from which a killed training continues as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from app.engines.best_weights import BestWeights
 from app.engines.processes import rank
 from app.engines.schedule import require_long_enough
-from app.engines.training import BestWeights, History
+from app.engines.training import History
 from app.files.atomic import remove_partial
 from app.networks.checkpoints import load_state, read_checkpoint, save, weights
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-"""Of ``last.pt``; grows when an older version could not read it."""
-NAMED = 20
+"""Of ``last.pt``; raised when this version can no longer read older ones."""
+MAX_NAMED = 20
 """How many differing settings are named."""
 
-# Settings that decide where things are, how fast they come or what is reported, and not what is learnt.
+# Settings that decide about places, speed and reports, but not about what is learnt.
 _PLACES = ("bundle_root", "dataset_dir", "datalist", "output_dir", "prepared_dir")
 _REPORTED = ("checkpoint", "evaluating", "finalize", "imports", "initialize", "resume", "save_maps", "section", "test")
 _FREE = frozenset((*_PLACES, *_REPORTED, "trust"))
@@ -38,27 +39,27 @@ _FREE_LEAVES = frozenset(
 )
 
 
-class Part(Protocol):
-    """Something with state that takes part in a training, such as thresholds that alternate with the weights."""
+class StatefulHandler(Protocol):
+    """A handler of a trainer whose state belongs in checkpoints, such as thresholds that alternate with the weights."""
 
     def attach(self, trainer: Engine) -> None:
-        """Follow ``trainer``; what is done at the end of an epoch is done before the checkpoint is written."""
+        """Follow ``trainer``; its handlers for the end of an epoch run before the checkpoint is written."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers, text, and lists and dictionaries of them."""
+        """The state as tensors, numbers, text, and lists and dictionaries of them."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state_dict`` gave."""
+        """Continue from ``state_dict``."""
 
 
 class Checkpoints:
-    """``last.pt`` and the one before, ``previous.pt``, in the folder of a launch.
+    """The newest checkpoint, ``last.pt``, and the one before, ``previous.pt``.
 
     Args:
-        folder: of the launch.
+        folder: Output folder of the launch.
 
     Attributes:
-        read: which of the two was the newest good one.
+        read: The file that `newest` returned.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,20 +69,20 @@ class Checkpoints:
         self.read = self.last
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write the newest.
+        """Write the newest checkpoint.
 
         Raises:
-            TypeError: a value could not be read back as data; names it.
-            OSError: it cannot be written; the ones before are intact.
+            TypeError: A value could not be read back as data; names it.
+            OSError: It cannot be written; the earlier checkpoints are intact.
         """
         require_plain(state)
         save({"format": FORMAT, **state}, self.last, self.previous)
 
     def newest(self) -> dict[str, Any] | None:
-        """The newest that is good, or None where there is none; a damaged one is told and set aside.
+        """Read the newest intact checkpoint, None if there is none; a damaged one is reported and set aside.
 
         Raises:
-            ValueError: the newest good one was written by a later version.
+            ValueError: The checkpoint has a format that this version does not read.
         """
         for path in (self.last, self.previous):
             if not path.exists():
@@ -91,10 +92,10 @@ class Checkpoints:
                 if not isinstance(state, dict) or "format" not in state:
                     raise ValueError(f"{path}: not the checkpoint of a training")
             except ValueError as error:
-                # Left in its place, it would next replace the good one before it.
+                # If it kept its name, it would next replace the intact one before it.
                 aside = path.with_suffix(".damaged.pt")
                 path.replace(aside)
-                logger.warning(f"{error}. It is now {aside.name}, and the one before is used")
+                logger.warning(f"{error}. It is now {aside.name}, and the checkpoint before it is used")
                 continue
             if state["format"] != FORMAT:
                 raise ValueError(f"{path} has format {state['format']}, and this version reads {FORMAT}")
@@ -103,34 +104,33 @@ class Checkpoints:
         return None
 
     def clean(self) -> None:
-        """Remove what a killed writer left; for the launch that holds the folder."""
+        """Remove partial files of a killed writer; only for the launch that holds the folder."""
         remove_partial(self.folder)
 
 
 @dataclass
 class TrainingState:
-    """All that changes while a training goes on.
+    """Everything that changes during a training, except random numbers, which each epoch seeds anew.
 
     Attributes:
-        trainer: with its optimizer.
-        network: bare, as the trainer's may be wrapped for several processes or compiled.
-        scheduler: of the learning rate, where there is one.
-        parts: whatever else takes part.
-        best: the best weights so far.
-        history: metrics of the epochs so far.
+        trainer: With its optimizer.
+        network: Bare, since the trainer's may be wrapped for several processes or compiled.
+        scheduler: Of the learning rate.
+        parts: Further handlers with state.
+        best: The best weights so far.
+        history: Metrics of the epochs so far.
     """
 
     trainer: SupervisedTrainer
     network: nn.Module
     scheduler: LRScheduler | None
-    parts: Sequence[Part]
+    parts: Sequence[StatefulHandler]
     best: BestWeights
     history: History
 
     def state_dict(self) -> dict[str, Any]:
-        """It as tensors and plain values; chance is not in it, as every epoch seeds it anew."""
+        """The state as tensors and plain values."""
         trainer = self.trainer
-        scaler = getattr(trainer, "scaler", None)
         return {
             "epoch": trainer.state.epoch,
             "iteration": trainer.state.iteration,
@@ -138,17 +138,16 @@ class TrainingState:
             "network": weights(self.network),
             "optimizer": trainer.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-            "scaler": None if scaler is None else scaler.state_dict(),
             "parts": [{"name": type(part).__name__, "state": part.state_dict()} for part in self.parts],
             "best": self.best.state_dict(),
             "history": self.history.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], path: Path) -> None:
-        """Take all up from what was read from ``path``.
+        """Restore the state that was read from ``path``.
 
         Raises:
-            ValueError: it does not fit this training.
+            ValueError: It does not fit this training.
         """
         trainer = self.trainer
         names, kept = [type(part).__name__ for part in self.parts], [part["name"] for part in state["parts"]]
@@ -166,52 +165,62 @@ class TrainingState:
         self.history.load_state_dict(state["history"])
 
 
-def seed_epoch(seed: int, epoch: int) -> int:
-    """Seed every global source of chance for an epoch, each rank apart; gives the number.
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Seed the global random generators for an epoch, differently on each rank.
 
-    Dropout and shuffling draw from global sources. Seeded by epoch they need not be kept in a checkpoint, and do not
-    depend on how the epochs before were cut into processes.
+    Dropout draws from them. Seeded by epoch, they need not be saved and do not depend on earlier epochs.
+
+    Example:
+        >>> seed_epoch(seed=0, epoch=3)
+        >>> first = torch.rand(1)
+        >>> seed_epoch(seed=0, epoch=3)
+        >>> torch.equal(first, torch.rand(1))
+        True
     """
     number = (seed * 1_000_003 + epoch * 7_919 + rank() * 104_729) % 2**32
     random.seed(number)
     np.random.seed(number)
     torch.manual_seed(number)
-    return number
 
 
 def trained_with(config: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
-    """What decides the outcome of a training, as text by dotted name: its config and ``facts``.
+    """The config and ``facts`` that decide the outcome of a training, as text by dotted name.
 
-    Left out are places, speeds, what is reported and ``max_epochs``, which may grow.
+    Places, speeds, what is reported and ``max_epochs``, which may grow, are left out.
+
+    Example:
+        >>> trained_with({"growth": 4, "output_dir": "runs", "train": {"sizes": [8, 8]}}, {"seed": 0})
+        {'growth': '4', 'train.sizes': '[8, 8]', 'seed': '0'}
     """
     chosen = {name: value for name, value in config.items() if name not in _FREE and not name.startswith("_")}
     return dict(_flat(chosen)) | {name: str(value) for name, value in facts.items()}
 
 
 def require_same(kept: Mapping[str, str], now: Mapping[str, str], path: Path) -> None:
-    """Raise where a training is to go on with other settings than it began with.
+    """Raise if a training would be resumed with other settings than it began with.
 
     Raises:
-        ValueError: names them, `NAMED` at most.
+        ValueError: Names at most `MAX_NAMED` of them.
     """
     different = sorted(name for name in kept.keys() | now.keys() if kept.get(name) != now.get(name))
-    if different:
-        shown = "; ".join(
-            f"{name} {_short(kept.get(name, 'absent'))}, not {_short(now.get(name, 'absent'))}"
-            for name in different[:NAMED]
-        )
-        if len(different) > NAMED:
-            shown += f"; and {len(different) - NAMED} other settings"
-        raise ValueError(
-            f"{path} was trained with {shown}. Resume it with its own settings, or start anew without --resume"
-        )
+    if not different:
+        return
+    shown = [
+        f"{name} {_short(kept.get(name, 'absent'))}, not {_short(now.get(name, 'absent'))}"
+        for name in different[:MAX_NAMED]
+    ]
+    if len(different) > MAX_NAMED:
+        shown.append(f"and {len(different) - MAX_NAMED} other settings")
+    raise ValueError(
+        f"{path} was trained with {'; '.join(shown)}. Resume it with its own settings, or start anew without --resume"
+    )
 
 
 def require_plain(value: object, name: str = "") -> None:
-    """Raise where a state holds what reading it back as data alone would refuse.
+    """Raise if a state holds values that could not be read back with ``weights_only``.
 
     Raises:
-        TypeError: names the entry and its type.
+        TypeError: Names the entry and its type.
     """
     if isinstance(value, Mapping):
         for key, each in value.items():
@@ -234,11 +243,10 @@ def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, (list, tuple)) and any(isinstance(each, (Mapping, list, tuple)) for each in value):
         for number, each in enumerate(value):
             yield from _flat(each, f"{name}.{number}")
-    elif isinstance(value, (bool, int, float, str, list, tuple, type(None))):
-        yield name, str(value)
     else:
-        # An object put in place of a setting by a program: its kind is all that can be compared.
-        yield name, type(value).__name__
+        # Of an object that a program put in place of a setting, only the type can be compared.
+        is_plain = isinstance(value, (bool, int, float, str, list, tuple, type(None)))
+        yield name, str(value) if is_plain else type(value).__name__
 
 
 def _short(text: str) -> str:

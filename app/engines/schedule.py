@@ -1,4 +1,4 @@
-"""Schedules of the learning rate over epochs: what they want to be told, and how long they last."""
+"""Schedules of the learning rate over epochs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR,
 
 @dataclass
 class StageDecay:
-    """Exponential decay over one stage of a training: a factor for ``LambdaLR``, one for each group of parameters.
+    """Exponential decay over one stage of a training: a factor for ``LambdaLR``, one for each parameter group.
 
-    Its numbers are in the schedule's state, so that a training which grows keeps them.
+    ``LambdaLR`` saves the fields in its state, so that a training that grows keeps them.
+
+    Args:
+        first: Epochs before the stage; the factor is 1 until then.
+        end: Epochs until its end.
+        last: Factor at its end.
 
     Example:
         >>> [StageDecay(first=0, end=2, last=0.25)(epoch) for epoch in range(3)]
         [1.0, 0.5, 0.25]
         >>> StageDecay(first=2, end=4, last=0.25)(2)
         1.0
-
-    Args:
-        first: Epochs before the stage; the factor is 1 until then.
-        end: Epochs until its end.
-        last: Factor at its end.
     """
 
     first: int
@@ -30,17 +30,12 @@ class StageDecay:
     last: float
 
     def __call__(self, epoch: int) -> float:
-        """The factor after so many epochs of the training."""
+        """The factor after ``epoch`` epochs of the training."""
         return float(self.last ** (max(0, epoch - self.first) / max(1, self.end - self.first)))
 
 
 def step_schedule(scheduler: LRScheduler | None, value: float) -> None:
-    """Step after an epoch.
-
-    Args:
-        scheduler: None does nothing.
-        value: of the key metric, for a schedule that waits until it no longer improves.
-    """
+    """Step after an epoch, if there is a schedule; ``value`` of the key metric is for ``ReduceLROnPlateau``."""
     if isinstance(scheduler, ReduceLROnPlateau):
         scheduler.step(value)
     elif scheduler is not None:
@@ -48,48 +43,44 @@ def step_schedule(scheduler: LRScheduler | None, value: float) -> None:
 
 
 def require_same_direction(scheduler: LRScheduler | None, key_metric: str) -> None:
-    """Raise where a schedule takes the key metric's improvement for its opposite.
+    """Raise if ``ReduceLROnPlateau`` would take an improvement of the key metric for its opposite.
 
     Args:
-        scheduler: matters where it waits for the key metric to stop improving.
+        scheduler: Any schedule.
         key_metric: ``auc``, ``dice`` or ``loss``.
 
     Raises:
-        ValueError: names the mode that fits.
+        ValueError: Names the mode that fits.
     """
-    wanted = "min" if key_metric == "loss" else "max"
-    if isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode != wanted:
+    mode = "min" if key_metric == "loss" else "max"
+    if isinstance(scheduler, ReduceLROnPlateau) and scheduler.mode != mode:
         raise ValueError(
-            f"ReduceLROnPlateau follows the key metric, {key_metric}, but has mode {scheduler.mode!r}: set mode: "
-            f"{wanted}"
+            f"ReduceLROnPlateau follows the key metric, {key_metric}, but has mode {scheduler.mode!r}: set mode: {mode}"
         )
 
 
 def require_long_enough(scheduler: LRScheduler | None, begun: int, max_epochs: int) -> None:
-    """Raise where a training is to grow beyond the end of its schedule, which stays as the training began with it.
+    """Raise if a training would grow beyond the end of its schedule, which stays as it was when the training began.
 
     After its end OneCycleLR cannot be stepped, PolynomialLR stays at zero and CosineAnnealingLR climbs again.
 
     Args:
-        scheduler: as it was kept.
-        begun: ``max_epochs`` that it was laid out for.
-        max_epochs: wanted now.
+        scheduler: As restored from the checkpoint.
+        begun: ``max_epochs`` for which it was laid out.
+        max_epochs: Of the resumed training.
 
     Raises:
-        ValueError: names both lengths.
+        ValueError: Names both lengths.
     """
-    end = _end(scheduler)
+    end = None
+    if isinstance(scheduler, OneCycleLR):
+        end = scheduler.total_steps
+    elif isinstance(scheduler, CosineAnnealingLR):
+        end = scheduler.T_max
+    elif isinstance(scheduler, PolynomialLR):
+        end = scheduler.total_iters
     if end is not None and begun <= end < max_epochs:
         raise ValueError(
             f"max_epochs cannot grow to {max_epochs}: {type(scheduler).__name__} was laid out for {end} epochs. "
-            "Start anew, from these weights if you wish: --start_from"
+            "Start a new training instead, from these weights if you like: --start_from"
         )
-
-
-def _end(scheduler: LRScheduler | None) -> int | None:
-    """The epoch a schedule ends with; None for one without an end."""
-    if isinstance(scheduler, OneCycleLR):
-        return scheduler.total_steps
-    if isinstance(scheduler, CosineAnnealingLR):
-        return scheduler.T_max
-    return scheduler.total_iters if isinstance(scheduler, PolynomialLR) else None

@@ -8,8 +8,8 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
+from app.engines.best_weights import BestWeights
 from app.engines.ensemble import Ensemble
-from app.engines.training import BestWeights
 from app.networks.patch_network import PatchNetwork
 
 logger = logging.getLogger(__name__)

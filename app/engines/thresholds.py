@@ -1,87 +1,67 @@
-"""Thresholds of the patch-counting losses, chosen in turn with the weights, as a part of a training."""
+"""Thresholds of the patch-counting losses, chosen in turn with the weights."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from monai.inferers import Inferer
-from torch import distributed
 
-from app.engines.processes import bare, world_size
+from app.engines.processes import bare, over_ranks
 from app.losses.relaxed_counts import patch_counts
 from app.networks.patch_thresholds import PatchThresholds
 
 logger = logging.getLogger(__name__)
 
-LEAST_TAU, HIGHEST_RHO = 0.1, 0.5
-LEAST_TAU_HAT = 1.0
-LEAST_APART = 0.5
-"""Patches by which tau-hat is above rho-hat; closer, present and absent would hardly be told apart."""
+MIN_TAU, MAX_RHO = 0.1, 0.5
+MIN_TAU_HAT = 1.0
+MIN_GAP = 0.5
+"""Patches between rho-hat and tau-hat; closer, present and absent would hardly be told apart."""
 
 
-@dataclass
-class CountedCases:
-    """Cases by finding: shares of patches in and outside of boxes, numbers of patches of present and absent images."""
+class PatchCases(NamedTuple):
+    """What a network detects in N images of K findings, each (N, K) float64 and NaN where the case does not apply.
 
-    inside: list[list[float]]
-    outside: list[list[float]]
-    present: list[list[float]]
-    absent: list[list[float]]
+    Attributes:
+        inside: Detected share of the patches inside the boxes, if the finding is located.
+        outside: Detected share of the other patches, if the finding is located.
+        present: Detected number of patches, if the finding is present.
+        absent: Detected number of patches, if the finding is absent.
+    """
 
-    @classmethod
-    def none(cls, findings: int) -> CountedCases:
-        """No case of any finding."""
-        empty: list[list[list[float]]] = [[[] for _ in range(findings)] for _ in range(4)]
-        return cls(*empty)
-
-    def add(self, other: CountedCases) -> None:
-        """Take another's cases in."""
-        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
-            for own, more in zip(mine, theirs, strict=True):
-                own.extend(more)
-
-
-@dataclass
-class Choice:
-    """Thresholds by finding, as ``PatchThresholds`` has them."""
-
-    tau: list[float]
-    rho: list[float]
-    tau_hat: list[float]
-    rho_hat: list[float]
-    kept: list[int] = field(default_factory=list)
-    """Findings whose tau-hat and rho-hat would have met: they stay as they were."""
+    inside: np.ndarray
+    outside: np.ndarray
+    present: np.ndarray
+    absent: np.ndarray
 
 
 class AlternatingThresholds:
-    """Trains the weights for some epochs, then chooses the thresholds with the weights frozen, and so on.
+    """Alternates between training the weights for some epochs and choosing the thresholds with the weights fixed.
 
-    Source: section 4, "Training Details", of Rozenberg et al. 2020, which alternates so and does not say by what the
-    thresholds are optimal. The loss itself cannot say: with the weights fixed it is least at the degenerate solution
-    that the paper warns of (tau and tau-hat 0, rho 1, rho-hat all patches), where nothing is demanded any more.
-    Here every threshold is what a given share of the cases meets: tau the quantile of the share of patches found inside
-    of boxes, tau-hat that of the patches found in present images, rho and rho-hat those of what is found outside and in
-    absent images. That is the exact least of the paper's own loss plus a price for slack: ``E ReLU(tau - s) - (1 -
-    met) tau`` is least where a share ``1 - met`` of the cases is below tau. So some cases always miss their threshold,
-    the loss never loses its gradient, and the demand grows as the network gets better. Bounds keep each threshold from
-    its degenerate end: tau at least 0.1, rho at most 0.5, tau-hat at least one patch, and half a patch above rho-hat:
-    where the two would come closer, both stay.
+    Source: section 4, "Training Details", of Rozenberg et al. 2020, which alternates but does not say how thresholds
+    are optimised. The loss alone cannot decide: with fixed weights its minimum is the degenerate solution that the
+    paper warns of (tau and tau-hat 0, rho 1, rho-hat all patches), which demands nothing. Here each threshold is the
+    value that a given share of the cases meets: tau is a quantile of the detected share of patches inside the boxes,
+    tau-hat of the detected patches in present images, rho and rho-hat of those outside the boxes and in absent images.
+    That is the exact minimum of the paper's loss with a price for slack: ``E ReLU(tau - s) - (1 - met) tau`` is least
+    if a share ``1 - met`` of the cases lies below tau. Some cases always miss their threshold, so the loss keeps its
+    gradient, and the demands grow with the network. Bounds keep each threshold from its degenerate end: tau is at least
+    0.1, rho at most 0.5, tau-hat at least one patch and half a patch above rho-hat. If tau-hat and rho-hat would come
+    closer, both stay as they are.
 
-    One pass over the training data, augmented as in training, the network in evaluation.
+    Each choice takes one pass over the training data, augmented as in training, with the network in evaluation mode.
 
     Args:
-        thresholds: shared with the loss.
-        every: after how many epochs they are chosen again; 0 never, as for fixed thresholds.
-        inferer: calls the network.
-        met: share of the cases that meet a threshold, above 0 and below 1.
+        thresholds: Shared with the loss.
+        every: Number of epochs between two choices; 0 keeps the thresholds fixed.
+        inferer: Calls the network.
+        met: Share of the cases that meet a threshold, above 0 and below 1.
 
     Raises:
-        ValueError: a value outside its range.
+        ValueError: A value is out of range.
     """
 
     def __init__(self, thresholds: PatchThresholds, every: int, inferer: Inferer, met: float = 0.5) -> None:
@@ -94,81 +74,85 @@ class AlternatingThresholds:
         self.chosen = 0
 
     def attach(self, trainer: Engine) -> None:
-        """Choose at the end of every so many epochs of ``trainer``."""
+        """Choose after every ``every`` epochs of ``trainer``."""
         if self.every:
             trainer.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self._choose)
 
     def state_dict(self) -> dict[str, Any]:
-        """How often they were chosen, and what they are."""
+        """How often thresholds were chosen, and their values."""
         return {"chosen": self.chosen, "thresholds": dict(self.thresholds.state_dict())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state_dict`` gave."""
+        """Continue from ``state_dict``."""
         self.chosen = int(state["chosen"])
         self.thresholds.load_state_dict(state["thresholds"])
 
     def _choose(self, engine: Engine) -> None:
-        cases = together(count_cases(engine, self.inferer, len(self.thresholds.tau)))
-        choice = choose(cases, self.thresholds, self.met)
-        for name in ("tau", "rho", "tau_hat", "rho_hat"):
-            value: torch.Tensor = getattr(self.thresholds, name)
-            value.copy_(torch.tensor(getattr(choice, name)))
+        shares = over_ranks(patch_cases(engine, self.inferer))
+        cases = PatchCases(*(np.concatenate(arrays) for arrays in zip(*shares, strict=True)))
+        before = {name: value.tolist() for name, value in self.thresholds.state_dict().items()}
+        chosen, kept = choose(cases, before, self.met)
+        for name, values in chosen.items():
+            getattr(self.thresholds, name).copy_(torch.tensor(values))
+            logger.info(f"{name}: {', '.join(f'{value:.3g}' for value in values)}")
         self.chosen += 1
-        for name in ("tau", "rho", "tau_hat", "rho_hat"):
-            logger.info(f"{name}: {', '.join(f'{value:.3g}' for value in getattr(choice, name))}")
-        if choice.kept:
-            logger.info(f"tau_hat and rho_hat of findings {choice.kept} stay: present and absent are not apart yet")
+        if kept:
+            logger.info(f"tau_hat and rho_hat of findings {kept} stay: present and absent are not apart yet")
 
 
-def count_cases(engine: Engine, inferer: Inferer, findings: int) -> CountedCases:
-    """One pass of a MONAI trainer's network over its training data, without gradients."""
-    cases, network = CountedCases.none(findings), bare(engine.network)
+def patch_cases(engine: Engine, inferer: Inferer) -> PatchCases:
+    """Detected patches of a MONAI trainer's network over its training data, without gradients."""
+    network = bare(engine.network)
     was_training = network.training
     network.eval()
+    batches = []
     with torch.no_grad():
         for batch in engine.data_loader:
             image, target = engine.prepare_batch(batch, engine.state.device, engine.non_blocking)
             counts, known = patch_counts(inferer(image, network), target)
-            everywhere = counts.inside + counts.outside
-            is_present = known.located | (known.known & (known.present >= 0.5))
-            for into, value, chosen in (
-                (cases.inside, counts.inside / counts.box, known.located),
-                (cases.outside, counts.outside / counts.rest, known.located),
-                (cases.present, everywhere, is_present),
-                (cases.absent, everywhere, known.known & (known.present < 0.5)),
-            ):
-                for finding in range(findings):
-                    into[finding].extend(value[chosen[:, finding], finding].tolist())
+            everywhere, is_present = counts.inside + counts.outside, known.present >= 0.5
+            cases = (
+                (counts.inside / counts.box, known.located),
+                (counts.outside / counts.rest, known.located),
+                (everywhere, known.located | (known.known & is_present)),
+                (everywhere, known.known & ~is_present),
+            )
+            batches.append([torch.where(applies, value.double(), torch.nan).cpu().numpy() for value, applies in cases])
     network.train(was_training)
-    return cases
+    return PatchCases(*(np.concatenate(arrays) for arrays in zip(*batches, strict=True)))
 
 
-def together(cases: CountedCases) -> CountedCases:
-    """Cases of all processes."""
-    if world_size() == 1:
-        return cases
-    shares: list[Any] = [None] * world_size()
-    distributed.all_gather_object(shares, cases)
-    joined = CountedCases.none(len(cases.inside))
-    for share in shares:
-        joined.add(share)
-    return joined
+def choose(cases: PatchCases, before: dict[str, list[float]], met: float) -> tuple[dict[str, list[float]], list[int]]:
+    """Choose thresholds that a share ``met`` of the cases meets; without cases a threshold stays as it was.
 
+    Args:
+        cases: Of K findings.
+        before: ``tau``, ``rho``, ``tau_hat`` and ``rho_hat``, K values each.
+        met: Share of the cases.
 
-def choose(cases: CountedCases, before: PatchThresholds, met: float) -> Choice:
-    """Thresholds that a share ``met`` of the cases meets; a threshold of which there is no case stays as before."""
-    choice = Choice(before.tau.tolist(), before.rho.tolist(), before.tau_hat.tolist(), before.rho_hat.tolist())
-    for k in range(len(cases.inside)):
-        if cases.inside[k]:
-            choice.tau[k] = max(LEAST_TAU, float(np.quantile(cases.inside[k], 1 - met)))
-            choice.rho[k] = min(HIGHEST_RHO, float(np.quantile(cases.outside[k], met)))
-        tau_hat, rho_hat = choice.tau_hat[k], choice.rho_hat[k]
-        if cases.present[k]:
-            tau_hat = float(np.quantile(cases.present[k], 1 - met))
-        if cases.absent[k]:
-            rho_hat = float(np.quantile(cases.absent[k], met))
-        if tau_hat - rho_hat >= LEAST_APART:
-            choice.tau_hat[k], choice.rho_hat[k] = max(LEAST_TAU_HAT, tau_hat), rho_hat
+    Returns:
+        The new thresholds, and the findings whose tau-hat and rho-hat would have met and stay.
+
+    Example:
+        >>> before = {"tau": [0.5], "rho": [0.2], "tau_hat": [2.0], "rho_hat": [1.0]}
+        >>> shares, counts = np.array([[0.2], [0.6], [0.7]]), np.array([[4.0], [6.0], [8.0]])
+        >>> choose(PatchCases(shares, shares / 10, counts, counts / 10), before, met=0.5)[0]
+        {'tau': [0.6], 'rho': [0.06], 'tau_hat': [6.0], 'rho_hat': [0.6]}
+    """
+    chosen, kept = {name: list(values) for name, values in before.items()}, []
+    for k in range(cases.inside.shape[1]):
+        if not np.isnan(cases.inside[:, k]).all():
+            chosen["tau"][k] = max(MIN_TAU, _quantile(cases.inside[:, k], 1 - met))
+            chosen["rho"][k] = min(MAX_RHO, _quantile(cases.outside[:, k], met))
+        tau_hat = _quantile(cases.present[:, k], 1 - met, before["tau_hat"][k])
+        rho_hat = _quantile(cases.absent[:, k], met, before["rho_hat"][k])
+        if tau_hat - rho_hat >= MIN_GAP:
+            chosen["tau_hat"][k], chosen["rho_hat"][k] = max(MIN_TAU_HAT, tau_hat), rho_hat
         else:
-            choice.kept.append(k)
-    return choice
+            kept.append(k)
+    return chosen, kept
+
+
+def _quantile(values: np.ndarray, share: float, default: float = np.nan) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.quantile(known, share)) if known.size else default

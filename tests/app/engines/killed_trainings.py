@@ -164,7 +164,7 @@ def together(place: Path, name: str, moments: tuple[int, int] = (0, 0), first: i
         both = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ.update(both | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
         processes.join()
-        train(place / name, moments[rank], epochs=4, shared=True, first=first)
+        train(place / name, moments[rank], epochs=4, first=first)
 
     started = [child(lambda rank=rank: work(rank), place / f"{name}-{rank}.log") for rank in (0, 1)]
     return [ended(process) for process in started]

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from app.contract import Prediction, Target
 from app.engines.batch import PrepareBatch
@@ -29,7 +29,8 @@ from app.networks.preactivation_resnet import PreactivationResNet
 
 CPU = torch.device("cpu")
 SIZE = 16
-SECTIONS = ("training", "validation", "test")
+SECTIONS = {"training": 12, "validation": 10, "test": 10}
+"""Pictures by section; training has three batches of four."""
 
 
 class Pictures(Dataset):
@@ -78,7 +79,7 @@ def patch_network() -> PatchNetwork:
 
 
 class SmallLoss(nn.Module):
-    """Binary cross-entropy of labels and pixels, times a weight that a part may change."""
+    """Binary cross-entropy of labels and pixels, times a weight that a handler may change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ def noisy(image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tens
 
 
 class Weight:
-    """A part with state: halves the weight of the pixels after every second epoch, and counts."""
+    """A handler with state: halves the weight of the pixels after every second epoch, and counts."""
 
     def __init__(self, loss: SmallLoss) -> None:
         self.loss = loss
@@ -129,7 +130,6 @@ class Small:
     Args:
         folder: of the results.
         workers: that load batches.
-        shared: whether batches are shared among processes.
         epochs: in all.
         resume: as of a launch.
         schedule: ``MultiStepLR``, ``OneCycleLR``, ``ReduceLROnPlateau`` or None.
@@ -142,7 +142,6 @@ class Small:
 
     folder: Path
     workers: int = 0
-    shared: bool = False
     epochs: int = 4
     resume: bool = False
     schedule: str | None = "MultiStepLR"
@@ -151,19 +150,21 @@ class Small:
     key_metric: str = "auc"
     length: int | None = None
     first: int | None = None
-    sections: dict[str, Pictures] = field(default_factory=lambda: {name: Pictures(name, 10) for name in SECTIONS})
+    sections: dict[str, Pictures] = field(
+        default_factory=lambda: {name: Pictures(name, n) for name, n in SECTIONS.items()}
+    )
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
         self.network, self.loss = SmallNetwork() if self.first is None else patch_network(), SmallLoss()
-        self.part = Weight(self.loss)
-        self.parts = (self.part,) if self.first is None else (self.part, TwoStages(self.network, self.first))
+        self.handler = Weight(self.loss)
+        self.parts = (self.handler,) if self.first is None else (self.handler, TwoStages(self.network, self.first))
         self.inferer = MixedPrecisionInferer("float32", CPU)
         self.trainer = SupervisedTrainer(
             device=CPU,
             max_epochs=self.epochs,
             epoch_length=self.length,
-            train_data_loader=self._training_loader(),
+            train_data_loader=TrainingLoader(self.sections["training"], 4, seed=self.seed, workers=self.workers),
             network=self.network,
             optimizer=torch.optim.Adam(self._groups(), lr=self.rate),
             loss_function=self.loss,
@@ -184,12 +185,6 @@ class Small:
         """Train."""
         launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume, key_metric=self.key_metric)
         return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=self.parts)
-
-    def _training_loader(self) -> DataLoader:
-        """Of this application or, to show that nothing depends on it, of torch."""
-        if self.shared:
-            return TrainingLoader(self.sections["training"], batch_size=4, seed=self.seed, workers=self.workers)
-        return DataLoader(self.sections["training"], batch_size=4, shuffle=True, num_workers=self.workers)
 
     def _evaluator(self, section: str) -> RadiographEvaluator:
         loader = EvaluationLoader(self.sections[section], batch_size=4, workers=self.workers)

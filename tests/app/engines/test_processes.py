@@ -13,10 +13,11 @@ from torch import multiprocessing, nn
 from app.engines.processes import (
     LAUNCHER_SETS,
     bare,
-    barrier,
+    from_main,
     is_main,
     join,
     leave,
+    over_ranks,
     parallel,
     rank,
     same_buffers,
@@ -66,7 +67,7 @@ def share(place: int, port: int, folder: str) -> None:
     seen["buffer"] = network.seen.item()
     seen["refused"] = refusal(lambda: trained(batch_size=5))
     seen["refused statistics"] = refusal(lambda: share_statistics(network, CPU))
-    barrier()
+    seen["ranks"], seen["first"] = over_ranks(place), from_main(place)
     torch.save(seen, Path(folder) / f"{place}.pt")
     leave()
 
@@ -89,6 +90,7 @@ def shares(tmp_path_factory) -> list[dict[str, Any]]:
 
 def test_processes_know_their_places(shares):
     assert [(s["rank"], s["world"], s["main"]) for s in shares] == [(0, 2, True), (1, 2, False)]
+    assert [(s["ranks"], s["first"]) for s in shares] == [([0, 1], 0)] * 2
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -155,7 +157,6 @@ def test_alone_nothing_is_joined(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("MASTER_ADDR", "node0")
     join()
-    barrier()
     network = nn.Linear(1, 1)
     assert (rank(), world_size(), is_main()) == (0, 1, True)
     assert parallel(network, CPU) is network
@@ -171,16 +172,16 @@ def test_a_single_process_of_torchrun_is_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name in LAUNCHER_SETS if name != "RANK"])
-def test_half_of_what_torchrun_says_is_refused(monkeypatch, name):
+def test_part_of_torchruns_variables_is_refused(monkeypatch, name):
     for each, value in environment(0, 2, 1).items():
         monkeypatch.setenv(each, value)
     monkeypatch.delenv(name)
-    with pytest.raises(RuntimeError, match=f"tells of several processes, but not {name}: start them with torchrun"):
+    with pytest.raises(RuntimeError, match=f"describes several processes but lacks {name}: start them with torchrun"):
         join()
 
 
 def test_a_place_that_is_no_number_is_refused(monkeypatch):
     for each, value in (environment(0, 2, 1) | {"WORLD_SIZE": "two"}).items():
         monkeypatch.setenv(each, value)
-    with pytest.raises(RuntimeError, match="WORLD_SIZE is 'two', but must be a number"):
+    with pytest.raises(RuntimeError, match="variable WORLD_SIZE is 'two', but must be a number"):
         join()

@@ -13,6 +13,7 @@ import pytest
 import torch
 from ignite.engine import Events
 from torch import nn
+from torch.utils.data import DataLoader
 
 from app.engines import resuming
 from app.engines.output_folder import EARLIER
@@ -87,12 +88,12 @@ def test_the_parts_go_on(store, tmp_path):
     small.launch()
     # Halved after epochs 2 and 4, the first time in the process before.
     assert small.loss.weight == 0.25
-    assert small.part.seen.tolist() == [2, 2]
+    assert small.handler.seen.tolist() == [2, 2]
 
 
 def test_other_parts_are_refused(store, tmp_path):
     small = Small(crashed(tmp_path / "out"), resume=True)
-    small.parts = (type("Other", (type(small.part),), {})(small.loss),)
+    small.parts = (type("Other", (type(small.handler),), {})(small.loss),)
     with pytest.raises(ValueError, match=r"last\.pt holds the parts \['Weight'\], and this training has \['Other'\]"):
         small.launch()
 
@@ -113,7 +114,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(whole, store, tmp_path
     with caplog.at_level(logging.INFO):
         Small(out, resume=True).launch()
     assert "last.pt: not a readable checkpoint of weights" in caplog.text
-    assert "It is now last.damaged.pt, and the one before is used" in caplog.text
+    assert "It is now last.damaged.pt, and the checkpoint before it is used" in caplog.text
     assert "resumed after epoch 2 of 4" in caplog.text
     assert differences(out, whole["MultiStepLR"]) == []
     run = only_run(store)
@@ -167,13 +168,20 @@ def test_a_schedule_with_an_end_cannot_grow(store, tmp_path):
         Small(tmp_path / "out", epochs=4, schedule="OneCycleLR", resume=True).launch()
 
 
-@pytest.mark.parametrize(("length", "shared"), [(2, False), (5, True)], ids=["shorter", "longer"])
-def test_epochs_of_another_length_than_the_loaders(store, tmp_path, length, shared):
-    # The loader of torch gives 3 batches, ours 2.
-    Small(tmp_path / "whole", length=length, shared=shared).launch()
-    out = crashed(tmp_path / "out", 1, length=length, shared=shared)
-    Small(out, length=length, shared=shared, resume=True).launch()
+@pytest.mark.parametrize("length", [2, 5], ids=["shorter", "longer"])
+def test_epochs_of_another_length_than_the_loaders(store, tmp_path, length):
+    # The loader gives 3 batches.
+    Small(tmp_path / "whole", length=length).launch()
+    out = crashed(tmp_path / "out", 1, length=length)
+    Small(out, length=length, resume=True).launch()
     assert differences(out, tmp_path / "whole") == []
+
+
+def test_a_loader_without_an_order_by_epoch_is_refused(store, tmp_path):
+    small = Small(tmp_path / "out")
+    small.trainer.data_loader = DataLoader(small.sections["training"], batch_size=4, shuffle=True)
+    with pytest.raises(TypeError, match="the trainer's DataLoader has no set_epoch"):
+        small.launch()
 
 
 @pytest.mark.parametrize("fate", ["deleted", "elsewhere"])
@@ -330,7 +338,7 @@ def test_a_broken_loss_keeps_the_checkpoint_of_the_last_good_epoch(store, tmp_pa
     small.trainer.add_event_handler(Events.ITERATION_STARTED(once=8), spoil)
     message = (
         r"the loss is nan in iteration 8 \(epoch 3\)\. model\.pt keeps the best weights so far, last\.pt those of "
-        r"epoch 2, 2 iterations back\. The batch: training-\d\.png, "
+        r"epoch 2, 2 iterations back\. The batch: training-\d+\.png, "
     )
     with pytest.raises(FloatingPointError, match=message):
         small.launch()
