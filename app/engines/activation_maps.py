@@ -1,53 +1,69 @@
-"""Grad-CAM: a map for networks that have none of their own, or whose own is not wanted."""
+"""Grad-CAM: a map for networks that have none of their own, or in place of their own."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from app.contract import Prediction
 from app.engines.device import MixedPrecisionInferer
+from app.engines.processes import bare
 
 
 class GradCAMInferer(Inferer):
-    """Call a network and put Grad-CAM of one of its layers in place of its map; scores are the network's own.
+    """Calls a network and replaces its map by Grad-CAM of one of its layers; scores are the network's own.
 
     Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
-    equations 1 and 2: the features A of a layer, each channel weighed by its mean gradient of the finding's score,
-    summed, and what is negative cut off. On a network that ends in average pooling and one linear layer, and for its
-    last features, that is the class activation map of Zhou et al. 2016 without its bias, over the number of places.
+    equations 1 and 2: the features A of a layer, each channel weighted by its mean gradient of the finding's score,
+    summed, and negative values set to zero. For the last features of a network that ends in average pooling and one
+    linear layer, this is the class activation map of Zhou et al. 2016 without its bias, divided by the number of cells.
+    Unlike MONAI's ``GradCAM``, it calls the network once for all findings, and allows layers that work in place.
 
-    For an evaluator, in place of its inferer, together with ``activation_maps: true``: values are no logits, and mean
-    something only beside others of the same image and finding. Costs one backward pass a finding through what follows
-    the layer, and no gradient of the network's weights.
+    For an evaluator that reads activation maps, as values are not logits and can only be compared within an image and
+    finding. Costs one backward pass per finding through the layers behind, and no gradients of weights.
 
     Args:
-        layer: name of a module within the network, such as ``layer4`` or ``features.norm5``; gives (B, K, h, w).
-        inferer: calls the network.
+        layer: Name of a module in the network, such as ``layer4`` or ``features.norm5``, with output (B, K, h, w).
+        inferer: Calls the network.
 
     Raises:
-        ValueError: at the first call, where the network has no such layer, or the layer no such output.
+        ValueError: At the first call: the network has no such layer, or the layer no such output.
+
+    Example:
+        >>> class Network(nn.Conv2d):
+        ...     def forward(self, image):
+        ...         return Prediction(score=self.features(image).mean(dim=(2, 3)), map=image)
+        >>> network = Network(1, 3, kernel_size=1)
+        >>> network.features = nn.Conv2d(1, 3, kernel_size=2, stride=2)
+        >>> inferer = GradCAMInferer("features", MixedPrecisionInferer("float32", torch.device("cpu")))
+        >>> inferer(torch.rand(2, 1, 8, 8), network.eval()).map.shape
+        torch.Size([2, 3, 4, 4])
     """
 
     def __init__(self, layer: str, inferer: MixedPrecisionInferer) -> None:
         super().__init__()
         self.layer = layer
         self.inferer = inferer
+        self.device = inferer.device
 
     def __call__(self, inputs: Tensor, network: nn.Module) -> Prediction:
         """(B, 1, H, W) image to scores (B, C) and Grad-CAM maps (B, C, h, w), float32, 0 or more.
 
         Raises:
-            RuntimeError: the network is in training mode, in which the images of a batch change each other's scores.
+            RuntimeError: The network is in training mode, in which the images of a batch affect each other's scores.
         """
         if network.training:
-            raise RuntimeError("Grad-CAM wants a network in evaluation mode: call network.eval()")
-        # Evaluation runs without gradients, and an evaluator may have been asked for less than that.
-        with torch.inference_mode(False), torch.enable_grad(), _Watched(network, self.layer) as watched:
+            raise RuntimeError("Grad-CAM needs a network in evaluation mode: call network.eval()")
+        # Evaluation runs without gradients, perhaps in inference mode.
+        with torch.inference_mode(False), torch.enable_grad(), _watched(bare(network), self.layer) as outputs:
             score = self.inferer(inputs.clone(), network).score
-            maps = torch.stack([grad_cam(watched.features, score[:, c]) for c in range(score.shape[1])], dim=1)
+            if not outputs:
+                raise ValueError(f"Grad-CAM: the network never called its layer {self.layer!r}")
+            maps = torch.stack([grad_cam(outputs[-1], score[:, c]) for c in range(score.shape[1])], dim=1)
         return Prediction(score=score.detach(), map=maps)
 
 
@@ -55,11 +71,16 @@ def grad_cam(features: Tensor, score: Tensor) -> Tensor:
     """Grad-CAM of one finding.
 
     Args:
-        features: (B, K, h, w), which ``score`` was computed from.
+        features: (B, K, h, w), from which ``score`` was computed.
         score: (B,); that of an image follows from that image's features alone.
 
     Returns:
-        (B, h, w) float32, 0 or more; 0 everywhere where the score does not follow from the features.
+        (B, h, w) float32, 0 or more; 0 everywhere if the score does not follow from the features.
+
+    Example:
+        >>> features = torch.tensor([[[[3.0, 1.0]], [[1.0, 1.0]]]], requires_grad=True)
+        >>> grad_cam(features, features[:, 0].sum(dim=(1, 2)) - 2 * features[:, 1].sum(dim=(1, 2)))
+        tensor([[[1., 0.]]])
     """
     (gradient,) = torch.autograd.grad(score.sum(), features, retain_graph=True, allow_unused=True)
     if gradient is None:
@@ -68,41 +89,25 @@ def grad_cam(features: Tensor, score: Tensor) -> Tensor:
     return torch.relu((weight * features.detach().float()).sum(dim=1))
 
 
-class _Watched:
-    """Within this context, a layer's output is kept in ``features``, as the beginning of the graph of gradients."""
+@contextmanager
+def _watched(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """Collect the outputs of a layer, each the start of the graph of gradients."""
+    modules = dict(network.named_modules())
+    if not layer or layer not in modules:
+        names = ", ".join(name for name, _ in network.named_children())
+        raise ValueError(f"Grad-CAM: the network has no layer {layer!r}; its outermost are {names}")
+    outputs: list[Tensor] = []
 
-    def __init__(self, network: nn.Module, layer: str) -> None:
-        self.layer = layer
-        # Networks over several processes keep the network itself under this name.
-        bare = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
-        names = dict(bare.named_modules())
-        if not layer or layer not in names:
-            near = ", ".join(name for name, _ in bare.named_children())
-            raise ValueError(f"Grad-CAM: the network has no layer {layer!r}; its outermost are {near}")
-        self.module: nn.Module = names[layer]
-        self._kept: list[Tensor] = []
-        self._handle: RemovableHandle | None = None
-
-    @property
-    def features(self) -> Tensor:
-        """What the layer gave in the last call (B, K, h, w)."""
-        if not self._kept:
-            raise ValueError(f"Grad-CAM: the network never called its layer {self.layer!r}")
-        return self._kept[-1]
-
-    def __enter__(self) -> _Watched:
-        self._handle = self.module.register_forward_hook(self._keep)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._handle is not None:
-            self._handle.remove()
-
-    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if not isinstance(output, Tensor) or output.dim() != 4:
-            raise ValueError(f"Grad-CAM: layer {self.layer!r} does not give features (B, K, h, w)")
-        # Nothing before the layer is needed, whether or not its weights are frozen.
-        features = output.detach().requires_grad_()
-        self._kept.append(features)
-        # What follows may work in place, which a leaf does not allow.
-        return features.clone()
+            raise ValueError(f"Grad-CAM: layer {layer!r} does not give features (B, K, h, w)")
+        # Detached, as no gradient is needed of what comes before the layer.
+        outputs.append(output.detach().requires_grad_())
+        # A copy, as later layers may work in place, which a leaf does not allow.
+        return outputs[-1].clone()
+
+    handle = modules[layer].register_forward_hook(keep)
+    try:
+        yield outputs
+    finally:
+        handle.remove()

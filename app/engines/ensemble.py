@@ -1,4 +1,4 @@
-"""One model of several checkpoints: the mean of what they say."""
+"""Several checkpoints as one model: the mean of their predictions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,23 @@ from evaluation.logits import logit_of_mean, probability
 class Ensemble(nn.Module):
     """Several networks as one: the score is the mean of their probabilities, the map the mean of their logits.
 
-    Source of the score: Irvin et al., "CheXpert", 2019, section 4.1 (30 checkpoints). The logit of the mean is computed
-    in log space and in float64, so that images of which all members are sure are still ranked; it ties only those
-    whose mean probabilities float64 does not tell apart, as where one member is unsure and the other ever surer. For
-    evaluation: it has no gradient. Maps may be activation maps, which are no probabilities: hence their logits.
+    Source: Irvin et al., "CheXpert", 2019, section 4.1 (30 checkpoints). The logit of the mean probability is computed
+    in log space and float64, so that images of which all members are certain keep their order. Maps may be activation
+    maps, which are not probabilities; hence the mean of their logits. Without gradients: for evaluation alone.
 
     Args:
-        members: networks of the same findings.
+        members: Networks of the same findings.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is no member.
+
+    Example:
+        >>> class Constant(nn.Module):
+        ...     def forward(self, image):
+        ...         return Prediction(score=torch.zeros(len(image), 3), map=torch.zeros(len(image), 3, 4, 4))
+        >>> prediction = Ensemble([Constant(), Constant()])(torch.zeros(2, 1, 8, 8))
+        >>> prediction.score.shape, prediction.map.shape
+        (torch.Size([2, 3]), torch.Size([2, 3, 4, 4]))
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
@@ -41,10 +48,10 @@ class Ensemble(nn.Module):
 
     def forward(self, image: Tensor) -> Prediction:
         """(B, 1, H, W) to scores (B, C), logits in float64, and maps (B, C, h, w), logits in float32."""
-        said = [member(image) for member in self.members]
-        scores = torch.stack([each.score.detach().double() for each in said])
-        here = torch.stack([each.map.float() for each in said]).mean(dim=0)
-        return Prediction(score=torch.from_numpy(logit_of_mean(scores.cpu().numpy())).to(scores.device), map=here)
+        predictions = [member(image) for member in self.members]
+        scores = torch.stack([each.score.detach().double() for each in predictions])
+        maps = torch.stack([each.map.float() for each in predictions]).mean(dim=0)
+        return Prediction(score=torch.from_numpy(logit_of_mean(scores.cpu().numpy())).to(scores.device), map=maps)
 
 
 def loaded(
@@ -53,20 +60,20 @@ def loaded(
     findings: Sequence[str],
     settings: dict[str, Any],
 ) -> tuple[nn.Module, ModelRecord]:
-    """The network with the weights of a checkpoint, or an ensemble of it with those of several.
+    """Load a checkpoint into a network, or several into an ensemble of copies.
 
-    Thresholds of an ensemble are the means of its members' (of probabilities): validation chose them for each, and was
-    not asked again.
+    Thresholds of an ensemble are the means of its members' probabilities: validation chose those of each member, and
+    the ensemble itself is not validated.
 
     Args:
-        network: that the weights fit exactly; it is given the first ones.
-        checkpoint: one file or several, each with its ``.json`` beside it.
-        findings: names, in the network's order.
-        settings: what the weights must have been trained with.
+        network: Must fit the weights exactly; it takes the first ones.
+        checkpoint: One file or several, each with its ``.json`` beside it.
+        findings: Names, in the network's order.
+        settings: Those with which the weights must have been trained.
 
     Raises:
-        FileNotFoundError: a checkpoint is missing.
-        ValueError: none is named, one is named twice, does not fit, or was trained for something else.
+        FileNotFoundError: A checkpoint is missing.
+        ValueError: None is given, one is given twice, does not fit, or was trained for something else.
     """
     paths = _paths(checkpoint)
     members = [network, *(copy.deepcopy(network) for _ in paths[1:])]
@@ -75,24 +82,26 @@ def loaded(
     records = [record_of(path, findings, settings) for path in paths]
     if len(paths) == 1:
         return network, records[0]
+    return Ensemble(members), _mean_record(records)
+
+
+def _mean_record(records: Sequence[ModelRecord]) -> ModelRecord:
     maps, aggregates = (
         tuple(np.mean([getattr(record, kind) for record in records], axis=0).tolist())
         for kind in ("map_thresholds", "aggregate_thresholds")
     )
     logits = logit_of_mean([record.logit_thresholds for record in records])
-    scores = tuple(probability(logits).tolist())
     studies = [record.study_thresholds for record in records]
-    chosen = [record.chosen_on for record in records]
-    record = replace(
+    chosen_on = records[0].chosen_on
+    return replace(
         records[0],
-        score_thresholds=scores,
+        score_thresholds=tuple(probability(logits).tolist()),
         map_thresholds=maps,
         aggregate_thresholds=aggregates,
         logit_thresholds=tuple(logits.tolist()),
         study_thresholds=tuple(logit_of_mean(studies).tolist()) if all(studies) else (),
-        chosen_on=chosen[0] if all(each == chosen[0] for each in chosen) else {},
+        chosen_on=chosen_on if all(record.chosen_on == chosen_on for record in records) else {},
     )
-    return Ensemble(members), record
 
 
 def _paths(checkpoint: str | Path | Sequence[str | Path] | None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, computed once and kept, so that an epoch of its classifier costs next to nothing."""
+"""Features of a frozen backbone, computed once and saved, so that only its classifier runs in each epoch."""
 
 from __future__ import annotations
 
@@ -24,54 +24,55 @@ logger = logging.getLogger(__name__)
 
 
 class FrozenFeatures(Dataset[dict[str, Any]]):
-    """A prepared dataset that gives features in the place of images.
+    """A prepared dataset with features in place of images.
 
-    Features are kept in a file in ``folder``, named for the weights of the backbone and for the pixels, and are read
-    from there whenever both are the same. The file is read as it lies, so that memory holds what is used of it.
+    Features are saved in a file named after the weights of the backbone and the pixels, and read from it whenever both
+    are the same. The file is mapped, so that memory holds only the part in use.
 
     Args:
-        dataset: prepared radiographs.
-        network: with a ``backbone``; put on its device already.
-        folder: where features are kept.
-        pooled: keep the mean over all places (F, 1, 1) in float32: enough to learn labels from, so that no image is
-            read any more and no location takes part; else features as they are (F, h, w) in float16, from which maps
-            are made as well, and masks as the dataset has them.
+        dataset: Prepared radiographs.
+        network: With a ``backbone``; already on its device.
+        folder: For the files of features.
+        pooled: True for the mean over all cells (F, 1, 1) in float32, which is enough to learn labels: images are no
+            longer read, and locations take no part. False for features (F, h, w) in float16, from which maps are
+            computed as well, with the masks of the dataset.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: The folder cannot be written.
+        ValueError: The dataset is empty.
     """
 
     def __init__(self, dataset: Any, network: nn.Module, folder: str | Path, pooled: bool = True) -> None:  # noqa: ANN401
         self.dataset = dataset
         self.pooled = pooled
         path = Path(folder) / f"{_key(dataset, network, pooled)}.npy"
-        features = _kept(path)
+        features = _saved(path)
         if features is None:
-            logger.info(f"computing features of {len(dataset)} images once; they are kept in {path.parent}")
+            logger.info(f"computing features of {len(dataset)} images once; they are saved in {path.parent}")
             _write(path, dataset, network, pooled)
             features = np.load(path, mmap_mode="r")
         self.features = features
 
     @property
     def samples(self) -> Any:  # noqa: ANN401 - the dataset's
-        """What was prepared."""
+        """The samples that were prepared."""
         return self.dataset.samples
 
     @property
     def excluded(self) -> Any:  # noqa: ANN401 - the dataset's
-        """What could not be prepared."""
+        """The files that could not be prepared."""
         return getattr(self.dataset, "excluded", [])
 
     @property
     def lungs_not_found(self) -> list[str]:
-        """Names of the samples that were kept whole for want of lungs."""
+        """Names of the samples that are not cropped, because no lungs were found."""
         return list(self.dataset.lungs_not_found)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample, with ``image`` (F, h, w) float32: its features."""
+        """One sample, with its features as ``image`` (F, h, w) float32."""
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
@@ -90,12 +91,12 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
 
 
 def features_if_frozen(dataset: Any, network: nn.Module, folder: str | Path, pooled: bool = True) -> Any:  # noqa: ANN401
-    """`FrozenFeatures` of a dataset where the network's backbone is frozen; the dataset itself where it is not."""
+    """`FrozenFeatures` of a dataset if the network's backbone is frozen, otherwise the dataset itself."""
     return FrozenFeatures(dataset, network, folder, pooled) if network.frozen else dataset
 
 
-def _kept(path: Path) -> np.ndarray | None:
-    """The features in a file; None where there is none, or where it is damaged, which is told."""
+def _saved(path: Path) -> np.ndarray | None:
+    """The features in a file; None if it is missing, or damaged, which is reported."""
     try:
         return np.asanyarray(np.load(path, mmap_mode="r"))
     except FileNotFoundError:
@@ -112,34 +113,33 @@ def _batches(dataset: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - a Prepar
 
 
 def _key(dataset: Any, network: nn.Module, pooled: bool) -> str:  # noqa: ANN401
-    """Changes with the backbone's weights, the pixels and their order, and with what is kept."""
+    """A digest of the backbone's weights, the pixels in their order, and the form of the features."""
     backbone = network.get_submodule("backbone")
-    found = hashlib.sha256(f"{type(backbone.layers).__name__} {pooled} {len(dataset)}".encode())
+    digest = hashlib.sha256(f"{type(backbone.layers).__name__} {pooled} {len(dataset)}".encode())
     for name, value in backbone.state_dict().items():
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     for image in _batches(dataset):
-        found.update(image.numpy().tobytes())
-    return found.hexdigest()[:32]
+        digest.update(image.numpy().tobytes())
+    return digest.hexdigest()[:32]
 
 
 def _write(path: Path, dataset: Any, network: nn.Module, pooled: bool) -> None:  # noqa: ANN401
-    """Compute all features and make the file appear when it is whole."""
+    if not len(dataset):
+        raise ValueError("there is no image to compute features of")
     backbone = network.get_submodule("backbone")
     device = next(backbone.parameters()).device
     path.parent.mkdir(parents=True, exist_ok=True)
     was_training = backbone.training
     backbone.eval()
-    if not len(dataset):
-        raise ValueError("there is no image to compute features of")
     try:
-        # Written, not mapped into memory: where the disk is full, writing to a mapped file kills the process.
+        # Written as a stream: writing to a mapped file would kill the process if the disk is full.
         with whole_file(path) as temporary, temporary.open("wb") as file, torch.inference_mode():
             for number, image in enumerate(_batches(dataset)):
                 features = _features(backbone, image.to(device), pooled)
                 if number == 0:
-                    head = {"shape": (len(dataset), *features.shape[1:]), "fortran_order": False}
-                    write_array_header_1_0(file, {**head, "descr": dtype_to_descr(features.dtype)})
+                    header = {"shape": (len(dataset), *features.shape[1:]), "fortran_order": False}
+                    write_array_header_1_0(file, {**header, "descr": dtype_to_descr(features.dtype)})
                 file.write(np.ascontiguousarray(features).tobytes())
     finally:
         backbone.train(was_training)

@@ -1,4 +1,4 @@
-"""A folder of radiographs in; scores and one picture each, in the radiograph's own pixels, out."""
+"""Score a folder of radiographs: a table of scores, and a picture of each in its own pixels."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ from transforms.errors import RadiographError, shown
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SIDE = 1024
-"""Pixels of the longer side of an overlay picture; larger radiographs are shown reduced."""
-SMALLEST_LINE = 12
-"""Pixels of a line of its captions; smaller ones cannot be read."""
+MAX_SIDE = 1024
+"""Pixels of the longer side of an overlay; larger radiographs are reduced."""
+MIN_LINE = 12
+"""Pixels of a line of captions; smaller ones are illegible."""
 
 
 def folder_samples(
     folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None
 ) -> list[dict[str, Any]]:
-    """Every file of a folder, at any depth, as a sample of which nothing is known; see ``app.files.folders``.
+    """Every file of a folder, at any depth, as a sample without labels; see ``app.files.folders``.
 
     Args:
-        folder: of radiographs.
-        findings: names, in the network's order.
-        output_dir: where results go; left out where it lies in the folder.
+        folder: Of radiographs.
+        findings: Names, in the network's order.
+        output_dir: For results; left out if it lies in the folder.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no file in it.
+        FileNotFoundError: There is no such folder, or no file in it.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -64,13 +64,13 @@ def folder_samples(
 
 
 class Inference:
-    """Score the radiographs of a folder: ``predictions.csv`` and one overlay picture each in ``output_dir``.
+    """Scores the radiographs of a folder: ``predictions.csv`` and one overlay each in ``output_dir``.
 
     Args:
-        evaluator: over the prepared folder, with ``on_error="exclude"``.
-        findings: names, in the network's order.
-        output_dir: made where missing.
-        threshold: of the maps, where their outline is drawn; None for those kept beside the weights.
+        evaluator: Over the prepared folder, with ``on_error="exclude"``.
+        findings: Names, in the network's order.
+        output_dir: Created if missing.
+        threshold: Probability at which the maps are outlined; None for the thresholds kept beside the weights.
     """
 
     def __init__(
@@ -81,21 +81,21 @@ class Inference:
         threshold: float | None = None,
     ) -> None:
         self.evaluator = evaluator
-        # MONAI's parser has written "::" for each "#" of a name.
+        # MONAI's parser replaces each "#" of a name by "::".
         self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
         self._thresholds: tuple[float, ...] = ()
-        self._without_picture: list[str] = []
+        self._without_overlay: list[str] = []
 
     def run(self, checkpoint: str | Path) -> None:
-        """Load the weights and score every radiograph; files that could not be read are listed in ``excluded.csv``.
+        """Load the weights and score every radiograph; files that cannot be read are listed in ``excluded.csv``.
 
-        A file that has changed or vanished since it was prepared is scored as it was then, and has no picture.
+        A file that changed or vanished since it was prepared is scored as it was then, and gets no overlay.
 
         Raises:
-            ValueError: none could be read, or the weights do not fit the network.
-            RuntimeError: several processes.
+            ValueError: No file can be read, or the weights do not fit the network.
+            RuntimeError: There are several processes.
         """
         if world_size() > 1:
             raise RuntimeError(
@@ -105,8 +105,9 @@ class Inference:
         require_writable(self.output_dir)
         load_exactly(self.evaluator.network, checkpoint)
         record = record_of(Path(checkpoint), self.findings, settings_of(running_config()))
-        given = (self.threshold,) * len(self.findings) if self.threshold is not None else None
-        self._thresholds = given or record.map_thresholds
+        self._thresholds = record.map_thresholds
+        if self.threshold is not None:
+            self._thresholds = (self.threshold,) * len(self.findings)
         dataset = self.evaluator.dataset
         remove(self.output_dir, ("excluded.csv", "predictions.csv"))
         excluded = self.output_dir / "excluded.csv"
@@ -127,10 +128,10 @@ class Inference:
             with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
                 self.evaluator.run()
         logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
-        if self._without_picture:
+        if self._without_overlay:
             logger.warning(
-                f"{len(self._without_picture)} scored radiographs have no picture, since their files are not what they "
-                f"were when they were prepared: {'; '.join(self._without_picture)}"
+                f"{len(self._without_overlay)} scored radiographs have no picture, since their files changed after "
+                f"they were prepared: {'; '.join(self._without_overlay)}"
             )
         if dataset.lungs_not_found:
             logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
@@ -145,11 +146,9 @@ class Inference:
             sample = self.evaluator.dataset.samples[index]
             for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
                 writer.writerow(safe_row([sample["name"], finding, score, logit]))
-            batch = engine.state.batch
+            region, size = (engine.state.batch[name][row].numpy() for name in ("region", "original_size"))
             captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-logits[row], kind="stable")]
-            self._draw(
-                sample, maps[row], batch["region"][row].numpy(), tuple(batch["original_size"][row].tolist()), captions
-            )
+            self._draw(sample, maps[row], region, tuple(size.tolist()), captions)
 
     def _draw(
         self,
@@ -159,35 +158,37 @@ class Inference:
         original_size: tuple[int, ...],
         captions: Sequence[str],
     ) -> None:
-        """Write one overlay picture, on the file's own pixels."""
+        """Write one overlay, in the pixels of the file."""
         try:
             image, _ = limited(read_radiograph, sample["image"])
         except RadiographError as error:
-            self._without_picture.append(str(error))
+            self._without_overlay.append(str(error))
             return
         if image.shape != original_size:
-            self._without_picture.append(f"{sample['image']}: is another image now, of {image.shape} rows and columns")
+            self._without_overlay.append(f"{sample['image']}: is another image now, of {image.shape} rows and columns")
             return
         stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
         picture = overlay(image, stored, captions, self._thresholds)
-        # Folders stay folders: joined into one name, a/b.png and a_b.png would overwrite each other.
-        path = below(self.output_dir / "overlays", sample["name"], ".png")
-        write_png(path, picture)
+        write_png(below(self.output_dir / "overlays", sample["name"], ".png"), picture)
 
 
 def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresholds: Sequence[float]) -> np.ndarray:
-    """A radiograph with the strongest map as a red veil, outlines at the thresholds, and captions.
+    """Draw a radiograph with the maximum of its maps in translucent red, outlines at the thresholds, and captions.
 
     Args:
         image: (H, W) in [0, 1].
-        maps: (C, H, W) probabilities, on the same pixels.
-        captions: lines of text, the most important first; those that do not fit into the upper third are left out.
-        thresholds: of the outlines, C.
+        maps: (C, H, W) probabilities, in the same pixels.
+        captions: Lines of text, the most important first; those that do not fit into the upper third are left out.
+        thresholds: C probabilities, for the outlines.
 
     Returns:
-        (h, w, 3) uint8, blue first as OpenCV writes it; the longer side has at most 1,024 pixels.
+        (h, w, 3) uint8, in OpenCV's order (blue first); the longer side has at most 1,024 pixels.
+
+    Example:
+        >>> overlay(np.zeros((2048, 512)), np.zeros((1, 2048, 512)), ["Nodule 0.12"], [0.5]).shape
+        (1024, 256, 3)
     """
-    scale = min(1.0, LONGEST_SIDE / max(image.shape))
+    scale = min(1.0, MAX_SIDE / max(image.shape))
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     grey = cv2.resize((image * 255).astype(np.uint8), size, interpolation=cv2.INTER_AREA)
     resized = np.stack([cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in maps])
@@ -201,13 +202,13 @@ def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresh
 
 
 def _write(picture: np.ndarray, captions: Sequence[str]) -> None:
-    """Write lines into the upper third of a picture, smaller where they are many."""
+    """Write lines into the upper third of a picture, smaller if there are many."""
     third = picture.shape[0] // 3
-    height = min(22, max(SMALLEST_LINE, third // max(1, len(captions))))
+    height = min(22, max(MIN_LINE, third // max(1, len(captions))))
     for line, caption in enumerate(captions[: max(1, third // height)]):
-        place, size = (8 * height // 22, height * (line + 1)), 0.6 * height / 22
-        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+        start, size = (8 * height // 22, height * (line + 1)), 0.6 * height / 22
+        cv2.putText(picture, caption, start, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(picture, caption, start, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
@@ -229,7 +230,7 @@ def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
 
 @contextmanager
 def _table(path: Path) -> Iterator[TextIO]:
-    """A table to write, whole or not at all: what is no UTF-8 in an error's text becomes an escape."""
+    """Open a table that is written whole or not at all; characters that are not UTF-8 are escaped."""
     with (
         whole_file(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,

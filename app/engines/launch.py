@@ -24,24 +24,13 @@ from app.engines.evaluator import RadiographEvaluator
 from app.engines.failures import tell_last
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
+from app.engines.measures import Metrics, metrics
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, from_main, is_main, join, world_size
-from app.engines.record import ModelRecord, chosen_on, thresholds_told
+from app.engines.record import ModelRecord, choose_thresholds, threshold_facts
 from app.engines.reports import FindingGroups, SectionReport
 from app.engines.requirements import require_certain, require_computed
-from app.engines.results import (
-    LOGGED,
-    Metrics,
-    accuracies_to_log,
-    areas_of_reports,
-    flat,
-    metrics,
-    table,
-    whole_results,
-    write_cases,
-    write_metrics,
-    write_scores,
-)
+from app.engines.results import logged, read_results, table, write_cases, write_metrics, write_scores
 from app.engines.resuming import Checkpoints, StatefulHandler, require_same, trained_with
 from app.engines.running import require_checked, running_config, settings, settings_of
 from app.engines.schedule import require_same_direction
@@ -151,7 +140,7 @@ class Launch:
             outputs = epochs.best_outputs(best)
             about = {"data": self.data.datalist.name, "split": self._split(), "section": "validation"}
             known, names = settings_of(running_config()), self.data.findings
-            record = chosen_on(outputs, names, known, validation.dataset.samples, about)
+            record = choose_thresholds(outputs, names, known, validation.dataset.samples, about)
             chosen = {self.key_metric: None if math.isnan(best.value) else best.value, "epoch": best.epoch}
             record = replace(record, validation=chosen)
             if is_main():
@@ -227,7 +216,7 @@ class Launch:
             # An evaluation into the same folder leaves the name of a run of its own there.
             if head is None or head["run"] != kept["run"]:
                 return None
-            reached = whole_results(self.output_dir, remedy)
+            reached = read_results(self.output_dir, remedy)
         except FileNotFoundError as error:
             logger.warning(f"{error.filename}: there is no such file. {remedy}")
             return None
@@ -254,7 +243,7 @@ class Launch:
         outputs, samples = test.outputs, test.dataset.samples
         excluded = {**excluded, self.section: _excluded(test.dataset)}
         lost = {section: count for section, count in excluded.items() if count}
-        told = thresholds_told(record, self.section, self._split())
+        told = threshold_facts(record, self.section, self._split())
         about = {"section": self.section, "excluded": lost, "thresholds": told, "regions": test.collected.facts()}
         result: Metrics = about | metrics(outputs, samples, record)
         for report in self.reports:
@@ -267,9 +256,8 @@ class Launch:
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
-        main = {name: result[name] for name in LOGGED if name in result}
-        logged = flat(main | accuracies_to_log(result) | areas_of_reports(result), record.findings)
-        run.metrics({f"{self.section}.{name}": value for name, value in logged.items()}, step=0)
+        values = logged(result, record.findings)
+        run.metrics({f"{self.section}.{name}": value for name, value in values.items()}, step=0)
         run.metrics({f"excluded.{section}": count for section, count in excluded.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)

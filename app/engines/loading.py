@@ -1,8 +1,8 @@
-"""Loaders of prepared radiographs that know of processes: every image once, every batch the same for any number."""
+"""Loaders of prepared radiographs that divide images among processes; batches do not depend on their number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,22 +12,20 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from app.datalist.sampling import EpochSampler, ShuffledSampler
 from app.engines.processes import rank, world_size
 
-Batch = dict[str, Tensor]
-
 
 class WholeBatches(Dataset[Any]):
-    """A prepared data set that is read a batch at a time, with masks as few bytes (``planes``, ``plane_at``).
+    """A prepared dataset that is read batch by batch, with masks as bits (``planes``, ``plane_at``).
 
     Args:
-        prepared: has ``read_planes``, as ``PreparedDataset``.
+        prepared: Has ``read_planes``, as ``PreparedDataset``.
     """
 
-    def __init__(self, prepared: Any) -> None:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
+    def __init__(self, prepared: Any) -> None:  # noqa: ANN401 - a PreparedDataset, or a substitute
         self.prepared = prepared
 
     @property
     def samples(self) -> Sequence[Any]:
-        """What the data set was prepared from, in its order."""
+        """The samples that were prepared, in their order."""
         samples: Sequence[Any] = self.prepared.samples
         return samples
 
@@ -35,43 +33,47 @@ class WholeBatches(Dataset[Any]):
         return len(self.prepared)
 
     def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - one sample's dictionary
-        """One sample, with its masks spread."""
+        """One sample, with masks as pixels."""
         return self.prepared[index]
 
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """A batch, as ``PreparedDataset.read_planes`` gives it."""
-        batch: Batch = self.prepared.read_planes(indices)
+        batch: dict[str, Tensor] = self.prepared.read_planes(indices)
         return batch
 
 
-def dataset_of(loader: Any) -> Any:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
-    """The data set that a loader reads, itself where it is read a batch at a time; None of what has none."""
+def dataset_of(loader: Any) -> Any:  # noqa: ANN401 - a PreparedDataset, or a substitute
+    """The dataset that a loader reads, without the wrapper for whole batches; None if it has none."""
     dataset = getattr(loader, "dataset", None)
     return dataset.prepared if isinstance(dataset, WholeBatches) else dataset
 
 
 class SharedSampler(Sampler[int]):
-    """One process's part of every batch of a training epoch.
+    """One process's share of every batch of a training epoch.
 
-    The batches are those of a training by one process, each cut into equal parts; so an iteration sees the same
-    images, whatever the number of processes. An epoch of less than one batch is cut as evenly as can be.
+    Each batch of a training by one process is cut into equal parts, so that an iteration sees the same images for any
+    number of processes. An epoch of less than one batch is divided as evenly as possible.
 
     Args:
-        sampler: the order of the whole epoch, equal in all processes.
-        batch_size: of all processes together.
-        place: of this process among them.
-        processes: how many there are.
+        sampler: Order of the whole epoch, the same in all processes.
+        batch_size: Of all processes together.
+        rank: Of this process.
+        processes: Number of processes.
 
     Raises:
-        ValueError: a batch or an epoch cannot be cut into that many parts.
-        TypeError: the order does not follow from the epoch, as that of torch's own samplers.
+        ValueError: A batch or an epoch cannot be divided among the processes.
+        TypeError: The order does not follow from the epoch, as with torch's own samplers.
+
+    Example:
+        >>> [list(SharedSampler(ShuffledSampler(6, seed=1), batch_size=4, rank=r, processes=2)) for r in (0, 1)]
+        [[5, 2], [1, 0]]
     """
 
-    def __init__(self, sampler: EpochSampler, batch_size: int, place: int, processes: int) -> None:
+    def __init__(self, sampler: EpochSampler, batch_size: int, rank: int, processes: int) -> None:
         if not hasattr(sampler, "set_epoch"):
             raise TypeError(
-                f"{type(sampler).__name__} has no set_epoch, which makes its order that of an epoch and a training one "
-                "that can be resumed: see app.datalist.sampling"
+                f"{type(sampler).__name__} has no set_epoch, from which the order of an epoch must follow so that a "
+                "training can be resumed: see app.datalist.sampling"
             )
         if batch_size < 1 or batch_size % processes:
             raise ValueError(
@@ -82,7 +84,7 @@ class SharedSampler(Sampler[int]):
             raise ValueError(f"an epoch of {len(sampler)} images cannot be shared by {processes} processes")
         self.sampler = sampler
         self.batch_size = batch_size
-        self.place = place
+        self.rank = rank
         self.processes = processes
 
     def set_epoch(self, epoch: int) -> None:
@@ -90,43 +92,43 @@ class SharedSampler(Sampler[int]):
         self.sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Images that this process sees in an epoch."""
-        whole = len(self.sampler) // self.batch_size
-        if whole:
-            return whole * self.batch_size // self.processes
-        return len(range(self.place, len(self.sampler), self.processes))
+        """Number of images that this process sees in an epoch."""
+        batches = len(self.sampler) // self.batch_size
+        if batches:
+            return batches * self.batch_size // self.processes
+        return len(range(self.rank, len(self.sampler), self.processes))
 
     def __iter__(self) -> Iterator[int]:
-        """Indices of this process's parts, batch after batch."""
+        """Indices of this process's parts, batch by batch."""
         order = list(self.sampler)
         if len(order) < self.batch_size:
-            yield from order[self.place :: self.processes]
+            yield from order[self.rank :: self.processes]
             return
-        part = self.batch_size // self.processes
-        for first in range(0, len(order) - self.batch_size + 1, self.batch_size):
-            yield from order[first + self.place * part : first + (self.place + 1) * part]
+        size = self.batch_size // self.processes
+        for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
+            yield from order[start + self.rank * size : start + (self.rank + 1) * size]
 
 
 class TrainingLoader(DataLoader[Any]):
-    """Batches of a training: in an order that follows from seed and epoch, shared among processes.
+    """Batches of a training, in an order that follows from seed and epoch, divided among processes.
 
-    What is left over at the end of an epoch, less than a batch, is dropped, unless it is all there is. Batches are the
-    same for any number of workers. Where there is a GPU, they lie in memory that is copied from without waiting.
+    The last, incomplete batch of an epoch is dropped unless it is the only one. Batches do not depend on the number of
+    workers. If there is a GPU they are in pinned memory, which is copied without waiting.
 
     Args:
-        dataset: a ``PreparedDataset``, or any other map of indices to dictionaries of tensors.
-        batch_size: of all processes together, so that learning rates and steps mean the same for any number of them.
-        sampler: the order of an epoch; None for every item once, shuffled.
-        seed: of the shuffling.
-        workers: further processes that read ahead; with 0 reading waits for computing, and the other way round.
+        dataset: A ``PreparedDataset``, or another map of indices to dictionaries of tensors.
+        batch_size: Of all processes together, so that learning rates and steps mean the same for any number of them.
+        sampler: Order of an epoch; None for every item once, shuffled.
+        seed: Seed for the shuffling.
+        workers: Processes that read ahead; with 0, reading and computing take turns.
 
     Raises:
-        ValueError: ``batch_size`` is no multiple of the number of processes.
+        ValueError: ``batch_size`` is not a multiple of the number of processes.
     """
 
     def __init__(
         self,
-        dataset: Any,  # noqa: ANN401 - a PreparedDataset, or what stands in for one
+        dataset: Any,  # noqa: ANN401 - a PreparedDataset, or a substitute
         batch_size: int,
         sampler: EpochSampler | None = None,
         seed: int = 0,
@@ -134,17 +136,7 @@ class TrainingLoader(DataLoader[Any]):
     ) -> None:
         order = ShuffledSampler(len(dataset), seed) if sampler is None else sampler
         shared = SharedSampler(order, batch_size, rank(), world_size())
-        super().__init__(
-            _read_whole(dataset),
-            batch_size=batch_size // world_size(),
-            sampler=shared,
-            collate_fn=_as_read if _reads_whole(dataset) else None,
-            num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=workers > 0,
-            # Otherwise each epoch would draw from the global generator, and a different count for some workers.
-            generator=torch.Generator(),
-        )
+        super().__init__(**_options(dataset, workers), batch_size=batch_size // world_size(), sampler=shared)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the order that of ``epoch``."""
@@ -154,13 +146,13 @@ class TrainingLoader(DataLoader[Any]):
 class EvaluationLoader(DataLoader[Any]):
     """Batches of an evaluation: all items in order, whole batches dealt out among processes.
 
-    Where there are fewer batches than processes, batches become smaller, so that each process has one. Only where
-    there are fewer items than processes, some items are visited twice; ``CollectOutputs`` counts them once.
+    If there are fewer batches than processes, batches become smaller, so that each process has one. Only if there are
+    fewer items than processes are some visited twice; ``CollectOutputs`` counts them once.
 
     Args:
-        dataset: a ``PreparedDataset``, or any other map of indices to dictionaries of tensors.
-        batch_size: of one process.
-        workers: further processes that read ahead.
+        dataset: A ``PreparedDataset``, or another map of indices to dictionaries of tensors.
+        batch_size: Of one process.
+        workers: Processes that read ahead.
 
     Raises:
         ValueError: ``batch_size`` is below 1.
@@ -169,35 +161,39 @@ class EvaluationLoader(DataLoader[Any]):
     def __init__(self, dataset: Any, batch_size: int, workers: int = 0) -> None:  # noqa: ANN401 - as above
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, but must be 1 or more")
-        super().__init__(
-            _read_whole(dataset),
-            batch_sampler=dealt_batches(len(dataset), batch_size, rank(), world_size()),
-            collate_fn=_as_read if _reads_whole(dataset) else None,
-            num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=workers > 0,
-            generator=torch.Generator(),
-        )
+        batches = dealt_batches(len(dataset), batch_size, rank(), world_size())
+        super().__init__(**_options(dataset, workers), batch_sampler=batches)
 
 
-def dealt_batches(count: int, batch_size: int, place: int, processes: int) -> list[list[int]]:
-    """Batches of ``count`` items in order that fall to one of several processes.
+def dealt_batches(count: int, batch_size: int, rank: int, processes: int) -> list[list[int]]:
+    """Deal batches of ``count`` items, in order, to one of several processes.
 
-    Every item falls to one process. Each process has a batch: where items are too few, one of another's.
+    Every item goes to one process, and every process gets a batch, if need be that of another one.
+
+    Example:
+        >>> dealt_batches(count=7, batch_size=3, rank=0, processes=2)
+        [[0, 1, 2], [6]]
     """
     size = max(1, min(batch_size, count // processes))
     batches = [list(range(first, min(first + size, count))) for first in range(0, count, size)]
-    mine = batches[place::processes]
-    return mine or [batches[place % len(batches)]] if batches else []
+    mine = batches[rank::processes]
+    return mine or [batches[rank % len(batches)]] if batches else []
 
 
-def _reads_whole(dataset: object) -> bool:
-    return hasattr(dataset, "read_planes")
+def _options(dataset: Any, workers: int) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Arguments of a ``DataLoader`` for a dataset, which is read in whole batches if it can be."""
+    reads_whole = hasattr(dataset, "read_planes")
+    collate: Callable[[Any], Any] | None = _as_it_is if reads_whole else None
+    return {
+        "dataset": WholeBatches(dataset) if reads_whole else dataset,
+        "collate_fn": collate,
+        "pin_memory": torch.cuda.is_available(),
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        # Otherwise each epoch would draw from the global generator, and a different count for some workers.
+        "generator": torch.Generator(),
+    }
 
 
-def _read_whole(dataset: Any) -> Any:  # noqa: ANN401 - as above
-    return WholeBatches(dataset) if _reads_whole(dataset) else dataset
-
-
-def _as_read(batch: Any) -> Any:  # noqa: ANN401 - the loader's type wants a list, but a whole batch was read
+def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a whole batch, which DataLoader expects as a list of samples
     return batch

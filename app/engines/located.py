@@ -19,11 +19,11 @@ from transforms.regions import at_pixel_columns, whole_region
 
 
 class Located(NamedTuple):
-    """A finding on one radiograph, and what its map covers.
+    """A finding on one radiograph, and the region that its map covers.
 
     Attributes:
-        truth: where the finding is, or nowhere.
-        region: (4,) x, y, width, height that the map covers, in pixels of the stored radiograph.
+        truth: Where the finding is, or nowhere.
+        region: (4,) x, y, width, height of the map's region, in pixels of the stored radiograph.
         size: (height, width) of the stored radiograph.
     """
 
@@ -34,13 +34,19 @@ class Located(NamedTuple):
 
 @dataclass(frozen=True)
 class MapReading:
-    """How a map is read, for measures, pictures and files alike.
+    """How a map is read, for measures, figures and files alike.
 
     Args:
-        activation_maps: the network's map is a class activation map: its logits are scaled from their minimum to their
-            maximum in each image (Zhou et al. 2016) rather than read as probabilities.
-        patches: each cell of the map has one value throughout, and a detected region is a union of cells (Rozenberg et
+        activation_maps: The map is a class activation map: its logits are scaled from their minimum to their maximum in
+            each image (Zhou et al. 2016) instead of being read as probabilities.
+        patches: Each cell of the map has one value throughout, and a detected region is a union of cells (Rozenberg et
             al. 2020); otherwise values are bilinear between the centres of cells.
+
+    Example:
+        >>> import torch
+        >>> logits = torch.tensor([[0.0, 2.0], [0.0, 4.0]])
+        >>> MapReading().probability(logits)[0, 0], MapReading(activation_maps=True).probability(logits)[0, 1]
+        (np.float64(0.5), np.float64(0.5))
     """
 
     activation_maps: bool = False
@@ -48,31 +54,33 @@ class MapReading:
 
     def probability(self, maps: Tensor) -> np.ndarray:
         """Values in [0, 1] of map logits (..., h, w), in float64."""
-        logit = maps.detach().double().cpu().numpy()
+        logit = _as_array(maps)
         if not self.activation_maps:
             return probability(logit)
         low, high = logit.min(axis=(-2, -1), keepdims=True), logit.max(axis=(-2, -1), keepdims=True)
         return np.asarray((logit - low) / np.maximum(high - low, 1e-6))
 
     def histogram(self, logit: Tensor, located: Located) -> MapHistogram:
-        """Areas of the radiograph inside and outside of the finding, by what a map (h, w) says there."""
+        """Areas of the radiograph inside and outside the finding, by the value of the map (h, w) there."""
         values = self.probability(logit)
         lowest, highest = threshold_number(np.array([values.min(), values.max()]), BINS)
-        if self.patches or lowest == highest:  # then it is of one bin between the centres, too
+        if self.patches or lowest == highest:  # between the centres, too, all values are in that one bin
             return map_histogram(values, located.truth, _edges(values.shape, located), BINS)
         map = LinearMap(*at_pixel_columns(values.astype(np.float32), located.region, located.size))
         return linear_histogram(map, located.truth, BINS)
 
     def hit(self, logit: Tensor, located: Located) -> bool:
-        """Whether the centre of the map's highest cell lies on the finding; of several, the centres of half of them."""
-        values = logit.detach().double().cpu().numpy()
-        return pointing_hit(values, located.truth, _edges(values.shape, located)) >= 0.5
+        """Whether the centre of the map's highest cell lies on the finding; if several are highest, half of them.
+
+        Cells outside the radiograph do not count.
+        """
+        return pointing_hit(_as_array(logit), located.truth, _edges(logit.shape, located)) >= 0.5
 
     def facts(self, is_stored: bool) -> dict[str, str]:
-        """What ``metrics.json`` says of how regions were measured.
+        """What ``metrics.json`` says about the measuring of regions.
 
         Args:
-            is_stored: whether truth was that of the stored radiographs, and not of the network's input.
+            is_stored: Whether the truth is that of the stored radiographs, or of the network's input.
         """
         return {
             "grid": "pixels of the stored radiographs" if is_stored else "pixels of the network's input",
@@ -84,74 +92,78 @@ class MapReading:
 
 @dataclass
 class StoredTruth:
-    """The annotations of a section, in pixels of the stored radiographs; masks are read once and kept as rectangles.
+    """The annotations of a section, in pixels of the stored radiographs; each mask is read once.
 
-    As in ``DrawAnnotationsd`` a finding's masks go before its boxes. Boxes are rectangles, whatever training draws.
+    As in ``DrawAnnotationsd``, a finding's masks take precedence over its boxes. Boxes are rectangles, even if ellipses
+    are drawn for training.
 
     Args:
-        samples: as a datalist gives them, with ``boxes``, ``box_finding`` and ``mask``.
+        samples: As a datalist gives them, with ``boxes``, ``box_finding`` and ``mask``.
     """
 
     samples: Sequence[Mapping[str, Any]]
-    _kept: dict[tuple[int, int], Truth] = field(default_factory=dict, repr=False)
+    _read: dict[tuple[int, int], Truth] = field(default_factory=dict, repr=False)
 
     def of(self, index: int, finding: int, size: tuple[int, int]) -> Truth:
         """Where a finding of an item is.
 
         Raises:
-            FileNotFoundError: a mask file is gone.
-            ValueError: a mask is not of the radiograph's ``size`` (height, width).
+            FileNotFoundError: A mask file is gone.
+            ValueError: A mask does not have the radiograph's ``size`` (height, width).
         """
-        if (index, finding) not in self._kept:
-            self._kept[index, finding] = self._read(self.samples[index], finding, size)
-        return self._kept[index, finding]
-
-    def _read(self, sample: Mapping[str, Any], finding: int, size: tuple[int, int]) -> Truth:
-        masks = [stored_mask(source, np.array(size)) != 0 for of, source in sample.get("mask") or () if of == finding]
-        if masks:
-            return Truth.of_mask(np.logical_or.reduce(masks))
-        boxes = sample.get("boxes")
-        if boxes is None or not len(boxes):
-            return Truth.of_boxes([], size)
-        return Truth.of_boxes(np.asarray(boxes)[np.asarray(sample["box_finding"]) == finding], size)
+        if (index, finding) not in self._read:
+            self._read[index, finding] = _truth(self.samples[index], finding, size)
+        return self._read[index, finding]
 
 
 def located_in(
     batch: Mapping[str, Any], truth: StoredTruth | None, rows: Sequence[int], findings: Sequence[int], mask: Tensor
 ) -> list[Located]:
-    """Findings of a batch: on the stored radiographs where these are known, else on the network's input as drawn.
+    """Findings of a batch on the stored radiographs or, if these are unknown, as drawn on the network's input.
 
     Args:
-        batch: ``index``, and ``region`` and ``original_size`` where radiographs are known.
-        truth: of the section; None where it is not known.
-        rows: (M,) places in the batch.
-        findings: (M,) of each.
+        batch: ``index`` and, for stored radiographs, ``region`` and ``original_size``.
+        truth: Of the section; None if unknown.
+        rows: (M,) positions in the batch.
+        findings: (M,) numbers of findings.
         mask: (B, C, H, W) as drawn for the network.
     """
-    if truth is None or not rows:
-        return [on_input(mask[row, finding]) for row, finding in zip(rows, findings, strict=True)]
-    index, region, size = batch["index"].tolist(), batch["region"].numpy(), batch["original_size"].tolist()
-    sizes = [(int(height), int(width)) for height, width in size]
-    return [
-        Located(truth.of(index[row], finding, sizes[row]), region[row], sizes[row])
-        for row, finding in zip(rows, findings, strict=True)
-    ]
+    pairs = list(zip(rows, findings, strict=True))
+    if truth is None or not pairs:
+        return [_on_input(mask[pair]) for pair in pairs]
+    index, region = batch["index"].tolist(), batch["region"].numpy()
+    sizes = [(int(height), int(width)) for height, width in batch["original_size"].tolist()]
+    return [Located(truth.of(index[row], finding, sizes[row]), region[row], sizes[row]) for row, finding in pairs]
 
 
-def on_input(mask: Tensor) -> Located:
-    """A finding as it was drawn on the network's input (H, W), which stands for the radiograph."""
+def is_located(samples: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether samples tell where findings are on the stored radiographs, as those of a datalist do."""
+    return bool(samples) and all("boxes" in sample or "mask" in sample for sample in samples)
+
+
+def _truth(sample: Mapping[str, Any], finding: int, size: tuple[int, int]) -> Truth:
+    masks = [stored_mask(source, np.array(size)) != 0 for of, source in sample.get("mask") or () if of == finding]
+    if masks:
+        return Truth.of_mask(np.logical_or.reduce(masks))
+    boxes = sample.get("boxes")
+    if boxes is None or not len(boxes):
+        return Truth.of_boxes([], size)
+    return Truth.of_boxes(np.asarray(boxes)[np.asarray(sample["box_finding"]) == finding], size)
+
+
+def _on_input(mask: Tensor) -> Located:
+    """A finding as drawn on the network's input (H, W), which stands for the radiograph."""
     pixels = mask.detach().cpu().numpy() >= 0.5
     return Located(Truth.of_mask(pixels), whole_region(pixels.shape), pixels.shape)
 
 
-def is_located(samples: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether samples tell where findings are in the stored radiographs, as those of a datalist do."""
-    return bool(samples) and all("boxes" in sample or "mask" in sample for sample in samples)
-
-
 def _edges(shape: tuple[int, ...], located: Located) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of a map's rows (h + 1,) and columns (w + 1,) on the radiograph; nothing reaches beyond it."""
+    """Edges of a map's rows (h + 1,) and columns (w + 1,) on the radiograph, cut at its borders."""
     x, y, width, height = (float(value) for value in located.region)
     down = np.clip(y + height / shape[0] * np.arange(shape[0] + 1), 0, located.size[0])
     across = np.clip(x + width / shape[1] * np.arange(shape[1] + 1), 0, located.size[1])
     return down, across
+
+
+def _as_array(values: Tensor) -> np.ndarray:
+    return values.detach().double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Keep the maps of an evaluation, in the pixels of the stored radiographs."""
+"""Save the maps of an evaluation, in the pixels of the stored radiographs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from app.files.atomic import write_png
 from app.findings import file_names
 from transforms import restore_map
 
-LONGEST = 255
-"""Bytes of a file's name on common file systems."""
+MAX_NAME = 255
+"""Bytes of a file name on common file systems."""
 
 
 class SaveMaps:
-    """Handler that writes one 8-bit picture an image and finding: probability times 255, 0 outside the crop.
+    """Handler that writes an 8-bit picture per image and finding: probability times 255, and 0 outside the crop.
 
     Args:
-        folder: made where missing; a picture is named for the image's name and the finding.
-        findings: names, C; see :func:`app.findings.file_names`.
+        folder: Created if missing; a picture is named after image and finding.
+        findings: C names; see :func:`app.findings.file_names`.
     """
 
     def __init__(self, folder: Path, findings: Sequence[str]) -> None:
@@ -49,17 +49,21 @@ class SaveMaps:
 
 
 def below(folder: Path, name: str, ending: str = "") -> Path:
-    """A place of its own below ``folder`` for a picture of an image whose name may lead elsewhere, or be too long.
+    """A path of its own inside ``folder`` for an image whose name may lead elsewhere, or be too long for a file.
 
     Args:
-        folder: of all pictures.
-        name: of the image, such as /data/a.png or ../images/a.png.
-        ending: of the picture's name, behind the image's.
+        folder: Of all pictures.
+        name: Of the image, such as ``/data/a.png`` or ``../images/a.png``.
+        ending: Appended to the name.
+
+    Example:
+        >>> below(Path("maps"), "../images/a.png", ".nodule.png").as_posix()
+        'maps/up/images/a.png.nodule.png'
     """
     path = Path(name)
     parts = ["root" if part == path.anchor else "up" if part == ".." else part for part in path.parts]
     last = os.fsencode(parts[-1])
-    if len(last) + len(ending.encode()) > LONGEST:
-        kept = last[: LONGEST - len(ending.encode()) - 17].decode(errors="ignore")
-        parts[-1] = f"{kept}_{hashlib.sha256(last).hexdigest()[:16]}"
+    if len(last) + len(ending.encode()) > MAX_NAME:
+        start = last[: MAX_NAME - len(ending.encode()) - 17].decode(errors="ignore")
+        parts[-1] = f"{start}_{hashlib.sha256(last).hexdigest()[:16]}"
     return folder.joinpath(*parts[:-1], f"{parts[-1]}{ending}")

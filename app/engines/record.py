@@ -1,4 +1,4 @@
-"""What must be known beside a network's weights to use them rightly: ``model.json`` next to ``model.pt``."""
+"""What must be known beside a network's weights to use them correctly: ``model.json`` next to ``model.pt``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_me
 logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
-HIGHEST_SCORE = 1 - 2.0**-25
-"""From here on a float32 probability is 1, as thresholds of saturated scores were in records from before logits."""
+MAX_FLOAT32 = 1 - 2.0**-25
+"""From here on a float32 probability is 1, as saturated thresholds are in records without logits."""
 TRAINING, VALIDATION = "training", "validation"
 RECORD = "a record of a model's settings and thresholds"
 
@@ -31,21 +31,24 @@ RECORD = "a record of a model's settings and thresholds"
 class ModelRecord:
     """What weights were trained for, and the thresholds that validation chose for them.
 
+    Older records lack the fields with a default.
+
     Attributes:
-        findings: names, in the network's order.
-        settings: those that the network and the preparation of its input depend on.
-        score_thresholds: by finding; at least this probability is called present (Youden's point on validation).
-        map_thresholds: by finding; at least this probability is called "here" (highest mean Dice on validation).
-        aggregate_thresholds: by finding; the same for Dice aggregated over all images, with the finding or without
-            (highest on validation). Where a record is older than this, ``map_thresholds`` again.
-        logit_thresholds: the logits of ``score_thresholds``, which are what is applied: near 1 a probability tells
-            nothing apart. Where a record is older than this, they are computed.
-        study_thresholds: the same for the highest score of a study's images, in logits; none where validation had no
-            study of several images, or the record is older than this.
-        chosen_on: what the thresholds were chosen on: ``data`` (a name), ``split`` (its fingerprint) and ``section``;
-            nothing where it is not known.
-        validation: what chose the epoch: its number and its key metric on validation, as in ``{"auc": 0.9, "epoch":
-            7}``. A grid search chooses among runs by it; nothing else reads it.
+        findings: Names of the C findings, in the network's order.
+        settings: Those on which the network and the preparation of its input depend.
+        score_thresholds: (C,) probabilities from which a finding is called present (Youden's point).
+        map_thresholds: (C,) probabilities from which a region is detected (highest mean Dice).
+        aggregate_thresholds: (C,) the same for Dice aggregated over all images; by default ``map_thresholds``.
+        logit_thresholds: (C,) logits of ``score_thresholds``. These are applied, since probabilities near 1 are tied.
+        study_thresholds: (C,) logits for the highest score of a study's images; empty if every study had one image.
+        chosen_on: The cases that chose the thresholds: ``data`` (a name), ``split`` (its fingerprint) and ``section``.
+        validation: Key metric and number of the epoch that was kept, such as ``{"auc": 0.9, "epoch": 7}``, by which a
+            sweep chooses among runs.
+
+    Example:
+        >>> record = ModelRecord(("Nodule",), {}, score_thresholds=(0.5,), map_thresholds=(0.25,))
+        >>> record.logit_thresholds, record.aggregate_thresholds
+        ((0.0,), (0.25,))
     """
 
     findings: tuple[str, ...]
@@ -62,29 +65,35 @@ class ModelRecord:
         if not self.aggregate_thresholds:
             object.__setattr__(self, "aggregate_thresholds", self.map_thresholds)
         if not self.logit_thresholds:
-            logits = logit_of(np.minimum(self.score_thresholds, HIGHEST_SCORE))
+            logits = logit_of(np.minimum(self.score_thresholds, MAX_FLOAT32))
             object.__setattr__(self, "logit_thresholds", tuple(logits.tolist()))
 
     def of_studies(self) -> ModelRecord:
-        """The record with the thresholds of scores that studies go by; itself where there are none."""
+        """The record with the score thresholds of studies, if there are any."""
         if not self.study_thresholds:
             return self
         scores = tuple(probability(self.study_thresholds).tolist())
         return replace(self, score_thresholds=scores, logit_thresholds=self.study_thresholds)
 
+    def of_findings(self, columns: Sequence[int]) -> ModelRecord:
+        """The record of some of the findings, without thresholds of studies."""
+        kinds = ("findings", "score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds")
+        chosen: dict[str, Any] = {kind: tuple(getattr(self, kind)[c] for c in columns) for kind in kinds}
+        return replace(self, **chosen, study_thresholds=())
+
     def write(self, checkpoint: Path) -> Path:
-        """Write beside the checkpoint."""
+        """Write the record beside a checkpoint, and return its path."""
         path, content = checkpoint.with_suffix(".json"), asdict(self)
-        if not np.isfinite(self.logit_thresholds).all():  # of a probability of 0, which says it in JSON
+        if not np.isfinite(self.logit_thresholds).all():  # JSON has no infinity; the probabilities are enough
             del content["logit_thresholds"]
         write_whole(path, json.dumps(content, indent=2) + "\n")
         return path
 
     def require_complete(self) -> None:
-        """Raise where there is not one finite threshold of each kind for every finding.
+        """Raise unless there is one finite threshold of each kind for every finding.
 
         Raises:
-            ValueError: names the kind and what is there; also where the two forms of the scores' thresholds differ.
+            ValueError: Names the kind and its values, also if the two forms of score thresholds differ.
         """
         kinds = ["score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds"]
         for kind in [*kinds, "study_thresholds"] if self.study_thresholds else kinds:
@@ -95,16 +104,14 @@ class ModelRecord:
         if not np.allclose(probability(self.logit_thresholds), self.score_thresholds, rtol=0, atol=1e-6):
             raise ValueError(
                 f"logit_thresholds {list(self.logit_thresholds)} are not those of score_thresholds "
-                f"{list(self.score_thresholds)}: where one was changed, leave logit_thresholds out"
+                f"{list(self.score_thresholds)}: if you change one, leave logit_thresholds out"
             )
 
     def require(self, findings: Sequence[str], settings: dict[str, Any], checkpoint: Path) -> None:
-        """Raise where the weights were trained for other findings or with other settings.
-
-        Weights of both forms of a network may fit by name and shape and yet mean something else.
+        """Raise if the weights were trained for other findings or with other settings, even if they would fit.
 
         Raises:
-            ValueError: names each difference.
+            ValueError: Names each difference.
         """
         differences = []
         if tuple(findings) != self.findings:
@@ -116,31 +123,30 @@ class ModelRecord:
             raise ValueError(f"{checkpoint} was trained with {'; '.join(differences)}. Use it with its own settings.")
 
 
-def chosen_on(
+def choose_thresholds(
     validation: Outputs,
     findings: Sequence[str],
     settings: dict[str, Any],
     samples: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, str] | None = None,
 ) -> ModelRecord:
-    """The record with thresholds chosen on a validation pass; 0.5 where validation cannot tell.
+    """Choose thresholds on a validation pass.
 
-    It cannot tell where it lacks present or absent cases, where it locates none, and where no threshold does better
-    than to call nobody (scores that rank the wrong way round).
+    A threshold is 0.5 if validation lacks present or absent cases, locates none, or if no threshold does better than
+    to call no case present (scores that rank the wrong way round).
 
     Args:
-        validation: what the pass left behind.
-        findings: names, in the order of its scores.
-        settings: see ``ModelRecord``.
-        samples: what was evaluated, into which ``validation.index`` points; without them no threshold is chosen for
-            studies.
-        about: what the cases are; see ``ModelRecord.chosen_on``.
+        validation: Results of the pass.
+        findings: Names, in the order of its scores.
+        settings: See ``ModelRecord``.
+        samples: What was validated, for thresholds of studies; ``validation.index`` points into it.
+        about: See ``ModelRecord.chosen_on``.
     """
     count = range(len(findings))
     logits = [youden_threshold(validation.logit[:, c], validation.label[:, c]) for c in count]
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
     aggregates = [_aggregate_threshold(validation, c) for c in count]
-    _tell_defaults(findings, validation, logits, maps)
+    _warn_of_defaults(findings, validation, logits, maps)
     applied = _or_default(logits, float(logit_of(DEFAULT_THRESHOLD)))
     return ModelRecord(
         findings=tuple(findings),
@@ -155,10 +161,10 @@ def chosen_on(
 
 
 def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
-    """The record beside a checkpoint, checked against what it is to be used for; thresholds of 0.5 without one.
+    """Read the record beside a checkpoint and check that it fits; without one, thresholds are 0.5.
 
     Raises:
-        ValueError: the weights were trained for something else, or the record is damaged.
+        ValueError: The weights were trained for something else, or the record is damaged.
     """
     path = checkpoint.with_suffix(".json")
     if not path.is_file():
@@ -170,16 +176,18 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
     )
     content = read_record(path, RECORD, remedy)
     try:
+        thresholds = {
+            kind: tuple(map(float, content.get(kind, ())))
+            for kind in ("aggregate_thresholds", "logit_thresholds", "study_thresholds")
+        }
         record = ModelRecord(
             findings=tuple(content["findings"]),
             settings=dict(content["settings"]),
             score_thresholds=tuple(map(float, content["score_thresholds"])),
             map_thresholds=tuple(map(float, content["map_thresholds"])),
-            aggregate_thresholds=tuple(map(float, content.get("aggregate_thresholds", ()))),
-            logit_thresholds=tuple(map(float, content.get("logit_thresholds", ()))),
-            validation=dict(content.get("validation", {})),
-            study_thresholds=tuple(map(float, content.get("study_thresholds", ()))),
+            **thresholds,
             chosen_on=dict(content.get("chosen_on", {})),
+            validation=dict(content.get("validation", {})),
         )
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
@@ -188,38 +196,38 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
     return record
 
 
-def thresholds_told(record: ModelRecord, section: str, split: str) -> dict[str, str]:
-    """What ``metrics.json`` says of the thresholds: on what they were chosen, and a warning where that flatters.
+def threshold_facts(record: ModelRecord, section: str, split: str) -> dict[str, str]:
+    """What ``metrics.json`` says about the thresholds: the cases that chose them, and a warning if that flatters.
 
     Args:
-        record: whose thresholds are applied.
-        section: that is reported on.
-        split: fingerprint of its datalist's split.
+        record: Its thresholds are applied.
+        section: The reported section.
+        split: Fingerprint of its datalist's split.
     """
     about = record.chosen_on
-    of = f"the {about['section']} section of {about['data']}" if about else "cases that the record does not name"
-    told = {"chosen_on": of}
+    cases = f"the {about['section']} section of {about['data']}" if about else "cases that the record does not name"
+    facts = {"chosen_on": cases}
     if about and about["split"] != split:
-        return told
+        return facts
     if section == (about["section"] if about else VALIDATION):
         may = "were" if about else "may have been"
         measures = "sensitivity, specificity, precision, F1, accuracy and Dice"
-        told["warning"] = (
+        facts["warning"] = (
             f"thresholds {may} chosen on the very cases of this {section} section, and so was the epoch: {measures} "
             "at them flatter the model. Report on cases that chose nothing, such as those of the test section."
         )
     elif section == TRAINING:
-        told["warning"] = (
+        facts["warning"] = (
             "the weights were trained on the very cases of this training section: every measure flatters the model. "
             "Report on cases that it never saw, such as those of the test section."
         )
-    return told
+    return facts
 
 
 def _study_thresholds(
     validation: Outputs, samples: Sequence[Mapping[str, Any]], of_images: Sequence[float]
 ) -> tuple[float, ...]:
-    """Youden's points of studies' highest logits; none where each has one image, those of images where none can be."""
+    """Youden's points of the studies' highest logits, those of images if undefined; empty if studies have one image."""
     studies = studies_of([samples[i] for i in validation.index]) if samples else None
     if studies is None:
         return ()
@@ -229,15 +237,15 @@ def _study_thresholds(
 
 
 def _aggregate_threshold(validation: Outputs, finding: int) -> float:
-    """NaN where no threshold overlaps with anything."""
+    """NaN if no threshold gives any overlap."""
     best = best_threshold_of_aggregate(*validation.histograms(finding))
     return best.threshold if best.dice > 0 else float("nan")
 
 
-def _tell_defaults(
+def _warn_of_defaults(
     findings: Sequence[str], validation: Outputs, scores: Sequence[float], maps: Sequence[float]
 ) -> None:
-    """Warn of each finding for which validation chose no threshold; of maps only where locations were asked for."""
+    """Warn of each finding for which no threshold could be chosen; of maps only if locations were asked for."""
     for c, name in enumerate(findings):
         without = [] if np.isfinite(scores[c]) else ["scores"]
         if not np.isfinite(maps[c]) and len(validation.histograms(c)[0]):

@@ -15,9 +15,9 @@ from app.datalist.item import RunLengths
 from app.engines import EvaluationLoader, MixedPrecisionInferer, RadiographEvaluator
 from app.engines.collect import CollectOutputs
 from app.engines.located import MapReading, StoredTruth
+from app.engines.measures import metrics
 from app.engines.outputs import Outputs
-from app.engines.record import ModelRecord, chosen_on
-from app.engines.results import metrics
+from app.engines.record import ModelRecord, choose_thresholds
 from app.prepared import PreparedDataset
 from evaluation.overlap import dice, iou
 from transforms import CropLungsd, DrawAnnotationsd, LoadRadiographd, ResizeRadiographd
@@ -98,7 +98,7 @@ def test_what_the_crop_cut_off_is_missed(place, grid, patches):
     _, part, whole = outputs.dice_parts(0, 0.5)
     assert part.sum() / whole.sum() == pytest.approx(1600 / 4800)
     assert outputs.best_macro_dice() == pytest.approx(1 / 3)
-    record = chosen_on(outputs, ("Nodule",), {})
+    record = choose_thresholds(outputs, ("Nodule",), {})
     result = metrics(outputs, samples, record)
     assert result["hit_rate"]["Nodule"]["value"] == 0.5
     assert result["iou_accuracy"]["T 0.5"]["Nodule"]["value"] == 0.5

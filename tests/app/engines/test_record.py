@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from app.engines.outputs import BINS, Outputs
-from app.engines.record import ModelRecord, chosen_on, record_of, thresholds_told
+from app.engines.record import ModelRecord, choose_thresholds, record_of, threshold_facts
 from app.engines.running import settings_of
 from evaluation.logits import logit_of
 
@@ -53,7 +53,7 @@ def test_score_thresholds_are_youdens():
     score = generator.random((200, 3))
     label = (generator.random((200, 3)) < score).astype(np.float32)
     label[:20, 1], label[20:40, 2] = -1, -2
-    record = chosen_on(outputs(score, label), ("a", "b", "c"), SETTINGS)
+    record = choose_thresholds(outputs(score, label), ("a", "b", "c"), SETTINGS)
     for c in range(3):
         known = label[:, c] >= 0
         false, true, threshold = roc_curve(label[known, c], score[known, c], drop_intermediate=False)
@@ -66,10 +66,10 @@ def test_map_thresholds_are_those_of_the_best_dice():
     # Everything from 0.401 to 0.6 is the best, 1: the middle of 200 equals. The second is nowhere located.
     given = outputs(np.zeros((1, 2)), np.ones((1, 2)), {0: [0.6]})
     given.outside[0, 400] = 1
-    assert chosen_on(given, ("a", "b"), {}).map_thresholds == (0.5, 0.5)
+    assert choose_thresholds(given, ("a", "b"), {}).map_thresholds == (0.5, 0.5)
     given.inside[:], given.outside[:] = 0, 0
     given.inside[0, 300] = given.outside[0, 100] = 1
-    assert chosen_on(given, ("a", "b"), {}).map_thresholds == (0.2, 0.5)
+    assert choose_thresholds(given, ("a", "b"), {}).map_thresholds == (0.2, 0.5)
 
 
 def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
@@ -80,7 +80,7 @@ def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
     given.inside, given.outside = (np.zeros((2, BINS), dtype=np.int32) for _ in range(2))
     given.missed = np.zeros(2)
     given.inside[0, 300], given.outside[1, 200] = 4, 16
-    record = chosen_on(given, ("a",), {})
+    record = choose_thresholds(given, ("a",), {})
     assert record.map_thresholds == (0.15,)
     assert record.aggregate_thresholds == (0.25,)
 
@@ -97,20 +97,20 @@ def test_images_annotated_as_nowhere_choose_no_map_threshold():
     # With the empty one counted as 0 or 1, thresholds above 0.9 would win.
     given = outputs(np.zeros((1, 1)), np.zeros((1, 1)), {0: []})
     given.outside[0, 900] = 50
-    record = chosen_on(given, ("a",), {})
+    record = choose_thresholds(given, ("a",), {})
     assert record.map_thresholds == record.aggregate_thresholds == (0.5,)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, -2.0], ids=["absent", "present", "uncertain", "not said"])
 def test_one_kind_of_case_chooses_no_score_threshold(value):
-    record = chosen_on(outputs(np.full((3, 1), 0.9), np.full((3, 1), value)), ("a",), {})
+    record = choose_thresholds(outputs(np.full((3, 1), 0.9), np.full((3, 1), value)), ("a",), {})
     assert record.score_thresholds == (0.5,)
     assert record.map_thresholds == (0.5,)
 
 
 def test_scores_the_wrong_way_round_choose_no_threshold(tmp_path):
     # Youden's best is to call nobody, at a threshold of plus infinity, which JSON cannot say.
-    record = chosen_on(outputs(np.array([[0.1], [0.9]]), np.array([[1.0], [0.0]])), ("a",), {})
+    record = choose_thresholds(outputs(np.array([[0.1], [0.9]]), np.array([[1.0], [0.0]])), ("a",), {})
     assert record.score_thresholds == (0.5,)
     assert "Infinity" not in record.write(tmp_path / "model.pt").read_text()
 
@@ -209,7 +209,7 @@ def test_settings_of_the_parts_that_weights_depend_on():
 def test_a_threshold_that_validation_could_not_choose_is_told(caplog):
     score, label = np.array([[0.1, 0.2], [0.9, 0.6]]), np.array([[0, 0], [1, 0]])
     with caplog.at_level(logging.WARNING):
-        record = chosen_on(outputs(score, label), ("Nodule", "Mass"), SETTINGS)
+        record = choose_thresholds(outputs(score, label), ("Nodule", "Mass"), SETTINGS)
     assert record.score_thresholds == pytest.approx((0.9, 0.5))
     assert caplog.messages == ["Mass: validation chose no threshold of scores; 0.5 is used instead"]
 
@@ -231,7 +231,7 @@ ABOUT = {"data": "chests", "split": "abc", "section": "validation"}
 )
 def test_thresholds_chosen_on_the_very_cases_are_warned_of(tmp_path, about, section, split, said):
     record = record_of(kept(tmp_path, replace(RECORD, chosen_on=about)), ("Nodule", "Mass"), SETTINGS)
-    told = thresholds_told(record, section, split)
+    told = threshold_facts(record, section, split)
     known = "the validation section of chests" if about else "cases that the record does not name"
     assert told["chosen_on"] == known
     assert told.get("warning", "").startswith(said or "")

@@ -10,9 +10,9 @@ import pytest
 from app.datalist.file import write_datalist
 from app.datalist.item import Datalist, Item
 from app.engines.outputs import BINS, Outputs
-from app.engines.record import ModelRecord, chosen_on, record_of
+from app.engines.record import ModelRecord, choose_thresholds, record_of
 from app.engines.reports import FindingGroups, LabelSets, StudyLevel, tubes_and_pathologies
-from app.engines.results import areas_of_reports, flat, table
+from app.engines.results import logged, table
 from evaluation.logits import logit_of
 
 FINDINGS = ("Effusion", "Chest Drain")
@@ -103,7 +103,7 @@ def test_one_model_is_held_against_another_label_set_of_the_same_images(tmp_path
 def test_a_label_set_of_other_images_is_refused(tmp_path: Path) -> None:
     said = outputs([[0.5, 0.2]], [[1, 0]])
     with pytest.raises(
-        ValueError, match=r"label set 'expert' \(experts\) says nothing of Effusion, Chest Drain in any"
+        ValueError, match=r"label set 'expert' \(experts\) has no label of Effusion, Chest Drain for any"
     ):
         LabelSets({"expert": expert(tmp_path, {"77": [1, 0], "78": [0, 0]})})(said, VIEWS, RECORD)
     assert LabelSets()(said, VIEWS, RECORD) == {}
@@ -113,11 +113,11 @@ def test_areas_of_reports_are_shown_and_logged(tmp_path: Path) -> None:
     said = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6]], [[1, 0], [0, 1], [1, 1]])
     path = expert(tmp_path, {"0": [0, 1], "1": [1, 0], "2": [0, 0]})
     result = LabelSets({"expert": path})(said, VIEWS, RECORD) | StudyLevel()(SAID, VIEWS, RECORD)
-    logged = flat(areas_of_reports(result))
-    assert logged["label_sets.expert.auc.Chest Drain"] == 1
-    assert logged["label_sets.expert.kappa.Chest Drain"] == pytest.approx(0.4)  # by hand: (2/3 - 4/9) / (5/9)
-    assert "by_study.auc.Effusion" in logged
-    assert not any("specificity" in name for name in logged)
+    names = logged(result, FINDINGS)
+    assert names["label_sets.expert.auc.Chest Drain"] == 1
+    assert names["label_sets.expert.kappa.Chest Drain"] == pytest.approx(0.4)  # by hand: (2/3 - 4/9) / (5/9)
+    assert "by_study.auc.Effusion" in names
+    assert not any("specificity" in name for name in names)
     assert "label_sets expert auc Chest Drain" in table(result)
 
 
@@ -129,7 +129,7 @@ def test_studies_go_by_thresholds_chosen_on_studies(tmp_path: Path) -> None:
     visited = [sample(f"{k}.png", "1", f"patient {n}") for k, (n, _, _) in enumerate(rows)]
     validation = outputs([[0.5, 0.5]] * len(rows), [[label, -2] for _, _, label in rows])
     validation.logit[:, 0] = [logit for _, logit, _ in rows]
-    chosen_on(validation, FINDINGS, {}, visited).write(tmp_path / "model.pt")
+    choose_thresholds(validation, FINDINGS, {}, visited).write(tmp_path / "model.pt")
     record = record_of(tmp_path / "model.pt", FINDINGS, {})
     assert (record.logit_thresholds, record.study_thresholds) == ((1, 0), (2.5, 0))
     found = StudyLevel()(validation, visited, record)["by_study"]
@@ -141,4 +141,4 @@ def test_studies_go_by_thresholds_chosen_on_studies(tmp_path: Path) -> None:
     assert (found["thresholds_of"], found["specificity"]["Effusion"]["value"]) == ("images", 0)
     # One image a study chooses none.
     alone = [sample(f"{k}.png") for k in range(len(rows))]
-    assert chosen_on(validation, FINDINGS, {}, alone).study_thresholds == ()
+    assert choose_thresholds(validation, FINDINGS, {}, alone).study_thresholds == ()

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from app.engines.measures import metrics
 from app.engines.outputs import BINS, Outputs
-from app.engines.record import ModelRecord, chosen_on, record_of
-from app.engines.results import flat, metrics, table, write_cases, write_metrics, write_scores
+from app.engines.record import ModelRecord, choose_thresholds, record_of
+from app.engines.results import flat, logged, table, write_cases, write_metrics, write_scores
 from evaluation import auc_intervals, compare_predictions
 from evaluation.calibration import expected_calibration_error
+from evaluation.localisation import CORRECT_FROM
 from evaluation.logits import logit_of, probability
 from evaluation.predictions import read_predictions
 
@@ -266,7 +268,7 @@ def test_thresholds_are_those_of_validation():
     score = np.repeat([[0.1, 0.5], [0.3, 0.5]], N // 2, axis=0)
     label = np.repeat([[0.0, -1.0], [1.0, -1.0]], N // 2, axis=0)
     validation = outputs(**located((0, [0.3, 0.3], [0.2]), (0, [0.4], [0.1])), score=score, label=label)
-    record = chosen_on(validation, ("Nodule", "Mass"), {})
+    record = choose_thresholds(validation, ("Nodule", "Mass"), {})
     assert record.score_thresholds == pytest.approx((0.3, 0.5))
     assert record.map_thresholds == (pytest.approx(0.25, abs=0.002), 0.5)
     test = outputs(**located((0, [0.9], [0.7])), score=np.minimum(score * 2 + 0.3, 1), label=label)
@@ -425,6 +427,17 @@ def test_no_case_is_a_header_alone(tmp_path):
     assert rows_of(tmp_path / "cases.csv") == [["image", "patient", "finding", "dice"]]
 
 
+def test_localisation_accuracies_are_logged_by_finding_at_a_tenth_and_as_macros_above():
+    entry = {"Nodule": {"value": 0.5}, "Mass": {"value": 0.7}, "macro": {"value": 0.6}}
+    by_least = {f"T {least}": entry for least in CORRECT_FROM}
+    names = logged({"iou_accuracy": by_least, "ior_accuracy": by_least}, RECORD.findings)
+    measures = ("iou_accuracy", "ior_accuracy")
+    expected = {f"{measure}.T 0.1.{name}" for measure in measures for name in entry}
+    assert names.keys() == expected | {f"{m}.T {least}.macro" for m in measures for least in (0.2, 0.3, 0.4, 0.5)}
+    assert names["iou_accuracy.T 0.1.Mass"] == 0.7
+    assert logged({"auc": {}}, RECORD.findings) == {}
+
+
 def test_flat_names_and_undefined_values_left_out():
     result = {
         "section": "test",
@@ -511,7 +524,7 @@ def saturated() -> Outputs:
 def test_every_ranking_of_saturated_scores_is_that_of_their_logits(tmp_path):
     given = saturated()
     assert set(given.score.ravel().tolist()) == {1.0}
-    record = chosen_on(given, RECORD.findings, {})
+    record = choose_thresholds(given, RECORD.findings, {})
     record.write(tmp_path / "model.pt")
     record = record_of(tmp_path / "model.pt", RECORD.findings, {})
     # Youden's point is the lowest logit of the present: 40 + N / 2.

@@ -1,0 +1,212 @@
+"""From the outputs of a pass to the reported measures, at thresholds chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from app.engines.outputs import Outputs
+from app.engines.record import ModelRecord
+from evaluation.average_precision import average_precision_interval
+from evaluation.calibration import expected_calibration_error
+from evaluation.cases import FindingResult, checked_labels
+from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
+from evaluation.localisation import CORRECT_FROM, is_correct
+from evaluation.logits import probability
+from evaluation.means import mean_interval, ratio_interval
+from evaluation.operating import operating_point
+from evaluation.patients import patient_numbers
+from evaluation.shares import share_interval
+from evaluation.subgroups import age_bands, check_treatment, group_names
+
+Metrics = dict[str, Any]
+"""By measure and finding (and ``macro``), a mapping with at least ``value``."""
+
+REGION_THRESHOLD = 0.5
+LOCALISED = ("iou_accuracy", "ior_accuracy")
+MAX_GROUPS = 12
+"""Attributes with more values are not reported by group."""
+TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
+
+
+def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord) -> Metrics:
+    """Compute everything that is reported on a section.
+
+    Args:
+        outputs: Of the pass.
+        samples: What was evaluated; ``outputs.index`` points into it.
+        record: Findings and thresholds.
+
+    Returns:
+        By measure and finding: the value, its interval (images of a patient are taken together; the calibration error
+        has none) and counts. ``macro`` is the mean over the findings for which the measure is defined; ``findings`` is
+        their number. Only macro AUC has an interval, over the findings with at least two present and two absent cases.
+        ``auc_by_view``, and ``auc_by`` other attributes; ``warnings`` as text.
+    """
+    visited = [samples[i] for i in outputs.index]
+    patient = patient_index(visited)
+    result = _scores(outputs.logit, outputs.label, patient, record) | _overlap(outputs, record, patient)
+    result = _with_macros(result | _localisation(outputs, record.findings, patient))
+    by_group = {
+        attribute: {
+            name: _areas(
+                outputs.logit[group == name], outputs.label[group == name], record.findings, patient[group == name]
+            )
+            for name in np.unique(group).tolist()
+        }
+        for attribute, group in _groups(visited).items()
+    }
+    if "view" in by_group:
+        result["auc_by_view"] = by_group.pop("view")
+    return result | {"auc_by": by_group, "warnings": _warnings(outputs, record.findings, patient, visited)}
+
+
+def score_metrics(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    """Compute the measures of scores alone, for images or studies.
+
+    Args:
+        logit: (N, C).
+        label: (N, C); 1 present, 0 absent, negative or NaN unknown.
+        patient: (N,) numbers.
+        record: C findings and thresholds.
+
+    Returns:
+        By measure and finding, with ``macro``, as in `metrics`.
+
+    Example:
+        >>> logit, label = np.array([[-1.0], [0.5], [2.0], [1.0]]), np.array([[0.0], [0.0], [1.0], [1.0]])
+        >>> record = ModelRecord(("Nodule",), {}, score_thresholds=(0.7,), map_thresholds=(0.5,))
+        >>> result = score_metrics(logit, label, np.arange(4), record)
+        >>> result["auc"]["Nodule"]["value"], result["specificity"]["Nodule"]["value"]
+        (1.0, 1.0)
+    """
+    return _with_macros(_scores(logit, label, patient, record))
+
+
+def patient_index(samples: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Number the patients of N samples: (N,) integers, which are faster to group than names."""
+    return patient_numbers([sample["patient"] for sample in samples], len(samples))[1]
+
+
+def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    result: Metrics = {"auc": _areas(logit, label, record.findings, patient)}
+    for c, name in enumerate(record.findings):
+        threshold = {"threshold": record.score_thresholds[c], "logit_threshold": record.logit_thresholds[c]}
+        for measure, entry in _at_threshold(logit[:, c], label[:, c], patient, threshold).items():
+            result.setdefault(measure, {})[name] = entry
+    return result
+
+
+def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patient: np.ndarray) -> Metrics:
+    results: list[FindingResult] = list(auc_intervals(score, label, patient))
+    entries: Metrics = {name: asdict(each) for name, each in zip(findings, results, strict=True)}
+    defined = [each for each in results if not np.isnan(each.value)]
+    # The macro average over a single finding is that finding, with the interval that is exact for few cases.
+    if len(defined) == 1:
+        return entries | {"macro": asdict(defined[0].interval) | {"findings": 1}}
+    covariance = area_covariance(score, label, patient)
+    count = int((~np.isnan(np.diag(covariance.covariance))).sum())
+    return entries | {"macro": asdict(macro_auc_interval(covariance)) | {"findings": count}}
+
+
+def _at_threshold(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: dict[str, float]) -> Metrics:
+    point = operating_point(logit, label, threshold["logit_threshold"], patient)
+    counts = asdict(point.counts)
+    entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
+    for name in ("sensitivity", "specificity", "precision", "f1", "accuracy"):
+        entries[name] = asdict(getattr(point, name)) | counts | threshold
+    known, score = checked_labels(label).known, probability(logit)
+    squared = np.square(score[known] - label[known])
+    entries["brier"] = asdict(mean_interval(squared, patient[known])) | counts
+    entries["calibration_error"] = {"value": expected_calibration_error(score, label)} | counts
+    return entries
+
+
+def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metrics:
+    entries: Metrics = {}
+    for c, name in enumerate(record.findings):
+        threshold = record.map_thresholds[c]
+        rows, values = outputs.dice(c, threshold)
+        if not len(rows):
+            continue
+        about = {"images": len(rows), "threshold": threshold, "worst": float(values.min())}
+        entries.setdefault("dice", {})[name] = asdict(mean_interval(values, patient[rows])) | about
+        # Images without the finding count too, so the best threshold is higher than that of single outlines.
+        threshold = record.aggregate_thresholds[c]
+        rows, part, whole = outputs.dice_parts(c, threshold)
+        about = {"images": len(rows), "threshold": threshold}
+        entries.setdefault("dice_aggregated", {})[name] = asdict(ratio_interval(part, whole, patient[rows])) | about
+    return entries
+
+
+def _localisation(outputs: Outputs, findings: Sequence[str], patient: np.ndarray) -> Metrics:
+    """Share of images located correctly: by the map's highest point, or by an overlap of at least T.
+
+    Source: Rozenberg et al. 2020, section 4.
+    """
+    measures: Metrics = {}
+    for c, name in enumerate(findings):
+        overlaps = outputs.overlaps(c, REGION_THRESHOLD)
+        if not len(overlaps.rows):
+            continue
+        owner = patient[overlaps.rows]
+        measures.setdefault("hit_rate", {})[name] = _share(overlaps.hit, owner)
+        for measure, values in zip(LOCALISED, (overlaps.iou, overlaps.ior), strict=True):
+            for least in CORRECT_FROM:
+                share = _share(is_correct(values, least), owner) | {"threshold": REGION_THRESHOLD}
+                measures.setdefault(measure, {}).setdefault(f"T {least}", {})[name] = share
+    return measures
+
+
+def _share(is_right: np.ndarray, patient: np.ndarray) -> Metrics:
+    return asdict(share_interval(is_right, np.ones(len(is_right), dtype=bool), patient)) | {"images": len(is_right)}
+
+
+def _with_macros(entries: Metrics) -> Metrics:
+    """Add the mean over findings at every level that lacks it."""
+    if any("value" not in entry for entry in entries.values()):
+        return {name: _with_macros(entry) for name, entry in entries.items()}
+    if "macro" in entries or not entries:
+        return entries
+    defined = [entry["value"] for entry in entries.values() if not np.isnan(entry["value"])]
+    mean = float(np.mean(defined)) if defined else float("nan")
+    return entries | {"macro": {"value": mean, "findings": len(defined)}}
+
+
+def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Attributes that divide the cases into a few groups, each (N,) names; ages go by bands."""
+    groups = {name: group_names([sample[name] for sample in visited]) for name in ("view", "source")}
+    for name in sorted({name for sample in visited for name in sample["attributes"]}):
+        values = [_text(sample["attributes"].get(name)) for sample in visited]
+        groups[name] = age_bands(values) if name == "age" else group_names(values)
+    return {name: group for name, group in groups.items() if 1 < len(set(group.tolist())) <= MAX_GROUPS}
+
+
+def _warnings(
+    outputs: Outputs, findings: Sequence[str], patient: np.ndarray, visited: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Warn of each finding that is recognised by its treatment."""
+    warnings = []
+    for attribute, words in TREATMENTS.items():
+        is_visible = [_is_visible(sample["attributes"].get(attribute)) for sample in visited]
+        if not {0.0, 1.0} <= set(is_visible):
+            continue
+        for c, name in enumerate(findings):
+            check = check_treatment(outputs.logit[:, c], outputs.label[:, c], is_visible, (name, words), patient)
+            warnings += [check.warning] if check.warning else []
+    return warnings
+
+
+def _is_visible(value: object) -> float:
+    """Whether a treatment is visible: 1, 0, or -1 if unknown."""
+    return {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0}.get(_text(value).lower(), -1.0)
+
+
+def _text(value: object) -> str:
+    """An attribute as text, the same for 1 and 1.0; empty if unknown."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
