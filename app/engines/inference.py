@@ -14,6 +14,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.datalist.item import Datalist, Item
+from app.datalist.samples import samples
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
 from app.engines.output_folder import remove, require_writable
@@ -60,7 +62,10 @@ def folder_samples(
         logger.info(f"left out of {root}: {left_out}")
     if not listing.files:
         raise FileNotFoundError(f"{root}: no file in this folder{f' (left out: {left_out})' if left_out else ''}")
-    return [_sample(path, listing.folder, len(findings)) for path in listing.files]
+    unknown = (NOT_SAID,) * len(findings)
+    items = [Item(shown(path.relative_to(listing.folder).as_posix()), "", unknown) for path in listing.files]
+    unlabelled = samples(Datalist(root.name, tuple(findings), {"test": items}), "test", root)
+    return [sample | {"image": str(path.absolute())} for sample, path in zip(unlabelled, listing.files, strict=True)]
 
 
 class Inference:
@@ -209,23 +214,6 @@ def _write(picture: np.ndarray, captions: Sequence[str]) -> None:
         start, size = (8 * height // 22, height * (line + 1)), 0.6 * height / 22
         cv2.putText(picture, caption, start, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.putText(picture, caption, start, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
-
-
-def _sample(path: Path, root: Path, findings: int) -> dict[str, Any]:
-    return {
-        "image": str(path.absolute()),
-        "name": shown(path.relative_to(root).as_posix()),
-        "patient": "",
-        "study": "",
-        "view": "",
-        "source": "",
-        "attributes": {},
-        "label": np.full(findings, NOT_SAID, dtype=np.float32),
-        "annotated": np.zeros(findings, dtype=bool),
-        "boxes": np.zeros((0, 4), dtype=np.float32),
-        "box_finding": np.zeros(0, dtype=np.int64),
-        "mask": [],
-    }
 
 
 @contextmanager

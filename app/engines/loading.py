@@ -66,7 +66,7 @@ class SharedSampler(Sampler[int]):
 
     Example:
         >>> [list(SharedSampler(ShuffledSampler(6, seed=1), batch_size=4, rank=r, processes=2)) for r in (0, 1)]
-        [[5, 2], [1, 0]]
+        [[4, 0], [2, 1]]
     """
 
     def __init__(self, sampler: EpochSampler, batch_size: int, rank: int, processes: int) -> None:

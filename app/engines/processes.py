@@ -32,11 +32,11 @@ def join() -> None:
     the CPU always travel over gloo.
 
     Raises:
-        RuntimeError: Only some of torchrun's variables are set, or one of them is not a number.
+        RuntimeError: Only some of torchrun's variables are set.
     """
     if distributed.is_initialized() or not _is_launched():
         return
-    count, on_this_machine = _number("WORLD_SIZE"), _number("LOCAL_WORLD_SIZE")
+    count, on_this_machine = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if count == 1:
         return
     device = local_device()
@@ -95,7 +95,7 @@ def local_device() -> torch.device:
     """This process's GPU by torchrun's ``LOCAL_RANK``, otherwise the CPU; processes share GPUs if there are fewer."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    local_rank = _number("LOCAL_RANK") if _is_launched() else 0
+    local_rank = int(os.environ["LOCAL_RANK"]) if _is_launched() else 0
     return torch.device("cuda", local_rank % torch.cuda.device_count())
 
 
@@ -188,10 +188,3 @@ def _is_launched() -> bool:
             "torchrun --nproc_per_node=N -m monai.bundle run ..., or unset RANK and LOCAL_RANK for a single process"
         )
     return True
-
-
-def _number(name: str) -> int:
-    text = os.environ[name]
-    if not text.isdecimal():
-        raise RuntimeError(f"the environment variable {name} is {text!r}, but must be a number")
-    return int(text)

@@ -178,10 +178,3 @@ def test_part_of_torchruns_variables_is_refused(monkeypatch, name):
     monkeypatch.delenv(name)
     with pytest.raises(RuntimeError, match=f"describes several processes but lacks {name}: start them with torchrun"):
         join()
-
-
-def test_a_place_that_is_no_number_is_refused(monkeypatch):
-    for each, value in (environment(0, 2, 1) | {"WORLD_SIZE": "two"}).items():
-        monkeypatch.setenv(each, value)
-    with pytest.raises(RuntimeError, match="variable WORLD_SIZE is 'two', but must be a number"):
-        join()
