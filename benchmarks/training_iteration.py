@@ -73,6 +73,13 @@ def loss_function() -> nn.Module:
     return WeightedSum([KnownLabelBCELoss(), PixelBCELoss()], [1.0, 1.0])
 
 
+class Batches(list[Batch]):
+    """The same batches in every epoch, as a training's loader."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Keep the order."""
+
+
 class BareLoop:
     """What one would write without any framework."""
 
@@ -143,7 +150,7 @@ def train(data: list[Batch], epochs: int, folder: Path, each_iteration: bool) ->
     trainer = SupervisedTrainer(
         device=device,
         max_epochs=epochs,
-        train_data_loader=data,
+        train_data_loader=Batches(data),
         network=network,
         optimizer=torch.optim.Adam(network.parameters()),
         loss_function=loss_function(),

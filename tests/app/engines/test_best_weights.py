@@ -1,4 +1,4 @@
-"""Which weights are kept."""
+"""The weights of the best epoch."""
 
 import math
 
@@ -12,7 +12,7 @@ NAN = math.nan
 
 
 def network(epoch: int) -> nn.Module:
-    """One whose weight tells the epoch it is from."""
+    """A network whose weight is the epoch."""
     made = nn.Linear(1, 1, bias=False)
     nn.init.constant_(made.weight, float(epoch))
     return made
@@ -31,7 +31,7 @@ def network(epoch: int) -> nn.Module:
         ("auc", [NAN, NAN, NAN], 3),  # while nothing is defined, the latest
     ],
 )
-def test_weights_of_the_best_epoch_are_kept(tmp_path, metric, values, epoch):
+def test_the_best_weights_are_kept(tmp_path, metric, values, epoch):
     best = BestWeights(tmp_path, metric)
     for number, value in enumerate(values, start=1):
         if best.consider(number, {"auc": 9.0, "dice": 9.0, "loss": -9.0} | {metric: value}):
@@ -41,6 +41,6 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path, metric, values, epoch):
     assert read_weights(tmp_path / "model.pt")["weight"].item() == epoch
 
 
-def test_a_metric_that_nobody_measures_is_an_error(tmp_path):
+def test_an_unknown_metric_is_an_error(tmp_path):
     with pytest.raises(KeyError, match="dice"):
         BestWeights(tmp_path, "dice").consider(1, {"auc": 0.5})

@@ -1,5 +1,6 @@
 """Ensembles of checkpoints."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from evaluation.studies import ensemble
 
 
 class Constant(nn.Module):
-    """A network that says the same of every image."""
+    """A network with the same logit for every image."""
 
     def __init__(self, logit: float = 0.0) -> None:
         super().__init__()
@@ -43,10 +44,11 @@ def test_scores_are_the_mean_of_probabilities() -> None:
     assert prediction.map[0, 0, 0, 0].item() == pytest.approx(1.5 / 3)
 
 
-def test_scores_are_finite_where_all_are_sure() -> None:
+def test_scores_of_which_all_members_are_certain_are_computed_in_log_space() -> None:
     with torch.no_grad():
         prediction = Ensemble([Constant(200.0), Constant(300.0)])(torch.zeros(1, 1, 8, 8))
-    assert torch.isfinite(prediction.score).all()
+    # By hand: 1 - p is exp(-200) and next to nothing; of half of that, the logit is 200 + log(2).
+    assert prediction.score.item() == pytest.approx(200 + math.log(2))
 
 
 def test_one_checkpoint_is_the_network_itself(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_several_are_put_together_with_the_mean_of_their_thresholds(tmp_path: Pa
     assert record.map_thresholds == pytest.approx((0.3,))
 
 
-def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+def test_missing_repeated_and_unfitting_checkpoints_are_refused(tmp_path: Path) -> None:
     path = kept(tmp_path, "a.pt", 2.0, 0.4)
     for nothing in (None, [], ""):
         with pytest.raises(ValueError, match="name the weights to evaluate"):
@@ -79,15 +81,15 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         Ensemble([])
 
 
-def test_images_of_which_all_members_are_sure_are_still_ranked() -> None:
-    class Said(nn.Module):
+def test_images_of_which_all_members_are_certain_are_still_ranked() -> None:
+    class Echo(nn.Module):
         def forward(self, image: Tensor) -> Prediction:
             return Prediction(image[:, :, 0, 0], image.expand(-1, -1, 2, 2))
 
     # Mean probabilities of logits 40 to 59 are all 1 in float64; and one unsure member must not tie the other's 20, 21.
     image = torch.arange(40.0, 60)[:, None, None, None]
-    score = MixedPrecisionInferer("float32", torch.device("cpu"))(image, Ensemble([Said(), Said()])).score
+    score = MixedPrecisionInferer("float32", torch.device("cpu"))(image, Ensemble([Echo(), Echo()])).score
     assert score.dtype == torch.float64
     assert bool((score[1:] > score[:-1]).all())
-    unsure = Ensemble([Said(), Constant(0.0)])(torch.arange(15.0, 30)[:, None, None, None]).score
+    unsure = Ensemble([Echo(), Constant(0.0)])(torch.arange(15.0, 30)[:, None, None, None]).score
     assert bool((unsure[1:] > unsure[:-1]).all())

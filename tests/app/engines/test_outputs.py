@@ -1,6 +1,7 @@
-"""What an evaluation pass leaves behind: the same however it is cut into batches, and Dice as directly computed."""
+"""The results of an evaluation pass: the same for any batches, and Dice as computed from thresholded maps."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from app.contract import Prediction, Target
 from app.engines.collect import CollectOutputs
 from app.engines.located import MapReading
-from app.engines.outputs import Outputs
+from app.engines.outputs import Outputs, joined
 from app.losses import KnownLabelBCELoss
 from evaluation.overlap import aggregated_dice, dice, iou
 
@@ -35,8 +36,14 @@ def truth() -> tuple[Prediction, Target]:
     return Prediction(here.amax(dim=(2, 3)), here), Target(label, mask, annotated)
 
 
-def collected(size: int, activation_maps: bool = False, loss: torch.nn.Module | None = None, **changes: dict):
-    """A pass over ``truth``, with its ``prediction`` or ``target`` changed, in batches of ``size``."""
+def collected(
+    size: int,
+    activation_maps: bool = False,
+    loss: torch.nn.Module | None = None,
+    rows: Sequence[int] = range(N),
+    **changes: dict,
+) -> CollectOutputs:
+    """A pass over ``rows`` of ``truth``, with its ``prediction`` or ``target`` changed, in batches of ``size``."""
     prediction, target = truth()
     prediction = prediction._replace(**changes.get("prediction", {}))
     target = target._replace(**changes.get("target", {}))
@@ -50,7 +57,7 @@ def collected(size: int, activation_maps: bool = False, loss: torch.nn.Module | 
 
     engine, collect = Engine(step), CollectOutputs(loss, MapReading(activation_maps))
     collect.attach(engine)
-    engine.run([list(range(start, min(N, start + size))) for start in range(0, N, size)])
+    engine.run([list(rows[start : start + size]) for start in range(0, len(rows), size)])
     collect.metrics = engine.state.metrics
     return collect
 
@@ -61,20 +68,24 @@ def test_batches_make_no_difference(size):
     label = {"target": {"label": truth()[1].label.clamp(min=0)}}
     whole = collected(N, loss=KnownLabelBCELoss(), **label).outputs
     parts = collected(size, loss=KnownLabelBCELoss(), **label).outputs
-    for name in (
-        "index",
-        "logit",
-        "score",
-        "label",
-        "located_row",
-        "located_finding",
-        "inside",
-        "outside",
-        "missed",
-        "hit",
-    ):
-        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
+    require_equal(parts, whole)
     assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
+
+
+def require_equal(outputs: Outputs, expected: Outputs) -> None:
+    for name, array in vars(expected).items():
+        if name != "loss":
+            np.testing.assert_array_equal(getattr(outputs, name), array, err_msg=name)
+
+
+def test_shares_of_processes_are_joined_by_index_and_an_item_of_two_counts_once():
+    shares = [collected(3, loss=KnownLabelBCELoss(), rows=rows).outputs for rows in ([4, 5, 6], [0, 1], [2, 3], [0, 1])]
+    outputs = joined(shares)
+    require_equal(outputs, collected(N).outputs)
+    # The last share has no item of its own, so its loss does not count.
+    assert outputs.loss == pytest.approx(np.average([share.loss for share in shares[:3]], weights=[3, 2, 2]))
+    with pytest.raises(RuntimeError, match="no batch was evaluated"):
+        joined([])
 
 
 def test_what_is_gathered():

@@ -1,4 +1,4 @@
-"""Pictures say what the numbers say: curves, distributions, the history of a training, and chosen cases."""
+"""Figures show the numbers: curves, distributions, the history of a training, and chosen cases."""
 
 import math
 from types import SimpleNamespace
@@ -106,11 +106,17 @@ def test_best_typical_and_worst():
     assert [row for kind, row, _ in chosen if kind == "worst"] == [116, 117, 118, 119]
 
 
-@pytest.mark.parametrize("probability", [np.zeros((8, 8)), np.ones((8, 8)), np.eye(8)], ids=["none", "all", "some"])
-def test_a_case_is_drawn_whatever_its_map(probability):
+@pytest.mark.parametrize(
+    ("probability", "is_outlined"), [(np.zeros((8, 8)), False), (np.ones((8, 8)), False), (np.eye(8), True)]
+)
+def test_a_case_is_outlined_where_its_map_crosses_the_threshold(probability, is_outlined):
     axes = Figure().subplots()
-    draw_case(axes, torch.randint(0, 256, (8, 8), dtype=torch.uint8).numpy(), probability, 0.5)
-    assert len(axes.images) == 2
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    draw_case(axes, image, probability, 0.5)
+    shown, veil = axes.images
+    assert np.array_equal(shown.get_array(), image)
+    assert np.array_equal(veil.get_alpha(), probability * 0.45)
+    assert bool(axes.collections) == is_outlined
 
 
 def test_reliability_is_that_of_scikit_learn():
@@ -124,11 +130,15 @@ def test_reliability_is_that_of_scikit_learn():
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["Nodule", "Mass"]
 
 
-@pytest.mark.parametrize("label", [0, 1, -1, -2], ids=["absent", "present", "uncertain", "not said"])
-def test_reliability_is_drawn_whatever_is_known(label):
+@pytest.mark.parametrize(
+    ("label", "shares"), [(0, {0.0}), (1, {1.0}), (-1, set())], ids=["absent", "present", "uncertain"]
+)
+def test_reliability_of_one_kind_of_case(label, shares):
     given = outputs()
     given.label[:] = label
-    reliability(given, ["Nodule", "Mass"]).savefig("/dev/null", format="png")
+    for container in reliability(given, ["Nodule", "Mass"]).axes[0].containers:
+        drawn = container.lines[0].get_ydata()
+        assert set(drawn[~np.isnan(drawn)]) == shares
 
 
 def evaluator(given: Outputs, maps: torch.Tensor) -> SimpleNamespace:

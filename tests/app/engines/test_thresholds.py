@@ -1,4 +1,4 @@
-"""Thresholds of the patch-counting losses that alternate with the weights."""
+"""Thresholds of the patch-counting losses, which alternate with the weights."""
 
 import math
 from itertools import pairwise
