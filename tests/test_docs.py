@@ -13,8 +13,8 @@ import pytest
 
 from app.checking import check_files
 from app.checking.files import load
-from app.checking.words import parse
 from app.cli import parser
+from app.commands.check import files_and_overrides
 from app.commands.datalist import DATA_SETS
 from app.sweeps.study_file import read_sweep
 
@@ -117,16 +117,17 @@ def test_the_studies_that_are_shown_can_be_run(tmp_path, monkeypatch):
 
 def require_fine(words: list[str]) -> None:
     """Config files are there, overrides are settings, and the check misses nothing but the reader's own files."""
-    given = parse(words, flags=("trust",))
-    files = given.options.get("config_file", given.files[-1:])
+    others, options = files_and_overrides(words, flags=("trust",))
+    files = options.get("config_file", others[-1:])
     files = files if isinstance(files, list) else [files]
-    run_id = next((word for word in given.files if not word.endswith((".yaml", ".json"))), None)
-    options = {name: value for name, value in given.options.items() if name not in (*OF_RUN, "trust", "run_id")}
+    run_id = next((word for word in others if not word.endswith((".yaml", ".json"))), None)
+    trust = bool(options.get("trust"))
+    options = {name: value for name, value in options.items() if name not in (*OF_RUN, "trust", "run_id")}
     known = load(files, {}).config
     missing = [name for name in options if re.split("#|::", name)[0] not in known]
     assert not missing, f"no such setting: {missing}"
     options = {name: value for name, value in options.items() if name not in PLACES}
-    report = check_files(files, options, run_id, bool(given.options.get("trust")))
+    report = check_files(files, options, run_id, trust)
     # By hand: what is told of the places that were just left out.
     expected = "no such folder of radiographs|name the weights to evaluate"
     assert not [problem for problem in report.problems if not re.search(expected, problem.text)]

@@ -1,4 +1,4 @@
-"""Check a merged config in every respect and tell all problems at once; nothing in it is evaluated."""
+"""Check a merged config in every respect and report all problems at once; nothing in it is evaluated."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.checking.expressions import check_expressions
-from app.checking.files import Loaded, load
+from app.checking.files import MergedConfig, load
 from app.checking.ids import reachable
 from app.checking.inputs import check_inputs
 from app.checking.memory import check_memory
-from app.checking.problem import CheckError, Problem
+from app.checking.problems import CheckError, Problem
 from app.checking.structure import check_structure
 from app.checking.targets import check_targets
 from app.checking.tracking import check_tracking
@@ -22,13 +22,13 @@ _WORKFLOWS = ("training", "run", "evaluating")
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a check found.
+class CheckResult:
+    """The outcome of a check.
 
     Attributes:
         run_id: the workflow that was checked.
-        problems: the workflow would fail, or may not run.
-        warnings: it would run, but perhaps not as meant.
+        problems: the workflow would fail, or must not run.
+        warnings: it would run, but perhaps not as intended.
         facts: what was looked at.
     """
 
@@ -38,10 +38,9 @@ class Report:
     facts: tuple[str, ...]
 
     def text(self) -> str:
-        """Everything, a line each."""
-        lines = [f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)} ({self.run_id}):"] * bool(
-            self.problems
-        )
+        """Problems and warnings, one a line."""
+        count = len(self.problems)
+        lines = [f"{count} problem{'' if count == 1 else 's'} ({self.run_id}):"] if count else []
         lines += [f"  {problem}" for problem in self.problems]
         return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
 
@@ -51,14 +50,14 @@ def check_files(
     overrides: Mapping[str, object] | None = None,
     run_id: str | None = None,
     trust: bool = False,
-) -> Report:
-    """Check config files with overrides.
+) -> CheckResult:
+    """Check config files with overrides, and every file that their datalist names.
 
     Args:
         files: as for ``python -m monai.bundle run --config_file``, in the same order.
         overrides: by id.
-        run_id: the workflow; None for the first of ``training``, ``run`` and ``evaluating`` that there is.
-        trust: whether files from elsewhere may hold anything, code among it.
+        run_id: the workflow; None for the first of ``training``, ``run`` and ``evaluating`` that exists.
+        trust: whether all files are trusted and may run code.
 
     Raises:
         CheckError: a file is missing or cannot be parsed.
@@ -66,39 +65,37 @@ def check_files(
     return check(load(files, overrides, trust), run_id, files=True)
 
 
-def check(loaded: Loaded, run_id: str | None = None, files: bool = False) -> Report:
+def check(merged: MergedConfig, run_id: str | None = None, files: bool = False) -> CheckResult:
     """Check a merged config.
 
     Args:
-        loaded: merged, with its origins.
-        run_id: the workflow; None for the first that there is.
-        files: whether to look at each image and mask that the datalist names; opening the data does so anyway.
+        merged: knows which file set each id.
+        run_id: the workflow; None for the first that exists.
+        files: whether to look at every image and mask that the datalist names; opening the data does so anyway.
     """
-    config, findings = loaded.config, loaded.findings
-    workflow = run_id or next((name for name in _WORKFLOWS if name in config), "run")
+    config, problems = merged.config, merged.problems
+    known = [name for name in _WORKFLOWS if name in config]
+    workflow = run_id or (known[0] if known else "run")
     if workflow not in config:
-        known = [name for name in _WORKFLOWS if name in config]
-        near = did_you_mean(workflow, known)
-        findings.add(
-            "", f"there is no workflow {workflow!r} in this config.{near} There are {', '.join(known) or 'none'}."
-        )
-    check_structure(config, findings, workflow)
-    check_exponents(config, findings)
-    check_targets(config, findings)
-    check_expressions(config, findings)
-    check_values(config, loaded.defaults, findings)
-    check_tracking(config, findings)
+        text = f"there is no workflow {workflow!r} in this config.{did_you_mean(workflow, known)}"
+        problems.add("", f"{text} There are {', '.join(known) or 'none'}.")
+    check_structure(config, problems, workflow)
+    check_exponents(config, problems)
+    check_targets(config, problems)
+    check_expressions(config, problems)
+    check_values(config, merged.defaults, problems)
+    check_tracking(config, problems)
     reached = reachable(config, ["initialize", workflow])
-    names = check_inputs(config, workflow, reached, findings, files)
-    check_memory(config, names, findings)
-    return Report(workflow, tuple(findings.problems), tuple(findings.warnings), tuple(findings.facts))
+    findings = check_inputs(config, workflow, reached, problems, files)
+    check_memory(config, findings, problems)
+    return CheckResult(workflow, tuple(problems.problems), tuple(problems.warnings), tuple(problems.facts))
 
 
-def require_good(report: Report) -> None:
-    """Raise where a report holds problems.
+def require_good(result: CheckResult) -> None:
+    """Raise if a check found problems.
 
     Raises:
         CheckError: lists all of them.
     """
-    if report.problems:
-        raise CheckError(f"this configuration cannot run, nothing was done: {report.text()}")
+    if result.problems:
+        raise CheckError(f"this configuration cannot run, nothing was done: {result.text()}")

@@ -1,4 +1,4 @@
-"""A bundle's config as MONAI would merge it of files and overrides, read as data: nothing in it is evaluated."""
+"""A bundle's config as MONAI merges it from files and overrides, read as data: nothing in it is evaluated."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from app.checking.documents import JSON_SUFFIX, YAML_SUFFIXES, DocumentError, read_document
 from app.checking.ids import absolute, normal, value_at, walk
-from app.checking.problem import CheckError, Findings
-from app.checking.trust import REMEDY, check_foreign, check_keys, is_trusted, refuse_first
+from app.checking.problems import CheckError, Problem, Problems
+from app.checking.trust import REMEDY, check_keys, check_untrusted, is_trusted, refuse_first
 from app.nearest import did_you_mean
 
 COMMAND_LINE = "command line"
@@ -23,119 +23,115 @@ _NOTHING = object()
 
 
 @dataclass
-class Loaded:
-    """A merged config.
+class MergedConfig:
+    """A config merged from files and overrides.
 
     Attributes:
-        config: after files, overrides and macros.
-        defaults: by id, the value that a later file or the command line replaced.
-        findings: where each id comes from, and what was wrong in merging.
+        config: with files, overrides and macros applied.
+        defaults: by id, the values that a later file or the command line replaced.
+        problems: those of merging; knows which file set each id.
     """
 
     config: dict[str, object] = field(default_factory=dict)
     defaults: dict[str, object] = field(default_factory=dict)
-    findings: Findings = field(default_factory=Findings)
+    problems: Problems = field(default_factory=Problems)
 
     def set(self, key: str, value: object, source: str) -> None:
-        """Set, or with a leading ``+`` extend, the value of an id, as a later file does."""
+        """Set the value of an id as a later file does, or with a leading ``+`` extend it."""
         identifier = normal(key.removeprefix("+"))
-        self.findings.origins[identifier] = source
+        self.problems.origins[identifier] = source
         parent, _, last = identifier.rpartition("#")
         try:
-            holder = value_at(self.config, parent) if parent else self.config
-            if isinstance(holder, list):
-                self._put(holder, int(last), identifier, value, key.startswith("+"))
-            elif isinstance(holder, dict):
-                self._put(holder, last, identifier, value, key.startswith("+"))
-            else:
+            holder: Any = value_at(self.config, parent) if parent else self.config
+            place: Any = int(last) if isinstance(holder, list) else last
+            if not isinstance(holder, list | dict):
                 raise KeyError(parent)
+            if isinstance(holder, list) or place in holder:
+                value = self._replacing(holder[place], value, identifier, key.startswith("+"))
+            holder[place] = value
         except (KeyError, ValueError, IndexError):
             known = [each for each, held in walk(self.config) if isinstance(held, dict | list)]
-            self.findings.add(identifier, f"there is no {parent or last!r} in the config.{did_you_mean(parent, known)}")
+            self.problems.add(identifier, f"there is no {parent or last!r} in the config.{did_you_mean(parent, known)}")
 
-    def _put(self, holder: Any, key: str | int, identifier: str, value: object, extends: bool) -> None:  # noqa: ANN401
-        is_there = key in holder if isinstance(holder, dict) else True
-        old = holder[key] if is_there else None
+    def _replacing(self, old: object, value: object, identifier: str, extends: bool) -> object:
+        """What takes the place of an old value: the old one, extended, or the new one."""
         if extends and isinstance(old, dict) and isinstance(value, dict):
             old.update(value)
         elif extends and isinstance(old, list) and isinstance(value, list):
             old.extend(value)
-        elif extends and is_there:
-            self.findings.add(identifier, "'+' extends a list by a list or a mapping by a mapping, nothing else.")
+        elif extends:
+            self.problems.add(identifier, "'+' extends only a list by a list or a mapping by a mapping.")
         else:
-            self._keep(identifier)
-            holder[key] = value
-
-    def _keep(self, identifier: str) -> None:
-        try:
-            self.defaults.setdefault(identifier, deepcopy(value_at(self.config, identifier)))
-        except KeyError:
-            return
+            self.defaults.setdefault(identifier, deepcopy(old))
+            return value
+        return old
 
 
-def load(files: Sequence[str | Path], overrides: Mapping[str, object] | None = None, trust: bool = False) -> Loaded:
+def load(
+    files: Sequence[str | Path], overrides: Mapping[str, object] | None = None, trust: bool = False
+) -> MergedConfig:
     """Read and merge config files and overrides as ``python -m monai.bundle run`` does.
 
     Args:
-        files: YAML or JSON; a later one goes over the earlier ones.
+        files: YAML or JSON; later files override earlier ones.
         overrides: by id, as a user typed them; null ones change nothing, as in MONAI.
-        trust: whether files from elsewhere may hold anything. Otherwise what they may not hold is among the problems.
+        trust: whether all files are trusted. Otherwise the problems include what the untrusted ones may not hold.
 
     Raises:
-        CheckError: a file is missing or cannot be parsed; all such files are named.
+        CheckError: files are missing or cannot be parsed; names all of them.
     """
-    # ``own``: what trusted files and the user alone make of it.
-    loaded, own, first = Loaded(), Loaded(), None
+    # ``own``: merged from trusted files and the user's overrides alone.
+    merged, own, untrusted_first = MergedConfig(), MergedConfig(), None
     for file, content in _read_all(files):
-        trusted = trust or is_trusted(file)
-        if not trusted:
-            check_keys(content, file, loaded.findings)
-            first = content if file == Path(files[0]) else first
-        # Copied as a whole: aliases stay one object, which a later file changes in all places, as for MONAI.
-        for each in (loaded, own) if trusted else (loaded,):
+        is_own = trust or is_trusted(file)
+        if not is_own:
+            check_keys(content, file, merged.problems)
+            untrusted_first = content if file == Path(files[0]) else untrusted_first
+        # Copied as a whole: aliases stay one object, which a later file changes everywhere, as in MONAI.
+        for each in (merged, own) if is_own else (merged,):
             for key, value in deepcopy(content).items():
                 each.set(str(key), value, str(file))
     for key, value in (overrides or {}).items():
         if value is not None:
-            for each in (loaded, own):
-                # MONAI puts these together before the config, where ``+`` has nothing to extend yet.
+            for each in (merged, own):
+                # MONAI merges overrides with each other first, when ``+`` has nothing to extend yet.
                 each.set(key.removeprefix("+"), deepcopy(value), COMMAND_LINE)
-    written = deepcopy(loaded.config)
-    _expand(loaded, trust)
-    if first is not None:
-        refuse_first(first, Path(files[0]), loaded.findings)
+    unexpanded = deepcopy(merged.config)
+    _expand_macros(merged, trust)
+    if untrusted_first is not None:
+        refuse_first(untrusted_first, Path(files[0]), merged.problems)
     elif not trust:
-        check_foreign(written, own.config, loaded.findings, loaded.config)
-    return loaded
+        check_untrusted(unexpanded, own.config, merged.config, merged.problems)
+    return merged
 
 
-def foreign_overrides(
-    files: Sequence[str | Path], parts: Iterable[Mapping[str, object]], source: Path, trust: bool = False
-) -> Findings:
-    """What configs, and the overrides that a file holds for them, may not hold.
+def untrusted_overrides(
+    files: Sequence[str | Path], cells: Iterable[Mapping[str, object]], source: Path, trust: bool = False
+) -> list[Problem]:
+    """What config files, and overrides that are written in another file, hold but may not.
 
     Args:
         files: as for `load`.
-        parts: overrides by id; each part alone goes over the files.
-        source: the file that the overrides stand in.
-        trust: whether both may hold anything.
+        cells: sets of overrides by id; each set is applied to the files by itself.
+        source: the file in which the overrides are written.
+        trust: whether files and overrides are all trusted.
 
     Returns:
-        With the problems of the first part that has any.
+        The problems of the files and of the first set that has any.
 
     Raises:
-        CheckError: a config is missing or cannot be parsed.
+        CheckError: files are missing or cannot be parsed.
     """
     own = load(files, trust=trust)
-    for part in parts if not (trust or is_trusted(source)) else ():
-        if own.findings.problems:
+    for cell in cells if not (trust or is_trusted(source)) else ():
+        if own.problems.problems:
             break
-        check_keys(part, source, own.findings)
-        loaded = Loaded(deepcopy(own.config), findings=own.findings)
-        for key, value in part.items():
-            loaded.set(key, deepcopy(value), str(source))
-        check_foreign(loaded.config, own.config, own.findings, loaded.config)
-    return own.findings
+        check_keys(cell, source, own.problems)
+        merged = MergedConfig(deepcopy(own.config), problems=own.problems)
+        for key, value in cell.items():
+            merged.set(key, deepcopy(value), str(source))
+        check_untrusted(merged.config, own.config, merged.config, own.problems)
+    return own.problems.problems
 
 
 def _read_all(files: Sequence[str | Path]) -> list[tuple[Path, dict[str, object]]]:
@@ -154,7 +150,7 @@ def _read(file: Path) -> dict[str, object]:
     if file.suffix.lower() not in (*YAML_SUFFIXES, JSON_SUFFIX):
         raise CheckError(f"{file}: a config is a .yaml, .yml or .json file.")
     try:
-        # In the computer's own encoding, as MONAI reads it: in ISO 8859-1 the second byte of some letters ends a line.
+        # In the encoding of this computer, as MONAI reads it: in ISO 8859-1, a byte of some letters ends a line.
         content = read_document(file, fast=is_trusted(file), encoding=text_encoding(None))
     except DocumentError as error:
         raise CheckError(str(error)) from error
@@ -163,42 +159,42 @@ def _read(file: Path) -> dict[str, object]:
     return content
 
 
-def _expand(loaded: Loaded, trust: bool) -> None:
-    """Put in the place of each macro, ``%id`` or ``%file::id``, what it names, as MONAI does."""
-    waiting = [(identifier, value, 0) for identifier, value in walk(loaded.config)]
+def _expand_macros(merged: MergedConfig, trust: bool) -> None:
+    """Replace each macro, ``%id`` or ``%file::id``, by what it names, as MONAI does."""
+    waiting = [(identifier, value, 0) for identifier, value in walk(merged.config)]
     while waiting:
         identifier, value, depth = waiting.pop(0)
         if not isinstance(value, str) or not value.startswith("%"):
             continue
         if depth > _MACROS_IN_MACROS:
-            loaded.findings.add(identifier, f"{value!r}: these macros name each other.")
+            merged.problems.add(identifier, f"{value!r}: these macros name each other.")
             continue
-        named = _named(loaded, identifier, value, trust)
+        named = _named(merged, identifier, value, trust)
         if named is _NOTHING:
             continue
         parent, _, last = identifier.rpartition("#")
-        holder: Any = value_at(loaded.config, parent) if parent else loaded.config
+        holder: Any = value_at(merged.config, parent) if parent else merged.config
         holder[int(last) if isinstance(holder, list) else last] = named
-        # MONAI replaces those within on its next way through the config.
+        # MONAI replaces macros in macros when it walks over the config again.
         waiting += [(identifier, named, depth + 1)]
         waiting += [(below, child, depth + 1) for below, child in walk(named, identifier)]
 
 
-def _named(loaded: Loaded, identifier: str, value: str, trust: bool) -> object:
-    """A copy of what a macro names; ``_NOTHING``, with a problem, where there is none, or it may not be named."""
+def _named(merged: MergedConfig, identifier: str, value: str, trust: bool) -> object:
+    """A copy of what a macro names; ``_NOTHING``, with a problem, if that does not exist or may not be named."""
     text = absolute(value, identifier)[1:]
     path = next(iter(_FILE.findall(text)), "")
     name = text.rsplit(path, 1)[1].removeprefix("::") if path else text
-    content: object = loaded.config
+    content: object = merged.config
     if path and not (trust or is_trusted(Path(path))):
-        loaded.findings.add(identifier, f"{value!r} names a config from outside of bundles/. {REMEDY}")
+        merged.problems.add(identifier, f"{value!r} names a config from outside of bundles/. {REMEDY}")
         return _NOTHING
     try:
         content = _read(Path(path)) if path else content
         return deepcopy(value_at(content, name) if name else content)
     except CheckError as error:
-        loaded.findings.add(identifier, f"{value!r}: {error}")
+        merged.problems.add(identifier, f"{value!r}: {error}")
     except KeyError:
         known = [each for each, _ in walk(content)]
-        loaded.findings.add(identifier, f"{value!r} names nothing that there is.{did_you_mean(normal(name), known)}")
+        merged.problems.add(identifier, f"{value!r} names nothing that exists.{did_you_mean(normal(name), known)}")
     return _NOTHING

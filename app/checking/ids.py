@@ -1,4 +1,4 @@
-"""Ids of a bundle's config, ``train#trainer#max_epochs``, and the references to them, as MONAI understands them."""
+"""Ids of a bundle's config, such as ``train#trainer#max_epochs``, and references to them, as MONAI reads them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ _RELATIVE = re.compile(r"[@%](?:::)+")
 
 
 def normal(identifier: str) -> str:
-    """An id with ``#`` between its parts; MONAI takes ``::`` as well."""
+    """An id with ``#`` between its parts; MONAI also takes ``::``.
+
+    Example:
+        >>> normal("train::trainer#amp")
+        'train#trainer#amp'
+    """
     return identifier.replace("::", "#")
 
 
 def joined(parent: str, key: object) -> str:
-    """The id of a key below another id; the whole config's id is empty."""
+    """The id of a key below another id; the id of the whole config is empty."""
     return f"{parent}#{key}" if parent else str(key)
 
 
 def walk(value: object, identifier: str = "") -> Iterator[tuple[str, object]]:
-    """(id, value) of everything in a config, parents before children, the whole config not among them."""
+    """(id, value) of everything below a value, parents before children; not of ``_meta_``.
+
+    Example:
+        >>> list(walk({"a": [1, 2]}))
+        [('a', [1, 2]), ('a#0', 1), ('a#1', 2)]
+    """
     children: Iterator[tuple[object, object]] = iter(())
     if isinstance(value, dict):
         children = ((key, child) for key, child in value.items() if key != "_meta_")
@@ -33,35 +43,41 @@ def walk(value: object, identifier: str = "") -> Iterator[tuple[str, object]]:
 
 
 def value_at(config: object, identifier: str) -> object:
-    """The value with an id.
+    """The value of an id.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such id.
     """
-    found = config
+    value = config
     for key in normal(identifier).split("#"):
-        if isinstance(found, dict) and key in found:
-            found = found[key]
-        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
-            found = found[int(key)]
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
         else:
             raise KeyError(identifier)
-    return found
+    return value
 
 
 def references(value: object, identifier: str = "") -> list[str]:
-    """The ids that a text refers to: all within a ``$`` expression, else one where the whole text is a reference."""
+    """The ids that a value refers to: any number in a ``$`` expression, else one if all of the text is a reference.
+
+    Example:
+        >>> references("$@network.parameters() if @train::amp else None")
+        ['network', 'train#amp']
+        >>> references("@##network", "train#trainer#network")
+        ['train#network']
+    """
     if not isinstance(value, str) or "@" not in value:
         return []
     text = absolute(value, identifier)
-    found = [normal(name) for name in _REFERENCE.findall(text) if name]
-    if text.startswith("$"):
-        return found
-    return found if _REFERENCE.fullmatch(text) else []
+    if not text.startswith("$") and not _REFERENCE.fullmatch(text):
+        return []
+    return [normal(name) for name in _REFERENCE.findall(text) if name]
 
 
 def absolute(text: str, identifier: str) -> str:
-    """A text with relative references (``@#key`` beside it, ``@##key`` one further up) made absolute."""
+    """A text with its relative references (``@#key``: a sibling, ``@##key``: one level higher) made absolute."""
     text = text.replace("#", "::")
     parts = identifier.split("#")
     for prefix in sorted(set(_RELATIVE.findall(text)), reverse=True):
@@ -71,34 +87,36 @@ def absolute(text: str, identifier: str) -> str:
 
 
 def is_code(value: object) -> bool:
-    """Whether MONAI evaluates this text as Python."""
+    """Whether MONAI evaluates a value as Python."""
     return isinstance(value, str) and value.startswith("$")
 
 
 def is_literal(value: object) -> bool:
-    """Whether a value is what it says: no expression, reference or macro."""
+    """Whether a value stands for itself: it is no expression, reference or macro."""
     return not (isinstance(value, str) and value.startswith(("$", "@", "%")))
 
 
 def followed(config: object, identifier: str) -> tuple[str, object]:
-    """The id and the value that an id leads to through references; a broken or circular one ends there."""
+    """The id and value at the end of a chain of references; a broken or circular chain ends where it breaks.
+
+    Raises:
+        KeyError: there is no such id.
+    """
     seen: set[str] = set()
     value = value_at(config, identifier)
     while identifier not in seen and isinstance(value, str) and value.startswith("@"):
         seen.add(identifier)
-        named = references(value, identifier)
-        if not named:
-            break
+        names = references(value, identifier)
         try:
-            value = value_at(config, named[0])
-        except KeyError:
+            value = value_at(config, names[0])
+        except (KeyError, IndexError):
             break
-        identifier = named[0]
+        identifier = names[0]
     return identifier, value
 
 
 def reachable(config: object, starts: list[str]) -> set[str]:
-    """Every id that is evaluated for the ids of ``starts``: what is below them, and what all that refers to."""
+    """Every id that is evaluated along with those of ``starts``: all below them, and all that those refer to."""
     reached: set[str] = set()
     waiting = list(starts)
     while waiting:

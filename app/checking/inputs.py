@@ -1,4 +1,4 @@
-"""The files and folders that a workflow needs: there, readable, and holding what it asks of them."""
+"""The files and folders that a workflow needs: present, readable, and with the content that it asks for."""
 
 from __future__ import annotations
 
@@ -7,102 +7,102 @@ from pathlib import Path
 
 from app.checking.datalists import check_datalist
 from app.checking.ids import followed, is_literal, references, value_at, walk
-from app.checking.kinds import can_be_a_path
-from app.checking.problem import Findings
+from app.checking.problems import Problems
 from app.checking.values import path_problem
 from app.files.folders import list_files
 
 _WEIGHTS = ("checkpoint", "_checkpoint", "_weights")
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".ts")
+_LONGEST_NAME = 255
 
 
-def check_inputs(config: dict[str, object], run_id: str, reached: set[str], findings: Findings, files: bool) -> int:
+def check_inputs(config: dict[str, object], run_id: str, reached: set[str], problems: Problems, files: bool) -> int:
     """Find missing files, and what the datalist lacks.
 
     Args:
         config: merged.
         run_id: the workflow.
-        reached: ids that the workflow evaluates; what it does not evaluate need not be there.
-        findings: to add to.
+        reached: ids that the workflow evaluates; files of other ids may be missing.
+        problems: to add to.
         files: whether to look at every file that the datalist names.
 
     Returns:
-        How many findings (names) the data has, as far as that can be told; 1 where it cannot.
+        How many findings the data has; 1 if that cannot be told.
     """
     for identifier in sorted(reached):
+        value = value_at(config, identifier)
         key = identifier.rpartition("#")[2]
-        _, value = followed(config, identifier)
-        if not is_literal(value) or identifier != followed(config, identifier)[0]:
+        if not isinstance(value, str) or not is_literal(value):
             continue
-        if key.endswith((*_WEIGHTS, "start_from", "_dir", "datalist")) and not can_be_a_path(value):
-            findings.add(identifier, f"{str(value)[:100]!r} holds a name that no file system takes.", "file")
+        if key.endswith((*_WEIGHTS, "start_from", "_dir", "datalist")) and not _can_be_a_path(value):
+            problems.add(identifier, f"no file system allows the name {value[:100]!r}.", "file")
             return 1
-        if key.endswith(_WEIGHTS) and isinstance(value, str):
-            _check_weights(identifier, value, findings)
-        elif key == "start_from" and isinstance(value, str):
-            _check_start(identifier, value, findings)
-        elif key == "output_dir" and isinstance(value, str):
-            _check_output(identifier, Path(value), findings)
-    _check_named_weights(config, run_id, reached, findings)
-    if _text_has(config, reached, "folder_samples("):
-        _check_folder(config, findings)
+        if key.endswith(_WEIGHTS):
+            _check_weights(identifier, value, problems)
+        elif key == "start_from":
+            _check_start(identifier, value, problems)
+        elif key == "output_dir":
+            _check_output(identifier, Path(value), problems)
+    _check_named_weights(config, run_id, reached, problems)
+    if any("folder_samples(" in str(value_at(config, identifier)) for identifier in reached):
+        _check_folder(config, problems)
     if "datalist" in reached:
-        return check_datalist(config, reached, findings, files)
+        return check_datalist(config, reached, problems, files)
     names = config.get("findings")
     return len(names) if isinstance(names, list) else 1
 
 
-def _check_weights(identifier: str, value: str, findings: Findings) -> None:
+def _can_be_a_path(value: str) -> bool:
+    lengths = (len(part.encode(errors="surrogatepass")) for part in Path(value).parts)
+    return "\0" not in value and max(lengths, default=0) <= _LONGEST_NAME
+
+
+def _check_weights(identifier: str, value: str, problems: Problems) -> None:
     path = Path(value)
     if not path.is_file():
-        findings.add(identifier, f"{value}: no such checkpoint.", "file")
+        problems.add(identifier, f"{value}: no such checkpoint.", "file")
     elif not path.stat().st_size:
-        findings.add(identifier, f"{value}: this checkpoint is empty.", "file")
+        problems.add(identifier, f"{value}: this checkpoint is empty.", "file")
     else:
-        findings.facts.append(f"weights {value} are there (not opened)")
+        problems.facts.append(f"weights {value} exist (not opened)")
 
 
-def _check_start(identifier: str, value: str, findings: Findings) -> None:
-    """A file must be there; a name may be that of a run, which only its store knows."""
+def _check_start(identifier: str, value: str, problems: Problems) -> None:
+    """A file must exist; a name may be that of a run, which only its store knows."""
     if Path(value).is_file():
         return
     if os.sep in value or value.endswith(_SUFFIXES):
-        findings.add(identifier, f"there is no file {value!r}, nor a run that could have this name.", "file")
+        problems.add(identifier, f"there is no file {value!r}, and no run can have this name.", "file")
     else:
-        findings.facts.append(f"{identifier} {value!r} is no file: taken for a run in MLflow, which was not asked")
+        problems.facts.append(f"{identifier} {value!r} is no file: taken for a run in MLflow, which was not asked")
 
 
-def _check_named_weights(config: dict[str, object], run_id: str, reached: set[str], findings: Findings) -> None:
-    """Weights that the workflow itself is called with must be named."""
+def _check_named_weights(config: dict[str, object], run_id: str, reached: set[str], problems: Problems) -> None:
+    """Weights that the workflow itself is called with must be given."""
     for identifier, value in [(run_id, config.get(run_id)), *walk(config.get(run_id), run_id)]:
         for name in references(value, identifier):
-            is_null = name in config and config[name] is None
-            if name in reached and is_null and name.endswith(_WEIGHTS):
+            if name in reached and name in config and config[name] is None and name.endswith(_WEIGHTS):
                 purpose = "evaluate" if run_id == "evaluating" else "use"
-                findings.add(name, f"name the weights to {purpose}: --{name} FILE.", "file")
+                problems.add(name, f"name the weights to {purpose}: --{name} FILE.", "file")
 
 
-def _check_output(identifier: str, folder: Path, findings: Findings) -> None:
-    """The folder, or the nearest one above it that exists, must be one that can be written; nothing is made."""
+def _check_output(identifier: str, folder: Path, problems: Problems) -> None:
+    """The folder, or the nearest one above it that exists, must be a folder that can be written to."""
     existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not existing.is_dir():
-        findings.add(identifier, f"{folder}: {existing} is a file, not a folder for results.")
+        problems.add(identifier, f"{folder}: {existing} is a file, not a folder for results.")
     elif not os.access(existing, os.W_OK | os.X_OK):
-        findings.add(identifier, f"{folder}: {existing} cannot be written. Name another folder: --{identifier} DIR.")
+        problems.add(identifier, f"{folder}: {existing} cannot be written to. Name another: --{identifier} DIR.")
 
 
-def _check_folder(config: dict[str, object], findings: Findings) -> None:
+def _check_folder(config: dict[str, object], problems: Problems) -> None:
     _, value = followed(config, "dataset_dir") if "dataset_dir" in config else ("", None)
     if not isinstance(value, str) or not is_literal(value) or path_problem(value):
         return
     folder = Path(value)
     if not folder.is_dir():
-        findings.add("dataset_dir", f"{value}: no such folder of radiographs. Name one: --dataset_dir DIR.")
+        problems.add("dataset_dir", f"{value}: no such folder of radiographs. Name one: --dataset_dir DIR.")
     elif not list_files(folder).files:
-        findings.add("dataset_dir", f"{value}: no file in this folder.")
+        problems.add("dataset_dir", f"{value}: no file in this folder.")
     else:
-        findings.facts.append(f"folder {value} holds files (not opened)")
-
-
-def _text_has(config: dict[str, object], reached: set[str], text: str) -> bool:
-    return any(text in value for each in reached if isinstance(value := value_at(config, each), str))
+        problems.facts.append(f"folder {value} holds files (not opened)")

@@ -1,4 +1,4 @@
-"""Whether a batch can fit into memory: a lower bound of what one takes against what there is."""
+"""Whether a batch can fit into memory: a lower bound of what it takes against what is available."""
 
 from __future__ import annotations
 
@@ -6,66 +6,70 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from app.checking.ids import followed, is_literal, value_at
-from app.checking.problem import Findings
+from app.checking.ids import followed, is_literal
+from app.checking.kinds import is_integer
+from app.checking.problems import Problems
 
 _GIGABYTE = 1e9
 
 
 def batch_bytes(batch_size: int, size: int, findings: int) -> int:
-    """The least that a batch takes on its device: image and one mask a finding, as bytes and as 32-bit floats.
+    """The least that a batch takes on its device: an image and one mask per finding, as bytes and as 32-bit floats.
 
-    The network's own layers come on top, many times this in training; they are not counted, as only running shows them.
+    The layers of the network take many times as much in training; only running it shows how much.
+
+    Example:
+        >>> batch_bytes(batch_size=16, size=256, findings=1)
+        10485760
     """
     return batch_size * (1 + findings) * size * size * (1 + 4)
 
 
-def check_memory(config: dict[str, object], names: int, findings: Findings) -> None:
-    """Find a batch that alone is larger than the memory it must be in.
+def check_memory(config: dict[str, object], findings: int, problems: Problems) -> None:
+    """Find a batch that alone exceeds the memory it must fit into.
 
     Args:
-        config: with ``batch_size`` and ``image_size``; without them nothing is judged.
-        names: how many findings there are.
-        findings: to add to.
+        config: with ``batch_size`` and ``image_size``; without them nothing is checked.
+        findings: how many findings there are.
+        problems: to add to.
     """
-    batch_size, size = _number(config, "batch_size"), _number(config, "image_size")
-    if not (batch_size and size) or batch_size < 1 or size < 1:
+    batch_size, size = (followed(config, key)[1] if key in config else None for key in ("batch_size", "image_size"))
+    if not is_integer(batch_size) or not is_integer(size) or batch_size < 1 or size < 1:
         return
-    needed = batch_bytes(batch_size, size, names)
-    where, available = available_memory(_device(config))
+    needed = batch_bytes(batch_size, size, findings)
+    place, available = available_memory(_device(config))
     if available is None:
         return
     if needed > available:
-        findings.add(
-            "batch_size",
-            f"a batch of {batch_size} images and {names} masks each of {size} x {size} takes "
-            f"{needed / _GIGABYTE:.1f} GB at least, before the network; {where} has {available / _GIGABYTE:.1f} GB. "
-            f"At most {int(available // batch_bytes(1, size, names))} of them fit.",
+        text = f"a batch of {batch_size} images and {findings} masks each of {size} x {size} takes"
+        text += (
+            f" {needed / _GIGABYTE:.1f} GB at least, before the network; {place} has {available / _GIGABYTE:.1f} GB."
         )
+        problems.add("batch_size", f"{text} At most {available // batch_bytes(1, size, findings)} images fit.")
     else:
-        findings.facts.append(
-            f"a batch takes {needed / _GIGABYTE:.3g} GB at least, of {available / _GIGABYTE:.3g} GB of {where} "
+        problems.facts.append(
+            f"a batch takes {needed / _GIGABYTE:.3g} GB at least, of {available / _GIGABYTE:.3g} GB of {place} "
             "(images and masks alone: what the network takes is not estimated)"
         )
 
 
 def available_memory(device: str) -> tuple[str, int | None]:
-    """Which memory a device has, in words, and how many bytes: all of a GPU's, what is free of the computer's.
+    """Which memory a device has, in words, and its bytes: all of a GPU's, or what is free of the computer's.
 
     Args:
-        device: ``cpu``, ``cuda`` or the like; empty for the first GPU where there is one, else the CPU.
+        device: such as ``cpu`` or ``cuda:1``; empty for the first GPU if there is one, else the CPU.
 
     Returns:
-        None for the number where it cannot be told.
+        None for the bytes if they are unknown.
     """
     if not device.startswith("cpu"):
-        total = _gpu_memory(int(device.partition(":")[2] or 0))
+        total = _gpu_memory(device.partition(":")[2] or "0")
         if total is not None or device:
             return "the GPU", total
     return "this computer's free memory", _free_memory()
 
 
-def _gpu_memory(index: int) -> int | None:
+def _gpu_memory(index: str) -> int | None:
     if not Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is None:
         return None
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits", f"--id={index}"]
@@ -73,12 +77,11 @@ def _gpu_memory(index: int) -> int | None:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout
         return int(answer.split()[0]) * 2**20
     except (subprocess.SubprocessError, OSError, ValueError, IndexError):
-        # Without an answer nothing can be judged; the caller is told so by None.
         return None
 
 
 def _free_memory() -> int | None:
-    """Bytes that a process may still take, a container's limit considered; None where the system does not say."""
+    """Bytes that a process may still take, within the limit of its container; None if the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -90,18 +93,7 @@ def _free_memory() -> int | None:
     return free
 
 
-def _number(config: dict[str, object], key: str) -> int | None:
-    if key not in config:
-        return None
-    _, value = followed(config, key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _device(config: dict[str, object]) -> str:
-    try:
-        value = value_at(config, "device")
-    except KeyError:
-        return ""
-    if isinstance(value, dict):
-        value = value.get("device", "")
+    value = config.get("device", "")
+    value = value.get("device", "") if isinstance(value, dict) else value
     return value if isinstance(value, str) and is_literal(value) else ""

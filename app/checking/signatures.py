@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.checking.sources import Definition, Function, MissingNameError, find, in_module, short
+from app.checking.sources import Definition, Function, MissingNameError, find, find_short
 
 _PLAIN_BASES = {"object", "ABC", "abc.ABC", "Protocol", "nn.Module", "torch.nn.Module", "Generic"}
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """An argument by name.
+    """One argument.
 
     Attributes:
         name: as it is passed.
@@ -33,82 +33,81 @@ class Signature:
 
     Attributes:
         name: of the class or function.
-        module: where it is defined.
-        parameters: by name, in order; empty and ``takes_any`` where the source does not tell.
-        takes_any: whether other names are taken, or may be.
-        takes_more: whether more positional arguments are taken, or may be.
+        parameters: in order.
+        takes_any: whether other names are accepted (``**kwargs``), or the source does not tell.
+        takes_more: whether further positional arguments are accepted (``*args``), or the source does not tell.
     """
 
     name: str
-    module: str
     parameters: tuple[Parameter, ...] = ()
     takes_any: bool = False
     takes_more: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the arguments."""
+        """Names of the parameters."""
         return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the parameters without a default."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.required)
 
 
 def signature_of(target: str) -> Signature:
-    """The signature of what a ``_target_`` names.
+    """The signature of the class or function that a ``_target_`` names.
 
     Raises:
-        MissingNameError: there is no such thing.
+        MissingNameError: there is no such class or function.
+
+    Example:
+        >>> signature_of("app.losses.MixedSupervisionLoss").names
+        ('localisation_weight',)
     """
-    return signature(find(target) if "." in target else short(target))
+    return signature(find(target) if "." in target else find_short(target))
 
 
-def signature(found: Definition) -> Signature:
-    """The signature of a definition; one that takes anything where its source does not tell."""
-    if isinstance(found.node, Function):
-        return _of_function(found.node, found, method=False)
-    if isinstance(found.node, ast.ClassDef):
-        return _of_class(found.node, found) or _open(found)
-    return _open(found)
+def signature(definition: Definition) -> Signature:
+    """The signature of a definition; one that takes anything if the source does not tell."""
+    node, taken = definition.node, None
+    if isinstance(node, ast.ClassDef):
+        taken = _of_class(node, definition.module)
+    elif node is not None and "." not in definition.name:  # no method, whose first argument may be given already
+        taken = _of_function(node, is_method=False)
+    return replace(taken or Signature("", takes_any=True, takes_more=True), name=definition.name)
 
 
-def _open(found: Definition) -> Signature:
-    return Signature(found.name, found.module, takes_any=True, takes_more=True)
-
-
-def _of_function(node: Function, found: Definition, method: bool) -> Signature:
+def _of_function(node: Function, is_method: bool) -> Signature:
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + [*arguments.defaults]
-    pairs = list(zip(positional, defaults, strict=True))[1 if method else 0 :]
+    pairs = list(zip(positional, defaults, strict=True))[1 if is_method else 0 :]
     pairs += list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
     parameters = tuple(Parameter(each.arg, each.annotation, default is None, default) for each, default in pairs)
-    takes_any, takes_more = arguments.kwarg is not None, arguments.vararg is not None
-    return Signature(found.name.split(".")[0], found.module, parameters, takes_any, takes_more)
+    return Signature(node.name, parameters, arguments.kwarg is not None, arguments.vararg is not None)
 
 
-def _of_class(node: ast.ClassDef, found: Definition) -> Signature | None:
-    """A class's signature, from it or from the nearest base that has one; None where that cannot be told."""
-    if _is_dataclass(node) or any(ast.unparse(base).endswith("NamedTuple") for base in node.bases):
-        return _of_fields(node, found)
+def _of_class(node: ast.ClassDef, module: str) -> Signature | None:
+    """The signature of a class, from it or the nearest base that has one; None if that cannot be told."""
+    bases = [ast.unparse(base).split("[")[0] for base in node.bases]
+    if _is_dataclass(node) or any(base.endswith("NamedTuple") for base in bases):
+        has_fields_alone = all(base.split(".")[-1] in ("NamedTuple", "ABC") for base in bases)
+        return Signature(node.name, _fields(node)) if has_fields_alone else None
+    methods = {each.name: each for each in node.body if isinstance(each, Function)}
     for name in ("__init__", "__new__"):
-        for each in reversed(node.body):
-            if isinstance(each, Function) and each.name == name:
-                return _of_function(each, found, method=True)
-    for base in node.bases:
-        text = ast.unparse(base).split("[")[0]
-        if text in _PLAIN_BASES:
+        if name in methods:
+            return _of_function(methods[name], is_method=True)
+    for base in bases:
+        if base in _PLAIN_BASES:
             continue
         try:
-            start, *rest = text.split(".")
-            above = in_module(found.module, start)
-            for part in rest:
-                above = find(f"{above.module}.{above.name}.{part}" if above.name else f"{above.module}.{part}")
+            above = Definition(module).member(base)
         except MissingNameError:
             return None
-        inherited = _of_class(above.node, above) if isinstance(above.node, ast.ClassDef) else None
-        if inherited is None:
-            return None
-        if inherited.parameters or inherited.takes_any:
-            return Signature(found.name, found.module, inherited.parameters, inherited.takes_any, inherited.takes_more)
-    return Signature(found.name, found.module)
+        inherited = _of_class(above.node, above.module) if isinstance(above.node, ast.ClassDef) else None
+        if inherited is None or inherited.parameters or inherited.takes_any:
+            return inherited
+    return Signature(node.name)
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:
@@ -116,13 +115,12 @@ def _is_dataclass(node: ast.ClassDef) -> bool:
     return any(name.split(".")[-1] == "dataclass" for name in names)
 
 
-def _of_fields(node: ast.ClassDef, found: Definition) -> Signature | None:
-    if any(ast.unparse(base).split(".")[-1] not in ("NamedTuple", "ABC") for base in node.bases):
-        return None
-    fields = []
-    for each in node.body:
-        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
-            if "ClassVar" in ast.unparse(each.annotation) or "init=False" in ast.unparse(each):
-                continue
-            fields.append(Parameter(each.target.id, each.annotation, each.value is None, each.value))
-    return Signature(found.name, found.module, tuple(fields))
+def _fields(node: ast.ClassDef) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(each.target.id, each.annotation, each.value is None, each.value)
+        for each in node.body
+        if isinstance(each, ast.AnnAssign)
+        and isinstance(each.target, ast.Name)
+        and "ClassVar" not in ast.unparse(each.annotation)
+        and "init=False" not in ast.unparse(each)
+    )

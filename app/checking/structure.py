@@ -1,43 +1,34 @@
-"""Keys that nothing uses, references to nothing or in a circle, and special keys that MONAI does not know."""
+"""Keys that nothing uses, references that lead nowhere or in a circle, and special keys that MONAI does not know."""
 
 from __future__ import annotations
 
 import re
+from graphlib import CycleError, TopologicalSorter
 
-from app.checking.ids import joined, references, value_at, walk
-from app.checking.problem import Findings
+from app.checking.ids import joined, normal, references, value_at, walk
+from app.checking.problems import Problems
 from app.nearest import did_you_mean
 
 RUN_BY_NAME = {"imports", "initialize", "training", "evaluating", "run", "finalize", "trust"}
-"""Ids that MONAI runs, or that decide on what may run."""
+"""Ids that MONAI runs, or that decide what may run."""
 ENTRIES = {*RUN_BY_NAME, "bundle_root", "dataset_dir"}
-"""Ids that MONAI, the model zoo or a user call by name, and that no other part of a config need refer to."""
-SPECIAL = {"_target_", "_disabled_", "_requires_", "_desc_", "_mode_", "_debug_"}
-"""Keys of a component that are no arguments of it."""
-_SPECIAL_FORM = re.compile(r"_[a-zA-Z]\w*_")
+"""Ids that MONAI, the model zoo or users call by name, so that nothing else in a config need refer to them."""
+SPECIAL_KEYS = {"_target_", "_disabled_", "_requires_", "_desc_", "_mode_", "_debug_"}
+"""Keys of a component that are not arguments."""
+_SPECIAL = re.compile(r"_[a-zA-Z]\w*_")
 
 
-def check_structure(config: dict[str, object], findings: Findings, run_id: str | None = None) -> None:
-    """Find unused keys at any depth, broken references and unknown special keys."""
+def check_structure(config: dict[str, object], problems: Problems, run_id: str) -> None:
+    """Find unused keys at any depth, broken and circular references, and unknown special keys."""
     used = {name for identifier, value in walk(config) for name in references(value, identifier)}
-    check_references(config, findings)
-    _check_circles(config, used, findings)
-    _check_special(config, findings)
-    check_used(config, used, findings, run_id)
-    _check_groups(config, used, findings)
+    _check_references(config, problems)
+    _check_circles(config, used, problems)
+    _check_special_keys(config, problems)
+    _check_settings(config, used | ENTRIES | {run_id}, problems)
+    _check_groups(config, used, problems)
 
 
-def check_used(config: dict[str, object], used: set[str], findings: Findings, run_id: str | None = None) -> None:
-    """Find top-level keys that nothing uses: a misspelt override would otherwise change nothing, silently."""
-    roots = {name.split("#")[0] for name in used} | ENTRIES | {run_id or "run"}
-    for key in config:
-        if key not in roots and not key.startswith("_"):
-            near = did_you_mean(key, [name for name in config if name in roots])
-            findings.add(key, f"unknown setting {key!r}: nothing in the config uses it.{near}", "unused")
-
-
-def check_references(config: dict[str, object], findings: Findings) -> None:
-    """Find ``@id`` where there is no such id."""
+def _check_references(config: dict[str, object], problems: Problems) -> None:
     known: list[str] = []
     for identifier, value in walk(config):
         for name in references(value, identifier):
@@ -45,67 +36,69 @@ def check_references(config: dict[str, object], findings: Findings) -> None:
                 value_at(config, name)
             except KeyError:
                 known = known or [each for each, _ in walk(config)]
-                findings.add(identifier, f"'@{name}' refers to nothing in the config.{did_you_mean(name, known)}")
+                problems.add(identifier, f"'@{name}' refers to nothing in the config.{did_you_mean(name, known)}")
 
 
-def _check_circles(config: dict[str, object], used: set[str], findings: Findings) -> None:
-    """Find ids that need themselves: what is below one refers to it, or to another that leads back."""
-    finished: set[str] = set()
-    for start in sorted(used):
-        path: list[str] = []
-        waiting = [[start]]
-        while waiting:
-            if not waiting[-1]:
-                waiting.pop()
-                finished.update([path.pop()] if path else [])
-                continue
-            name = waiting[-1].pop()
-            if name in path:
-                circle = " -> ".join([*path[path.index(name) :], name])
-                findings.add(name, f"refers to itself: {circle}.", "circle")
-            elif name not in finished:
-                path.append(name)
-                waiting.append(_needed(config, name))
+def _check_circles(config: dict[str, object], used: set[str], problems: Problems) -> None:
+    """Find ids that need themselves: something below them refers to them, directly or through others."""
+    needed = {name: _references_below(config, name) for name in used}
+    while True:
+        try:
+            TopologicalSorter(needed).prepare()
+        except CycleError as error:
+            circle = error.args[1][:0:-1]  # each id needs the next one
+            start = circle.index(min(circle))
+            text = " -> ".join([*circle[start:], *circle[: start + 1]])
+            problems.add(circle[start], f"refers to itself: {text}.", "circle")
+            needed[circle[start]] = set()
+        else:
+            return
 
 
-def _needed(config: dict[str, object], name: str) -> list[str]:
-    """What an id, or anything below it, refers to."""
+def _references_below(config: dict[str, object], name: str) -> set[str]:
     try:
         value = value_at(config, name)
     except KeyError:
-        return []
-    parts = [(name, value), *walk(value, name)]
-    return sorted({each for identifier, part in parts for each in references(part, identifier)})
+        return set()
+    return {each for identifier, part in [(name, value), *walk(value, name)] for each in references(part, identifier)}
 
 
-def _check_special(config: dict[str, object], findings: Findings) -> None:
+def _check_special_keys(config: dict[str, object], problems: Problems) -> None:
+    allowed = ", ".join(sorted(SPECIAL_KEYS))
     for identifier, value in walk(config):
-        if not isinstance(value, dict):
-            continue
-        for key in value:
-            if _SPECIAL_FORM.fullmatch(str(key)) and key not in SPECIAL:
-                allowed = ", ".join(sorted(SPECIAL))
-                text = f"unknown special key {key!r}.{did_you_mean(str(key), SPECIAL)} Allowed are {allowed}."
-                findings.add(joined(identifier, key), text)
+        for key in value if isinstance(value, dict) else ():
+            if "#" in normal(str(key)):
+                problems.add(identifier, f"the key {key!r} cannot be referred to: '#' and '::' separate keys of an id.")
+            if _is_special(key) and key not in SPECIAL_KEYS:
+                text = f"unknown special key {key!r}.{did_you_mean(key, SPECIAL_KEYS)} Allowed are {allowed}."
+                problems.add(joined(identifier, key), text)
 
 
-def _check_groups(config: dict[str, object], used: set[str], findings: Findings) -> None:
-    """Find keys of a group (``train``, say) that nothing refers to, where others of the group are referred to."""
-    parents = {name.rpartition("#")[0] for name in used if "#" in name}
-    for group in sorted(parents):
+def _check_settings(config: dict[str, object], used: set[str], problems: Problems) -> None:
+    """Find top-level keys that nothing uses: a misspelt override would change nothing, silently."""
+    roots = {name.split("#")[0] for name in used}
+    for key in config:
+        if key not in roots and not key.startswith("_"):
+            hint = did_you_mean(key, roots & set(config))
+            problems.add(key, f"unknown setting {key!r}: nothing in the config uses it.{hint}", "unused")
+
+
+def _check_groups(config: dict[str, object], used: set[str], problems: Problems) -> None:
+    """Find keys of a group (such as ``train``) that nothing refers to, if other keys of the group are referred to."""
+    for group in sorted({name.rpartition("#")[0] for name in used if "#" in name}):
         try:
             value = value_at(config, group)
         except KeyError:
             continue
-        whole = any(group == name or group.startswith(f"{name}#") for name in used)
-        if whole or not isinstance(value, dict) or "_target_" in value:
+        is_used_whole = any(group == name or group.startswith(f"{name}#") for name in used)
+        if is_used_whole or not isinstance(value, dict) or "_target_" in value:
             continue
         for key in value:
             below = joined(group, key)
-            if not any(name == below or name.startswith(f"{below}#") for name in used) and not _is_special(key):
-                near = did_you_mean(str(key), [str(each) for each in value if each != key])
-                findings.add(below, f"unknown key {str(key)!r}: nothing in the config uses '@{below}'.{near}", "unused")
+            if not _is_special(key) and not any(name == below or name.startswith(f"{below}#") for name in used):
+                hint = did_you_mean(key, [str(each) for each in value if each != key])
+                problems.add(below, f"unknown key {str(key)!r}: nothing in the config uses '@{below}'.{hint}", "unused")
 
 
 def _is_special(key: object) -> bool:
-    return _SPECIAL_FORM.fullmatch(str(key)) is not None
+    return _SPECIAL.fullmatch(str(key)) is not None

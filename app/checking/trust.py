@@ -1,8 +1,8 @@
-"""Whether config files from elsewhere keep to what such a file may hold; nothing of them has been evaluated by then.
+"""Whether untrusted config files hold only what such a file may hold, found out before anything is evaluated.
 
 Evaluating a config runs every ``$`` expression and calls whatever a ``_target_`` names, with any argument. Trusted are
-the files of the ``bundles`` folder beside this package, folders that the user names, and what the user types. Every
-other file may only set: plain values of settings that a trusted file has, and components of ``app.checking.allowed``.
+the files in the ``bundles`` folder beside this package, folders that the user names, and what the user types. Any
+other file may only set plain values of settings that a trusted file has, and components of ``app.checking.allowed``.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import app
-from app.checking.allowed import Row, row_of
-from app.checking.ids import followed, is_code, joined, normal
-from app.checking.problem import Findings
+from app.checking.allowed import AllowedArguments, ArgumentKind, allowed_arguments
+from app.checking.ids import followed, is_code, is_literal, joined, normal
+from app.checking.problems import Problems
 from app.checking.structure import RUN_BY_NAME
 from app.nearest import did_you_mean
 
 VARIABLE = "FRUGAL_TRUSTED"
-"""Environment variable naming further folders of trusted configs, separated as in ``PATH``."""
+"""Environment variable that names further folders of trusted configs, separated as in ``PATH``."""
 REMEDY = "Read it first; then allow it: --trust for frugal check and frugal study, --trust True for a run."
 
 _KEY = re.compile(r"\+?\w+((::|#)\w+)*", re.ASCII)
@@ -35,146 +35,148 @@ def trusted_folders() -> list[Path]:
 
 
 def is_trusted(file: Path) -> bool:
-    """Whether a file lies in a trusted folder, links followed."""
+    """Whether a file lies in a trusted folder, once links are followed."""
     real = file.resolve()
     return any(real.is_relative_to(folder) for folder in trusted_folders())
 
 
-def refuse_first(content: object, file: Path, findings: Findings) -> None:
-    """Refuse a file from elsewhere that stands first, and list all that it would run."""
-    findings.add(
+def refuse_first(content: object, file: Path, problems: Problems) -> None:
+    """Refuse an untrusted file that is the first config, and list everything that it would run."""
+    problems.add(
         "",
         f"{file}: this config from outside of bundles/ stands first: MONAI takes metadata.json and logging.conf from "
         f"beside the first config, and lets Python import from its folder. {REMEDY}",
     )
-    _list_code("", content, findings)
+    _list_code("", content, problems)
 
 
-def check_foreign(config: object, own: Mapping[str, object], findings: Findings, expanded: object) -> None:
-    """Find what files from elsewhere hold and may not.
-
-    Args:
-        config: merged of all files and of what the user typed, as they are written.
-        own: the same of trusted files and of what the user typed alone.
-        findings: to add to; knows where each id comes from.
-        expanded: the config with its macros replaced, in which references are looked up.
-    """
-    _Foreign(findings, expanded).check_top(config, own)
-
-
-def check_keys(content: Iterable[object], source: Path, findings: Findings) -> None:
-    """Find top-level keys that MONAI may understand as another id than they seem to name."""
+def check_keys(content: Iterable[object], source: Path, problems: Problems) -> None:
+    """Find top-level keys that MONAI may read as another id than they seem to name."""
     for key in content:
         if not _KEY.fullmatch(str(key)):
-            findings.add("", f"{source}: {str(key)!r} is no id such as max_epochs or train::trainer::amp. {REMEDY}")
+            problems.add("", f"{source}: {str(key)!r} is no id such as max_epochs or train::trainer::amp. {REMEDY}")
 
 
-class _Foreign:
-    """Walks over what differs from the trusted config."""
+def check_untrusted(
+    config: Mapping[str, object], own: Mapping[str, object], expanded: object, problems: Problems
+) -> None:
+    """Find what untrusted files hold but may not.
 
-    def __init__(self, findings: Findings, expanded: object) -> None:
-        self.findings = findings
+    Args:
+        config: merged of all files and what the user typed, before macros are replaced.
+        own: merged of trusted files and what the user typed alone.
+        expanded: the config with its macros replaced, in which references are looked up.
+        problems: to add to; knows which file set each id.
+    """
+    checker = _UntrustedParts(problems, expanded)
+    for key, value in config.items():
+        if key not in own:
+            text = f"{key!r} is no setting of this bundle's own configs.{did_you_mean(key, own)}"
+            problems.add(key, text, "unused")
+        elif key in RUN_BY_NAME and not _same(value, own[key]):
+            checker.refuse(key, value, "is what MONAI runs")
+        else:
+            checker.check(key, value, own[key])
+
+
+class _UntrustedParts:
+    """Checks the parts of a config that differ from the trusted config.
+
+    Args:
+        problems: to add to.
+        expanded: the whole config with its macros replaced, in which references are looked up.
+    """
+
+    def __init__(self, problems: Problems, expanded: object) -> None:
+        self.problems = problems
         self.expanded = expanded
 
-    def check_top(self, config: object, own: Mapping[str, object]) -> None:
-        for key, value in config.items() if isinstance(config, dict) else ():
-            if key in own and _same(value, own[key]):
-                continue
-            if key not in own:
-                known = did_you_mean(str(key), own)
-                self.findings.add(str(key), f"{key!r} is no setting of this bundle's own configs.{known}", "unused")
-            elif key in RUN_BY_NAME:
-                self.refuse(str(key), value, "is what MONAI runs")
-            else:
-                self.check(str(key), value, own[key])
-
-    def check(self, place: str, value: object, own: object) -> None:
-        """Check a value that stands at an id, knowing what trusted files have there."""
+    def check(self, identifier: str, value: object, own: object) -> None:
+        """Check a value, given what trusted files hold at its id."""
         if _same(value, own):
             return
         if isinstance(value, dict) and "_target_" in value:
-            self.check_component(place, value, own if _is_component(own) else {})
-        elif _is_component(own) and not _is_number(value):
-            self.refuse(place, value, "stands in the place of a component")
+            self._check_component(identifier, value, own if _is_component(own) else {})
+        elif _is_component(own) and not _is_scalar(value):
+            self.refuse(identifier, value, "stands in the place of a component")
         elif isinstance(value, dict):
             for key, child in value.items():
                 if _is_odd_key(key):
-                    self.refuse(joined(place, key), child, f"{key!r} means more to MONAI than a name")
+                    self.refuse(joined(identifier, key), child, f"{key!r} means more to MONAI than a name")
                 else:
-                    self.check(joined(place, key), child, own.get(key, _MISSING) if isinstance(own, dict) else _MISSING)
+                    self.check(joined(identifier, key), child, _entry(own, key))
         elif isinstance(value, list):
             for index, child in enumerate(value):
-                known = own[index] if isinstance(own, list) and index < len(own) else _MISSING
-                self.check(joined(place, index), child, known)
-        elif not _is_number(value) and not (isinstance(value, str) and not value.startswith(("$", "@", "%"))):
-            self.refuse(place, value, "is no plain value")
+                self.check(joined(identifier, index), child, _element(own, index))
+        elif not _is_scalar(value) and not (isinstance(value, str) and is_literal(value)):
+            self.refuse(identifier, value, "is no plain value")
 
-    def check_component(self, place: str, value: dict[str, object], own: object) -> None:
+    def _check_component(self, identifier: str, component: Mapping[object, object], own: object) -> None:
         """Check the target and the arguments of a component that differs from the trusted one."""
-        known = own if isinstance(own, dict) else {}
-        target, row = value["_target_"], row_of(value["_target_"])
-        is_changed = not _same(target, known.get("_target_", _MISSING))
-        if row is None and is_changed:
-            self.refuse(joined(place, "_target_"), target, "is not on the list of components")
+        target = component["_target_"]
+        allowed = allowed_arguments(target)
+        is_other_target = not _same(target, _entry(own, "_target_"))
+        if allowed is None and is_other_target:
+            self.refuse(joined(identifier, "_target_"), target, "is not on the list of components")
             return
-        for key, child in value.items():
-            is_same = _same(child, known.get(key, _MISSING))
-            if key == "_target_" or (is_same and not is_changed):
+        for key, child in component.items():
+            is_same = _same(child, _entry(own, key))
+            if key == "_target_" or (is_same and not is_other_target):
                 continue
-            kind = row.kind(key) if row is not None and isinstance(key, str) else ""
-            if row is None or not kind:
-                self.refuse(joined(place, key), child, f"is no argument of {target} that is on the list")
+            if allowed is None or not isinstance(key, str) or allowed.kind(key) is None:
+                self.refuse(joined(identifier, key), child, f"is no argument of {target} that is on the list")
             elif not is_same:
-                self.check_argument(joined(place, key), key, child, known.get(key, _MISSING), row)
+                self._check_argument(joined(identifier, key), key, child, _entry(own, key), allowed)
 
-    def check_argument(self, place: str, name: str, value: object, own: object, row: Row) -> None:
-        kind = row.kind(name)
+    def _check_argument(
+        self, identifier: str, name: str, value: object, own: object, allowed: AllowedArguments
+    ) -> None:
+        kind = allowed.kind(name)
         if isinstance(value, list):
             for index, child in enumerate(value):
-                known = own[index] if isinstance(own, list) and index < len(own) else _MISSING
-                if not _same(child, known):
-                    self.check_argument(joined(place, index), name, child, known, row)
-            return
-        if kind == "parts" and _is_component(value):
-            self.check(place, value, own)
-        elif not self.is_named(place, kind, value) and not _holds(row, name, value):
-            self.refuse(place, value, f"is not what this argument may hold ({kind})")
+                if not _same(child, _element(own, index)):
+                    self._check_argument(joined(identifier, index), name, child, _element(own, index), allowed)
+        elif kind == "components" and _is_component(value):
+            self.check(identifier, value, own)
+        elif isinstance(value, str) and value.startswith("@"):
+            if not self._is_allowed_reference(identifier, kind):
+                self.refuse(identifier, value, f"leads to what this argument may not hold (only {kind})")
+        elif not _is_allowed_value(value, kind, name, allowed):
+            self.refuse(identifier, value, f"is not what this argument may hold ({kind})")
 
-    def is_named(self, place: str, kind: str, value: object) -> bool:
-        """Whether a reference leads to what the argument may hold.
+    def _is_allowed_reference(self, identifier: str, kind: ArgumentKind | None) -> bool:
+        """Whether a reference leads to what an argument may hold.
 
-        An expression or a component that it leads to was made by a trusted file, or is refused in its own place.
+        Expressions and components at its end come from a trusted file, or are refused in their own place.
         """
-        if not (isinstance(value, str) and value.startswith("@")):
+        end, value = followed(self.expanded, identifier)
+        if end.split("#")[0] in RUN_BY_NAME:
             return False
-        identifier, named = followed(self.expanded, place)
-        if identifier.split("#")[0] in RUN_BY_NAME:
-            return False
-        if kind == "parts":
-            return is_code(named) or _is_component(named) or named is None
-        return is_code(named) or (kind == "numbers" and _is_numbers(named))
+        if kind == "components":
+            return is_code(value) or _is_component(value) or value is None
+        return is_code(value) or (kind == "numbers" and _is_numbers(value))
 
-    def refuse(self, place: str, value: object, reason: str) -> None:
-        self.findings.add(place, _refusal(value, reason))
+    def refuse(self, identifier: str, value: object, reason: str) -> None:
+        """Add the problem that a value may not be there."""
+        self.problems.add(identifier, _refusal(value, reason))
 
 
-def _holds(row: Row, name: str, value: object) -> bool:
-    """Whether an argument may hold a plain value."""
+def _is_allowed_value(value: object, kind: ArgumentKind | None, name: str, allowed: AllowedArguments) -> bool:
     if isinstance(value, str):
-        return row.kind(name) == "words" and row.takes_word(name, value)
-    return value is None or (row.kind(name) != "parts" and _is_number(value))
+        return kind == "words" and allowed.takes_word(name, value)
+    return value is None or (kind != "components" and _is_scalar(value))
 
 
-def _list_code(place: str, value: object, findings: Findings) -> None:
-    """List every expression, macro and target, that of meta data among them."""
+def _list_code(identifier: str, value: object, problems: Problems) -> None:
+    """List every expression, macro and target, including those in ``_meta_``."""
     if isinstance(value, str) and value.startswith(("$", "%")):
-        findings.add(place, _refusal(value, "is replaced by what it names"))
+        problems.add(identifier, _refusal(value, "is replaced by what it names"))
     elif isinstance(value, dict | list):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             if key == "_target_" and not is_code(child):
-                findings.add(joined(place, key), _refusal(child, "is called"))
+                problems.add(joined(identifier, key), _refusal(child, "is called"))
             else:
-                _list_code(joined(place, key), child, findings)
+                _list_code(joined(identifier, key), child, problems)
 
 
 def _refusal(value: object, reason: str) -> str:
@@ -182,6 +184,14 @@ def _refusal(value: object, reason: str) -> str:
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     does = f"would run {text}" if is_code(value) else f"holds {text}, which {reason}"
     return f"a config from outside of bundles/ {does}. {REMEDY}"
+
+
+def _entry(own: object, key: object) -> object:
+    return own.get(key, _MISSING) if isinstance(own, dict) else _MISSING
+
+
+def _element(own: object, index: int) -> object:
+    return own[index] if isinstance(own, list) and index < len(own) else _MISSING
 
 
 def _same(value: object, own: object) -> bool:
@@ -192,15 +202,16 @@ def _is_component(value: object) -> bool:
     return isinstance(value, dict) and "_target_" in value
 
 
-def _is_number(value: object) -> bool:
+def _is_scalar(value: object) -> bool:
+    """Whether a value is null, a truth value or a number."""
     return value is None or isinstance(value, bool | int | float)
 
 
 def _is_numbers(value: object) -> bool:
-    return all(map(_is_numbers, value)) if isinstance(value, list) else _is_number(value)
+    return all(map(_is_numbers, value)) if isinstance(value, list) else _is_scalar(value)
 
 
 def _is_odd_key(key: object) -> bool:
-    """A special key (``_meta_``, ``_disabled_``), an id within an id, or an expression."""
+    """Whether a key is special (``_meta_``, ``_disabled_``), an id within an id, or an expression."""
     text = normal(str(key))
     return "#" in text or text.startswith(("$", "@", "%", "+")) or re.fullmatch(r"_\w+_", text) is not None

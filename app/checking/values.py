@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from app.checking.ids import is_literal, walk
-from app.checking.kinds import kind
-from app.checking.problem import Findings
-from app.checking.sources import MissingNameError, words
+from app.checking.kinds import is_integer, is_number, kind
+from app.checking.problems import Problems
+from app.checking.sources import constant_words
 from app.checking.targets import KIND
 from app.nearest import did_you_mean
 
-_EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
-_COUNTS = {
+_EXPONENT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([+-]?)(\d+)")
+_LEAST = {
     "max_epochs": 1,
     "epochs": 1,
     "batch_size": 1,
@@ -22,112 +22,94 @@ _COUNTS = {
     "workers": 0,
     "num_workers": 0,
 }
-"""By key: whole numbers, and the least that is allowed."""
+"""Keys of whole numbers, and the least value of each."""
+_LARGEST_SEED = 2**32 - 1
+_RATES = {"learning_rate", "lr", "max_lr"}
 _PATHS = ("_dir", "_root", "_weights", "checkpoint", "datalist", "start_from")
 """Ends of the keys that name files and folders."""
-_POSITIVE = {"learning_rate", "lr", "max_lr"}
-_LARGEST_SEED = 2**32 - 1
-# By key: where the words that it may be are written, and those that are not written there.
-_CHOICES = {
+# The constant that lists the words of a key, and words that it does not list.
+_WORDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "section": ("app.datalist.item", "SECTIONS", ()),
     "precision": ("app.engines.device", "PRECISIONS", ("auto",)),
 }
 
 
-def check_exponents(config: dict[str, object], findings: Findings) -> None:
+def check_exponents(config: dict[str, object], problems: Problems) -> None:
     """Find numbers such as ``1e-4``, which YAML 1.1 reads as text."""
     for identifier, value in walk(config):
-        if isinstance(value, str) and _EXPONENT.fullmatch(value.strip()):
-            _tell_exponent(identifier, value.strip(), findings)
+        match = _EXPONENT.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match:
+            mantissa, sign, exponent = match.groups()
+            number = f"{mantissa if '.' in mantissa else f'{mantissa}.0'}e{sign or '+'}{exponent}"
+            text = f"{str(value).strip()!r} is text, not a number, to YAML 1.1: write {number}."
+            problems.add(identifier, text, KIND)
 
 
-def check_values(config: dict[str, object], defaults: dict[str, object], findings: Findings) -> None:
+def check_values(config: dict[str, object], defaults: dict[str, object], problems: Problems) -> None:
     """Find values that cannot be meant.
 
     Args:
         config: merged.
-        defaults: by id, what an override or a later file replaced.
-        findings: to add to.
+        defaults: by id, the values that a later file or the command line replaced.
+        problems: to add to.
     """
-    for identifier, value in walk(config):
-        if is_literal(value):
-            _check_one(identifier, identifier.rpartition("#")[2], value, findings)
-    found = dict(walk(config))
+    values = dict(walk(config))
+    for identifier, value in values.items():
+        text = _value_problem(identifier.rpartition("#")[2], value) if is_literal(value) and value is not None else ""
+        if text:
+            problems.add(identifier, text, KIND)
     for identifier, default in defaults.items():
-        if identifier in found:
-            _check_kept_kind(identifier, default, found[identifier], findings)
+        value = values.get(identifier)
+        # Null and expressions may become anything, and anything may become null or an expression.
+        is_comparable = None not in (default, value) and is_literal(default) and is_literal(value)
+        if is_comparable and _group(default) != _group(value):
+            text = f"{value!r} is {kind(value)}, but the default, {default!r}, is {kind(default)}."
+            problems.add(identifier, text, KIND)
 
 
 def path_problem(value: object) -> str:
-    """Why a setting names no file or folder, or not the one that was meant; empty where it may, and for null.
+    """Why a setting names no file or folder, or not the intended one; empty if it may, and for null.
 
     MONAI's command line reads 2025 as a number and a,b as a list, and its parser writes "::" for each "#".
+
+    Example:
+        >>> path_problem("runs/mine"), path_problem(2025)[:38]
+        ('', '2025 is read as a whole number, not as')
     """
     if isinstance(value, list):
         return next(filter(None, map(path_problem, value)), "")
     if value is not None and not isinstance(value, str):
-        advice = "write it with the folder that it lies in, such as ./2025 or /data/2025"
-        return f"{value!r} is {kind(value)} as it was read, not a file or folder: {advice}."
+        advice = "write it with the folder it is in, such as ./2025 or /data/2025"
+        return f"{value!r} is read as {kind(value)}, not as a file or folder: {advice}."
     if isinstance(value, str) and is_literal(value) and ("::" in value or "#" in value):
-        text = (
-            f"{value!r}: MONAI writes '::' for each '#' in a text, so that no name of a file or folder may hold either"
-        )
-        return f"{text}; give it another name."
+        text = f"{value!r}: MONAI writes '::' for each '#' in a text, so no name of a file or folder can hold either"
+        return f"{text}; choose another name."
     return ""
 
 
-def _tell_exponent(identifier: str, text: str, findings: Findings) -> None:
-    mantissa, exponent = re.split("[eE]", text)
-    written = (
-        f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent if exponent[0] in '+-' else '+' + exponent}"
-    )
-    findings.add(identifier, f"{text!r} is text, not a number, to YAML 1.1: write {written}.", KIND)
-
-
-def _check_one(identifier: str, key: str, value: object, findings: Findings) -> None:
-    if key in _COUNTS and value is not None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            findings.add(identifier, f"{value!r} is {kind(value)}; {key} is a whole number.", KIND)
-        elif value < _COUNTS[key]:
-            findings.add(identifier, f"{key} is {value}; at least {_COUNTS[key]} is allowed.", KIND)
-        elif key == "seed" and value > _LARGEST_SEED:
-            findings.add(identifier, f"seed is {value}; at most {_LARGEST_SEED} is allowed.", KIND)
-    elif key in _POSITIVE and value is not None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            findings.add(identifier, f"{value!r} is {kind(value)}; {key} is a number.", KIND)
-        elif not value > 0:
-            findings.add(identifier, f"{key} is {value}; it must be above 0.", KIND)
-    elif key.endswith(_PATHS) and path_problem(value):
-        findings.add(identifier, path_problem(value), KIND)
-    elif key in _CHOICES and value is not None:
-        _check_choice(identifier, key, value, findings)
-
-
-def _check_choice(identifier: str, key: str, value: object, findings: Findings) -> None:
-    module, name, further = _CHOICES[key]
-    try:
-        allowed = tuple(dict.fromkeys((*further, *words(module, name))))
-    except MissingNameError:
-        return
-    if value not in allowed:
-        findings.add(
-            identifier, f"{key} is one of {', '.join(allowed)}, not {value!r}.{did_you_mean(str(value), allowed)}"
-        )
-
-
-def _check_kept_kind(identifier: str, default: object, value: object, findings: Findings) -> None:
-    """A setting stays a number, text, list or switch; null, and what is evaluated, may become anything."""
-    if default is None or value is None or not (is_literal(default) and is_literal(value)):
-        return
-    if isinstance(value, str) and _EXPONENT.fullmatch(value.strip()):
-        return
-    if _group(default) != _group(value):
-        findings.add(identifier, f"{value!r} is {kind(value)}, but the default, {default!r}, is {kind(default)}.", KIND)
+def _value_problem(key: str, value: object) -> str:
+    """What is wrong with the value of a key; empty if nothing is known to be."""
+    if key in _LEAST:
+        if not is_integer(value):
+            return f"{value!r} is {kind(value)}; {key} is a whole number."
+        if value < _LEAST[key]:
+            return f"{key} is {value}; at least {_LEAST[key]} is allowed."
+        if key == "seed" and value > _LARGEST_SEED:
+            return f"seed is {value}; at most {_LARGEST_SEED} is allowed."
+    elif key in _RATES:
+        if not is_number(value):
+            return f"{value!r} is {kind(value)}; {key} is a number."
+        if not value > 0:
+            return f"{key} is {value}; it must be above 0."
+    elif key.endswith(_PATHS):
+        return path_problem(value)
+    elif key in _WORDS:
+        module, name, further = _WORDS[key]
+        words = (*further, *constant_words(module, name))
+        if value not in words:
+            return f"{key} is one of {', '.join(words)}, not {value!r}.{did_you_mean(value, words)}"
+    return ""
 
 
 def _group(value: object) -> str:
-    if isinstance(value, bool):
-        return "switch"
-    if isinstance(value, int | float):
-        return "number"
-    return type(value).__name__
+    return "number" if is_number(value) else kind(value)

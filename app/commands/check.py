@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Of MONAI's `run`, not of the config: a line that was typed for it can be checked as it is.
-_FILES_OF_RUN = ("meta_file", "logging_file", "tracking")
-_OF_RUN = ("init_id", "final_id", *_FILES_OF_RUN)
+# Options of MONAI's `run` that do not belong to the config: a line that was typed for it can be checked as it is.
+_FILE_OPTIONS = ("meta_file", "logging_file", "tracking")
+_RUN_OPTIONS = ("init_id", "final_id", *_FILE_OPTIONS)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -18,16 +19,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "check",
         help="find what is wrong with a bundle's config before it runs",
         usage="frugal check [-h] [--run_id ID] [--trust] CONFIG [CONFIG ...] [--KEY VALUE ...]",
-        description="Check a config, with the overrides that the run would get, and tell all problems at once. Nothing "
+        description="Check a config, with the overrides that the run would get, and list all problems at once. Nothing "
         "in the config is evaluated: give a config that you do not know to this command before you run it.",
     )
-    parser.add_argument(
-        "--run_id", metavar="ID", help="workflow: training (default where there is one), evaluating, run"
-    )
+    parser.add_argument("--run_id", metavar="ID", help="workflow: training (the default if it exists), evaluating, run")
     parser.add_argument(
         "--trust", action="store_true", help="allow a config from outside of bundles/ to run code of its own"
     )
-    parser.add_argument("config", metavar="CONFIG", help="YAML or JSON file; a later one goes over the earlier ones")
+    parser.add_argument("config", metavar="CONFIG", help="YAML or JSON file; later ones override earlier ones")
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
@@ -38,35 +37,74 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check, tell, and fail where there are problems."""
+    """Check, report, and fail if there are problems."""
     from app.checking import CheckError, check_files
-    from app.checking.words import parse
 
-    words = parse(arguments.words, flags=("trust",))
-    files = [arguments.config, *words.files]
-    options = {name: value for name, value in words.options.items() if name not in _OF_RUN}
+    files, options = files_and_overrides([arguments.config, *arguments.words], flags=("trust",))
     run_id = options.pop("run_id", None) or arguments.run_id
     trust = arguments.trust or options.pop("trust", False) is True
     if not trust:
-        _require_trusted({name: words.options[name] for name in _FILES_OF_RUN if name in words.options})
-    report = check_files(files, options, None if run_id is None else str(run_id), trust)
-    if report.problems:
-        raise CheckError(report.text())
-    if report.warnings:
-        sys.stdout.write(f"{report.text()}\n")
+        _require_trusted({name: options[name] for name in _FILE_OPTIONS if name in options})
+    overrides = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
+    result = check_files(files, overrides, None if run_id is None else str(run_id), trust)
+    if result.problems:
+        raise CheckError(result.text())
+    if result.warnings:
+        sys.stdout.write(f"{result.text()}\n")
     checked = "keys, references, arguments, values and expressions are fine"
-    lines = [f"ok: {report.run_id} of {', '.join(files)}: {checked}", *report.facts]
+    lines = [f"ok: {result.run_id} of {', '.join(files)}: {checked}", *result.facts]
     sys.stdout.write("\n  ".join(lines) + "\n")
 
 
-def _require_trusted(named: Mapping[str, object]) -> None:
-    """Refuse further files that the run would take into the config."""
+def files_and_overrides(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[list[str], dict[str, object]]:
+    """Split a command line into files and overrides, as ``python -m monai.bundle`` reads it.
+
+    Args:
+        words: of the command line.
+        flags: options without a value, or with True or False.
+
+    Returns:
+        The words that belong to no option, and the value of each option. Names have ``_`` for ``-``; values are Python
+        literals if they read as such, else text; an option without a value is True.
+
+    Example:
+        >>> files_and_overrides(["train.yaml", "--train#trainer#max_epochs", "3", "--amp"])
+        (['train.yaml'], {'train#trainer#max_epochs': 3, 'amp': True})
+    """
+    from fire.parser import DefaultParseValue  # MONAI's own command line
+
+    files: list[str] = []
+    options: dict[str, object] = {}
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        if not word.startswith("--") or word == "--":
+            files.append(word)
+            continue
+        name, equals, text = word[2:].partition("=")
+        name = name.replace("-", "_")
+        takes_value = waiting[0] in ("True", "False") if waiting and name in flags else bool(waiting)
+        if equals:
+            options[name] = DefaultParseValue(text)
+        elif takes_value and not _is_option(waiting[0]):
+            options[name] = DefaultParseValue(waiting.pop(0))
+        else:
+            options[name] = True
+    return files, options
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word is an option; a negative number is not."""
+    return word.startswith("--") or (re.match(r"-[a-zA-Z]", word) is not None)
+
+
+def _require_trusted(options: Mapping[str, object]) -> None:
+    """Refuse untrusted files that the run would merge into the config."""
     from app.checking import CheckError
     from app.checking.trust import REMEDY, is_trusted
 
-    for option, value in named.items():
+    for option, value in options.items():
         for file in value if isinstance(value, list | tuple) else [value]:
             if isinstance(file, str) and Path(file).exists() and not is_trusted(Path(file)):
-                raise CheckError(
-                    f"--{option} {file}: a file from outside of bundles/, which is not looked at. {REMEDY}"
-                )
+                text = f"--{option} {file}: a file from outside of bundles/, whose content is not checked."
+                raise CheckError(f"{text} {REMEDY}")

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.scripts import create_workflow
 from monai.utils import ensure_tuple
 
-from app.checking import Loaded, check, load, require_good
+from app.checking import MergedConfig, check, load, require_good
 from app.checking.structure import ENTRIES
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def require_checked() -> None:
         # MONAI has merged and patched it: that is what runs.
         loaded.config = {key: value for key, value in workflow.parser.get().items() if key != "_meta_"}
     else:
-        loaded = Loaded(config=running_config())
+        loaded = MergedConfig(config=running_config())
     report = check(loaded, workflow.run_id)
     for warning in report.warnings:
         logger.warning(str(warning))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.checking.documents import DocumentError, read_document
-from app.checking.files import foreign_overrides, load
+from app.checking.files import load, untrusted_overrides
 from app.checking.trust import is_trusted
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
 from app.sweeps.orderings import parse_ordering
@@ -58,7 +58,7 @@ def read_sweep(path: Path, trust: bool = False) -> Sweep:
         raise  # it names its own file
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    problems = foreign_overrides(sweep.bundle, [cell.overrides for cell in sweep.cells], path, trust).problems
+    problems = untrusted_overrides(sweep.bundle, [cell.overrides for cell in sweep.cells], path, trust)
     if problems:
         raise ValueError("\n".join(["this study may not run:", *(f"  {problem}" for problem in problems)]))
     return sweep

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.checking.words import parse, value_of
 from app.cli import main
+from app.commands.check import files_and_overrides
 
 ROOT = Path(__file__).parents[2]
 TRAIN = "bundles/nodule_detection/configs/train.yaml"
@@ -30,7 +30,7 @@ def test_a_good_config_is_ok_and_says_what_was_looked_at(capsys: pytest.CaptureF
     )
     out = capsys.readouterr().out
     assert out.startswith(f"ok: training of {TRAIN}, {PUBLISHED}: keys, references, arguments, values and expressions")
-    assert "no datalist is named: phantoms are made" in out
+    assert "no datalist is given: phantoms are made" in out
     # By hand: 8 images, (1 + 1) planes of 512 x 512 pixels, 5 bytes each.
     assert "a batch takes 0.021 GB at least" in out
 
@@ -57,48 +57,13 @@ def test_a_missing_file_is_one_message(capsys: pytest.CaptureFixture):
     assert capsys.readouterr().err == "frugal: error: absent.yaml: cannot be read (No such file or directory).\n"
 
 
-WORDS = [
-    "8",
-    "-3",
-    "1e-4",
-    "abc",
-    "True",
-    "true",
-    "None",
-    "[1, 2]",
-    "[a, b]",
-    "{a: 1}",
-    "('x', 2)",
-    "a/b.json",
-    "1.0.0",
-    "$@a + 1",
-    "@x#y",
-    "'8'",
-    "f(x)",
-    "a b",
-    "",
-    "C:\\x",
-    "http://host:5000",
-    "[1",
-    "-",
-    "07",
-]
-
-
-@pytest.mark.parametrize("text", WORDS)
-def test_values_are_read_as_monais_command_line_reads_them(text: str):
-    # The second implementation: fire's own parser, which MONAI's command line uses.
-    from fire.parser import DefaultParseValue
-
-    assert repr(value_of(text)) == repr(DefaultParseValue(text))
-
-
-def test_words_are_files_and_options():
-    found = parse(
-        ["more.yaml", "--a#b", "3", "--c=x", "--flag", "--learning-rate", "-1", "last.yaml"], flags=("trust",)
-    )
-    assert found.files == ["more.yaml", "last.yaml"]
-    assert found.options == {"a#b": 3, "c": "x", "flag": True, "learning_rate": -1}
+def test_words_are_files_and_overrides():
+    words = ["more.yaml", "--a#b", "3", "--c=x", "--flag", "--learning-rate", "-1", "--list", "[a, 2]", "last.yaml"]
+    words += ["--trust", "False", "--other=1e-4", "--trust", "too.yaml", "--text", "07"]
+    files, options = files_and_overrides(words, flags=("trust",))
+    assert files == ["more.yaml", "last.yaml", "too.yaml"]
+    numbers = {"a#b": 3, "learning_rate": -1, "other": 1e-4}
+    assert options == numbers | {"c": "x", "flag": True, "list": ["a", 2], "trust": True, "text": "07"}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +87,7 @@ def test_commands_that_train_nothing_start_without_the_heavy_libraries(words: li
     code = f"""
 import sys
 from app.cli import main
+from app.commands.check import files_and_overrides
 try:
     main({words!r})
 except SystemExit:

@@ -76,11 +76,11 @@ def test_references_are_found_as_monai_finds_them():
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("output_dir", 2025, "2025 is a whole number as it was read, not a file or folder"),
-        ("dataset_dir", 2024, "2024 is a whole number as it was read, not a file or folder"),
-        ("prepared_dir", 1e3, "1000.0 is a number as it was read, not a file or folder"),
-        ("output_dir", True, "True is true or false as it was read, not a file or folder"),
-        ("datalist", 7, "7 is a whole number as it was read, not a file or folder"),
+        ("output_dir", 2025, "2025 is read as a whole number, not as a file or folder"),
+        ("dataset_dir", 2024, "2024 is read as a whole number, not as a file or folder"),
+        ("prepared_dir", 1e3, "1000.0 is read as a number, not as a file or folder"),
+        ("output_dir", True, "True is read as true or false, not as a file or folder"),
+        ("datalist", 7, "7 is read as a whole number, not as a file or folder"),
         ("start_from", 2025, "2025 is a whole number, but started_network's start_from is of type str"),
         ("output_dir", "runs/exp #3", "'runs/exp ::3': MONAI writes '::' for each '#' in a text"),
         ("dataset_dir", "data #3", "'data ::3': MONAI writes '::' for each '#' in a text"),
@@ -106,7 +106,7 @@ def test_the_checkpoint_and_the_folder_of_an_inference_are_looked_at_too(places:
 
 
 def test_an_output_folder_that_is_no_text_is_refused_outside_of_a_workflow_as_well():
-    with pytest.raises(ValueError, match="output_dir: 2025 is a whole number as it was read"):
+    with pytest.raises(ValueError, match="output_dir: 2025 is read as a whole number"):
         begin(2025, 0)
 
 

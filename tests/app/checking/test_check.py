@@ -58,6 +58,11 @@ UNKNOWN = {
         "write_phantoms takes no argument 'cuont'. Did you mean 'count'?",
     ),
     "special": ({"network#_modus_": 1}, "network#_modus_", "unknown special key '_modus_'. Did you mean '_mode_'?"),
+    "separator in a key": (
+        {"network": {"a#b": {"_target_": "app.networks.ResNet", "findings": 1}}},
+        "network",
+        "the key 'a#b' cannot be referred to: '#' and '::' separate keys of an id.",
+    ),
     "required": ({"train#trainer#optimizer": ...}, "train#trainer", "SupervisedTrainer needs 'optimizer'."),
     "target": (
         {"network#_target_": "app.networks.SEDensNet"},
@@ -107,12 +112,12 @@ UNKNOWN = {
     "macro": (
         {"learning_rate": "%learning_rat"},
         "learning_rate",
-        "'%learning_rat' names nothing that there is. Did you mean 'learning_rate'?",
+        "'%learning_rat' names nothing that exists. Did you mean 'learning_rate'?",
     ),
     "name in an expression": (
         {"network#pooling": "$poling.MaxPooling()"},
         "network#pooling",
-        "nothing is named 'poling' here: neither imported nor of Python. Did you mean 'pooling'?",
+        "'poling' is neither imported nor a name of Python. Did you mean 'pooling'?",
     ),
     "member in an expression": (
         {"network#pooling": "$pooling.MaxPoling()"},
@@ -131,6 +136,9 @@ UNKNOWN = {
         "there is no 'app.engine' to import. Did you mean 'engines'?",
     ),
     "no Python": ({"network#findings": "$len(@data.findings"}, "network#findings", "is no Python expression"),
+    "too deep": ({"network#findings": f"${'-' * 30_000}1"}, "network#findings", "is no Python expression"),
+    "pattern": ({"network#_target_": "app.**"}, "network#_target_", "there is no 'app.**'"),
+    "path": ({"network#_target_": "app./etc/x"}, "network#_target_", "there is no 'app./etc/x'"),
 }
 
 
@@ -194,7 +202,7 @@ VALUES = {
         "phantoms have no finding 'Nodul'. Did you mean 'Nodule'?",
     ),
     "no datalist": ({"datalist": "absent.json"}, "datalist", "absent.json: no such datalist."),
-    "nor phantoms": ({"phantoms": None}, "datalist", "neither a datalist nor phantoms are named: --datalist FILE."),
+    "nor phantoms": ({"phantoms": None}, "datalist", "neither a datalist nor phantoms are given: --datalist FILE."),
     "batch beyond memory": ({"batch_size": 10**9}, "batch_size", "takes 655360.0 GB at least, before the network"),
 }
 
@@ -214,7 +222,7 @@ OVERRIDES = {
         "batch_size",
         "'abc' is text, but DataLoader's batch_size is of type int | None.",
     ),
-    "only the default tells": ({"output_dir": 3}, "output_dir", "3 is a whole number"),
+    "only the default tells": ({"output_dir": 3}, "output_dir", "3 is read as a whole number"),
     "switch as text": (
         {"pixel_level": "false"},
         "pixel_level",
@@ -351,17 +359,13 @@ def test_certainties_that_the_config_decides_are_allowed(write: Write, datalist:
     assert told(write(changes), overrides=given) == []
 
 
-def test_a_batch_that_training_cannot_fill(write: Write, datalist: Write):
+def test_sampling_needs_items_of_both_kinds(write: Write, datalist: Write):
     sampler = {"_target_": "app.datalist.sampling.BalancedSampler", "labels": "$@data.labels('training')"}
-    file = write({"train#dataloader#drop_last": True, "train#dataloader#sampler": sampler})
+    file = write({"train#dataloader#sampler": sampler})
     changed = datalist(training=[item("training1.png", "x", 1)])
-    first, second = told(file, overrides={"datalist": str(changed), "batch_size": 2})
-    assert first == (
-        "command line: batch_size: train#dataloader drops batches that are not full, and the 1 training images fill "
-        "none of 2."
-    )
-    assert "items of both kinds; there are 1 with a finding and 0 without (train#dataloader#sampler)." in second
-    assert told(file, overrides={"datalist": str(datalist()), "batch_size": 2}) == []
+    (found,) = told(file, overrides={"datalist": str(changed)})
+    assert "items of both kinds; there are 1 with a finding and 0 without (train#dataloader#sampler)." in found
+    assert told(file, overrides={"datalist": str(datalist())}) == []
 
 
 def test_what_cannot_be_learnt_is_a_warning(write: Write, datalist: Write):
@@ -378,7 +382,7 @@ TRACKING = {
     ),
     "path": ("./mlruns", "is a file store"),
     "no file": ("sqlite://", "names no file"),
-    "misspelt": ("htp://host:5000", "no such kind of store 'htp'. Did you mean 'http'?"),
+    "misspelt": ("htp://host:5000", "unknown kind 'htp'. Did you mean 'http'?"),
     "no host": ("http://", "names no host"),
 }
 
@@ -396,7 +400,7 @@ def test_addresses_that_cannot_be_written_to(write: Write, monkeypatch: pytest.M
 def test_an_output_folder_that_cannot_be_made(write: Write, bundles: Path):
     (bundles / "file").touch()
     (found,) = told(write({"output_dir": "file/out"}))
-    assert "file/out: file is a file, not a folder for results." in found or "is a file, not a folder" in found
+    assert found == f"train.yaml: output_dir: file/out: {bundles / 'file'} is a file, not a folder for results."
 
 
 def test_nothing_of_a_config_runs(write: Write, bundles: Path):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from app.checking import CheckError, check_files
-from app.checking.allowed import ROWS, row_of
+from app.checking.allowed import ALLOWED, allowed_arguments
 from app.checking.signatures import signature_of
 from app.checking.trust import REMEDY, VARIABLE, is_trusted
 from app.cli import main
@@ -374,7 +374,9 @@ def test_further_files_of_a_run_are_trusted_or_refused(write: Write, tmp_path: P
     file = tmp_path / "further.json"
     file.write_text("{}")
     assert main(["check", str(write()), f"--{option}", str(file)]) == 1
-    assert f"--{option} {file}: a file from outside of bundles/, which is not looked at." in capsys.readouterr().err
+    assert (
+        f"--{option} {file}: a file from outside of bundles/, whose content is not checked." in capsys.readouterr().err
+    )
     assert main(["check", "--trust", str(write()), f"--{option}", str(file)]) == 0
 
 
@@ -404,10 +406,10 @@ def test_a_misspelt_setting_is_told_once(elsewhere: Write):
     )
 
 
-@pytest.mark.parametrize("target", sorted(ROWS))
+@pytest.mark.parametrize("target", sorted(ALLOWED))
 def test_the_list_names_what_there_is(target: str):
-    row, signature = ROWS[target], signature_of(target)
-    named = {*row.numbers.split(), *row.parts.split(), *(row.words or {})}
+    allowed, signature = ALLOWED[target], signature_of(target)
+    named = {*allowed.numbers.split(), *allowed.components.split(), *(allowed.words or {})}
     assert named <= set(signature.names)
 
 
@@ -431,4 +433,4 @@ def test_the_list_names_what_there_is(target: str):
     ],
 )
 def test_what_is_not_on_the_list(target: object):
-    assert row_of(target) is None
+    assert allowed_arguments(target) is None

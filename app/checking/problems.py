@@ -1,4 +1,4 @@
-"""What a check found: each problem with its place, collected without repeating one."""
+"""The problems that a check collects, each with the file and id where it lies."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ MOST_PROBLEMS = 100
 
 
 class CheckError(ValueError):
-    """A configuration cannot work, or may not run; the message lists every problem."""
+    """A config cannot work, or must not run; the message lists every problem."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong.
+    """One problem.
 
     Attributes:
-        place: file and key path, such as ``train.yaml: train#trainer#max_epochs``.
-        text: the value, what is allowed and, where there is one, the nearest known name.
+        place: file and id, such as ``train.yaml: train#trainer#max_epochs``.
+        text: names the value, what is allowed and, if there is one, the nearest known name.
     """
 
     place: str
     text: str
 
     def __str__(self) -> str:
-        """Give one line."""
+        """One line."""
         return f"{self.place}: {self.text}" if self.place else self.text
 
 
 @dataclass
-class Findings:
-    """Problems in the order in which they were found, one for each id and topic.
+class Problems:
+    """Problems in the order in which they are found, at most one for each id and topic.
 
     Attributes:
-        origins: by id (``train#trainer``, or a top-level key) the file or other source that it was last set by.
+        origins: for an id (``train#trainer``, or a top-level key), the file or other source that set it last.
         problems: stop a run.
-        warnings: do not.
+        warnings: do not stop a run.
         facts: what was looked at, for the summary.
     """
 
@@ -46,26 +46,26 @@ class Findings:
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, identifier: str, text: str, topic: str = "") -> None:
-        """Add a problem at an id; a second one of the same topic at the same id is not told.
+        """Add a problem at an id, unless the id already has one of the same topic (by default: the same text).
 
         Raises:
-            CheckError: there are too many; lists those that were found.
+            CheckError: there are too many; lists those found so far.
         """
         key = (identifier, topic or text)
         if key in self._seen:
             return
         if len(self.problems) >= MOST_PROBLEMS:
-            told = "\n".join(f"  {problem}" for problem in self.problems)
-            raise CheckError(f"more than {MOST_PROBLEMS} problems:\n{told}\n  ... the others were not looked for.")
+            lines = "\n".join(f"  {problem}" for problem in self.problems)
+            raise CheckError(f"more than {MOST_PROBLEMS} problems:\n{lines}\n  ... the check stopped here.")
         self._seen.add(key)
-        self.problems.append(Problem(self.place(identifier), text))
+        self.problems.append(Problem(self._place(identifier), text))
 
     def warn(self, identifier: str, text: str) -> None:
         """Add a warning at an id."""
-        self.warnings.append(Problem(self.place(identifier), text))
+        self.warnings.append(Problem(self._place(identifier), text))
 
-    def place(self, identifier: str) -> str:
-        """The source that set an id or the nearest of its parents, and the id."""
+    def _place(self, identifier: str) -> str:
+        """The id, after the source that set it or the nearest of its parents."""
         parts = identifier.split("#")
         for length in range(len(parts), 0, -1):
             source = self.origins.get("#".join(parts[:length]))
