@@ -14,8 +14,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="make radiographs with findings of known outline, as DICOM, with a datalist",
         description="Make phantom radiographs with a datalist. One seed always gives the same bytes.",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make them in")
-    parser.add_argument("--count", type=int, default=100, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write them to")
+    parser.add_argument(
+        "--count", type=int, default=100, metavar="N", help="number of radiographs (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
         "--size", type=int, default=512, metavar="PIXELS", help="height and width (default: %(default)s)"
@@ -25,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make them."""
+    """Make the phantoms."""
     from app.phantoms import ALL, write_phantoms
 
     findings = tuple(arguments.findings.split(",")) if arguments.findings else ALL

@@ -13,29 +13,28 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "report",
         help="write one self-contained HTML page about a run",
-        description="Write one HTML page about a run: data, split, what it reached with intervals, curves, subgroups, "
-        "cases and settings. It fetches nothing and names no patient.",
+        description="Write one HTML page about a run: its data and split, its results with intervals, curves, "
+        "subgroups, cases and settings. The page fetches nothing and names no patient.",
     )
     parser.add_argument("word", metavar="RUN", help="output folder, or id or name of a run in MLflow")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FILE.html",
-        help="where to (default: report.html in the folder, or report-RUN.html)",
+        help="file to write (default: report.html in the folder, or report-RUN.html)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Gather and write."""
-    from app.comparing.results import open_result
+    from app.comparing.run_files import open_run_files
     from app.files.atomic import write_whole
-    from app.reporting.report import gather
     from app.reporting.report_page import report_page
 
-    result = open_result(arguments.word)
-    name = re.sub(r"[^\w.\-]+", "_", result.name)
-    path = arguments.out or (result.folder / "report.html" if result.folder else Path(f"report-{name}.html"))
+    files = open_run_files(arguments.word)
+    name = re.sub(r"[^\w.\-]+", "_", files.name)
+    path = arguments.out or (files.folder / "report.html" if files.folder else Path(f"report-{name}.html"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, report_page(gather(result)))
-    sys.stdout.write(f"report of {result.name} written to {path}\n")
+    write_whole(path, report_page(files))
+    sys.stdout.write(f"report of {files.name} written to {path}\n")

@@ -1,4 +1,4 @@
 """Comparing: two or more finished runs on the same cases, with intervals and tests.
 
-Nothing here imports torch or monai; mlflow is imported only if a run in MLflow is named.
+Nothing here imports torch or monai. MLflow is imported only to look up runs, matplotlib only to draw.
 """

@@ -1,9 +1,10 @@
-"""Values of single located cases (``cases.csv``): Dice of each image and finding, and what else stands beside it."""
+"""Values of single located cases (``cases.csv``): the Dice of each image and finding, and other measures beside it."""
 
 from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from evaluation.cases import FloatArray, TextArray
 from evaluation.cells import opened_table, plain_cell
 
 MEASURES = {"dice": "Dice", "iou": "IoU", "ior": "IoR", "hit": "Pointing game"}
-"""Columns that are compared, and what they are called; other columns are not looked at."""
+"""Columns that are compared, and their titles; other columns are ignored."""
 REQUIRED = ("image", "patient", "finding")
 SHOWN = 3
 
@@ -24,25 +25,23 @@ class Cases:
     """Values of located cases.
 
     Attributes:
-        path: of the file.
-        patient: by image.
-        value: by measure, by (image, finding); undefined values are left out.
+        patient: The patient of each image.
+        value: For each measure, the defined values by (image, finding).
     """
 
-    path: Path
     patient: dict[str, str]
     value: dict[str, dict[tuple[str, str], float]]
 
 
 def read_cases(path: Path) -> Cases:
-    """Read a table with one row a located image and finding.
+    """Read a table with one row per located image and finding.
 
     Columns: ``image``, ``patient``, ``finding``, and at least one of ``dice``, ``iou``, ``ior`` and ``hit`` with values
-    from 0 to 1, empty where undefined.
+    from 0 to 1, empty if undefined.
 
     Raises:
-        ValueError: a column is missing, a pair occurs twice, an image has two patients, or a value is no number from 0
-            to 1; the text names the file, the line and the value (but of no patient).
+        ValueError: A column is missing, a pair occurs twice, an image has two patients, or a value is no number from 0
+            to 1; names the file, the line and the value, but no patient.
     """
     with opened_table(path) as file:
         reader = csv.DictReader(file)
@@ -51,65 +50,65 @@ def read_cases(path: Path) -> Cases:
         measures = [name for name in MEASURES if name in header]
         if missing or not measures:
             raise ValueError(f"{path}: no column {', '.join(missing) or ' or '.join(MEASURES)}")
-        cases = Cases(path, {}, {name: {} for name in measures})
+        cases = Cases({}, {name: {} for name in measures})
         seen: set[tuple[str, str]] = set()
         for cells in reader:
             row = {name: plain_cell(cell or "") for name, cell in cells.items() if isinstance(name, str)}
-            place, pair = f"{path}, line {reader.line_num}", (row["image"], row["finding"])
-            if pair in seen:
-                raise ValueError(f"{place}: image {pair[0]!r} with finding {pair[1]!r} occurs a second time")
+            where, case = f"{path}, line {reader.line_num}", (row["image"], row["finding"])
+            if case in seen:
+                raise ValueError(f"{where}: image {case[0]!r} with finding {case[1]!r} occurs a second time")
             if cases.patient.setdefault(row["image"], row["patient"]) != row["patient"]:
-                raise ValueError(f"{place}: image {row['image']!r} has another patient than before")
-            seen.add(pair)
+                raise ValueError(f"{where}: image {row['image']!r} has another patient than before")
+            seen.add(case)
             for name in measures:
-                number = _number(row[name], f"{place}: {name}")
+                number = _number(row[name], f"{where}: {name}")
                 if not math.isnan(number):
-                    cases.value[name][pair] = number
+                    cases.value[name][case] = number
     return cases
 
 
 def aligned_values(
-    tables: list[Cases], names: list[str], measure: str
+    tables: Sequence[Cases], names: Sequence[str], measure: str
 ) -> tuple[tuple[str, ...], TextArray, list[FloatArray]]:
     """One measure of several models on the same cases.
 
     Args:
-        tables: of two models or more, all with the measure.
-        names: how to call them in a refusal.
-        measure: a key of ``MEASURES``.
+        tables: Of two models or more, all with the measure.
+        names: Names of the models for error messages.
+        measure: A key of ``MEASURES``.
 
     Returns:
-        C findings, (N,) patients, and for each model values (N, C), NaN where the image is not located.
+        C findings, patients (N,), and for each model values (N, C), NaN if the image is not located.
 
     Raises:
-        DifferentCasesError: another model has other cases or other patients than the first.
+        DifferentCasesError: A model has other cases or other patients than the first.
     """
     first = tables[0].value[measure]
     for table, name in zip(tables[1:], names[1:], strict=True):
         _require_same(tables[0], table, (names[0], name), measure)
-    images = {image: row for row, image in enumerate(dict.fromkeys(image for image, _ in first))}
-    findings = {finding: column for column, finding in enumerate(dict.fromkeys(finding for _, finding in first))}
+    rows = {image: row for row, image in enumerate(dict.fromkeys(image for image, _ in first))}
+    columns = {finding: column for column, finding in enumerate(dict.fromkeys(finding for _, finding in first))}
     arrays = []
     for table in tables:
-        values = np.full((len(images), len(findings)), np.nan)
+        values = np.full((len(rows), len(columns)), np.nan)
         for (image, finding), number in table.value[measure].items():
-            values[images[image], findings[finding]] = number
+            values[rows[image], columns[finding]] = number
         arrays.append(values)
-    patient = np.array([tables[0].patient[image] for image in images], dtype=np.str_)
-    return tuple(findings), patient, arrays
+    patient = np.array([tables[0].patient[image] for image in rows], dtype=np.str_)
+    return tuple(columns), patient, arrays
 
 
 def _require_same(first: Cases, second: Cases, names: tuple[str, str], measure: str) -> None:
     one, two = first.value[measure], second.value[measure]
     problems = []
-    for name, here, there in ((names[0], one, two), (names[1], two, one)):
-        only = [f"{image}, {finding}" for image, finding in here if (image, finding) not in there]
+    for name, own, other in ((names[0], one, two), (names[1], two, one)):
+        only = [f"{image}, {finding}" for image, finding in own if (image, finding) not in other]
         if only:
             more = f" and {len(only) - SHOWN} more" if len(only) > SHOWN else ""
             problems.append(f"{len(only)} located cases only in {name} ({'; '.join(only[:SHOWN])}{more})")
-    other = sum(first.patient[image] != second.patient[image] for image in {image for image, _ in one.keys() & two})
-    if other:
-        problems.append(f"{other} images with another patient")
+    changed = sum(first.patient[image] != second.patient[image] for image in {image for image, _ in one.keys() & two})
+    if changed:
+        problems.append(f"{changed} images with another patient")
     if problems:
         raise DifferentCasesError(
             f"{MEASURES[measure]} of {names[0]} and {names[1]} is not about the same cases: " + "; ".join(problems)
@@ -124,5 +123,5 @@ def _number(cell: str, where: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise ValueError(f"{where} is {cell!r}, but a number from 0 to 1 is wanted")
+        raise ValueError(f"{where} is {cell!r}, but must be a number from 0 to 1")
     return number

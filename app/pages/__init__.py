@@ -1,1 +1,1 @@
-"""Pages: self-contained HTML, tables and numbers as comparisons and reports show them."""
+"""Pages: self-contained HTML, and numbers as pages and tables show them."""

@@ -9,34 +9,44 @@ from evaluation.cases import FindingResult, Interval
 UNDEFINED = "n/a"
 
 
-def value(number: float, digits: int = 3) -> str:
-    """A value, such as ``0.888``."""
-    return UNDEFINED if math.isnan(number) else f"{number:.{digits}f}"
+def value(number: float) -> str:
+    """A value with three decimals: ``0.888``."""
+    return UNDEFINED if math.isnan(number) else f"{number:.3f}"
 
 
-def limits(interval: Interval | FindingResult, digits: int = 3) -> str:
-    """A value with the limits of its interval, such as ``0.888 [0.829, 0.947]``."""
+def limits(interval: Interval | FindingResult) -> str:
+    """A value with the limits of its interval, if it has them.
+
+    Example:
+        >>> limits(Interval(0.888, 0.829, 0.947))
+        '0.888 [0.829, 0.947]'
+    """
     if math.isnan(interval.lower) or math.isnan(interval.upper):
-        return value(interval.value, digits)
-    return f"{interval.value:.{digits}f} [{interval.lower:.{digits}f}, {interval.upper:.{digits}f}]"
+        return value(interval.value)
+    return f"{interval.value:.3f} [{interval.lower:.3f}, {interval.upper:.3f}]"
 
 
-def difference(interval: Interval, digits: int = 3) -> str:
-    """A difference with its limits and signs; exactly no difference is ``0 [0, 0]``."""
+def difference(interval: Interval) -> str:
+    """A difference with signs and limits; ``0 [0, 0]`` means exactly no difference.
+
+    Example:
+        >>> difference(Interval(-0.012, -0.02, 0.004))
+        '-0.012 [-0.020, +0.004]'
+    """
     if math.isnan(interval.value):
         return UNDEFINED
     if math.isnan(interval.lower) or math.isnan(interval.upper):
-        return signed(interval.value, digits)
-    return f"{signed(interval.value, digits)} [{signed(interval.lower, digits)}, {signed(interval.upper, digits)}]"
-
-
-def signed(number: float, digits: int = 3) -> str:
-    """A number with its sign; ``0`` stands for exactly zero alone."""
-    return "0" if number == 0 else f"{number:+.{digits}f}"
+        return _signed(interval.value)
+    return f"{_signed(interval.value)} [{_signed(interval.lower)}, {_signed(interval.upper)}]"
 
 
 def p_value(p: float) -> str:
-    """A p-value with four decimals; ``1`` stands for exactly 1 alone."""
+    """A p-value with four decimals; ``1`` means exactly 1.
+
+    Example:
+        >>> p_value(0.0432), p_value(0.00002), p_value(0.99999), p_value(1.0)
+        ('0.0432', '<0.0001', '>0.9999', '1')
+    """
     if math.isnan(p):
         return UNDEFINED
     if p == 1:
@@ -46,6 +56,15 @@ def p_value(p: float) -> str:
     return ">0.9999" if p > 0.9999 else f"{p:.4f}"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: ``1 image``, ``2 images``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def counted(number: int, noun: str) -> str:
+    """A number with its noun in the singular or plural.
+
+    Example:
+        >>> counted(1, "image"), counted(2000, "image")
+        ('1 image', '2,000 images')
+    """
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
+def _signed(number: float) -> str:
+    return "0" if number == 0 else f"{number:+.3f}"

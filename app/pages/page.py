@@ -1,140 +1,128 @@
-"""One self-contained HTML page: headings, tables, pictures and notes, with nothing fetched and no script."""
+"""One self-contained HTML page: headings, tables, pictures and notes. It fetches nothing and runs nothing.
+
+Plain text is escaped wherever it enters; ``Markup`` is HTML already.
+"""
 
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
 
 from app.pages.style import STYLE
 
+# The policy forbids browsers to fetch anything: styles are in the page and pictures are data.
+_PAGE = Markup("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body><main>
+<header><h1>{title}</h1><p>{subtitle}</p></header>
+{body}
+</main></body>
+</html>
+""")
 
-class Html(str):
-    """Text that is HTML already and goes into a page as it is; plain ``str`` is escaped."""
 
-    __slots__ = ()
-
-
-Cell = str
-"""A cell of a table: plain text, or ``Html``."""
-
-
-def page(title: str, subtitle: str, body: Sequence[str]) -> str:
+def page(title: str, subtitle: str, sections: Iterable[str]) -> str:
     """A whole page.
 
-    The policy in its head forbids a browser to fetch anything: styles are in the page and pictures are data.
+    Args:
+        title: Heading, and title of the window.
+        subtitle: One line below it.
+        sections: Parts from the other functions here.
+    """
+    return _PAGE.format(title=title, subtitle=subtitle, style=Markup(STYLE), body=Markup("\n").join(sections))
+
+
+def section(heading: str, parts: Iterable[str]) -> Markup:
+    """Parts under a heading; plain text becomes a paragraph.
+
+    Example:
+        >>> print(section("A & B", ["x < y"]))
+        <section><h2>A &amp; B</h2>
+        <p>x &lt; y</p>
+        </section>
+    """
+    paragraph = Markup("<p>{}</p>")
+    inner = Markup("\n").join(part if isinstance(part, Markup) else paragraph.format(part) for part in parts)
+    return Markup("<section><h2>{}</h2>\n{}\n</section>").format(heading, inner)
+
+
+def subheading(text: str) -> Markup:
+    """A heading within a section."""
+    return Markup("<h3>{}</h3>").format(text)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, group: bool = False) -> Markup:
+    """A table, which scrolls by itself in a narrow window.
 
     Args:
-        title: heading, and name of the window.
-        subtitle: one line below it.
-        body: parts from the other functions here.
+        head: Names of the columns.
+        rows: Rows of as many cells.
+        left: Number of columns, from the left, that hold words. The others hold numbers.
+        group: Whether to draw a line above each row whose first cell is not empty.
     """
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{escaped(title)}</title>",
-            f"<style>{STYLE}</style>",
-            "</head>",
-            "<body><main>",
-            f"<header><h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p></header>",
-            *body,
-            "</main></body>",
-            "</html>",
-            "",
-        ]
-    )
-
-
-def section(heading: str, parts: Sequence[str]) -> Html:
-    """A part of the page under a heading; parts that are plain text become paragraphs."""
-    inner = "\n".join(part if isinstance(part, Html) else f"<p>{escaped(part)}</p>" for part in parts)
-    return Html(f"<section><h2>{escaped(heading)}</h2>\n{inner}\n</section>")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], left: int = 1, group: bool = False) -> Html:
-    """A table that scrolls by itself where the window is narrow.
-
-    Args:
-        head: names of the columns.
-        rows: as many cells each.
-        left: how many columns, from the left, hold words; the others hold numbers.
-        group: draw a line above each row whose first cell is not empty.
-    """
-    lines = ["<tr>" + "".join(_cell("th", cell, place < left) for place, cell in enumerate(head)) + "</tr>"]
+    lines = []
     for row in rows:
-        kind = ' class="group"' if group and row[0] else ""
-        lines.append(
-            f"<tr{kind}>" + "".join(_cell("td", cell, place < left) for place, cell in enumerate(row)) + "</tr>"
-        )
-    return Html(
-        f'<div class="scroll"><table><thead>{lines[0]}</thead><tbody>{"".join(lines[1:])}</tbody></table></div>'
+        kind = Markup(' class="group"' if group and row[0] else "")
+        lines.append(Markup("<tr{}>{}</tr>").format(kind, _cells("td", row, left)))
+    return Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
+        _cells("th", head, left), Markup("").join(lines)
     )
 
 
-def wide(svg: str) -> Html:
-    """A drawing that scrolls by itself where the window is narrow."""
-    return Html(f'<div class="scroll">{svg}</div>')
+def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Names and their values in two columns."""
+    row = Markup("<dt>{}</dt><dd>{}</dd>")
+    return Markup("<dl>{}</dl>").format(Markup("").join(row.format(name, value) for name, value in pairs))
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> Html:
-    """Names with their values, in two columns."""
-    inner = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(text)}</dd>" for name, text in pairs)
-    return Html(f"<dl>{inner}</dl>")
+def tiles(entries: Iterable[tuple[str, str, str]]) -> Markup:
+    """The few numbers that matter most: name, value, and what it rests on."""
+    tile = Markup('<div class="tile"><span>{}</span><strong>{}</strong><em>{}</em></div>')
+    return Markup('<div class="tiles">{}</div>').format(Markup("").join(tile.format(*entry) for entry in entries))
 
 
-def tiles(entries: Sequence[tuple[str, str, str]]) -> Html:
-    """The few numbers that matter most: what, value, and what it rests on."""
-    inner = "".join(
-        f'<div class="tile"><span>{escaped(what)}</span><strong>{escaped(number)}</strong>'
-        f"<em>{escaped(rest)}</em></div>"
-        for what, number, rest in entries
-    )
-    return Html(f'<div class="tiles">{inner}</div>')
+def note(text: str, kind: str = "plain") -> Markup:
+    """A paragraph that is set apart; ``kind`` is plain, quiet or warning."""
+    return Markup('<p class="note {}">{}</p>').format(kind, text)
 
 
-def note(text: str, kind: str = "plain") -> Html:
-    """A paragraph set apart; ``kind`` is plain, quiet or warning."""
-    return Html(f'<p class="note {kind}">{escaped(text)}</p>')
+def picture(content: bytes, caption: str, subtype: str = "png") -> Markup:
+    """A picture with its caption; ``subtype`` is that of the media type, such as ``svg+xml``."""
+    data = base64.b64encode(content).decode("ascii")
+    figure = Markup('<figure><img alt="{}" src="data:image/{};base64,{}"><figcaption>{}</figcaption></figure>')
+    return figure.format(caption, subtype, data, caption)
 
 
-def picture(path: Path, caption: str) -> Html:
-    """A PNG file, embedded, with its caption."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    words = escaped(caption)
-    return Html(
-        f'<figure><img alt="{words}" src="data:image/png;base64,{data}"><figcaption>{words}</figcaption></figure>'
-    )
+def folded(summary: str, part: str) -> Markup:
+    """A part that opens when its summary is clicked."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, part)
 
 
-def folded(summary: str, part: str) -> Html:
-    """A part that is shown when its summary is clicked; needs no script."""
-    return Html(f"<details><summary>{escaped(summary)}</summary>{escaped(part)}</details>")
+def swatch(model: int, text: str) -> Markup:
+    """A text after a square in the colour of a model."""
+    return Markup('<span class="swatch s{}"></span>{}').format(model, text)
 
 
-def swatch(model: int, text: str) -> Html:
-    """A text with the colour of a model before it."""
-    return Html(f'<span class="swatch s{model}"></span>{escaped(text)}')
-
-
-def strong(text: str) -> Html:
+def strong(text: str) -> Markup:
     """A number that stands out."""
-    return Html(f"<strong>{escaped(text)}</strong>")
+    return Markup("<strong>{}</strong>").format(text)
 
 
-def escaped(text: str) -> str:
-    """HTML of a text; ``Html`` stays as it is."""
-    return text if isinstance(text, Html) else html.escape(text)
-
-
-def _cell(tag: str, cell: Cell, is_word: bool) -> str:
-    # A true minus sign lines up with the plus sign; words keep their hyphens.
-    text = escaped(cell) if is_word or isinstance(cell, Html) else escaped(cell).replace("-", "\N{MINUS SIGN}")
-    return f'<{tag} class="{"word" if is_word else "number"}">{text}</{tag}>'
+def _cells(tag: str, row: Sequence[str], left: int) -> Markup:
+    cells = []
+    for column, cell in enumerate(row):
+        kind = "word" if column < left else "number"
+        # A true minus sign is as wide as a plus sign; words keep their hyphens.
+        text = cell if column < left or isinstance(cell, Markup) else cell.replace("-", "\N{MINUS SIGN}")
+        cells.append(Markup('<{0} class="{1}">{2}</{0}>').format(tag, kind, text))
+    return Markup("").join(cells)

@@ -1,44 +1,13 @@
-"""How pages and forest plots look, light and dark: rules of CSS."""
+"""How pages look, light and dark (CSS), and the colours of models on pages and in pictures."""
 
-COLOURS_LIGHT = ("#5b6470", "#1f6fb4", "#b3500f", "#227a49", "#8a4fbf", "#b0204f", "#7a6000", "#007a87")
-"""Of the reference and up to seven models; all of a contrast of at least 4.5:1 with white."""
-COLOURS_DARK = ("#aab2bd", "#6cb2f0", "#f0995c", "#6fcf97", "#c39af0", "#f07fa5", "#dcbd4a", "#5cc8d4")
+COLOURS = ("#5b6470", "#1f6fb4", "#b3500f", "#227a49", "#8a4fbf", "#b0204f", "#7a6000", "#007a87")
+"""Colours of the reference and up to seven models; the contrast of each with white is at least 4.5:1."""
 
-
-def _variables(colours: tuple[str, ...]) -> str:
-    return " ".join(f"--m{place}: {colour};" for place, colour in enumerate(colours))
-
-
-ROOT = f"""
-:root {{
-  --ink: #1b1f24; --quiet: #5b6470; --line: #dfe3e8; --paper: #fff; --ground: #f4f6f8; --band: #f4f6f8;
-  --accent: #1f6fb4; --warn: #8a4b00; --warn-ground: #fff4e0;
-  {_variables(COLOURS_LIGHT)}
-}}
-@media (prefers-color-scheme: dark) {{ :root {{
-  --ink: #e6e9ed; --quiet: #9aa4b0; --line: #343b44; --paper: #1b2027; --ground: #12161b; --band: #222830;
-  --accent: #6cb2f0; --warn: #ffc56b; --warn-ground: #33270f;
-  {_variables(COLOURS_DARK)}
-}} }}
-"""
-"""Colours by name, for both settings."""
-
-FOREST_STYLE = """
-svg.forest text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--ink); }
-svg.forest text.quiet { fill: var(--quiet); }
-svg.forest text.head { font-weight: 600; }
-svg.forest text.number { font-variant-numeric: tabular-nums; }
-svg.forest .axis { stroke: var(--quiet); }
-svg.forest .grid { stroke: var(--line); }
-svg.forest .zero { stroke: var(--ink); }
-svg.forest .band { fill: var(--band); }
-""" + "".join(
-    f"svg.forest .m{place} {{ stroke: var(--m{place}); fill: var(--m{place}); stroke-width: 1.6; }}\n"
-    for place in range(len(COLOURS_LIGHT))
-)
-"""Rules of a forest plot; they need ``ROOT``."""
-
-_PAGE = """
+_STYLE = """
+:root { --ink: #1b1f24; --quiet: #5b6470; --line: #dfe3e8; --paper: #fff; --ground: #f4f6f8;
+  --accent: #1f6fb4; --warn: #8a4b00; --warn-ground: #fff4e0; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --quiet: #9aa4b0; --line: #343b44; --paper: #1b2027;
+  --ground: #12161b; --accent: #6cb2f0; --warn: #ffc56b; --warn-ground: #33270f; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -76,12 +45,9 @@ figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px
 figcaption { color: var(--quiet); font-size: 13px; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
-.scroll svg.forest { display: block; width: 100%; min-width: 720px; height: auto; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 8px; }
 @media print { body { background: #fff; } section, .tile { break-inside: avoid; } }
 """
 
-_SWATCHES = "".join(f".s{place} {{ background: var(--m{place}); }}\n" for place in range(len(COLOURS_LIGHT)))
-
-STYLE = ROOT + _PAGE + _SWATCHES + FOREST_STYLE
-"""Of a whole page."""
+STYLE = _STYLE + "".join(f".s{model} {{ background: {colour}; }}\n" for model, colour in enumerate(COLOURS))
+"""Style of a whole page."""

@@ -1,4 +1,4 @@
 """Reporting: one finished run on one self-contained page.
 
-Nothing here imports torch or monai; mlflow is imported only if a run in MLflow is named.
+Nothing here imports torch or monai. MLflow is imported only to look up runs.
 """

@@ -1,4 +1,4 @@
-"""Subgroups of a table of predictions: its attributes as groups, areas inside and outside them, and treatments."""
+"""Subgroups of a table of predictions: areas inside and outside each group, and findings told by their treatment."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from evaluation.cases import FloatArray, TextArray
 from evaluation.subgroups import UNKNOWN, SubgroupRow, TreatmentCheck, group_names
 
 NAMED = ("view", "sex", "source")
-"""Attributes whose values are groups. Others are taken only if all their values are yes or no: an attribute may hold
-what identifies a patient, and such values must not become names of groups."""
+"""Attributes whose values become groups. Ages become bands, and yes-or-no attributes two groups. No others do: they may
+identify a patient, and their values must not be shown."""
 DEVICES = (*TUBES, "Support Devices")
-_YES_OR_NO = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0, "": -2.0}
 MOST_GROUPS = 20
-CALLED = {"drain": "a chest drain"}
-"""Treatments whose name is no name of a thing that is visible."""
+YES_OR_NO = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0, "": -2.0}
+TREATMENT_WORDS = {"drain": "a chest drain"}
+"""How a warning calls a treatment, if not by its name."""
 
 
 @dataclass(frozen=True)
 class GroupRow:
-    """A finding inside a group against outside it.
+    """The area of a finding inside a group and outside it.
 
     Attributes:
-        finding: its name.
-        attribute: such as ``sex``.
-        row: areas and their difference.
-        p_holm: corrected over all rows of the report; NaN where the row mirrors the one before it.
+        finding: Name of the finding.
+        attribute: Such as ``sex``.
+        row: Areas and their difference.
+        p_holm: Corrected over all rows of the report; NaN if the row mirrors the one before it.
     """
 
     finding: str
@@ -41,7 +41,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class TreatmentRow:
-    """A finding checked for being recognised by a treatment."""
+    """Whether a finding is recognised by a treatment."""
 
     finding: str
     treatment: str
@@ -49,38 +49,43 @@ class TreatmentRow:
 
 
 def groups(table: PredictionTable) -> dict[str, TextArray]:
-    """Attribute to its groups (N,), for every attribute with at least two of them."""
-    found = {name: group_names(table.attributes[name]) for name in NAMED if name in table.attributes}
+    """The groups (N,) of every attribute that has 2 to 20 of them."""
+    by_attribute = {name: group_names(table.attributes[name]) for name in NAMED if name in table.attributes}
     if "age" in table.attributes:
-        found["age"] = age_bands(table.attributes["age"])
-    for name, value in treatments(table).items():
-        found[name] = np.array(["without", "with", UNKNOWN], dtype=np.str_)[np.where(value < 0, 2, value).astype(int)]
-    return {name: values for name, values in found.items() if 2 <= len(_known(values)) <= MOST_GROUPS}
+        by_attribute["age"] = age_bands(table.attributes["age"])
+    for name, visible in treatments(table).items():
+        names = np.array(["without", "with", UNKNOWN], dtype=np.str_)
+        by_attribute[name] = names[np.where(visible < 0, 2, visible).astype(int)]
+    return {
+        name: values
+        for name, values in by_attribute.items()
+        if 2 <= len(set(values.tolist()) - {UNKNOWN}) <= MOST_GROUPS
+    }
 
 
 def not_grouped(table: PredictionTable) -> tuple[str, ...]:
     """Attributes that ``groups`` leaves out."""
-    taken = groups(table)
-    return tuple(name for name in table.attributes if name not in taken)
+    grouped = groups(table)
+    return tuple(name for name in table.attributes if name not in grouped)
 
 
 def treatments(table: PredictionTable) -> dict[str, FloatArray]:
-    """Yes-or-no attributes and findings that are devices: 1 visible, 0 not, negative unknown, (N,) each."""
-    found = {}
+    """Yes-or-no attributes and findings that are devices: (N,) each, 1 visible, 0 not, negative unknown."""
+    by_name = {}
     for name, values in table.attributes.items():
         cells = [value.strip().casefold() for value in values.tolist()]
-        if name not in (*NAMED, "age") and all(cell in _YES_OR_NO for cell in cells):
-            found[name] = np.array([_YES_OR_NO[cell] for cell in cells])
-    for column, name in enumerate(table.findings):
-        if name in DEVICES:
-            found[name] = table.label[:, column]
-    return {name: value for name, value in found.items() if {0.0, 1.0} <= set(value.tolist())}
+        if name not in (*NAMED, "age") and all(cell in YES_OR_NO for cell in cells):
+            by_name[name] = np.array([YES_OR_NO[cell] for cell in cells])
+    for column, finding in enumerate(table.findings):
+        if finding in DEVICES:
+            by_name[finding] = table.label[:, column]
+    return {name: visible for name, visible in by_name.items() if {0.0, 1.0} <= set(visible.tolist())}
 
 
 def group_rows(table: PredictionTable) -> tuple[GroupRow, ...]:
-    """Every finding in every group, by attribute; p is corrected by Holm over all tests of the table.
+    """Every finding in every group, by attribute, with p corrected by Holm's method over all of them.
 
-    The rows of two groups are one test, whose p stands in the first. A device is not grouped by itself.
+    Two groups are one test, whose corrected p is in the first row. A device is not grouped by itself.
     """
     rows: list[GroupRow] = []
     tested: list[float] = []
@@ -95,22 +100,18 @@ def group_rows(table: PredictionTable) -> tuple[GroupRow, ...]:
 
 
 def treatment_rows(table: PredictionTable) -> tuple[TreatmentRow, ...]:
-    """Every finding that is no device against every treatment, where both kinds of present case exist."""
+    """Every finding that is no device against every treatment, if it is present both with and without it."""
     rows = []
     for (treatment, visible), (column, finding) in itertools.product(
         treatments(table).items(), enumerate(table.findings)
     ):
         if finding in DEVICES:
             continue
-        called = finding, CALLED.get(treatment, _with_article(treatment.lower().replace("_", " ")))
-        check = check_treatment(table.rank[:, column], table.label[:, column], visible, called, table.patient)
+        words = finding, TREATMENT_WORDS.get(treatment, _with_article(treatment.lower().replace("_", " ")))
+        check = check_treatment(table.rank[:, column], table.label[:, column], visible, words, table.patient)
         if not np.isnan(check.difference.value):
             rows.append(TreatmentRow(finding, treatment, check))
     return tuple(rows)
-
-
-def _known(values: TextArray) -> list[str]:
-    return [name for name in np.unique(values).tolist() if name != UNKNOWN]
 
 
 def _with_article(name: str) -> str:

@@ -1,29 +1,39 @@
-"""The report of a run as one self-contained HTML page, with nothing on it that identifies a patient."""
+"""The report of a run as one self-contained HTML page, without anything that identifies a patient."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from markupsafe import Markup
+
+from app.comparing.run_files import RunFiles
+from app.files.records import read_record
 from app.pages import numbers, page
-from app.pages.page import Html
 from app.reporting.group_tables import group_parts
-from app.reporting.reached import headlines, reached
-from app.reporting.report import Report
+from app.reporting.metric_tables import MetricValue, headlines, metric_parts, metric_values
 from app.tracking import StoredRun
+from evaluation import PredictionTable, area_covariance, auc_intervals, macro_auc_interval, read_predictions
 
 PICTURES = {
     "curves.png": "ROC and precision-recall curves.",
     "score_distributions.png": "Scores of present and of absent cases.",
-    "reliability.png": "Calibration: how often a finding was present where the score said so.",
+    "reliability.png": "Calibration: how often a finding was present at each score.",
     "history.png": "Losses and validation measures by epoch.",
 }
+HISTORY = "history.png"
 CASE = "cases_"
 CASES = (
     "Best, typical and worst present cases of each finding. Red: the network's map, and its outline at the threshold; "
-    "green: the annotation. Cases are numbered by their place in the section of the datalist, from 0."
+    "green: the annotation. Cases are numbered by their position in the section of the datalist, from 0."
 )
+DATA = "data."
+"""Prefix of parameters that describe the data."""
 PROVENANCE = "provenance."
 PACKAGES = ("python", "torch", "monai", "pytorch-ignite", "numpy", "mlflow", "pydicom", "opencv-python-headless")
 CODE = {
@@ -34,69 +44,91 @@ CODE = {
 }
 
 
-def report_page(report: Report) -> str:
-    """The whole page."""
-    cases = [name for name in report.pictures if name.startswith(CASE)]
-    curves = [name for name in report.pictures if name not in (*cases, "history.png")]
-    counted = ("Cases", f"{report.images:,}", f"of {numbers.counted(report.patients, 'patient')}")
-    parts = [
-        page.tiles([*headlines(report.values), counted]),
-        page.section("Data and split", _data(report)),
-        page.section("What it reached", [*_warning(report), *reached(report.values), *_how(report)]),
-        *_pictures(report, "Curves", sorted(curves, key=_place)),
-        page.section("Subgroups", group_parts(report)),
-        *_pictures(report, "Cases", cases, CASES),
-        *_pictures(report, "Training", ["history.png"]),
-        page.section("Run and settings", _settings(report)),
+def report_page(files: RunFiles) -> str:
+    """The whole page about a run.
+
+    Metrics are those of ``metrics.json``; without it, areas are measured from the predictions.
+
+    Raises:
+        ValueError: A file of the run cannot be read.
+    """
+    table = read_predictions(files.predictions)
+    metrics, settings, pictures = _metrics(files, table), files.settings(), files.pictures()
+    values = list(metric_values(metrics))
+    section = str(metrics.get("section", settings.get("section", "")))
+    patients = numbers.counted(len(np.unique(table.patient)), "patient")
+    cases = f"{section} section, " * bool(section) + f"{numbers.counted(len(table.image), 'image')} of {patients}"
+    data = {name.removeprefix(DATA): value for name, value in settings.items() if name.startswith(DATA)}
+    others = {name: value for name, value in settings.items() if not name.startswith(DATA)}
+    warnings = [str(text) for text in metrics.get("warnings", [])]
+    sections = [
+        page.tiles([*headlines(values), ("Cases", f"{len(table.image):,}", f"of {patients}")]),
+        page.section("Data and split", _data(data, cases, files.problem)),
+        page.section("What it reached", _reached(metrics, values)),
+        *_pictures("Curves", pictures, _curves(pictures)),
+        page.section("Subgroups", group_parts(table, warnings)),
+        *_pictures("Cases", pictures, [name for name in pictures if name.startswith(CASE)], [CASES]),
+        *_pictures("Training", pictures, [name for name in pictures if name == HISTORY]),
+        page.section("Run and settings", _settings(files, others)),
     ]
-    return page.page(f"Report of {report.result.name}", _subtitle(report), parts)
+    return page.page(f"Report of {files.name}", cases, sections)
 
 
-def _subtitle(report: Report) -> str:
-    section = f"{report.section} section, " if report.section else ""
-    return f"{section}{numbers.counted(report.images, 'image')} of {numbers.counted(report.patients, 'patient')}"
+def _metrics(files: RunFiles, table: PredictionTable) -> dict[str, Any]:
+    path = files.file("metrics.json")
+    if path is not None:
+        return read_record(path, "the results of a run", "Evaluate the model again.")
+    areas = auc_intervals(table.rank, table.label, table.patient)
+    entries = {name: asdict(area) for name, area in zip(table.findings, areas, strict=True)}
+    macro = macro_auc_interval(area_covariance(table.rank, table.label, table.patient))
+    return {"auc": entries | {"macro": asdict(macro)}}
 
 
-def _data(report: Report) -> list[str]:
-    measured = ("measured here", _subtitle(report))
-    if not report.data:
-        problem = f" ({report.result.problem})" if report.result.problem else ""
-        missing = "What data this was is recorded with the run in MLflow, and no run is known here"
-        return [page.facts([measured]), page.note(f"{missing}{problem}. Name the run to have it told.")]
-    made = {n.removeprefix(PROVENANCE): v for n, v in report.data.items() if n.startswith(PROVENANCE)}
-    about = [(_plain(name), value) for name, value in report.data.items() if not name.startswith(PROVENANCE)]
-    split = [(_plain(name), value) for name, value in made.items() if name.partition(".")[0] == "split"]
-    rest = [(_plain(name), value) for name, value in made.items() if name.partition(".")[0] != "split"]
-    parts: list[str] = [page.facts([*about, *split, measured])]
-    if rest:
-        parts.append(page.folded("How the data was made, and what was left out", page.facts(rest)))
+def _data(data: Mapping[str, str], cases: str, problem: str) -> list[str]:
+    """Facts about the data, as the run recorded them."""
+    measured = ("measured here", cases)
+    if not data:
+        missing = "The data is recorded with the run in MLflow, and no run is known here"
+        reason = f" ({problem})" if problem else ""
+        return [page.facts([measured]), page.note(f"{missing}{reason}. Name the run instead to see its data.")]
+    facts: dict[str, list[tuple[str, str]]] = {"about": [], "split": [], "rest": []}
+    for name, value in data.items():
+        origin = name.removeprefix(PROVENANCE)
+        group = "about" if origin == name else "split" if origin.partition(".")[0] == "split" else "rest"
+        facts[group].append((_plain(origin), value))
+    parts: list[str] = [page.facts([*facts["about"], *facts["split"], measured])]
+    if facts["rest"]:
+        parts.append(page.folded("How the data was made, and what was left out", page.facts(facts["rest"])))
     return parts
 
 
-def _warning(report: Report) -> list[Html]:
-    """Whether thresholds or weights were chosen on these very cases."""
-    return [page.note(report.thresholds["warning"], "warning")] if "warning" in report.thresholds else []
-
-
-def _how(report: Report) -> list[Html]:
-    facts = [(_plain(name), text) for name, text in report.regions.items()]
-    facts += [("thresholds", report.thresholds["chosen_on"])] if "chosen_on" in report.thresholds else []
+def _reached(metrics: Mapping[str, Any], values: Sequence[MetricValue]) -> list[Markup]:
+    """Metrics, after a warning if thresholds or weights were chosen on these very cases."""
+    regions, thresholds = (_as_dict(metrics.get(key)) for key in ("regions", "thresholds"))
+    warning = [page.note(str(thresholds["warning"]), "warning")] if "warning" in thresholds else []
+    facts = [(_plain(name), str(text)) for name, text in regions.items()]
+    facts += [("thresholds", str(thresholds["chosen_on"]))] if "chosen_on" in thresholds else []
     summary = "How regions were measured, and where thresholds come from"
-    return [page.folded(summary, page.facts(facts))] if facts else []
+    return [*warning, *metric_parts(values), *([page.folded(summary, page.facts(facts))] if facts else [])]
 
 
-def _pictures(report: Report, heading: str, names: Sequence[str], said: str = "") -> list[Html]:
-    here = [name for name in names if name in report.pictures]
-    shown = [page.picture(report.pictures[name], PICTURES.get(name) or _caption(name)) for name in here]
-    return [page.section(heading, [*([said] if said else []), *shown])] if shown else []
+def _curves(pictures: Mapping[str, Path]) -> list[str]:
+    """Pictures that are neither cases nor of the training; those with a known caption first."""
+    names = [name for name in pictures if not name.startswith(CASE) and name != HISTORY]
+    return [*(name for name in PICTURES if name in names), *sorted(set(names) - PICTURES.keys())]
 
 
-def _settings(report: Report) -> list[str]:
-    run = report.result.run
-    parts: list[str] = [page.facts([("from", report.result.word)])] if run is None else _run(run)
-    if report.settings:
-        settings = page.facts(list(report.settings.items()))
-        parts.append(page.folded(numbers.counted(len(report.settings), "setting"), settings))
+def _pictures(
+    heading: str, pictures: Mapping[str, Path], names: Sequence[str], intro: Sequence[str] = ()
+) -> list[Markup]:
+    shown = [page.picture(pictures[name].read_bytes(), PICTURES.get(name) or _caption(name)) for name in names]
+    return [page.section(heading, [*intro, *shown])] if shown else []
+
+
+def _settings(files: RunFiles, settings: Mapping[str, str]) -> list[str]:
+    parts: list[str] = [page.facts([("from", files.word)])] if files.run is None else _run(files.run)
+    if settings:
+        parts.append(page.folded(numbers.counted(len(settings), "setting"), page.facts(settings.items())))
     return parts
 
 
@@ -104,16 +136,11 @@ def _run(run: StoredRun) -> list[str]:
     started = datetime.fromtimestamp(run.started, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
     took = "not ended" if math.isnan(run.seconds) else f"{run.seconds / 60:.1f} minutes"
     about = [("run", f"{run.name} ({run.id})"), ("experiment", run.experiment), ("status", run.status)]
-    code = [(said, run.tags[tag]) for tag, said in CODE.items() if tag in run.tags]
+    about += [("started", started), ("took", took)]
+    code = [(name, run.tags[tag]) for tag, name in CODE.items() if tag in run.tags]
     versions = [(name, run.tags[f"frugal.{name}"]) for name in PACKAGES if f"frugal.{name}" in run.tags]
-    parts: list[str] = [page.facts([*about, ("started", started), ("took", took), *code])]
+    parts: list[str] = [page.facts([*about, *code])]
     return [*parts, page.folded("Versions", page.facts(versions))] if versions else parts
-
-
-def _place(name: str) -> tuple[int, str]:
-    """Pictures that are known come first, in their order."""
-    known = list(PICTURES)
-    return (known.index(name) if name in known else len(known)), name
 
 
 def _caption(name: str) -> str:
@@ -122,3 +149,7 @@ def _caption(name: str) -> str:
 
 def _plain(name: str) -> str:
     return name.replace("_", " ").replace(".", ": ")
+
+
+def _as_dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -53,10 +53,11 @@ class CellRun:
 
     def is_finished(self, keep: bool = False) -> bool:
         """Whether the result is complete and of these settings; ``keep`` accepts a changed config file."""
-        record = self.record()
-        if record.get("state") != "finished" or not self._has_these_settings(record, keep):
+        try:
+            record, _ = self.read(RECORD), self.read(RESULT)
+        except (FileNotFoundError, ValueError):
             return False
-        return (self.folder / RESULT).is_file() and not self.damage()
+        return record.get("state") == "finished" and self._has_these_settings(record, keep)
 
     def is_interrupted(self) -> bool:
         """Whether a run with these settings began and never ended: stopped by hand, or its process killed."""

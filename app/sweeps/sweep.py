@@ -72,7 +72,6 @@ class Sweep:
     """The content of a study file.
 
     Attributes:
-        name: Name of the sweep, its folder and its parent run.
         bundle: Config files, the bundle's own first.
         run_id: The workflow that MONAI runs, such as ``training``.
         base: What the datalists of the cells are made from; empty if the study file has no ``data``.
@@ -81,8 +80,6 @@ class Sweep:
         replicates: Seeds, or numbers of folds.
         folds: How folds are made; None for seeds.
         metrics: Paths into ``metrics.json``.
-        orderings: Orderings that the results are tested against.
-        select: How the best cells are chosen; None if none are.
         trust: Whether the user allows configs to run code.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.files.atomic import write_figure, write_whole
 from app.findings import file_names
-from app.pages.style import COLOURS_LIGHT
+from app.pages.style import COLOURS
 from app.sweeps.outcomes import CellResult, Outcomes
 from app.sweeps.sweep import Sweep
 from app.sweeps.sweep_tables import table_csv, table_markdown
@@ -71,7 +71,7 @@ def draw_metric(sweep: Sweep, metric: str, results: Sequence[CellResult]) -> Fig
             label=label,
             capsize=3,
             marker=MARKERS[index % len(MARKERS)],
-            color=COLOURS_LIGHT[index % len(COLOURS_LIGHT)],
+            color=COLOURS[index % len(COLOURS)],
             linestyle="-" if values else "none",
         )
     if is_logarithmic:

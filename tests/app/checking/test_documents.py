@@ -11,7 +11,7 @@ import yaml
 
 from app.checking import CheckError, check_files, require_good
 from app.checking.documents import DEEPEST, MOST_CHARACTERS, MOST_VALUES, DocumentError, read_document
-from app.comparing.results import _plain_settings
+from app.comparing.run_files import plain_settings
 from app.sweeps.study_file import read_sweep
 
 SECONDS = 2.0  # of one loaded core; a quiet one takes half of it
@@ -69,7 +69,7 @@ def test_what_no_file_of_a_user_needs_is_refused_in_a_second(
     read = {
         "config": lambda: check_files([file]),
         "study": lambda: read_sweep(file),
-        "a run's settings": lambda: _plain_settings(file),
+        "a run's settings": lambda: plain_settings(file),
     }
     begun = time.process_time()
     with pytest.raises((CheckError, ValueError), match=rf"^hostile.yaml: .*{message}"):

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from app.cli import main
-from app.comparing.comparison import compare_results, verdict
-from app.comparing.comparison_forms import comparison_csv, comparison_text
-from app.comparing.results import open_result
+from app.comparing.comparison import compare_runs, conclusions
+from app.comparing.comparison_output import comparison_csv, comparison_text
+from app.comparing.run_files import open_run_files
 from evaluation import DifferentCasesError, compare_predictions, holm, paired_permutation_test, read_predictions
 
 
-def study_of(*folders: Path):
-    return compare_results([open_result(str(folder)) for folder in folders])
+def comparison_of(*folders: Path):
+    return compare_runs([open_run_files(str(folder)) for folder in folders])
 
 
 def test_csv_holds_evaluations_values(folder_of):
     one, two = folder_of("one", 0.5), folder_of("two", 1.5)
-    rows = list(csv.DictReader(io.StringIO(comparison_csv(study_of(one, two)))))
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(comparison_of(one, two)))))
     tables = [read_predictions(folder / "predictions.csv") for folder in (one, two)]
     expected = compare_predictions(*tables)
     areas = [row for row in rows if row["measure"] == "auc"]
@@ -41,7 +41,7 @@ def test_csv_holds_evaluations_values(folder_of):
 
 def test_dice_is_tested_by_permutation_of_patients(folder_of):
     one, two = folder_of("one", 0.5), folder_of("two", 1.5)
-    row = next(measured for measured in study_of(one, two).measures if measured.key == "dice").rows[0]
+    row = next(measure for measure in comparison_of(one, two).measures if measure.key == "dice").rows[0]
     values = [list(csv.DictReader((folder / "cases.csv").open())) for folder in (one, two)]
     a, b = (np.array([float(each["dice"]) for each in table]) for table in values)
     patient = [each["patient"] for each in values[0]]
@@ -52,18 +52,18 @@ def test_dice_is_tested_by_permutation_of_patients(folder_of):
 
 def test_the_same_run_twice_differs_by_exactly_nothing(folder_of):
     folder = folder_of("one", 0.5)
-    study = study_of(folder, folder)
-    for row in (row for measured in study.measures for row in (*measured.rows, *measured.macro)):
+    comparison = comparison_of(folder, folder)
+    for row in (row for measure in comparison.measures for row in measure.all_rows):
         assert (row.difference.value, row.difference.lower, row.difference.upper, row.p) == (0, 0, 0, 1)
         assert math.copysign(1, row.difference.value) == 1
-    text = comparison_text(study)
+    text = comparison_text(comparison)
     assert "do not differ at all" in text
     assert "-0" not in text.replace("---", "")
 
 
 def test_three_runs_are_compared_with_the_first_and_corrected_together(folder_of):
     folders = [folder_of("one", 0.5), folder_of("two", 1.5), folder_of("three", 2.5)]
-    areas = study_of(*folders).measures[0]
+    areas = comparison_of(*folders).measures[0]
     tables = [read_predictions(folder / "predictions.csv") for folder in folders]
     p = {(r.finding, m): r.p for m in (1, 2) for r in compare_predictions(tables[0], tables[m]).rows}
     assert {(row.finding, row.model): row.p for row in areas.rows} == p
@@ -71,18 +71,20 @@ def test_three_runs_are_compared_with_the_first_and_corrected_together(folder_of
     assert [row.p_holm for row in areas.macro] == holm([row.p for row in areas.macro]).tolist()
 
 
-def test_verdict_says_where_a_model_is_better(folder_of):
-    study = study_of(folder_of("one", 0.1), folder_of("two", 2.5))
-    assert verdict(study, study.measures[0]) == ["B is better than A for Effusion, Pneumothorax, Chest Drain."]
-    back = study_of(study.results[1].folder, study.results[0].folder)
-    assert verdict(back, back.measures[0]) == ["B is worse than A for Effusion, Pneumothorax, Chest Drain."]
+def test_conclusions_say_where_a_model_is_better(folder_of):
+    comparison = comparison_of(folder_of("one", 0.1), folder_of("two", 2.5))
+    assert conclusions(comparison, comparison.measures[0]) == [
+        "B is better than A for Effusion, Pneumothorax, Chest Drain."
+    ]
+    back = comparison_of(comparison.runs[1].folder, comparison.runs[0].folder)
+    assert conclusions(back, back.measures[0]) == ["B is worse than A for Effusion, Pneumothorax, Chest Drain."]
 
 
 def test_other_findings_are_refused(folder_of):
     with pytest.raises(
         DifferentCasesError, match=r"A \(one\) and B \(two\) .* 1 findings only in A \(one\) \(Chest Drain\)"
     ):
-        study_of(folder_of("one", 0.5), folder_of("two", 1.5, ("Effusion", "Pneumothorax")))
+        comparison_of(folder_of("one", 0.5), folder_of("two", 1.5, ("Effusion", "Pneumothorax")))
 
 
 def test_other_images_and_labels_are_refused(folder_of):
@@ -90,11 +92,11 @@ def test_other_images_and_labels_are_refused(folder_of):
     path = two / "predictions.csv"
     path.write_text(path.read_text().replace("scan007.png", "other.png"))
     with pytest.raises(DifferentCasesError, match=r"1 images only in A .*scan007.png.*1 images only in B .*other.png"):
-        study_of(one, two)
+        comparison_of(one, two)
     path = three / "predictions.csv"
     path.write_text(path.read_text().replace("Effusion,0,", "Effusion,1,", 1))
     with pytest.raises(DifferentCasesError, match="1 other labels"):
-        study_of(one, three)
+        comparison_of(one, three)
 
 
 def test_other_located_cases_are_refused(folder_of):
@@ -104,19 +106,19 @@ def test_other_located_cases_are_refused(folder_of):
     with pytest.raises(
         DifferentCasesError, match=r"Dice of A \(one\) and B \(two\).*1 located cases only in A \(one\)"
     ):
-        study_of(one, two)
+        comparison_of(one, two)
 
 
-def test_dice_that_one_run_lacks_is_said_to_be_missing(folder_of):
-    study = study_of(folder_of("one", 0.5), folder_of("two", 1.5, cases=False))
-    assert [measured.key for measured in study.measures] == ["auc"]
-    assert study.notes == ("Dice is not compared: B (two) left no cases.csv with it.",)
+def test_a_measure_that_one_run_lacks_is_noted(folder_of):
+    comparison = comparison_of(folder_of("one", 0.5), folder_of("two", 1.5, cases=False))
+    assert [measure.key for measure in comparison.measures] == ["auc"]
+    assert comparison.notes == ("Dice is not compared: B (two) left no cases.csv with it.",)
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("scan000.png,Mustermann0,Effusion,1.2", "line 2: dice is '1.2', but a number from 0 to 1 is wanted"),
+        ("scan000.png,Mustermann0,Effusion,1.2", "line 2: dice is '1.2', but must be a number from 0 to 1"),
         ("a.png,p,Effusion,0.5\na.png,p,Effusion,0.5", "line 3: image 'a.png' with finding 'Effusion' occurs a second"),
         ("a.png,p,Effusion,0.5\na.png,q,Nodule,0.5", "line 3: image 'a.png' has another patient"),
     ],
@@ -125,29 +127,29 @@ def test_a_wrong_file_of_cases_is_refused(folder_of, line, message):
     one = folder_of("one", 0.5)
     (one / "cases.csv").write_text(f"image,patient,finding,dice\n{line}\n")
     with pytest.raises(ValueError, match=message):
-        study_of(one, one)
+        comparison_of(one, one)
 
 
 def test_a_file_of_predictions_alone_is_compared(folder_of, tmp_path):
     one = folder_of("one", 0.5)
     alone = tmp_path / "theirs.csv"
     alone.write_bytes((one / "predictions.csv").read_bytes())
-    study = study_of(one, alone)
-    assert study.names == ("one", "theirs")
-    assert study.measures[0].rows[0].p == 1
+    comparison = comparison_of(one, alone)
+    assert comparison.names == ("one", "theirs")
+    assert comparison.measures[0].rows[0].p == 1
 
 
 def test_runs_of_one_name_are_told_apart_by_what_was_asked_for(folder_of, tmp_path):
     (tmp_path / "x").mkdir()
     folder_of("x/out", 0.5)
     folder_of("out", 1.5)
-    assert study_of(tmp_path / "x/out", tmp_path / "out").names == (str(tmp_path / "x/out"), str(tmp_path / "out"))
+    assert comparison_of(tmp_path / "x/out", tmp_path / "out").names == (str(tmp_path / "x/out"), str(tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
     ("word", "message"), [("gone/predictions.csv", "no such file"), ("there", "no predictions.csv")]
 )
-def test_what_is_not_there_is_an_error_of_one_line(word, message, tmp_path, monkeypatch, capsys):
+def test_a_missing_file_is_an_error_of_one_line(word, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
     assert main(["compare", word, word, "--no-log"]) == 1
@@ -162,4 +164,3 @@ def test_command_prints_writes_and_logs_nothing(folder_of, tmp_path, capsys):
     assert "names no run in MLflow" in printed
     names = sorted(path.name for path in (tmp_path / "made").iterdir())
     assert names == ["comparison.csv", "comparison.html", "forest_auc.svg", "forest_dice.svg"]
-    assert (tmp_path / "made/forest_auc.svg").read_text().count('<rect class="m1"') == 8  # 3 findings, macro, twice

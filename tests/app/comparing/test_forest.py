@@ -1,46 +1,64 @@
-"""The forest plot: scales, ticks, and that it is well-formed."""
+"""The forest plot: a mark for every defined value, labels, and reproducible bytes."""
 
-import xml.etree.ElementTree as ElementTree
-
+import numpy as np
 import pytest
 
-from app.comparing.comparison import compare_results
-from app.comparing.forest import forest_file, ticks
-from app.comparing.results import open_result
+from app.comparing.comparison import RunComparison, compare_runs
+from app.comparing.forest import forest_plot, forest_svg
+from app.comparing.run_files import open_run_files
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.68, 0.96, [0.7, 0.75, 0.8, 0.85, 0.9, 0.95]),
-        (-0.17, 0.17, [-0.1, 0.0, 0.1]),
-        (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-    ],
-)
-def test_ticks_are_round(low, high, expected):
-    assert ticks(low, high) == pytest.approx(expected, abs=1e-12)
+def marks(axes) -> dict[str, int]:
+    """How many values are drawn, by marker."""
+    drawn = [bars.lines[0] for bars in axes.containers]
+    return {line.get_marker(): int(np.isfinite(np.array(line.get_xdata(), dtype=float)).sum()) for line in drawn}
 
 
-def test_plot_is_xml_with_a_mark_for_every_value(folder_of):
-    results = [open_result(str(folder_of(name, strength))) for name, strength in (("a", 0.5), ("b", 1.5), ("c", 2.5))]
-    study = compare_results(results)
-    root = ElementTree.fromstring(forest_file(study.measures[0], study.letters, study.names))
-    space = "{http://www.w3.org/2000/svg}"
-    # Four blocks: three findings and their mean. The reference is a circle on the left, C a diamond on both sides.
-    assert len(root.findall(f"{space}circle")) == 4
-    assert len(root.findall(f"{space}path")) == 8
-    texts = [text.text for text in root.findall(f"{space}text")]
-    assert "Pneumothorax" in texts
-    assert "3 findings" in texts
-    assert texts[-3:] == ["A  a", "B  b", "C  c"]
+@pytest.fixture
+def comparison(folder_of) -> RunComparison:
+    return compare_runs(
+        [open_run_files(str(folder_of(name, strength))) for name, strength in (("a", 0.5), ("$b_", 1.5), ("c", 2.5))]
+    )
 
 
-def test_a_finding_without_a_value_leaves_its_row_empty(folder_of):
+def test_every_value_and_difference_has_a_mark(comparison):
+    figure = forest_plot(comparison.measures[0], comparison.letters, comparison.names)
+    values, differences = figure.axes
+    # Three findings and their mean; the reference differs from itself by nothing that is drawn.
+    assert marks(values) == {"o": 4, "s": 4, "D": 4}
+    assert marks(differences) == {"o": 0, "s": 4, "D": 4}
+    labels = [label.get_text() for label in values.get_yticklabels()]
+    assert [label.partition(":")[0] for label in labels[::4]] == [
+        *("Effusion", "Pneumothorax", "Chest Drain", "macro average"),
+    ]
+    assert labels[1:4] == ["A", "B", "C"]
+    assert labels[12] == "macro average: 3 findings"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A  a", "B  $b_", "C  c"]
+
+
+def test_marks_are_at_the_values(comparison):
+    measure = comparison.measures[0]
+    values, differences = forest_plot(measure, comparison.letters, comparison.names).axes
+    rows = [row for row in measure.all_rows if row.model == 1]
+    assert list(values.containers[1].lines[0].get_xdata()) == [row.result.value for row in rows]
+    assert list(differences.containers[1].lines[0].get_xdata()) == [row.difference.value for row in rows]
+    low, high = differences.get_xlim()
+    assert low == -high
+
+
+def test_the_same_comparison_gives_the_same_bytes(comparison):
+    first, second = (forest_svg(comparison.measures[0], comparison.letters, comparison.names) for _ in range(2))
+    assert first == second
+    assert first.startswith(b"<?xml")
+
+
+def test_a_finding_without_a_value_leaves_its_lines_empty(folder_of):
     folder = folder_of("one", 0.5)
     path = folder / "predictions.csv"
     lines = [line.replace("Effusion,0,", "Effusion,1,") for line in path.read_text().splitlines(keepends=True)]
     path.write_text("".join(lines))
-    study = compare_results([open_result(str(folder))] * 2)
-    plot = forest_file(study.measures[0], study.letters, study.names)
-    assert "nan" not in plot
-    assert "n/a" in plot
+    comparison = compare_runs([open_run_files(str(folder))] * 2)
+    figure = forest_plot(comparison.measures[0], comparison.letters, comparison.names)
+    values, differences = figure.axes
+    assert marks(values) == {"o": 3, "s": 3}
+    assert [label.get_text() for label in differences.get_yticklabels()][2] == "n/a"

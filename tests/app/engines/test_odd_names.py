@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from app.comparing.results import open_result
+from app.comparing.run_files import open_run_files
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Datalist
 from app.engines.inference import folder_samples
@@ -18,7 +18,6 @@ from app.engines.results import flat
 from app.files.folders import AGAIN, BROKEN, OUTPUT
 from app.findings import file_names
 from app.phantoms.opened import open_data
-from app.reporting.report import gather
 from app.reporting.report_page import report_page
 from app.tracking.names import clean
 
@@ -42,7 +41,7 @@ def test_findings_of_any_name_are_trained_drawn_logged_and_reported(tmp_path: Pa
     areas = [name for name in run.data.metrics if name.startswith("test.auc.")]
     assert len(areas) == len(ODD) + 1
     assert {"test.auc.Opacity_1", "test.auc.Nodule_Mass_294bc881", "test.auc.nodule_mass_dd96e5bc"} < set(areas)
-    page = report_page(gather(open_result(str(out))))
+    page = report_page(open_run_files(str(out)))
     assert page.count("<img") >= len(ODD) + 4
 
 

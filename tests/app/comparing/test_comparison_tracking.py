@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.comparing.comparison import compare_results
-from app.comparing.results import open_result
+from app.comparing.comparison import compare_runs
+from app.comparing.run_files import open_run_files
 from app.tracking import Run, stored_run
 
 
@@ -34,8 +34,8 @@ def test_comparison_is_logged_under_both_runs_and_a_report_knows_its_data(folder
     printed = capsys.readouterr().out
     assert "C not logged" in printed
     assert "different splits" in printed
-    study = compare_results([open_result(word) for word in ("image_level", "pixel_level", str(alone))])
-    row = next(row for row in study.measures[0].rows if row.finding == "Effusion" and row.model == 1)
+    comparison = compare_runs([open_run_files(word) for word in ("image_level", "pixel_level", str(alone))])
+    row = next(row for row in comparison.measures[0].rows if row.finding == "Effusion" and row.model == 1)
     place = "comparisons/image_level_vs_pixel_level_vs_theirs"
     for name, other, sign in (("image_level", "pixel_level", -1), ("pixel_level", "image_level", 1)):
         run = stored_run(name)

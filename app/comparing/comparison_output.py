@@ -1,0 +1,180 @@
+"""A comparison as a table for a terminal, a CSV file, and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from app.comparing.comparison import ALPHA, MeasureComparison, ModelRow, RunComparison, conclusions
+from app.comparing.forest import MINUS, forest_svg
+from app.files.atomic import write_whole
+from app.pages import numbers, page
+from evaluation.cells import safe_row
+
+COLUMNS = (
+    *("measure", "finding", "reference", "model", "present", "absent", "unknown"),
+    *("reference_value", "reference_lower", "reference_upper", "model_value", "model_lower", "model_upper"),
+    *("difference", "difference_lower", "difference_upper", "p", "p_holm"),
+)
+
+
+def write_comparison(comparison: RunComparison, folder: Path) -> tuple[Path, ...]:
+    """Write ``comparison.csv``, ``comparison.html`` and ``forest_<measure>.svg`` files; the folder is made.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = {measure.key: forest_svg(measure, comparison.letters, comparison.names) for measure in comparison.measures}
+    contents: dict[str, str | bytes] = {
+        "comparison.csv": comparison_csv(comparison),
+        "comparison.html": comparison_page(comparison, plots),
+        **{f"forest_{key}.svg": plot for key, plot in plots.items()},
+    }
+    for name, content in contents.items():
+        write_whole(folder / name, content)
+    return tuple(folder / name for name in contents)
+
+
+def comparison_csv(comparison: RunComparison) -> str:
+    """One row per measure, finding and model, with all digits; undefined numbers are empty.
+
+    ``difference`` is model - reference. The macro average comes last in its measure; its cases are findings.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for measure in comparison.measures:
+        for row in measure.all_rows:
+            counts = row.reference.present, row.reference.absent, row.reference.unknown
+            intervals = row.reference, row.result, row.difference
+            values = [x for each in intervals for x in (each.value, each.lower, each.upper)]
+            digits = ["" if math.isnan(x) else repr(float(x)) for x in (*values, row.p, row.p_holm)]
+            names = comparison.names[0], comparison.names[row.model]
+            writer.writerow(safe_row([measure.key, row.finding, *names, *counts, *digits]))
+    return text.getvalue()
+
+
+def comparison_text(comparison: RunComparison) -> str:
+    """A table for a terminal per measure, and what it shows in words."""
+    lines = [f"{letter}  {name}" for letter, name in zip(comparison.letters, comparison.names, strict=True)]
+    for measure in comparison.measures:
+        lines += ["", f"{measure.title}: {_cases(measure)}"]
+        lines += [*_plain_table([_head(comparison), *_body(comparison, measure)]), *conclusions(comparison, measure)]
+    return "\n".join([*lines, "", _correction(comparison), *comparison.notes])
+
+
+def comparison_page(comparison: RunComparison, plots: dict[str, bytes]) -> str:
+    """The comparison as one self-contained HTML page.
+
+    Args:
+        comparison: What is compared.
+        plots: The forest plot of each measure, as SVG.
+    """
+    names = comparison.names
+    sections = [page.section("What is compared", _models(comparison))]
+    for measure in comparison.measures:
+        caption = f"{measure.title}, and the difference of each model from {comparison.letters[0]}"
+        body = _body(comparison, measure, marked=True)
+        parts = [
+            *(page.note(sentence) for sentence in conclusions(comparison, measure)),
+            page.picture(plots[measure.key], caption, "svg+xml"),
+            page.table(_head(comparison), body, left=2, group=True),
+            page.note(f"{_cases(measure)}. Test: {measure.test}.", "quiet"),
+        ]
+        sections.append(page.section(measure.title, parts))
+    notes = [page.note(text) for text in comparison.notes]
+    sections.append(page.section("How to read this", [*_reading(comparison), *notes]))
+    title = f"{names[1]} against {names[0]}" if len(names) == 2 else "Runs compared"
+    first = comparison.measures[0]
+    cases = f"{numbers.counted(first.images, 'image')} of {numbers.counted(first.patients, 'patient')}"
+    return page.page(title, f"{cases}; the same cases with the same labels for every model", sections)
+
+
+def _models(comparison: RunComparison) -> list[str]:
+    rows = []
+    for model, (name, files) in enumerate(zip(comparison.names, comparison.runs, strict=True)):
+        source = f"run {files.run.id} of {files.run.experiment}" if files.run else files.word
+        rows.append((page.swatch(model, comparison.letters[model]), name, source, "" if model else "reference"))
+    parts: list[str] = [page.table(("", "model", "from", ""), rows, left=4)]
+    settings = [files.settings() for files in comparison.runs]
+    differing = _differing(settings)
+    if differing:
+        head = ("setting", *comparison.letters)
+        summary = f"Settings that differ ({len(differing)})"
+        parts.append(page.folded(summary, page.table(head, differing, left=len(head))))
+    elif all(settings):
+        parts.append("No setting differs.")
+    return parts
+
+
+def _differing(settings: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    """Names and values of settings that differ among the models whose settings are known."""
+    rows = []
+    for name in sorted({name for each in settings for name in each}):
+        values = [each.get(name, "not set") if each else "not known" for each in settings]
+        if len(set(values) - {"not known"}) > 1:
+            rows.append((name, *values))
+    return rows
+
+
+def _reading(comparison: RunComparison) -> list[str]:
+    letters = comparison.letters
+    others = letters[1] if len(letters) == 2 else "each model"
+    return [
+        f"Differences are {others} {MINUS} {letters[0]}: above zero, {others} is better. Intervals are of 95%. The "
+        "intervals of two models may overlap although the models differ, because both were measured on the same "
+        "cases: look at the interval of the difference.",
+        _correction(comparison),
+        "If no difference is shown, there may still be one: its interval says how large it may be.",
+    ]
+
+
+def _correction(comparison: RunComparison) -> str:
+    over = "all findings" if len(comparison.runs) == 2 else "all findings and models"
+    return f"p (Holm) is corrected over {over} of a measure. If nothing differs, p is exactly 1."
+
+
+def _head(comparison: RunComparison) -> tuple[str, ...]:
+    difference = f"difference from {comparison.letters[0]} [95%]"
+    return ("finding", "model", "cases", "value [95%]", difference, "p", "p (Holm)")
+
+
+def _body(comparison: RunComparison, measure: MeasureComparison, marked: bool = False) -> list[tuple[str, ...]]:
+    """Rows of a table: for each finding the reference, then the models; for a page, ``marked`` with their colours."""
+    letters: list[str] = list(comparison.letters)
+    if marked:
+        letters = [page.swatch(model, letter) for model, letter in enumerate(letters)]
+    lines: list[tuple[str, ...]] = []
+    for row in measure.all_rows:
+        if row.model == 1:
+            lines.append((row.finding, letters[0], _counts(row, measure), numbers.limits(row.reference), "", "", ""))
+        corrected = "" if math.isnan(row.p_holm) and not math.isnan(row.p) else numbers.p_value(row.p_holm)
+        if marked and row.p_holm < ALPHA:
+            corrected = page.strong(corrected)
+        tested = numbers.difference(row.difference), numbers.p_value(row.p), corrected
+        lines.append(("", letters[row.model], "", numbers.limits(row.result), *tested))
+    return lines
+
+
+def _counts(row: ModelRow, measure: MeasureComparison) -> str:
+    result = row.reference
+    if row in measure.macro:
+        return numbers.counted(result.present, "finding")
+    if measure.key != "auc":
+        return str(result.present)
+    unknown = f", {result.unknown} unknown" if result.unknown else ""
+    return f"{result.present} / {result.absent}{unknown}"
+
+
+def _cases(measure: MeasureComparison) -> str:
+    cases = f"{numbers.counted(measure.images, 'image')} of {numbers.counted(measure.patients, 'patient')}"
+    return f"{cases}, cases as present / absent" if measure.key == "auc" else cases
+
+
+def _plain_table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
