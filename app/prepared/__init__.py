@@ -1,8 +1,7 @@
-"""The kept result of the transforms that never change: every radiograph is decoded once."""
+"""Prepared radiographs: each is decoded and transformed once, kept in a folder, and read back fast."""
 
-from app.prepared.dataset import PreparedDataset
+from app.prepared.dataset import PreparationError, PreparedDataset
 from app.prepared.drawn import spread_planes
-from app.prepared.identity import UnidentifiableError, fingerprint, identity
-from app.prepared.preparing import PreparationError
+from app.prepared.identity import UnidentifiableError, identity
 
-__all__ = ["PreparationError", "PreparedDataset", "UnidentifiableError", "fingerprint", "identity", "spread_planes"]
+__all__ = ["PreparationError", "PreparedDataset", "UnidentifiableError", "identity", "spread_planes"]

@@ -1,4 +1,4 @@
-"""Folders of prepared radiographs: who uses one, how large it is, when it was last used, and its removal."""
+"""Folders of prepared radiographs: their sizes, when they were last used, who uses them, and their removal."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 from typing import Any
 
 DESCRIPTION = "transform.json"
-"""What a folder's radiographs were prepared with."""
+"""What the radiographs of a folder were prepared with."""
 LOCK = "used.lock"
-"""Held by every process that uses a folder; its time of change is that of the last use."""
+"""Locked by every process that uses a folder; its time of change is that of the last use."""
 CANNOT_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
-class Use:
-    """Says, as long as it lives, in this process or in one forked from it, that a folder is in use.
+class FolderUse:
+    """Keeps a folder from being removed as long as this object lives, here or in a forked process.
 
     Args:
-        folder: made where it is not there; where that cannot be, or nothing can be locked there, nothing is said.
+        folder: Made if it is not there. Nothing is kept from removal if it cannot be written to or locked.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = _locked(folder)
+        self._file = _shared_lock(folder)
 
     def close(self) -> None:
-        """Use it no longer."""
+        """Allow the removal."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -41,40 +41,16 @@ class Use:
         self.close()
 
 
-def _locked(folder: Path) -> int:
-    """A descriptor with a shared lock, -1 where there can be none."""
-    path = folder / LOCK
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            os.utime(file)
-        except OSError as error:
-            if error.errno not in CANNOT_WRITE:
-                raise
-            return -1  # who may not write here prepares nothing, and need not tell those who may
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH)  # waits for who is about to remove it
-            if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
-                return file
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                return file
-            os.close(file)
-            raise
-        os.close(file)  # it was removed in the meantime: begin anew
-
-
 @dataclass(frozen=True, slots=True)
 class PreparedFolder:
     """One folder of prepared radiographs.
 
     Attributes:
-        path: of the folder.
-        size: bytes of all that is in it.
-        days: since it was last used.
-        transforms: what made it, in short.
-        is_used: whether a process uses it now.
+        path: Of the folder.
+        size: Bytes of all its files.
+        days: Since it was last used.
+        transforms: Names of the transforms that made it.
+        is_used: Whether a process uses it now.
     """
 
     path: Path
@@ -88,23 +64,23 @@ def prepared_folders(parent: Path) -> list[PreparedFolder]:
     """All folders of prepared radiographs in ``parent``, the one used last first.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: There is no such folder.
     """
     if not parent.is_dir():
         raise FileNotFoundError(f"{parent}: no such folder of prepared radiographs")
     folders = [path for path in parent.iterdir() if (path / DESCRIPTION).is_file() or (path / LOCK).is_file()]
-    return sorted(map(_looked_at, folders), key=lambda folder: folder.days)
+    return sorted(map(_prepared_folder, folders), key=lambda folder: folder.days)
 
 
 def remove_unused(parent: Path, days: float) -> tuple[list[PreparedFolder], list[PreparedFolder]]:
-    """Remove folders that were not used for so many days.
+    """Remove the folders that nobody has used for some days.
 
     Returns:
-        Those that were removed, and those that would have been if no process used them.
+        Those that were removed, and those that were kept because a process uses them.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        OSError: one of them cannot be removed.
+        FileNotFoundError: There is no such folder.
+        OSError: One of them cannot be removed.
     """
     removed: list[PreparedFolder] = []
     used: list[PreparedFolder] = []
@@ -114,25 +90,47 @@ def remove_unused(parent: Path, days: float) -> tuple[list[PreparedFolder], list
     return removed, used
 
 
-def _looked_at(path: Path) -> PreparedFolder:
-    files = {file.name: file.stat() for file in path.iterdir()}
-    last = max(files[LOCK].st_mtime if LOCK in files else 0.0, *(state.st_mtime for state in files.values()))
-    size = sum(state.st_size for state in files.values())
-    return PreparedFolder(path, size, max(0.0, time.time() - last) / 86400, _transforms(path), _is_used(path))
+def other_folders(folder: Path) -> str:
+    """How much the folders beside this one take up, and how to remove them; empty if there are none."""
+    others = [other for other in folder.parent.iterdir() if other != folder and (other / DESCRIPTION).is_file()]
+    if not others:
+        return ""
+    size = sum(file.stat().st_size for other in others for file in other.iterdir())
+    return (
+        f"{size / 1e9:.3f} GB are results of other transforms: `frugal prepared {folder.parent}` lists them, and "
+        "--prune DAYS removes those not used for so long"
+    )
+
+
+def _prepared_folder(path: Path) -> PreparedFolder:
+    files = [file.stat() for file in path.iterdir()]
+    last_use = max(status.st_mtime for status in files)
+    days = max(0.0, time.time() - last_use) / 86400
+    return PreparedFolder(path, sum(status.st_size for status in files), days, _transforms(path), _is_used(path))
+
+
+def _transforms(path: Path) -> str:
+    """Names of the transforms in a folder's description."""
+    try:
+        parts: Any = json.loads((path / DESCRIPTION).read_text())["transforms"]
+    except FileNotFoundError:
+        return "nothing prepared"
+    except (ValueError, KeyError, TypeError):
+        return f"{DESCRIPTION} is damaged"
+    return ", ".join(str(part[0]).rpartition(".")[2] for part in parts if isinstance(part, list) and part)
 
 
 def _is_used(path: Path) -> bool:
-    lock = path / LOCK
-    if not lock.is_file():
+    if not (path / LOCK).is_file():
         return False
-    with lock.open("rb") as file:
-        return not _taken(file.fileno())
+    with (path / LOCK).open("rb") as file:
+        return not _lock_alone(file.fileno())
 
 
 def _remove(path: Path) -> bool:
-    """Remove a folder unless it is in use, so that nobody ever sees half of it."""
+    """Remove a folder unless it is in use; nobody ever sees half of it."""
     with open(path / LOCK, "ab") as file:
-        if not _taken(file.fileno()):
+        if not _lock_alone(file.fileno()):
             return False
         doomed = path.with_name(f".{path.name}.removed-{secrets.token_hex(4)}")
         path.rename(doomed)
@@ -140,7 +138,7 @@ def _remove(path: Path) -> bool:
     return True
 
 
-def _taken(file: int) -> bool:
+def _lock_alone(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -148,14 +146,25 @@ def _taken(file: int) -> bool:
     return True
 
 
-def _transforms(path: Path) -> str:
-    """Names of the transforms in a folder's description."""
-    file = path / DESCRIPTION
-    if not file.is_file():
-        return "nothing prepared"
-    try:
-        parts: Any = json.loads(file.read_text())["transforms"]
-    except (ValueError, KeyError, TypeError):
-        return f"{DESCRIPTION} is damaged"
-    names = [part[0] for part in parts[1:] if isinstance(part, list) and part and isinstance(part[0], str)]
-    return ", ".join(name.rpartition(".")[2] for name in names)
+def _shared_lock(folder: Path) -> int:
+    """A descriptor that holds a shared lock, or -1 if there can be none."""
+    path = folder / LOCK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            os.utime(file)
+        except OSError as error:
+            if error.errno not in CANNOT_WRITE:
+                raise
+            return -1  # nothing can be prepared here, only read
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH)  # waits for a process that is about to remove it
+            if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                return file
+            os.close(file)
+            raise
+        os.close(file)  # it was removed in the meantime: begin anew

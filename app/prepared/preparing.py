@@ -1,127 +1,175 @@
-"""Prepare what is missing in a folder, in parallel, and together with other processes."""
+"""Prepare what is missing of some samples, in parallel, and together with other processes."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
+import logging
 import os
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
+from app.files.atomic import write_whole
 from app.files.claims import Claims
-from app.prepared.contained import made_by_workers, made_here
-from app.prepared.space import FULL, check_space, full_disk
-from app.prepared.store import RECORD, Entry, Index, ShardWriter
+from app.prepared.folders import CANNOT_WRITE, DESCRIPTION, other_folders
+from app.prepared.recipe import Keys, Recipe, Sample
+from app.prepared.shard_reader import ShardReader
+from app.prepared.shards import RECORD_SIZE, NewEntry, ShardWriter
+from app.prepared.workers import Job, outcomes
 
 WAIT = 0.2
-"""Seconds between two looks at what other processes have done."""
+"""Seconds between two looks at what other processes have prepared."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+logger = logging.getLogger(__name__)
 
 
-class PreparationError(RuntimeError):
-    """Some radiographs could not be prepared."""
-
-
-@dataclass(slots=True)
-class Task:
-    """What is to be prepared.
+class Preparation:
+    """What of some samples is missing in a folder, and what failed.
 
     Attributes:
-        title: of the progress bar.
-        keys: of each place, the keys that must be there for it to be done; the last one is written last.
-        make: from a place to entries with these keys.
-        failed: what is wrong, by place.
+        keys: By index of the sample, unless its file cannot be found.
+        failed: By index of the sample, what is wrong with it.
     """
 
-    title: str
-    keys: Sequence[tuple[bytes, ...]]
-    make: Callable[[int], list[Entry]]
-    failed: dict[int, str] = field(default_factory=dict)
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, reader: ShardReader) -> None:
+        self.samples = samples
+        self.recipe = recipe
+        self.reader = reader
+        self.keys: dict[int, Keys] = {}
+        self.failed: dict[int, str] = {}
+        for index, sample in enumerate(samples):
+            try:
+                self.keys[index] = recipe.keys(sample)
+            except OSError as error:
+                self.failed[index] = f"{type(error).__name__}: {error}"
 
-    def pending(self, index: Index) -> list[int]:
-        """Places that are neither done nor failed."""
-        return [at for at in range(len(self.keys)) if at not in self.failed and not self.is_done(at, index)]
+    def run(self, workers: int, progress: bool) -> None:
+        """Prepare until everything is there or has failed.
 
-    def is_done(self, at: int, index: Index) -> bool:
-        """Whether all of a place is there."""
-        return all(key in index.found for key in self.keys[at])
+        Args:
+            workers: Processes to prepare with; 0 for this one alone.
+            progress: Whether to show a progress bar.
+
+        Raises:
+            OSError: The disk is full, told with how much is needed, or the folder cannot be written to.
+        """
+        pending = self._pending()
+        if not pending:
+            return
+        _make_folder(self.reader.folder, self.recipe.description)
+        total, is_hidden = len(pending), not progress or _torchrun("RANK", 0) > 0
+        with (
+            contextlib.closing(ShardWriter(self.reader.folder)) as writer,
+            contextlib.closing(Claims(self.reader.folder)) as claims,
+            tqdm(total=total, desc="Preparing radiographs", unit="image", disable=is_hidden) as bar,
+        ):
+            while pending:
+                handled = 0
+                for _ in self._pass(pending, claims, writer, workers):
+                    handled += 1
+                    bar.update()
+                self.reader.refresh()
+                pending = self._pending()
+                bar.update(max(0, total - len(pending) - bar.n))  # what other processes prepared
+                if pending and not handled:
+                    time.sleep(WAIT)
+
+    def _pending(self) -> list[int]:
+        """Samples that are neither prepared nor failed, one for each image; every rank begins elsewhere."""
+        first: dict[bytes, int] = {}
+        for index, keys in self.keys.items():
+            if index not in self.failed and not self._is_prepared(keys):
+                first.setdefault(keys.image, index)
+        pending = list(first.values())
+        start = len(pending) * _torchrun("RANK", 0) // _torchrun("WORLD_SIZE", 1)
+        return pending[start:] + pending[:start]
+
+    def _is_prepared(self, keys: Keys) -> bool:
+        return all(key is None or key in self.reader.entries for key in keys)
+
+    def _pass(self, pending: Sequence[int], claims: Claims, writer: ShardWriter, workers: int) -> Iterator[int]:
+        """Prepare what no other process has claimed, and never wait for one: it may wait for what we hold."""
+        left, size = len(pending), 0
+        with contextlib.closing(outcomes(self._make, self._jobs(pending, claims), workers)) as results:
+            for (index, _), outcome in results:
+                if isinstance(outcome, str):
+                    self.failed[index] = outcome
+                else:
+                    if not size:
+                        size = sum(entry.data.nbytes + RECORD_SIZE for entry in outcome)
+                        _require_space(writer.folder, size, left)
+                    _write(outcome, writer, size, left)
+                claims.give_back(self.keys[index].image)
+                left -= 1
+                yield index
+
+    def _jobs(self, pending: Sequence[int], claims: Claims) -> Iterator[Job]:
+        for index in pending:
+            keys = self.keys[index]
+            if not claims.take(keys.image):
+                continue
+            self.reader.refresh()  # another process may have prepared it before we claimed it
+            if self._is_prepared(keys):
+                claims.give_back(keys.image)
+                continue
+            image = self.reader.entries.get(keys.image)
+            yield index, None if image is None else image.geometry
+
+    def _make(self, job: Job) -> list[NewEntry]:
+        index, geometry = job
+        return self.recipe.make(self.samples[index], geometry)
 
 
-def prepare_missing(task: Task, index: Index, workers: int, progress: bool) -> None:
-    """Prepare what is not in the index, until all is there or has failed.
-
-    Raises:
-        OSError: where the disk is full, saying how much is needed.
-    """
-    pending = _own_share_first(task.pending(index))
-    if not pending:
-        return
-    progress = progress and int(os.environ.get("RANK", "0")) == 0
-    done = len(task.keys) - len(pending)
-    writer = ShardWriter(index.folder)
-    with (
-        contextlib.closing(writer),
-        contextlib.closing(Claims(index.folder)) as claims,
-        tqdm(total=len(task.keys), initial=done, desc=task.title, unit="image", disable=not progress) as bar,
-    ):
-        while pending:
-            handled = 0
-            for _ in _one_pass(task, pending, index, claims, writer, workers):
-                handled += 1
-                bar.update()
-            index.refresh()
-            pending = _own_share_first(task.pending(index))
-            bar.update(max(0, len(task.keys) - len(pending) - bar.n))  # what other processes did
-            if pending and not handled:
-                time.sleep(WAIT)
+def default_workers() -> int:
+    """Processes to prepare with: one for each core this process may use, shared with the other ranks on the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // _torchrun("LOCAL_WORLD_SIZE", 1))
 
 
-def _own_share_first(pending: list[int]) -> list[int]:
-    """Let each rank begin elsewhere, so that they seldom want the same."""
-    start = len(pending) * int(os.environ.get("RANK", "0")) // max(1, int(os.environ.get("WORLD_SIZE", "1")))
-    return pending[start:] + pending[:start]
+def _torchrun(variable: str, default: int) -> int:
+    return int(os.environ.get(variable) or default)
 
 
-def _one_pass(
-    task: Task, pending: Sequence[int], index: Index, claims: Claims, writer: ShardWriter, workers: int
-) -> Iterator[int]:
-    """Prepare what no other process has taken on; never wait for one, since it may wait for what we hold."""
-    ours = _ours(task, pending, index, claims)
-    results = made_by_workers(task.make, ours, workers) if workers else made_here(task.make, ours)
-    each = 0
-    with contextlib.closing(results):  # ends the processes now, not when this is collected
-        for number, (at, result) in enumerate(results):
-            if isinstance(result, str):
-                task.failed[at] = result
-            else:
-                if not each:
-                    each = sum(entry.data.nbytes + RECORD.itemsize for entry in result)
-                    check_space(index.folder, each, len(pending) - number)
-                _keep(result, writer, each, len(pending) - number)
-            claims.give_back(task.keys[at][-1])
-            yield at
-
-
-def _keep(entries: Sequence[Entry], writer: ShardWriter, each: int, left: int) -> None:
+def _write(entries: Sequence[NewEntry], writer: ShardWriter, size: int, left: int) -> None:
     try:
         for entry in entries:
             writer.append(entry)
     except OSError as error:
-        raise full_disk(writer.folder, each, left) if error.errno in FULL else error from error
+        raise _full_disk(writer.folder, size, left) if error.errno in DISK_FULL else error from error
 
 
-def _ours(task: Task, pending: Sequence[int], index: Index, claims: Claims) -> Iterator[int]:
-    for at in pending:
-        if claims.take(task.keys[at][-1]):
-            index.refresh()  # another process may have done it before we took it
-            if not task.is_done(at, index):
-                yield at
-            else:
-                claims.give_back(task.keys[at][-1])
+def _require_space(folder: Path, size: int, count: int) -> None:
+    if size * count > shutil.disk_usage(folder).free:
+        raise _full_disk(folder, size, count)
 
 
-def default_workers() -> int:
-    """Processes to prepare with: the cores that this process may use, shared with the other ranks on the machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+def _full_disk(folder: Path, size: int, count: int) -> OSError:
+    message = (
+        f"{count} radiographs are still to be prepared, which takes {size * count / 1e9:.3f} GB, but the disk has "
+        f"{shutil.disk_usage(folder).free / 1e9:.3f} GB left; make room or name another folder, and it goes on where "
+        f"it was"
+    )
+    others = other_folders(folder)
+    return OSError(errno.ENOSPC, f"{message} ({others})" if others else message, str(folder))
+
+
+def _make_folder(folder: Path, description: object) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "no permission to write", str(folder))
+        others = "" if (folder / DESCRIPTION).is_file() else other_folders(folder)
+        if others:
+            logger.info("%s: %s", folder.parent, others)
+        write_whole(folder / DESCRIPTION, json.dumps(description, indent=1, sort_keys=True))
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        message = "not all radiographs are prepared yet, and the folder to keep them in cannot be written to"
+        raise PermissionError(error.errno, message, str(folder)) from error

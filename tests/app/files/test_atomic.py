@@ -128,7 +128,7 @@ ALLOWED = {
     "app/files/atomic.py": "the one writer",
     "app/networks/checkpoints.py": "torch.save to a file of whole_file",
     "evaluation/predictions.py": "knows nothing of the application, which gives it a file of whole_file",
-    "app/prepared/store.py": "shards grow, and every record has a checksum",
+    "app/prepared/shards.py": "shards grow, and every record has a checksum",
     "app/files/claims.py": "a lock",
     "app/prepared/folders.py": "a lock",
     "app/sweeps/datalists.py": "a lock",

@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
-import app.prepared.space as space
-import app.prepared.store as store
+import app.prepared.preparing as preparing
 from app.prepared import PreparationError, PreparedDataset, spread_planes
+from tests.app.faulty_disk import FaultyDisk
 
 SIDE = 8
 
@@ -31,7 +31,7 @@ class Scale:
         self._log = log
         self._seconds = seconds
 
-    def fingerprint(self):
+    def identity(self):
         return f"Scale by {self.factor}"
 
     def __call__(self, sample):
@@ -245,19 +245,19 @@ def test_what_is_no_image_is_refused(samples, log, tmp_path, image, message):
         prepared(samples, log, tmp_path)
 
 
-def test_sizes_that_differ_are_refused(samples, log, tmp_path):
-    def unequal(sample):
-        height = 4 if sample["name"] == "2.npy" else 5
-        return {"image": torch.zeros(1, height, 5)}
+def unequal(sample):
+    return {"image": torch.zeros(1, 4 if sample["name"] == "2.npy" else 5, 5)}
 
+
+def test_sizes_that_differ_are_refused(samples, log, tmp_path):
     plain = [{**sample, "boxes": None, "box_finding": None} for sample in samples]
-    with pytest.raises(PreparationError, match=r"several sizes \(height, width\), \[\[4, 5\], \[5, 5\]\]"):
+    with pytest.raises(PreparationError, match=r"several sizes \(height, width\), \[\(4, 5\), \(5, 5\)\]"):
         PreparedDataset(plain, unequal, tmp_path / "kept", workers=0, progress=False)
 
 
 def test_annotations_that_nobody_draws_are_refused(samples, tmp_path):
     with pytest.raises(PreparationError, match=r"4 of 12 .*\n.*no transform has drawn them"):
-        PreparedDataset(samples, lambda sample: {"image": torch.zeros(1, 4, 4)}, tmp_path, workers=0, progress=False)
+        PreparedDataset(samples, unequal, tmp_path, workers=0, progress=False)
 
 
 def test_lungs_that_were_not_found_are_named(samples, log, tmp_path):
@@ -318,17 +318,10 @@ def test_a_shard_that_vanishes_while_in_use_is_made_up_for(samples, log, tmp_pat
     np.testing.assert_array_equal(dataset[4]["image"][0], expected_pixels(4))
 
 
-def test_shards_are_of_limited_size(samples, log, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "ENTRIES", 5)
-    dataset = prepared(samples, log, tmp_path)
-    assert len(shards(tmp_path)) == 5  # 12 images and 12 of what was drawn
-    np.testing.assert_array_equal(dataset[11]["image"][0], expected_pixels(11))
-
-
 def test_too_little_room_is_said_before_starting(samples, log, tmp_path, monkeypatch):
     prepared(samples, log, tmp_path, factor=0.5)
     reads(log)
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    monkeypatch.setattr(preparing.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     with pytest.raises(OSError, match=r"12 radiographs are still to be prepared, which takes 0\.000 GB") as caught:
         prepared(samples, log, tmp_path)
     assert caught.value.errno == errno.ENOSPC
@@ -337,21 +330,13 @@ def test_too_little_room_is_said_before_starting(samples, log, tmp_path, monkeyp
 
 
 def test_a_disk_that_fills_up_says_what_is_needed_and_is_continued(samples, log, tmp_path, monkeypatch):
-    write, room = store._write_all, [40]
-
-    def limited(file, piece):
-        room[0] -= 1
-        if room[0] <= 0:
-            file.write(bytes(piece)[:3])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(file, piece)
-
-    monkeypatch.setattr(store, "_write_all", limited)
-    with pytest.raises(OSError, match=r"radiographs are still to be prepared.*goes on where it was"):
-        prepared(samples, log, tmp_path)
+    with monkeypatch.context() as patch:
+        # The tenth write is among the data and records of the first radiographs.
+        FaultyDisk(tmp_path / "kept", fail_at=30, code=errno.ENOSPC).install(patch)
+        with pytest.raises(OSError, match=r"radiographs are still to be prepared.*goes on where it was"):
+            prepared(samples, log, tmp_path)
     done = len(reads(log)) - 1
     assert 0 < done < 12
-    monkeypatch.setattr(store, "_write_all", write)
     dataset = prepared(samples, log, tmp_path)
     assert len(reads(log)) == 12 - done
     assert dataset.verify() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.prepared.folders import LOCK, Use, prepared_folders, remove_unused
+from app.prepared.folders import LOCK, FolderUse, prepared_folders, remove_unused
 
 DAY = 86400
 
@@ -21,7 +21,7 @@ def parent(tmp_path):
     for name, days in (("new", 0), ("old", 40)):
         folder = tmp_path / name
         folder.mkdir()
-        transforms = ["sequence", ["transforms.load.LoadRadiographd", {}, {}], ["transforms.clahe.CLAHEd", {}, {}]]
+        transforms = [["transforms.load.LoadRadiographd", {}, []], ["transforms.clahe.CLAHEd", {}, []]]
         (folder / "transform.json").write_text(json.dumps({"transforms": transforms}))
         (folder / "1.data").write_bytes(bytes(1000))
         (folder / LOCK).touch()
@@ -49,7 +49,7 @@ def test_what_was_not_used_for_long_is_removed_and_nothing_else(parent):
 
 
 def test_what_is_used_is_kept_by_any_holder(parent):
-    first, second = Use(parent / "old"), Use(parent / "old")
+    first, second = FolderUse(parent / "old"), FolderUse(parent / "old")
     os.utime(parent / "old" / LOCK, (0, 0))
     first.close()  # of two in one process, one is left
     removed, used = remove_unused(parent, 30)
@@ -60,7 +60,7 @@ def test_what_is_used_is_kept_by_any_holder(parent):
 
 
 def _hold(folder, ready, done):
-    use = Use(folder)
+    use = FolderUse(folder)
     os.utime(folder / LOCK, (0, 0))
     ready.set()
     done.wait(30)
@@ -80,7 +80,7 @@ def test_another_process_keeps_it_until_it_dies(parent):
 
 
 def test_using_it_makes_it_new(parent):
-    Use(parent / "old").close()
+    FolderUse(parent / "old").close()
     assert remove_unused(parent, 30) == ([], [])
 
 
@@ -94,7 +94,7 @@ def test_a_folder_that_is_removed_while_it_is_asked_for_is_made_anew(parent, mon
         lock(file, kind)
 
     monkeypatch.setattr("app.prepared.folders.fcntl.flock", remove_first)
-    use = Use(parent / "old")
+    use = FolderUse(parent / "old")
     assert [path.name for path in (parent / "old").iterdir()] == [LOCK]
     assert [folder.is_used for folder in prepared_folders(parent) if folder.path.name == "old"] == [True]
     use.close()
@@ -106,7 +106,7 @@ def test_the_command_lists_and_prunes(parent, capsys):
     assert main(["prepared", str(parent), "--prune", "30"]) == 0
     assert "1 removed from" in capsys.readouterr().out
     assert not (parent / "old").exists()
-    use = Use(parent / "new")
+    use = FolderUse(parent / "new")
     assert main(["prepared", str(parent), "--prune", "0"]) == 0
     assert "1 kept, since a process uses them" in capsys.readouterr().out
     use.close()

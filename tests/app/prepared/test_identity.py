@@ -1,16 +1,21 @@
-"""What a transform is known by changes with all that changes its result, and with nothing else."""
+"""The identity of a transform changes with its parameters, its source file and what it says, and with nothing else."""
 
 import functools
+import importlib
 import random
+import shutil
 import sys
-import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from monai.transforms import Compose, RandFlipd, ScaleIntensityd
 
-from app.prepared import UnidentifiableError, fingerprint
+from app.prepared import UnidentifiableError, identity
+from app.prepared.identity import digest, library_versions
+from transforms.clahe import CLAHEd
 
 
 class Stretch:
@@ -44,16 +49,23 @@ class Declared:
         self._word = word
         self.lock = self._lock
 
-    def fingerprint(self):
-        return self._word
+    def identity(self):
+        return {"word": self._word}
 
 
 def double(x):
     return 2 * x
 
 
+def triple(x):
+    return 3 * x
+
+
 def closed_over(value):
-    return lambda x: x + value
+    def add(x):
+        return x + value
+
+    return add
 
 
 def network(value):
@@ -71,97 +83,111 @@ ALIKE_AND_NOT = {
     "order": (lambda: Stretch(1, (1, 2)), lambda: Stretch(1, (2, 1))),
     "mapping": (lambda: Stretch(1, {"a": 1}), lambda: Stretch(1, {"a": 2})),
     "set": (lambda: Stretch(1, {"a", "b", "c"}), lambda: Stretch(1, {"a", "b"})),
+    "slice": (lambda: Stretch(1, slice(1, 2)), lambda: Stretch(1, slice(1, 3))),
     "array": (lambda: Stretch(1, np.arange(3)), lambda: Stretch(1, np.arange(3) + 1)),
     "kind of array": (lambda: Stretch(1, np.arange(3)), lambda: Stretch(1, np.arange(3, dtype=np.int32))),
     "tensor": (lambda: Stretch(1, torch.ones(2)), lambda: Stretch(1, torch.zeros(2))),
     "network": (lambda: Stretch(1, network(1)), lambda: Stretch(1, network(2))),
     "private parameter": (lambda: Hidden(1), lambda: Hidden(2)),
-    "slots": (lambda: Slotted(1), lambda: Slotted(2)),
     "own word": (lambda: Declared("a"), lambda: Declared("b")),
-    "lambda": (lambda: lambda x: x + 1, lambda: lambda x: x + 2),
-    "closure": (lambda: closed_over(1), lambda: closed_over(2)),
+    "function": (lambda: double, lambda: triple),
     "partial": (lambda: functools.partial(double, 1), lambda: functools.partial(double, 2)),
-    "method": (lambda: Stretch(1).__call__, lambda: Stretch(2).__call__),
     "class": (lambda: Stretch(1, Slotted), lambda: Stretch(1, Hidden)),
-    "numpy function": (lambda: Stretch(1, np.sqrt), lambda: Stretch(1, np.square)),
-    "built-in": (lambda: Stretch(1, len), lambda: Stretch(1, sum)),
     "dtype": (lambda: Stretch(1, torch.float32), lambda: Stretch(1, torch.float16)),
+    "ours": (lambda: CLAHEd(clip_limit=2), lambda: CLAHEd(clip_limit=3)),
+    "MONAI's": (lambda: ScaleIntensityd("image", 0, 1), lambda: ScaleIntensityd("image", 0, 2)),
+    "composed": (lambda: Compose([CLAHEd(), double]), lambda: Compose([double, CLAHEd()])),
 }
 
 
 @pytest.mark.parametrize("name", ALIKE_AND_NOT)
 def test_tells_apart_what_differs_and_nothing_else(name):
     one, other = ALIKE_AND_NOT[name]
-    assert fingerprint(one()) == fingerprint(one())
-    assert fingerprint(one()) != fingerprint(other())
+    assert digest(identity(one())) == digest(identity(one()))
+    assert digest(identity(one())) != digest(identity(other()))
 
 
 def test_use_changes_nothing():
     transform = Stretch(1.0)
-    before = fingerprint(transform)
+    before = identity(transform)
     transform({})
-    assert fingerprint(transform) == before
+    assert identity(transform) == before
 
 
-@pytest.mark.parametrize("kind", [str, lambda path: path])
+@pytest.mark.parametrize("kind", [str, Path])
 def test_a_weight_file_counts_by_its_content(tmp_path, kind):
-    path = tmp_path / "weights.pt"
+    path, copy = tmp_path / "weights.pt", tmp_path / "copy.pt"
     path.write_bytes(b"one")
-    before = fingerprint(Stretch(kind(path)))
-    copy = tmp_path / "copy.pt"
     copy.write_bytes(b"one")
-    assert fingerprint(Stretch(kind(copy))) == before
+    before = identity(Stretch(kind(path)))
+    assert identity(Stretch(kind(copy))) == before
     path.write_bytes(b"two")
-    assert fingerprint(Stretch(kind(path))) != before
+    assert identity(Stretch(kind(path))) != before
 
 
-@pytest.mark.parametrize("thing", [threading.Lock(), random, iter([1])])
+@pytest.mark.parametrize(
+    "thing",
+    [threading.Lock(), random, iter([1]), lambda x: x, closed_over(1), Stretch(1).__call__, Slotted(1), np.sqrt],
+    ids=["lock", "module", "iterator", "lambda", "closure", "method", "slots", "ufunc"],
+)
 def test_what_cannot_be_told_is_refused_with_the_way_out(thing):
-    with pytest.raises(UnidentifiableError, match=r"^Stretch\.factor is a .*give the object .* fingerprint\(\)"):
-        fingerprint(Stretch(thing))
+    with pytest.raises(UnidentifiableError, match=r"^Stretch\.factor is .*Give the object .* identity\(\)"):
+        identity(Stretch(thing))
 
 
-SOURCE = {
-    "shop/__init__.py": "",
-    "shop/crop.py": """
-        from shop import size
-        class Crop:
-            def __call__(self, sample):
-                from .margin import MARGIN
-                return sample, size.SIZE, MARGIN
-    """,
-    "shop/size.py": "SIZE = 1",
-    "shop/margin.py": "MARGIN = 1",
-    "shop/other.py": "OTHER = 1",
-}
+def test_a_class_that_is_written_in_no_file_is_refused():
+    namespace = {"__name__": "typed_in"}
+    exec("class Typed: pass", namespace)
+    with pytest.raises(UnidentifiableError, match=r"typed_in\.Typed, which is written in no file"):
+        identity(namespace["Typed"]())
+
+
+def test_random_transforms_are_refused():
+    with pytest.raises(UnidentifiableError, match=r"transforms\[0\] is a .*RandFlipd, which is random"):
+        identity(Compose([RandFlipd("image")]))
+
+
+def test_versions_of_what_decodes_are_known():
+    versions = library_versions()
+    assert versions["monai"] == sys.modules["monai"].__version__
+    assert versions["torch"] == torch.__version__.partition("+")[0]
+    assert {"numpy", "pydicom", "kornia_rs"} <= set(versions)
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """A package of transforms; call it to fingerprint ``shop.crop.Crop`` with some files changed."""
-    for name, text in SOURCE.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(textwrap.dedent(text))
+def own(tmp_path, monkeypatch):
+    """The identity of a transform of a user's own module, and of one whose base class is there, with a file edited."""
+    texts = {
+        "shop_base.py": "class Base:\n    pass\n",
+        "shop.py": "import shop_base\nclass Crop(shop_base.Base):\n    pass\n",
+    }
     monkeypatch.syspath_prepend(str(tmp_path))
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
 
-    def identify(name="", text=""):
-        if name:
-            (tmp_path / name).write_text(textwrap.dedent(text))
-        import shop.crop
-
-        return fingerprint(shop.crop.Crop())
+    def identify(edited=""):
+        if edited:
+            (tmp_path / edited).write_text(texts[edited] + "    margin = 1\n")
+        return identity(importlib.import_module("shop").Crop())
 
     yield identify
-    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
-        del sys.modules[name]
+    for name in ("shop", "shop_base"):
+        sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("name", ["shop/size.py", "shop/margin.py"])
-def test_an_edit_of_an_imported_module_counts(shop, name):
-    assert shop() != shop(name, "MARGIN = SIZE = 2")
+@pytest.mark.parametrize("name", ["shop.py", "shop_base.py"])
+def test_an_edit_of_the_file_of_a_class_or_of_its_base_counts(own, name):
+    assert own() != own(name)
 
 
-def test_comments_and_modules_that_are_not_imported_do_not_count(shop):
-    before = shop()
-    assert shop("shop/size.py", "# The size.\n\nSIZE  =  1") == before
-    assert shop("shop/other.py", "OTHER = 2") == before
+def test_an_edit_of_our_transforms_counts_but_not_one_of_augmentation(tmp_path, monkeypatch):
+    module = importlib.import_module("app.prepared.identity")
+    shutil.copytree(Path(module.transforms.__file__).parent, tmp_path / "transforms")
+    monkeypatch.setattr(module.transforms, "__file__", str(tmp_path / "transforms" / "__init__.py"))
+    seen = []
+    for name in ("clahe.py", "augment.py", "turning.py"):
+        (tmp_path / "transforms" / name).write_text("# edited\n")
+        module._transforms_digest.cache_clear()
+        seen.append(digest(identity(CLAHEd())))
+    module._transforms_digest.cache_clear()
+    assert seen[0] == seen[1] != seen[2]

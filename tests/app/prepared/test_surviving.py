@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-import app.prepared.contained as contained
-import app.prepared.entries as reading
+import app.files.limited as limited
+import app.prepared.shard_reader as reading
 from app.datalist.sampling import BalancedSampler
 from app.prepared import PreparationError, PreparedDataset
 
@@ -27,7 +27,7 @@ class Read:
     def __init__(self, log):
         self._log = log
 
-    def fingerprint(self):
+    def identity(self):
         return "a stand-in"
 
     def __call__(self, sample):
@@ -63,9 +63,9 @@ def samples(tmp_path):
 
 @pytest.fixture
 def prepare(samples, tmp_path):
-    def prepared(workers=1, **settings):
+    def prepared(workers=1, count=10, **settings):
         read = Read(tmp_path / "log.txt")
-        return PreparedDataset(samples, read, tmp_path / "kept", workers=workers, progress=False, **settings)
+        return PreparedDataset(samples[:count], read, tmp_path / "kept", workers=workers, progress=False, **settings)
 
     return prepared
 
@@ -93,7 +93,7 @@ def shard(tmp_path):
 def test_a_file_that_ends_its_decoder_is_named_and_the_others_are_prepared(
     samples, prepare, monkeypatch, workers, content, error
 ):
-    monkeypatch.setattr(contained, "PATIENCE", 0.3)
+    monkeypatch.setattr(limited, "PATIENCE", 0.3)
     for number in (0, 4, 9):
         Path(samples[number]["image"]).write_text(content)
     with pytest.raises(
@@ -210,13 +210,15 @@ def open_files(folder):
     return sum(each.resolve().is_relative_to(folder.resolve()) for each in Path("/proc/self/fd").iterdir())
 
 
-def test_more_shards_than_files_may_be_open(prepare, monkeypatch, tmp_path):
-    monkeypatch.setattr(reading, "OPEN", 1)
-    monkeypatch.setattr("app.prepared.store.ENTRIES", 2)
+def test_more_shards_than_files_may_be_open(samples, prepare, monkeypatch, tmp_path):
+    monkeypatch.setattr(reading, "MOST_OPEN", 1)
     before = open_files(tmp_path)
+    for count in range(1, len(samples)):
+        prepare(count=count)
     dataset = prepare()
+    assert len(list((tmp_path / "kept").glob("*/*.data"))) == len(samples)
     assert levels(dataset) == [0, 20, 40, 60, 80, 100, 120, 140, 160, 180]
-    assert before < open_files(tmp_path) <= before + 3  # one of images, one of what is drawn, and the lock
+    assert open_files(tmp_path) == before + 2  # a shard, and the lock
     del dataset
     assert open_files(tmp_path) == before
 
