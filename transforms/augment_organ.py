@@ -1,4 +1,4 @@
-"""Augment a batch for outlining an organ: framing, disease, hardware and processing change, the organ stays."""
+"""Augmentation for organ segmentation: framing, disease, hardware and processing vary, the organ's outline stays."""
 
 from __future__ import annotations
 
@@ -9,27 +9,33 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _BUMPS = 4
-"""Control points a side of the elastic displacement: bulges the size of a lung lobe."""
+"""Control points per side of the elastic displacement, which makes bulges the size of a lung lobe."""
 _PLACES = 32
 
 
 class AugmentOrgan(nn.Module):
-    """Vary all that a radiograph of one organ may vary in, far beyond what the training images show.
+    """Vary a radiograph of one organ far beyond the variation of the training images.
 
-    In this order: a mirror image, shift, stretch, rotation, shear and a smooth bulging, for image and mask alike; then,
-    on the image alone, opacities in the organ (its outline stays where it was: that is what hides it in the sick),
-    bars and plates of metal or lead, collimated borders, exposure, blur or sharpening, and noise.
+    In this order: mirroring, shift, stretch, rotation, shear and smooth bulging of image and mask; then, of the image
+    alone, opacities in the organ (whose outline stays, as it does in disease), bars and plates of metal or lead,
+    collimated borders, exposure, blur or sharpening, and noise.
 
     Args:
-        strength: of the geometry; 1 rotates by 12 degrees either way, enlarges up to 1.25 times and shrinks up to 1.75
-            times, stretches the sides against each other by up to 1.3, shears by 6 degrees and shifts by an eighth of
-            the side. 0 leaves only the mirror image.
-        opacity: probability of opacities; 0 to 1.
-        marks: probability of marks, and that of collimated borders; 0 to 1.
-        processing: of exposure, blur and noise; 1 is strong, 0 leaves all three out.
+        strength: Of the geometry; 1 rotates by up to 12 degrees, enlarges up to 1.25 times and shrinks up to 1.75
+            times, changes the aspect ratio by up to 1.3, shears by up to 6 degrees and shifts by up to an eighth of the
+            side. 0 leaves only mirroring.
+        opacity: Probability of opacities, in [0, 1].
+        marks: Probability of marks, and of collimated borders, in [0, 1].
+        processing: Strength of exposure, blur and noise; 1 is strong, 0 leaves all three out.
 
     Raises:
-        ValueError: naming the parameter that is out of its range.
+        ValueError: A parameter is out of its range; the message names it.
+
+    Example:
+        >>> image, mask = torch.rand(2, 1, 32, 32), torch.ones(2, 1, 32, 32)
+        >>> image, mask = AugmentOrgan()(image, mask, torch.Generator().manual_seed(0))
+        >>> image.shape, mask.shape
+        (torch.Size([2, 1, 32, 32]), torch.Size([2, 1, 32, 32]))
     """
 
     def __init__(
@@ -51,31 +57,33 @@ class AugmentOrgan(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augment a batch on the device it lives on.
+        """Augment a batch on its device.
 
         Args:
             image: (B, 1, H, W), float in [0, 1] or uint8 in 0 to 255.
             mask: (B, C, H, W), 0 to 1, of any type, on the image's grid.
-            generator: on the CPU; all random numbers come from it.
+            generator: On the CPU; the source of all random numbers.
 
         Returns:
-            (B, 1, H, W) float32 image in [0, 1] and (B, C, H, W) float32 mask in [0, 1], soft at its rim.
+            (B, 1, H, W) float32 image in [0, 1] and (B, C, H, W) float32 mask in [0, 1] with soft edges.
 
         Raises:
-            ValueError: where the shapes do not fit each other.
+            ValueError: The shapes do not match.
         """
         if image.ndim != 4 or image.shape[1] != 1 or mask.ndim != 4 or mask.shape[2:] != image.shape[2:]:
             raise ValueError(
-                f"image of shape {tuple(image.shape)} and mask of {tuple(mask.shape)}: (B, 1, H, W) and (B, C, H, W) "
-                "on one grid are needed"
+                f"image and mask must have the shapes (B, 1, H, W) and (B, C, H, W), not {tuple(image.shape)} and "
+                f"{tuple(mask.shape)}"
             )
         grey = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         draw = _Draw(generator, len(grey), grey.device)
         grid = sampling_grid(draw, grey.shape[2], grey.shape[3], self.strength)
-        # What a shrunken image leaves open is black, as beyond a collimator, or goes on as at the rim, as bodies do.
+        # Around a shrunken image it is black, as outside a collimator, or the border continues, as bodies do.
         inner = 1 - 1 / min(grey.shape[2:])
-        goes_on = draw.chance(0.5)
-        grey = functional.grid_sample(grey, torch.where(goes_on, grid.clamp(-inner, inner), grid), align_corners=False)
+        continues = draw.chance(0.5)
+        grey = functional.grid_sample(
+            grey, torch.where(continues, grid.clamp(-inner, inner), grid), align_corners=False
+        )
         mask = functional.grid_sample(mask.float(), grid, align_corners=False)
         for _ in range(2):
             grey = with_opacity(grey, mask, draw, self.opacity)
@@ -86,7 +94,7 @@ class AugmentOrgan(nn.Module):
 
 
 class _Draw:
-    """Random numbers, one or a few a sample, shaped to multiply images: (B, 1, 1, 1) by default."""
+    """Random numbers, one or a few per sample, shaped to multiply images: (B, 1, 1, 1) by default."""
 
     def __init__(self, generator: torch.Generator, batch: int, device: torch.device) -> None:
         self.generator, self.batch, self.device = generator, batch, device
@@ -103,7 +111,7 @@ class _Draw:
 
 
 def sampling_grid(draw: _Draw, height: int, width: int, strength: float) -> Tensor:
-    """Where each pixel of the result comes from, (B, H, W, 2) in ``grid_sample``'s coordinates."""
+    """Source position of each pixel of the result, (B, H, W, 2) in ``grid_sample``'s coordinates."""
     angle = draw.uniform(-1, 1, 1) * math.radians(12) * strength
     slope = torch.tan(draw.uniform(-1, 1, 1) * math.radians(6) * strength)
     size = draw.uniform(-math.log(1.25), math.log(1.75), 1)  # of what is seen: above 0 shrinks the image
@@ -128,11 +136,11 @@ def ellipse(draw: _Draw, centre: Tensor, like: Tensor, smallest: float, largest:
     """A blurred ellipse, (B, 1, H, W) in [0, 1].
 
     Args:
-        draw: gives half axes, in fractions of the sides, direction and blur.
+        draw: Source of half axes, in fractions of the sides, direction and blur.
         centre: (B, 2), x and y in [0, 1].
-        like: (B, 1, H, W), for the grid.
-        smallest: half axis.
-        largest: half axis.
+        like: (B, 1, H, W), which gives the grid.
+        smallest: Smallest half axis.
+        largest: Largest half axis.
     """
     height, width = like.shape[2], like.shape[3]
     y = (torch.arange(height, device=like.device)[:, None] + 0.5) / height - centre[:, 1, None, None, None]
@@ -145,8 +153,8 @@ def ellipse(draw: _Draw, centre: Tensor, like: Tensor, smallest: float, largest:
 
 
 def with_opacity(grey: Tensor, mask: Tensor, draw: _Draw, probability: float) -> Tensor:
-    """Fill a part of the organ until it is about as dense as what lies around it, structure fading with it."""
-    # On a coarse grid: where in the organ the centre lies matters, not in which pixel.
+    """Fill a part of the organ until it is about as dense as its surroundings, and its structure fades."""
+    # On a coarse grid, because the exact pixel of the centre does not matter.
     organ = functional.adaptive_avg_pool2d(mask.amax(dim=1), _PLACES).flatten(1) > 0.5
     place = (draw.uniform(0, 1, _PLACES**2) * organ).argmax(dim=1)
     centre = (torch.stack([place % _PLACES, place // _PLACES], 1) + 0.5) / _PLACES
@@ -158,7 +166,7 @@ def with_opacity(grey: Tensor, mask: Tensor, draw: _Draw, probability: float) ->
 
 
 def with_bar(grey: Tensor, draw: _Draw, probability: float) -> Tensor:
-    """A bar or plate of one grey value anywhere: a lead letter, a wire, a pacemaker, a burnt-in label."""
+    """Draw a bar or plate of one grey value anywhere, like a lead letter, wire, pacemaker or burnt-in label."""
     height, width = grey.shape[2], grey.shape[3]
     centre = draw.uniform(0, 1, 2)
     y = (torch.arange(height, device=grey.device)[:, None] + 0.5) / height - centre[:, 1, None, None, None]
@@ -174,7 +182,7 @@ def with_bar(grey: Tensor, draw: _Draw, probability: float) -> Tensor:
 
 
 def with_borders(grey: Tensor, draw: _Draw, probability: float) -> Tensor:
-    """Collimation or a scanned film's rim: up to an eighth of the image at each side of one grey value."""
+    """Fill up to an eighth of the image at each side with one grey value, like collimation or a film's rim."""
     height, width = grey.shape[2], grey.shape[3]
     rows = torch.arange(height, device=grey.device)[:, None] / height
     columns = torch.arange(width, device=grey.device)[None, :] / width
@@ -184,7 +192,7 @@ def with_borders(grey: Tensor, draw: _Draw, probability: float) -> Tensor:
 
 
 def processed(grey: Tensor, draw: _Draw, amount: float) -> Tensor:
-    """Another exposure curve and window, then blur or sharpening, then noise."""
+    """Change exposure curve and window, blur or sharpen, and add noise."""
     grey = grey.clamp(0, 1) ** torch.exp(draw.uniform(-0.8, 0.8) * amount)
     low, high = draw.uniform(-0.15, 0.2) * amount, 1 + draw.uniform(-0.25, 0.2) * amount
     grey = ((grey - low) / (high - low)).clamp(0, 1)
@@ -196,7 +204,7 @@ def processed(grey: Tensor, draw: _Draw, amount: float) -> Tensor:
 
 
 def _binomial(grey: Tensor) -> Tensor:
-    """Weights 1, 2, 1 along both sides; by shifting, which on a CPU is ten times as fast as a convolution."""
+    """Blur with weights 1, 2, 1 along both axes, by shifting, which on a CPU is ten times faster than a convolution."""
     for side in (2, 3):
         last = grey.shape[side] - 1
         before = torch.cat([grey.narrow(side, 0, 1), grey.narrow(side, 0, last)], side)

@@ -1,4 +1,4 @@
-"""One DICOM file to grey levels in [0, 1]: what a radiograph must be, and what is worth keeping of its tags."""
+"""DICOM radiographs: from a file to grey levels in [0, 1] and the few tags that are kept."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from transforms.sizes import checked_size, inflated
 Array = NDArray[Any]
 
 MODALITIES = ("CR", "DX", "RG", "OT", "")
-"""What is read: computed and digital radiography, radiographic imaging (films), and secondary captures of them (other,
-or unsaid). No sections (CT, MR, PT, ...), no ultrasound, no fluoroscopy, no breast or tooth."""
+"""Accepted modalities: computed and digital radiography, radiographic imaging (films), and secondary captures of them
+(other or none). No tomography (CT, MR, PT, ...), ultrasound, fluoroscopy, mammography or dental images."""
 
-# Nothing else is read, so nothing that identifies a person can travel on.
+# No other element is read, so nothing that identifies a person can be passed on.
 _KEYWORDS = (
     "Modality",
     *VIEW_KEYWORDS,
@@ -61,28 +61,28 @@ _KEYWORDS = (
 )
 _SIZE_TAGS: list[BaseTag | int] = [Tag("Rows"), Tag("Columns")]
 _PLAUSIBLE_SPACING = 0.01, 25.0
-"""Millimetres a pixel: below are metres or mistakes, above are micrometres."""
+"""Millimetres per pixel: smaller values are metres or mistakes, larger ones micrometres."""
 
 
 def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
-    """Grey levels of a DICOM radiograph as a viewer shows them, and what is worth knowing of it.
+    """Grey levels of a DICOM radiograph as a viewer shows them, and metadata.
 
-    Elements that the pixels do not need may be malformed: they are unknown then, and each kind is logged once. Those
-    that they need are refused; docs/dicom.md says of each element which it is.
+    Elements that the pixels do not depend on may be malformed: they then count as unknown, and each kind is logged
+    once. If an element that the pixels depend on is malformed, the file is refused; docs/dicom.md lists them all.
 
     Args:
-        content: a DICOM file's bytes; the preamble and the file meta information may be missing.
-        name: of the file, for the log.
+        content: A DICOM file's bytes; the preamble and the file meta information may be missing.
+        name: Name of the file, for the log.
 
     Returns:
-        float32 (H, W) in [0, 1], bright is dense, padding 0, and ``spacing`` ((row, column) in mm or ``None``),
+        float32 (H, W) in [0, 1], dense structures bright, padding 0; and ``spacing`` ((row, column) in mm or ``None``),
         ``modality``, ``view``, ``photometric``, ``bits`` and ``voi`` (see ``transforms.grey.grey_levels``).
 
     Raises:
-        RadiographError: not a DICOM file, not one grey frame of a radiograph, damaged, or not decodable here.
+        RadiographError: It is not a DICOM file or not one grey frame of a radiograph, is damaged, or cannot be decoded.
     """
     with warnings.catch_warnings(record=True) as caught:
-        # pydicom's warnings may quote an element's value; what matters of them is checked below.
+        # pydicom's warnings may quote an element's value; the relevant ones are checked below.
         warnings.simplefilter("always")
         dataset = _parsed(content)
         stream = _checked_stream(dataset, any("End of file" in str(warning.message) for warning in caught))
@@ -103,13 +103,13 @@ def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
 
 
 def dicom_size(stream: BinaryIO) -> tuple[int, int]:
-    """(height, width) of a DICOM file, from what stands before its pixels.
+    """(height, width) of a DICOM file, from the elements before its pixels.
 
     Args:
-        stream: the file; the preamble and the file meta information may be missing.
+        stream: The file; the preamble and the file meta information may be missing.
 
     Raises:
-        RadiographError: damaged, or without an image.
+        RadiographError: It is damaged or has no image.
     """
     head = stream.read(1024)
     stream.seek(len(b"DICM") if head.startswith(b"DICM") else 0)
@@ -117,7 +117,7 @@ def dicom_size(stream: BinaryIO) -> tuple[int, int]:
         if uid.DeflatedExplicitVRLittleEndian.encode() in head:
             _check_deflated(stream.read())
             stream.seek(0)
-        # Columns is the last of what is wanted, and what is behind it is not looked at.
+        # Columns is the last element needed; nothing after it is read.
         dataset = read_partial(stream, lambda tag, *_: tag > Tag("Columns"), force=True, specific_tags=_SIZE_TAGS)
         rows, columns = numbers(dataset, "Rows"), numbers(dataset, "Columns")
     except RadiographError:
@@ -130,7 +130,7 @@ def dicom_size(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _parsed(content: bytes) -> Dataset:
-    """The elements that reading needs."""
+    """Parse the elements that reading needs."""
     if not looks_like_dicom(content[:HEAD]):
         raise RadiographError("is not a DICOM file")
     content = content.removeprefix(b"DICM")
@@ -148,7 +148,7 @@ def _parsed(content: bytes) -> Dataset:
 
 
 def _check_deflated(content: bytes) -> None:
-    """Decompress a deflated data set within bounds, since pydicom knows none."""
+    """Check that a deflated data set decompresses within bounds, because pydicom does not limit it."""
     length = content.find(b"\x02\x00\x00\x00UL\x04\x00", 128, 160)
     if length >= 0:
         start = length + 12 + int.from_bytes(content[length + 8 : length + 12], "little")
@@ -156,11 +156,11 @@ def _check_deflated(content: bytes) -> None:
 
 
 def _checked_stream(dataset: Dataset, is_truncated: bool) -> Stream | None:
-    """Say everything that keeps a data set from being read, in one error; else give its compressed stream, if any."""
+    """Report everything that prevents reading in one error; otherwise return the compressed stream, if any."""
     if not any(keyword in dataset for keyword in ("Rows", "PixelData", "Modality")):
         raise RadiographError("is not a DICOM image, or is truncated: no Rows, Modality or PixelData in it")
     problems = _kind_problems(dataset)
-    # Asked for first of all: pydicom looks at an element's bytes only then.
+    # pydicom parses an element's bytes only when it is accessed.
     pixels = element(dataset, "PixelData")
     if not pixels or not isinstance(pixels, bytes):
         problems.append(
@@ -183,9 +183,9 @@ def _checked_stream(dataset: Dataset, is_truncated: bool) -> Stream | None:
 
 
 def _kind_problems(dataset: Dataset) -> list[str]:
-    """What shows that a data set is something else than one grey image of a radiograph."""
+    """Reasons why a data set is not one grey image of a radiograph."""
     problems = []
-    # One that is no code is not taken for one that is unsaid.
+    # A malformed modality is not treated as a missing one.
     modality = side_code(dataset, "Modality") or ("that is no code" if element(dataset, "Modality") else "")
     if modality not in MODALITIES:
         allowed = ", ".join(filter(None, MODALITIES))
@@ -195,7 +195,7 @@ def _kind_problems(dataset: Dataset) -> list[str]:
         problems.append(f"holds {frames:.0f} frames, not one image; export the wanted frame by itself")
     interpretation = photometric(dataset)
     samples = (side_numbers(dataset, "SamplesPerPixel") or [1.0])[0]
-    # Samples that cannot be read (NaN) are one where the interpretation is grey.
+    # Unreadable samples (NaN) count as one if the interpretation is grey.
     if samples < 1 or samples > 1 or interpretation not in ("MONOCHROME1", "MONOCHROME2", ""):
         problems.append(
             f"is a colour image ({interpretation[:16] or 'no PhotometricInterpretation'}, {samples:.0f} samples a "
@@ -207,7 +207,7 @@ def _kind_problems(dataset: Dataset) -> list[str]:
 
 
 def _rendered(dataset: Dataset, words: Array, layout: PixelLayout) -> tuple[Array, str]:
-    """Show the pixels, by way of a table of all the words that can occur where there are few of them."""
+    """Render the pixels; for up to 16 bits, with a table of all possible words."""
     if words.itemsize > 2:
         values = layout.values(words)
         return grey_levels(values, lambda: np.ones(values.shape, dtype=bool), dataset)
@@ -218,16 +218,16 @@ def _rendered(dataset: Dataset, words: Array, layout: PixelLayout) -> tuple[Arra
     shown = np.empty(words.shape, dtype=np.float32)
     rows = max(1, 2**16 // words.shape[1])
     for start in range(0, len(words), rows):
-        # NumPy widens indices to 64 bits: in strips that stays within the cache, and is three times faster.
+        # NumPy widens indices to 64 bits; strips keep them in the cache, which is three times faster.
         np.take(table, words[start : start + rows], out=shown[start : start + rows], mode="clip")
     return shown, voi
 
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:
-    """(row, column) spacing in mm at the patient where calibrated, else at the detector or on the film, else ``None``.
+    """(row, column) spacing in mm at the patient if calibrated, else at the detector or on the film, else ``None``.
 
-    PixelSpacing (PS3.3 10.7.1.3), ImagerPixelSpacing brought to the patient by the estimated magnification (C.8.7.10),
-    NominalScannedPixelSpacing (C.8.2.1), the first of two plausible numbers; 0 is written for "unknown".
+    The first plausible one of PixelSpacing (PS3.3 10.7.1.3), ImagerPixelSpacing divided by the estimated magnification
+    (C.8.7.10), and NominalScannedPixelSpacing (C.8.2.1). A spacing of 0 stands for "unknown".
     """
     magnification = (side_numbers(dataset, "EstimatedRadiographicMagnificationFactor") or [1.0])[0]
     if not (np.isfinite(magnification) and magnification > 0):

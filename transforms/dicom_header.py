@@ -1,4 +1,4 @@
-"""What DICOM headers say besides pixels: whether a file is DICOM at all, and the view, sex and age that it states."""
+"""DICOM headers: whether a file is DICOM, and its view, sex and age."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
 _PERSON_KEYWORDS = ("PatientSex", "PatientAge")
 
 HEAD = 512
-"""Bytes of a file's start that tell whether it is DICOM."""
+"""Number of first bytes that show whether a file is DICOM."""
 
 _ByteOrder = Literal["little", "big"]
 
@@ -37,31 +37,31 @@ _VRS = frozenset(each.value.encode() for each in VR if len(each.value) == 2)
 
 
 class HeaderCodes(NamedTuple):
-    """What a header says of its image, as DICOM codes it; empty where it says nothing or nothing that is a code."""
+    """View, sex and age as DICOM codes; empty if missing or malformed."""
 
     view: str = ""
     """PA, AP, LATERAL, or another ViewPosition."""
     sex: str = ""
     """F, M or O."""
     age: str = ""
-    """Such as 045Y, 006M, 003W, 010D or, as many files have it, 45."""
+    """Such as 045Y, 006M, 003W, 010D or, in many files, 45."""
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is DICOM by its first bytes, whatever its name and with or without preamble and meta information.
+    """Whether a file is DICOM by its first bytes, with or without preamble and file meta information.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: It cannot be read.
     """
     with Path(path).open("rb") as file:
         return looks_like_dicom(file.read(HEAD))
 
 
 def looks_like_dicom(head: bytes) -> bool:
-    """Whether a file's first bytes (132 or more) are those of a DICOM file.
+    """Whether the first bytes of a file (132 or more) are those of a DICOM file.
 
-    Without a preamble, they must be an element of group 2 or 8 and, within these bytes, the tag of another behind it:
-    a higher one, of that group or the next ones.
+    Without a preamble, they must be an element of group 2 or 8, followed by the tag of another one within these bytes:
+    a higher one, in the same group or a following one.
     """
     if head[128:132] == b"DICM" or head.startswith(b"DICM\x02\0"):
         return True
@@ -70,19 +70,19 @@ def looks_like_dicom(head: bytes) -> bool:
     if first is None or first >> 16 not in (2, 8):
         return False
     if start + 4 > len(head):
-        # It is too long to see the next one; the first elements of an image are not.
+        # Too long for the next element to be visible; the first elements of an image are not that long.
         return start - 8 <= 2**16 and len(head) >= 12
     second = _tag_at(head, start, order)
     return first < second and second >> 16 <= 0x10
 
 
 def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
-    """View, sex and age as the headers of files state them; no other element is read, but for the character set.
+    """View, sex and age from the headers of files; no other element is read except the character set.
 
-    Malformed values say nothing, and neither does a file that is not DICOM. Each kind of either is logged once.
+    Malformed values and files that are not DICOM give empty codes, and each kind of problem is logged once.
 
     Raises:
-        OSError: a file cannot be read.
+        OSError: A file cannot be read.
     """
     with warnings.catch_warnings(record=True) as caught:
         # pydicom's warnings may quote an element's value.
@@ -94,9 +94,9 @@ def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
 
 
 def view_of(dataset: Dataset) -> str:
-    """The view that a data set states: by ViewPosition, else its code sequence, else the patient's orientation.
+    """The view of a data set by ViewPosition, else by its code sequence, else by the patient's orientation.
 
-    The orientation tells a lateral view alone: a row that runs to the left or right is of PA and AP alike.
+    The orientation only identifies lateral views: rows run to the left or right in PA and AP alike.
     """
     position = side_code(dataset, "ViewPosition")
     if position:
@@ -127,7 +127,7 @@ def _codes(path: Path) -> HeaderCodes:
 
 
 def _code_like(dataset: Dataset, keyword: str, pattern: str) -> str:
-    """A coded string that fits a pattern, else nothing."""
+    """A coded string that matches a pattern, or an empty one."""
     code = side_code(dataset, keyword)
     if re.fullmatch(pattern, code):
         return code
@@ -142,7 +142,7 @@ def _tag_at(head: bytes, start: int, order: _ByteOrder) -> int:
 
 
 def _element_at(head: bytes, start: int, order: _ByteOrder) -> tuple[int | None, int]:
-    """An element's tag and where it ends, or no tag where the bytes are none's."""
+    """An element's tag and end, or no tag if the bytes are not an element."""
     tag, vr = _tag_at(head, start, order), head[start + 4 : start + 6]
     if len(head) < start + 8:
         return None, start
@@ -150,6 +150,6 @@ def _element_at(head: bytes, start: int, order: _ByteOrder) -> tuple[int | None,
         long = vr in (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
         field = head[start + 8 : start + 12] if long else head[start + 6 : start + 8]
         return tag, start + (12 if long else 8) + int.from_bytes(field, order)
-    # Implicit: its value's length instead of the type of it.
+    # Implicit VR: the value's length follows the tag directly.
     length = int.from_bytes(head[start + 4 : start + 8], order)
     return (tag if length <= 2**16 else None), start + 8 + length

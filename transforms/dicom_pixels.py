@@ -1,4 +1,4 @@
-"""The pixels of one DICOM image as the words that are stored: how they lie there, and how they are decoded."""
+"""The stored pixels of one DICOM image: their layout within words, and decoding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LOSSLESS = (
 
 @dataclass(frozen=True, slots=True)
 class PixelLayout:
-    """How pixels lie in their words (PS3.5 8.1.1)."""
+    """How pixels are placed within their words (PS3.5 8.1.1)."""
 
     size: tuple[int, int]
     allocated: int
@@ -44,13 +44,13 @@ class PixelLayout:
     signed: bool
 
     def values(self, words: Array) -> Array:
-        """Stored values of words: the bits above and below are off (overlays, say), the sign is extended."""
+        """Stored values of words: bits above and below (such as overlays) are removed, and the sign is extended."""
         values = (words.astype(np.int64) >> self.shift) & ((1 << self.bits) - 1)
         return values - ((values >> (self.bits - 1)) << self.bits) if self.signed else values
 
 
 def pixel_layout(dataset: Dataset) -> PixelLayout:
-    """Check and collect how the pixels are stored."""
+    """Collect and check how the pixels are stored."""
     rows, columns, allocated, sign = (
         int(numbers(dataset, keyword)[0]) for keyword in ("Rows", "Columns", "BitsAllocated", "PixelRepresentation")
     )
@@ -65,12 +65,12 @@ def pixel_layout(dataset: Dataset) -> PixelLayout:
 
 
 def pixel_stream(dataset: Dataset) -> Stream | None:
-    """The compressed stream of a data set's pixels, ``None`` where they are not compressed.
+    """The compressed stream of a data set's pixels, or ``None`` if they are not compressed.
 
-    What the pixel data are goes before the transfer syntax, which converters forget to set.
+    The pixel data are trusted more than the transfer syntax, which some converters forget to set.
 
     Raises:
-        RadiographError: compressed in a way that nothing here decodes, cut short, or of several frames.
+        RadiographError: No decoder for them is installed, or they are cut short or have several frames.
     """
     data, stated = dataset.PixelData, _stated_syntax(dataset)
     says_compressed = stated is not None and stated.is_encapsulated
@@ -91,24 +91,24 @@ def pixel_stream(dataset: Dataset) -> Stream | None:
 
 
 def pixel_words(dataset: Dataset, stream: Stream | None, layout: PixelLayout) -> tuple[Array, PixelLayout]:
-    """The image's words, and how values lie in them once they are decoded.
+    """The image's words and the layout of values within them after decoding.
 
     Args:
-        dataset: holds the pixel data.
-        stream: what ``pixel_stream`` gave.
-        layout: as its tags say.
+        dataset: Has the pixel data.
+        stream: The result of ``pixel_stream``.
+        layout: The layout according to the tags.
 
     Returns:
         Unsigned integers (H, W), and their layout.
 
     Raises:
-        RadiographError: damaged, truncated, or of another size than the tags say.
+        RadiographError: They are damaged, truncated, or of another size than the tags say.
     """
     if stream is None:
         return _native_words(dataset, layout), layout
     words = _decoded_words(stream, layout, photometric(dataset))
     decoded = 8 * words.itemsize
-    # Words that are coded with all of their bits keep the stored ones in their place. A codec of fewer bits was given
+    # If words were coded with all their bits, the stored bits keep their place. A codec with fewer bits was given
     # values that had been shifted down.
     is_shifted = min(stream.precision or decoded, decoded) >= layout.shift + layout.bits
     bits = min(layout.bits, decoded)
@@ -214,10 +214,10 @@ def _decoded_words(stream: Stream, layout: PixelLayout, interpretation: str) -> 
 
 
 def _without_overshoot(words: Array, layout: PixelLayout) -> Array:
-    """Words of a lossy codec of more bits than are stored, with values that loss took a little beyond them set back.
+    """Clip words of a lossy codec with more bits than are stored, whose values may slightly exceed the stored range.
 
-    Were their upper bits cut off, white would turn black. Where any value is more than a quarter of the range beyond,
-    the upper bits mean something else, and are left for :meth:`PixelLayout.values` to cut off.
+    If their upper bits were cut off instead, white would turn black. If any value exceeds the range by more than a
+    quarter, the upper bits mean something else, and :meth:`PixelLayout.values` cuts them off.
     """
     bits = layout.bits
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if layout.signed else (0, (1 << bits) - 1)

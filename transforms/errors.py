@@ -1,4 +1,4 @@
-"""What the reading of radiographs raises, and how its messages name files."""
+"""Errors of reading radiographs, and how messages name files."""
 
 import os
 
@@ -8,11 +8,11 @@ class RadiographError(ValueError):
 
 
 class MissingFileError(RadiographError, FileNotFoundError):
-    """A file that is not there: bad input, as every `RadiographError`, and what opening it would raise."""
+    """A file that does not exist: bad input like every `RadiographError`, and also a FileNotFoundError."""
 
 
 def shown(name: str | os.PathLike[str]) -> str:
-    r"""A file's name as text: what is no UTF-8 in it as escapes, such as ``r\xf6ntgen.png``.
+    r"""A file's name as text, with escapes for bytes that are not UTF-8, such as ``r\xf6ntgen.png``.
 
     Example:
         >>> shown("r\udcf6ntgen.png")

@@ -1,4 +1,4 @@
-"""Open files that others name: regular ones alone, and none larger than any radiograph."""
+"""Opening of untrusted files: only regular ones, and none larger than any radiograph."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import BinaryIO
 from transforms.errors import RadiographError
 
 LARGEST_FILE = 2**31
-"""Bytes; a radiograph of the most pixels that are believed, in 32 bits, is smaller."""
+"""Bytes; the largest accepted radiograph with 32 bits per pixel is smaller."""
 LONGEST_HEADER = 2**28
 MOST_READS = 300_000
-"""Bytes of a header, and pieces that it is read in, which take some seconds. Real ones have some hundred kilobytes, and
-thousands of pieces."""
+"""Largest header in bytes and in read calls, which take some seconds. Real headers have some hundred kilobytes and
+thousands of reads."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading, but no pipe, device or socket, which might never end or never begin.
+    """Open a file for reading, but not a pipe, device or socket, which might block or never end.
 
     Raises:
-        RadiographError: no regular file, empty, or larger than ``LARGEST_FILE``.
-        OSError: it cannot be opened.
+        RadiographError: It is not a regular file, is empty, or is larger than ``LARGEST_FILE``.
+        OSError: It cannot be opened.
     """
     if "\0" in str(path):
         raise RadiographError("has a name that no file can have: it holds a NUL character")
-    # Without O_NONBLOCK, opening a pipe that nobody writes to waits for ever. On a regular file it changes nothing.
+    # Without O_NONBLOCK, opening a pipe without a writer blocks forever. For regular files it has no effect.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         state = os.fstat(descriptor)
@@ -47,17 +47,17 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 class HeaderStream(BufferedReader):
-    """A file of which only a header's worth is read, so that nobody waits for one that claims to be endless."""
+    """A file of which no more than a header is read, so that an endless one cannot block the reader."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(FileIO(os.dup(file.fileno()), closefd=True))
         self._left, self._calls = LONGEST_HEADER, MOST_READS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as a file does.
+        """Read like a file.
 
         Raises:
-            RadiographError: more was read than headers have.
+            RadiographError: More was read than any header has.
         """
         data = super().read(size)
         self._left -= len(data)
@@ -68,10 +68,10 @@ class HeaderStream(BufferedReader):
 
 
 def open_beside(header: Path, name: str) -> BinaryIO:
-    """Open the file of pixels that a header names: a regular one in the header's own folder, however linked.
+    """Open the pixel file that a header names, which must be a regular file in the header's own folder.
 
     Raises:
-        RadiographError: the name leads out of the folder, there is no such file, or it is not a regular one.
+        RadiographError: The name or a link leads out of the folder, or there is no such regular file.
     """
     file = header.parent / name
     if "\0" in name or Path(name).name != name or file.resolve().parent != header.parent.resolve():

@@ -1,4 +1,4 @@
-"""Which format a file is of, told by its content, and from its pixels to grey levels in [0, 1]."""
+"""File formats, recognised by content, and conversion of pixels to grey levels in [0, 1]."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from transforms.pictures import BMP, JPEG, PNG, TIFFS, picture_pixels
 Array = NDArray[Any]
 
 DEPTHS = (8, 10, 12, 14, 15, 16)
-"""Bits that detectors and films are stored with."""
+"""Bit depths in which radiographs are stored."""
 
 GZIP = b"\x1f\x8b"
 
-# Where each begins, how, and its name: what can be named is more help than "unknown".
+# Position and bytes of each signature, and the format's name, so that errors can name what is not read.
 _REFUSED = (
     (0, b"GIF8", "GIF"),
     (8, b"WEBP", "WebP"),
@@ -49,16 +49,20 @@ _REFUSED = (
 
 
 def format_of(head: bytes) -> str:
-    """Which format a file is of.
+    """The format of a file.
 
     Args:
-        head: its first bytes, 8,192 of them or more where there are as many; ``.nii.gz`` may be compressed or not.
+        head: Its first bytes, at least 8,192 if there are as many; ``.nii.gz`` may be compressed or not.
 
     Returns:
         ``dicom``, ``picture``, ``nifti``, ``nrrd`` or ``meta image``.
 
     Raises:
-        RadiographError: of none that is read, naming it where it is known.
+        RadiographError: The format is not supported; the message names it if it is known.
+
+    Example:
+        >>> format_of(PNG)
+        'picture'
     """
     if head[128:132] == b"DICM":
         return "dicom"
@@ -84,21 +88,25 @@ def format_of(head: bytes) -> str:
 
 
 def unit_range(image: Array) -> tuple[Array, int]:
-    """Bring pixels to [0, 1] without stretching what has a known range.
+    """Scale pixels to [0, 1] without stretching a known range.
 
-    Integers are divided by the largest value of the smallest depth of ``DEPTHS`` that holds their maximum: a 12-bit
-    radiograph in a 16-bit file comes out as bright as it was. 8-bit types are always divided by 255. Booleans, and
-    floating values within [0, 1], are taken as they are. All others (negative or wider integers, other floating
-    ranges) are stretched from their minimum to their maximum.
+    Integers are divided by the largest value of the smallest depth of ``DEPTHS`` that can represent their maximum, so a
+    12-bit radiograph in a 16-bit file keeps its brightness. 8-bit types are always divided by 255. Booleans and
+    floating values within [0, 1] are unchanged. All others (negative or wider integers, other floating ranges) are
+    stretched from their minimum to their maximum.
 
     Args:
-        image: any shape, integer or floating.
+        image: Any shape, integer or floating.
 
     Returns:
-        float32, and the depth in bits, 0 where there is none (floating or stretched).
+        float32, and the depth in bits, or 0 if there is none (floating or stretched).
 
     Raises:
-        RadiographError: a value that is not finite.
+        RadiographError: A value is not finite.
+
+    Example:
+        >>> unit_range(np.array([0, 4095], np.uint16))
+        (array([0., 1.], dtype=float32), 12)
     """
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -116,26 +124,26 @@ def unit_range(image: Array) -> tuple[Array, int]:
 def read_picture(content: bytes) -> tuple[Array, int]:
     """Grey levels of a PNG, JPEG, TIFF or BMP picture.
 
-    Colours become grey by their luma, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), alpha does not count, an EXIF
-    orientation is applied, and a TIFF whose zero is white is inverted.
+    Colours become grey by their luma, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), alpha is ignored, an EXIF orientation
+    is applied, and a TIFF whose zero is white is inverted.
 
     Args:
-        content: the file's bytes.
+        content: The file's bytes.
 
     Returns:
         float32 (H, W) in [0, 1], and the depth in bits (see ``unit_range``).
 
     Raises:
-        RadiographError: damaged, truncated, of several pages, or absurdly large.
+        RadiographError: It is damaged, truncated or implausibly large, or has several pages.
     """
     image, header = picture_pixels(content)
     levels, bits = unit_range(grey(image))
-    # OpenCV inverts such files of 8 bits itself, and those of more bits not.
+    # OpenCV inverts such files itself only if they have 8 bits.
     return (1 - levels if header.white_is_zero and image.dtype != np.uint8 else levels), bits
 
 
 def grey(image: Array) -> Array:
-    """One channel of one or of blue, green, red; equal channels come out as they are."""
+    """Convert one channel, or blue, green and red, to grey; equal channels are preserved."""
     if image.ndim == 2:
         return image
     if image.shape[2] not in (3, 4) or image.dtype not in (np.uint8, np.uint16, np.float32):

@@ -1,7 +1,7 @@
-"""From the stored values of one DICOM image to what it shows: modality, window or look-up table, polarity, padding.
+"""Rendering of the stored values of a DICOM image: modality, window or look-up table, polarity and padding.
 
-The steps and their order are those of the grayscale transformation sequence (PS3.4 N.2). They are computed on an
-array of values: the pixels, or, much faster, a table of all values that a pixel can have.
+The steps and their order are those of the grayscale transformation sequence (PS3.4 N.2). They are applied to an array
+of values: the pixels or, much faster, a table of all values that a pixel can have.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Array = NDArray[Any]
 def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset) -> tuple[Array, str]:
     """Grey levels that a viewer shows for stored values: 0 is black, 1 is white.
 
-    Without a usable window or VOI LUT, the smallest value that occurs becomes black and the largest white (or the
-    other way round), as viewers do; padding does not count. Padding itself always comes out black.
+    Without a usable window or VOI LUT, the smallest occurring value becomes black and the largest white (or vice
+    versa), as in viewers, without padding. Padding is always black.
 
     Args:
-        stored: stored values, integer, any shape: a table of possible values, or all pixels.
-        occurring: gives a bool array shaped as ``stored``: which values occur in the image. Only called where that
-            is asked for, as it takes a pass over the image.
-        dataset: holds the transforms.
+        stored: Integer values of any shape: a table of possible values, or all pixels.
+        occurring: Returns a bool array of the shape of ``stored``: which values occur in the image. It is only called
+            if needed, because it takes a pass over the image.
+        dataset: Has the transforms.
 
     Returns:
-        Grey levels, float32 in [0, 1], shaped as ``stored``, and what chose them: ``LUT``, ``LINEAR``,
-        ``LINEAR_EXACT``, ``SIGMOID``, ``RANGE``, or ``RANGE, WINDOW UNUSABLE``.
+        Grey levels, float32 in [0, 1], of the shape of ``stored``, and the method that determined them: ``LUT``,
+        ``LINEAR``, ``LINEAR_EXACT``, ``SIGMOID``, ``RANGE``, or ``RANGE, WINDOW UNUSABLE``.
 
     Raises:
-        RadiographError: a transform that makes no sense, or an image of nothing but padding.
+        RadiographError: A transform is invalid, or the image consists of padding only.
     """
     padding = _padding(stored, dataset)
     values = _after_modality(stored, dataset)
@@ -49,7 +49,7 @@ def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset)
         low, high = float(values[counted].min()), float(values[counted].max())
         shown = np.clip((values - low) / (high - low or 1.0), 0.0, 1.0)
     if _is_inverted(dataset):
-        # Over the full output range, not over what the image happens to use of it.
+        # Over the full output range, not only the part that the image uses.
         shown = 1.0 - shown
     if padding is not None:
         shown[padding] = 0.0
@@ -57,7 +57,7 @@ def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset)
 
 
 def _padding(stored: Array, dataset: Dataset) -> Array | None:
-    """Where values lie between PixelPaddingValue and PixelPaddingRangeLimit, both included (PS3.3 C.7.5.1.1.2)."""
+    """Which values are from PixelPaddingValue to PixelPaddingRangeLimit, inclusive (PS3.3 C.7.5.1.1.2)."""
     low = side_numbers(dataset, "PixelPaddingValue")
     if not np.isfinite(low or [np.nan]).all():
         return None
@@ -69,7 +69,7 @@ def _padding(stored: Array, dataset: Dataset) -> Array | None:
 
 
 def _as_stored(value: float, dataset: Dataset) -> int:
-    """A 16-bit element's value with the sign that pixels have: writers often confuse US and SS."""
+    """A 16-bit element's value with the signedness of the pixels, because writers often confuse US and SS."""
     word = int(value) & 0xFFFF
     return word - 0x10000 if dataset.PixelRepresentation == 1 and word & 0x8000 else word
 
@@ -89,11 +89,10 @@ def _after_modality(stored: Array, dataset: Dataset) -> Array:
 
 
 def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str]:
-    """Apply the first VOI LUT, else the first usable window; ``None`` where there is neither (PS3.3 C.11.2).
+    """Apply the first VOI LUT, else the first usable window; ``None`` without either (PS3.3 C.11.2).
 
-    A window is usable where its numbers are finite and its width is at least 1 (LINEAR) or above 0 (the others).
-
-    A LUT goes before a window where a file has both: the standard leaves the choice open, and the LUT says more.
+    A window is usable if its numbers are finite and its width is at least 1 (LINEAR) or above 0 (the others). If a file
+    has both, the LUT is used: the standard leaves the choice open, and the LUT is more specific.
     """
     sequence = side_sequence(dataset, "VOILUTSequence")
     tables = [item for item in sequence if "LUTDescriptor" in item and "LUTData" in item]
@@ -128,25 +127,25 @@ def _windowed(values: Array, center: float, width: float, function: str) -> Arra
 
 
 def _looked_up(values: Array, item: Dataset, name: str) -> tuple[Array, float]:
-    """Values mapped by a look-up table, and the largest value that the table's depth allows (PS3.3 C.11.1.1).
+    """Map values by a look-up table; also return the largest value that the table's depth allows (PS3.3 C.11.1.1).
 
-    Values below the first one mapped take the table's first entry, and those above the last take its last.
+    Values below the first mapped one get the table's first entry, and those above the last one get its last.
     """
     descriptor = [int(number) for number in numbers(item, "LUTDescriptor")]
     if len(descriptor) != 3:
         raise RadiographError(f"has a damaged LUTDescriptor in its {name}; allowed are three numbers")
     count, first, bits = descriptor[0] or 65536, descriptor[1], descriptor[2]
     if first >= 0x8000 and values.min() < 0:
-        first -= 0x10000  # a negative first value, written as if it were unsigned
+        first -= 0x10000  # a negative first value, written as unsigned
     table = _lut_data(item, count, name)
-    # Some writers state fewer bits than the entries use: believe the entries.
+    # Some writers state fewer bits than the entries use; the entries are trusted.
     top = float(2 ** max(bits, int(table.max()).bit_length()) - 1)
     places = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.intp)
     return table[places].astype(np.float64), top
 
 
 def _lut_data(item: Dataset, count: int, name: str) -> Array:
-    """The entries of a look-up table, be they written as numbers, as 16-bit words or as bytes."""
+    """The entries of a look-up table, whether written as numbers, as 16-bit words or as bytes."""
     data = element(item, "LUTData")
     if isinstance(data, bytes):
         order = ">" if item.original_encoding[1] is False else "<"
@@ -159,10 +158,10 @@ def _lut_data(item: Dataset, count: int, name: str) -> Array:
 
 
 def _is_inverted(dataset: Dataset) -> bool:
-    """Whether the smallest value is shown white.
+    """Whether the smallest value is shown as white.
 
-    MONOCHROME1 says so (PS3.3 C.7.6.3.1.2), and so does a Presentation LUT Shape of INVERSE (C.11.6). DX images must
-    carry both or neither (C.8.11.3.1.2): together they are one statement, so they invert once.
+    Both MONOCHROME1 (PS3.3 C.7.6.3.1.2) and a Presentation LUT Shape of INVERSE (C.11.6) mean this. DX images have both
+    or neither (C.8.11.3.1.2), so together they invert once.
     """
     shape = side_code(dataset, "PresentationLUTShape")
     if shape not in ("", "IDENTITY", "INVERSE", "LIN OD"):

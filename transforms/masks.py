@@ -1,4 +1,4 @@
-"""Read a mask file: of any format that radiographs are read in, turned as they are, and of two values."""
+"""Reading of mask files, in every format and orientation that radiographs are read in."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask file.
 
     Args:
-        path: a file of any format of `transforms.read_radiograph`.
+        path: A file in any format of `transforms.read_radiograph`.
 
     Returns:
-        (H, W) bool, turned as the radiograph is (EXIF, orientation of volumes): what is not 0. One without a 0 in it is
-        drawn everywhere.
+        (H, W) bool, true where the file is not 0, oriented like the radiograph (EXIF, orientation of volumes).
 
     Raises:
-        MissingFileError: there is no such file.
-        RadiographError: it cannot be read, or it is ambiguous what is drawn: it holds more values than two (as JPEG
-            makes of a mask, and as several findings in one file have), or its colours, its palette's numbers and its
-            transparency do not agree. The message says what was found.
+        MissingFileError: There is no such file.
+        RadiographError: It cannot be read, or it is ambiguous: it has more than two values (as JPEG compression or
+            several findings in one file produce), or its colours, palette indices and transparency disagree. The
+            message says what was found.
+
+    Example:
+        >>> import cv2, tempfile, numpy
+        >>> path = tempfile.mkdtemp() + "/mask.png"
+        >>> cv2.imwrite(path, numpy.array([[0, 255]], numpy.uint8))
+        True
+        >>> read_mask(path)
+        array([[False,  True]])
     """
     from transforms.errors import MissingFileError, RadiographError, shown
     from transforms.read import content_of, naming_file, stored_pixels
@@ -55,7 +62,7 @@ def _picture_mask(content: bytes) -> np.ndarray:
 
     pixels, header = picture_pixels(content)
     if header.white_is_zero and pixels.dtype != "uint8":
-        pixels = pixels.max() - pixels  # OpenCV does so with 8 bits alone
+        pixels = pixels.max() - pixels  # OpenCV does this for 8 bits only
     drawn = _drawn(pixels)
     for name, layer in () if header.plain_bits else _other_layers(content):
         marked = header.turn.apply(layer)
@@ -67,10 +74,10 @@ def _picture_mask(content: bytes) -> np.ndarray:
 
 
 def _drawn(pixels: np.ndarray) -> np.ndarray:
-    """(H, W) bool: which of (H, W) or (H, W, C) pixels are not 0.
+    """Which of (H, W) or (H, W, C) pixels are not 0; (H, W) bool.
 
     Raises:
-        RadiographError: there are more values than 0 and another, or channels disagree.
+        RadiographError: There are values other than 0 and one more, or channels disagree.
     """
     from transforms.errors import RadiographError
 
@@ -87,7 +94,7 @@ def _drawn(pixels: np.ndarray) -> np.ndarray:
 
 
 def _other_layers(content: bytes) -> Iterator[tuple[str, Any]]:
-    """What else may be meant as the drawing, (H, W) bool as stored: numbers of a palette, and transparency."""
+    """Other layers that may be meant as the mask, (H, W) bool as stored: palette indices and transparency."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""MetaImage (.mha, .mhd) headers, as MetaIO and ITK write them."""
+"""MetaImage headers (.mha, .mhd), as written by MetaIO and ITK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
     "USHORT": "u2",
     "INT": "i4",
     "UINT": "u4",
-    "LONG": "i4",  # as MetaIO has it on every system
+    "LONG": "i4",  # in MetaIO on every system
     "ULONG": "u4",
     "LONG_LONG": "i8",
     "ULONG_LONG": "u8",
@@ -29,7 +29,7 @@ _TYPES = {
 
 
 def looks_like_meta_image(head: bytes) -> bool:
-    """Whether a file begins as a MetaImage header does; its fields have no fixed order."""
+    """Whether a file begins with a MetaImage header, whose fields have no fixed order."""
     return bool(re.search(rb"(?m)^[ \t]*NDims[ \t]*=", head[:8192]))
 
 
@@ -37,9 +37,9 @@ def meta_image(head: bytes) -> RawVolume:
     """Read a header.
 
     Raises:
-        RadiographError: not one slice, or stored in a way that is not read.
-        KeyError: a field that is missing.
-        ValueError: one that is damaged.
+        RadiographError: It is not one slice, or stored in a way that is not supported.
+        KeyError: A field is missing.
+        ValueError: A field is damaged.
     """
     found = re.search(rb"(?m)^[ \t]*ElementDataFile[ \t]*=([^\n]*)\n?", head)
     if found is None:
@@ -72,7 +72,7 @@ def meta_image(head: bytes) -> RawVolume:
 
 
 def _rows(matrix: str, axes: int) -> list[Direction] | None:
-    """The rows of a square matrix, each where an axis runs, with the parts that a plane lacks as zeros."""
+    """The rows of a square matrix, which are directions of axes, padded with zeros to three components."""
     numbers = [float(number) for number in matrix.split()]
     if not numbers:
         return None

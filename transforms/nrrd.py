@@ -1,4 +1,4 @@
-"""NRRD (.nrrd, .nhdr) headers, as teem, ITK and pynrrd write them."""
+"""NRRD headers (.nrrd, .nhdr), as written by teem, ITK and pynrrd."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPES = {
     "double": "f8",
 }
 _AXES = {"left": 1, "right": -1, "posterior": 1, "anterior": -1, "superior": 1, "inferior": -1}
-"""The sign of each direction's part in ours: left, back, head."""
+"""Sign of each direction in terms of left, back and head."""
 _COLOURS = ("rgb-color", "rgba-color", "3-color", "4-color", "vector", "3-vector", "4-vector", "list")
 _ENCODINGS: Mapping[str, Callable[[bytes, int], bytes] | None] = {
     "raw": None,
@@ -38,7 +38,7 @@ _ENCODINGS: Mapping[str, Callable[[bytes, int], bytes] | None] = {
 
 
 def nrrd(head: bytes) -> RawVolume:
-    """Read a header; errors as those of `meta_image`."""
+    """Read a header; errors are those of `meta_image`."""
     found = re.search(rb"\r?\n\r?\n", head)
     text = (head if found is None else head[: found.start()]).decode("latin-1")
     pairs = (line.partition(":") for line in text.splitlines()[1:] if not line.startswith("#") and ":=" not in line)
@@ -75,7 +75,7 @@ def nrrd(head: bytes) -> RawVolume:
 
 
 def _directions_and_spacing(fields: Mapping[str, str], axes: slice) -> tuple[list[Direction] | None, list[float]]:
-    """Where the axes run, ``None`` where that is not said, and their spacing."""
+    """Directions of the axes, or ``None`` if unknown, and their spacing."""
     vectors = re.findall(r"none|\([^()]*\)", fields.get("space directions", ""))[axes]
     steps = [[float(part) for part in re.findall(r"[^,\s()]+", vector)] for vector in vectors if vector != "none"]
     if not steps or len(steps) < len(vectors):
@@ -84,12 +84,12 @@ def _directions_and_spacing(fields: Mapping[str, str], axes: slice) -> tuple[lis
     space = fields.get("space", "").lower()
     words = space.split("-") if "-" in space else [_word(letter) for letter in space]
     if "space" not in fields and all(len(step) == 2 for step in steps):
-        words = ["left", "posterior"]  # what ITK means by a plane of its own
+        words = ["left", "posterior"]  # ITK's convention for planes
     if len(words) < 2 or any(word not in _AXES for word in words[:3]):
         return None, spacing
     signs = [_AXES[word] for word in words[:3]]
     if signs[:2] == [-1, -1] and np.array_equal(steps, np.eye(len(steps), len(steps[0]))):
-        signs[0] = 1  # what dcm2niix writes where it was told neither orientation nor spacing: bottom row first
+        signs[0] = 1  # written by dcm2niix if orientation and spacing are unknown, with the bottom row first
     directions = [[sign * part for sign, part in zip(signs, step, strict=False)] for step in steps]
     return [(*direction, 0.0, 0.0)[:3] for direction in directions], spacing
 

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and BMP: their size as shown, their pixels, and the checks that decoders leave out."""
+"""PNG, JPEG, TIFF and BMP: displayed size, pixels, and the checks that decoders omit."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Array = NDArray[Any]
 PNG, JPEG, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# Colours without alpha, all bits, and not turned as EXIF says, which is done here; TIFF comes turned nevertheless.
+# Colours without alpha, at full depth, without EXIF rotation, which is done here; OpenCV rotates TIFF anyway.
 _AS_STORED = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 _TAIL = 1 << 16
 _MOST_CHUNKS = 200_000
 
 
 class PictureHeader(NamedTuple):
-    """What is known of a picture before it is decoded."""
+    """Properties of a picture that are known before decoding."""
 
     stored: tuple[int, int]
     """(height, width) as stored."""
     turn: Turn = AS_STORED
     plain_bits: int = 0
-    """Of a grey PNG or TIFF without palette or transparency, its bits; else 0."""
+    """Bit depth of a grey PNG or TIFF without palette or transparency; otherwise 0."""
     white_is_zero: bool = False
 
     @property
@@ -48,10 +48,10 @@ def picture_header(stream: BinaryIO) -> PictureHeader:
     """Read the header of a picture.
 
     Args:
-        stream: the file; only the pieces that are needed are read.
+        stream: The file; only the required parts are read.
 
     Raises:
-        RadiographError: damaged, truncated, or absurdly large.
+        RadiographError: It is damaged, truncated or implausibly large.
     """
     head = stream.read(8)
     if head == PNG:
@@ -73,13 +73,13 @@ def picture_header(stream: BinaryIO) -> PictureHeader:
 
 
 def picture_pixels(content: bytes) -> tuple[Array, PictureHeader]:
-    """Pixels as shown: (H, W), or (H, W, 3) blue, green, red; palettes are looked up and alpha is left out.
+    """Pixels as displayed: (H, W), or (H, W, 3) blue, green, red; palettes are applied and alpha is ignored.
 
-    Decoded by OpenCV; plain grey PNG by kornia_rs, nearly three times as fast, and JPEG by kornia_rs as well, which
-    does not hide the warnings of libjpeg. OpenCV inverts a TIFF whose zero is white where it has 8 bits, alone.
+    OpenCV decodes all except plain grey PNG, for which kornia_rs is nearly three times as fast, and JPEG, for which
+    kornia_rs does not hide the warnings of libjpeg. OpenCV inverts a TIFF whose zero is white only if it has 8 bits.
 
     Raises:
-        RadiographError: damaged, truncated, of several pages, or absurdly large.
+        RadiographError: It is damaged, truncated or implausibly large, or has several pages.
     """
     header = picture_header(BytesIO(content))
     if content.startswith(JPEG):
@@ -99,10 +99,10 @@ def picture_pixels(content: bytes) -> tuple[Array, PictureHeader]:
 
 
 def _png_header(stream: BinaryIO) -> PictureHeader:
-    """The chunks before the pixels, and EXIF data wherever they are (PNG specification, 5.3 and 11.2.1)."""
+    """Read the chunks before the pixels, and EXIF data anywhere (PNG specification, 5.3 and 11.2.1)."""
     length = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, length - _TAIL))
-    has_late_exif = b"eXIf" in stream.read()  # looked for in the last bytes: a file has thousands of chunks of pixels
+    has_late_exif = b"eXIf" in stream.read()  # only in the last bytes, because a file has thousands of chunks of pixels
     position, names, exif, header = 8, set(), b"", b""
     for _ in range(_MOST_CHUNKS):
         stream.seek(position)
@@ -125,7 +125,7 @@ def _png_header(stream: BinaryIO) -> PictureHeader:
 
 
 def _check_png(content: bytes) -> None:
-    """Check that every chunk is whole: of a cut file OpenCV returns what it could decode, with the rest black."""
+    """Check that every chunk is complete, because OpenCV fills the rest of a truncated file with black."""
     position, view = 8, memoryview(content)
     for _ in range(_MOST_CHUNKS):
         if position + 12 > len(content):
@@ -143,7 +143,7 @@ def _check_png(content: bytes) -> None:
 
 
 def _check_bmp(stream: BinaryIO) -> tuple[int, int]:
-    """(height, width) of an uncompressed BMP that is as long as that needs (BITMAPFILEHEADER, BITMAPINFOHEADER)."""
+    """(height, width) of an uncompressed BMP, checked to be complete (BITMAPFILEHEADER, BITMAPINFOHEADER)."""
     stream.seek(0)
     head = stream.read(34)
     if len(head) < 34:
@@ -158,7 +158,7 @@ def _check_bmp(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _exif_turn(exif: bytes) -> Turn:
-    """The turn that EXIF data say; EXIF that is damaged says nothing, as viewers have it."""
+    """The rotation that EXIF data require; damaged EXIF data are ignored, as in viewers."""
     try:
         return EXIF_TURNS[Tiff(BytesIO(exif)).orientation] if exif[:2] in (b"II", b"MM") else AS_STORED
     except RadiographError:
@@ -176,7 +176,7 @@ def _decoded(content: bytes) -> Array:
 
 
 def _decoded_jpeg(content: bytes) -> Array:
-    """The luma of a JPEG: that of ITU-R BT.601, as it is stored."""
+    """The luma of a JPEG, which is stored as in ITU-R BT.601."""
     from kornia_rs import io
 
     try:
@@ -189,7 +189,7 @@ def _decoded_jpeg(content: bytes) -> Array:
 
 
 def _decoded_plain_png(content: bytes, header: PictureHeader) -> Array:
-    """Pixels (H, W) of a grey PNG of 8 or 16 bits, bit for bit those of OpenCV."""
+    """Pixels (H, W) of a grey PNG of 8 or 16 bits, identical to OpenCV's."""
     from kornia_rs import io
 
     decode = io.decode_image_png_u8 if header.plain_bits == 8 else io.decode_image_png_u16
@@ -200,7 +200,7 @@ def _decoded_plain_png(content: bytes, header: PictureHeader) -> Array:
 
 
 def _without_alpha(content: bytes) -> Array:
-    """Blue, green, red of an 8-bit TIFF with alpha: OpenCV multiplies it in, Pillow leaves it out."""
+    """Blue, green, red of an 8-bit TIFF with alpha, by Pillow, because OpenCV multiplies by alpha."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""What every transform after reading asks of an image in hand: one plane of finite values in [0, 1]."""
+"""Conversions between tensors, arrays and planes that the transforms share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ def plane(image: Image) -> np.ndarray:
     """The one channel of an image as a contiguous (H, W) float32 array.
 
     Raises:
-        ValueError: where the shape is not (1, H, W) with H and W above zero.
+        ValueError: The shape is not (1, H, W) with H and W above zero.
+
+    Example:
+        >>> plane(torch.zeros(1, 2, 3)).shape
+        (2, 3)
     """
     array = to_numpy(image)
     if array.ndim != 3 or array.shape[0] != 1 or 0 in array.shape:
@@ -31,20 +35,20 @@ def plane(image: Image) -> np.ndarray:
 
 
 def to_numpy(array: Image) -> np.ndarray:
-    """A tensor on any device, with or without meta data, as a numpy array; numpy arrays pass through."""
+    """Convert a tensor on any device, with or without metadata, to a numpy array; arrays are returned unchanged."""
     if isinstance(array, MetaTensor):
         array = array.as_tensor()
     return array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
 
 
 def to_image(pixels: np.ndarray) -> Tensor:
-    """A plane (H, W) as an image: (1, H, W) float32 tensor."""
+    """Convert a plane (H, W) to an image, a (1, H, W) float32 tensor."""
     return torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))[None]
 
 
 @contextmanager
 def naming(sample: Mapping[Any, Any]) -> Iterator[None]:
-    """Put the sample's ``name`` before the text of every ValueError raised inside."""
+    """Prefix the text of every ValueError raised inside with the sample's ``name``."""
     try:
         yield
     except ValueError as error:

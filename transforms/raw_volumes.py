@@ -1,7 +1,7 @@
-"""A slice whose header is text, MetaImage or NRRD, with its pixels as they are, or compressed.
+"""Slices with a text header, MetaImage or NRRD, and raw or compressed pixels.
 
-They are read here and not by SimpleITK, which compares no checksum of compressed pixels, opens whatever file a header
-names (pipes as well), and does not tell a header with sizes that are too small.
+They are not read by SimpleITK, because it compares no checksums of compressed pixels, opens any file that a header
+names (even pipes), and does not notice a header whose sizes are too small.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from transforms.volumes import Slice, check_surplus
 Array = NDArray[Any]
 
 HEADER = 1 << 16
-"""Most bytes of a header; what is behind them is pixels."""
+"""Largest size of a header in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawVolume:
-    """What a MetaImage or NRRD header says.
+    """The content of a MetaImage or NRRD header.
 
     Attributes:
-        plane: the slice.
-        dtype: of the numbers, with their byte order.
-        file: name of the file of pixels; "" where they follow the header.
-        start: where they begin in it; negative: they are its last bytes.
-        unpack: from the bytes and the most of them to those decompressed; ``None`` where they are as they are.
+        plane: The slice.
+        dtype: Type of the numbers, with byte order.
+        file: Name of the pixel file; empty if the pixels follow the header.
+        start: Position of the pixels in their file; if negative, they are its last bytes.
+        unpack: Decompresses bytes up to a limit; ``None`` if they are not compressed.
     """
 
     plane: Slice
@@ -45,10 +45,10 @@ class RawVolume:
     unpack: Callable[[bytes, int], bytes] | None
 
     def pixels(self, content: bytes) -> Array:
-        """Pixels as shown, (H, W) or (H, W, C), of the content of the file of pixels.
+        """Pixels as displayed, (H, W) or (H, W, C), from the content of the pixel file.
 
         Raises:
-            RadiographError: truncated, damaged, or more bytes than there should be.
+            RadiographError: It is truncated or damaged, or has more bytes than its size requires.
         """
         needed = self.plane.numbers * self.dtype.itemsize
         data: bytes | memoryview = memoryview(content)[
@@ -64,17 +64,17 @@ class RawVolume:
 
 
 def inflate(data: bytes, most: int) -> bytes:
-    """Decompress zlib or gzip, as MetaIO does; limit and errors as those of `inflated`."""
+    """Decompress zlib or gzip, like MetaIO; limit and errors are those of `inflated`."""
     return inflated(data, 47, most)
 
 
 def gunzip(data: bytes, most: int) -> bytes:
-    """Decompress gzip of any number of members; limit and errors as those of `inflated`."""
+    """Decompress gzip with any number of members; limit and errors are those of `inflated`."""
     with gzip.GzipFile(fileobj=BytesIO(data)) as file:
         return unpacked(file, most)
 
 
 def bunzip(data: bytes, most: int) -> bytes:
-    """Decompress bzip2; limit and errors as those of `inflated`."""
+    """Decompress bzip2; limit and errors are those of `inflated`."""
     with bz2.BZ2File(BytesIO(data)) as file:
         return unpacked(file, most)

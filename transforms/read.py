@@ -1,4 +1,4 @@
-"""Read a radiograph of any known format, or its size alone; the format is told by a file's content, not by its name."""
+"""Reading of radiographs in any known format, recognised by content and not by name, or of their size alone."""
 
 from __future__ import annotations
 
@@ -33,28 +33,27 @@ logger = logging.getLogger(__name__)
 _DICOM_NAMES = (".dcm", ".dicom", ".dic")
 _NIFTI_HEADER = 540
 _SPARE = 1 << 20
-"""Bytes that extensions of a NIfTI header may have."""
+"""Bytes allowed for extensions of a NIfTI header."""
 
 
 def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """Read one radiograph.
 
+    An image with a single grey level, or with an unusable window, is read with a logged warning.
+
     Args:
-        path: a DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MetaImage or NRRD file.
+        path: A DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MetaImage or NRRD file.
 
     Returns:
-        The image, float32 (H, W), rows first, in [0, 1], bright is dense, contiguous, turned as EXIF says and as
-        `transforms.volumes` has it; and what is known of it:
-        ``spacing`` (row mm, column mm; ``None`` where unknown), ``original_size`` (H, W), ``filename_or_obj``,
-        ``modality``, ``view`` (``PA``, ``AP``, ``LATERAL``, ...; both ``""`` where unsaid), ``photometric``, ``bits``
-        (depth of the stored values, 0 for floating ones) and ``voi`` (what chose the grey levels; ``""`` where the
-        format knows no windows). None of it identifies a person, but a path may.
+        The image, contiguous float32 (H, W), rows first, in [0, 1], dense structures bright, oriented by EXIF or by
+        `transforms.volumes`; and metadata: ``spacing`` (row mm, column mm; ``None`` if unknown), ``original_size`` (H,
+        W), ``filename_or_obj``, ``modality``, ``view`` (``PA``, ``AP``, ``LATERAL``, ...; both empty if unknown),
+        ``photometric``, ``bits`` (depth of the stored values, 0 for floating ones) and ``voi`` (what determined the
+        grey levels; empty for formats without windows). None of it identifies a person, but a path may.
 
     Raises:
-        RadiographError: missing, not one grey two-dimensional image, damaged, or of no known format. The message
-            begins with the path.
-
-    An image of a single grey level, and one whose window is unusable, are read and logged as a warning.
+        RadiographError: The file is missing or damaged, is not one grey two-dimensional image, or has no known format.
+            The message begins with the path.
     """
     file = Path(path)
     with naming_file(file):
@@ -78,10 +77,10 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
 
 
 def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(height, width) of what `read_radiograph` gives, from the header alone.
+    """(height, width) of the result of `read_radiograph`, from the header alone.
 
     Raises:
-        RadiographError: missing, or its header cannot be read. The message begins with the path.
+        RadiographError: The file is missing, or its header cannot be read. The message begins with the path.
     """
     file = Path(path)
     with naming_file(file), open_regular(file) as opened, HeaderStream(opened) as stream:
@@ -96,15 +95,15 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[float, float] | None]:
-    """Pixels of a volume as shown, (H, W) or (H, W, 3) blue, green, red, with their own values; and their spacing.
+    """Pixel values of a volume as displayed, (H, W) or (H, W, 3) blue, green, red, and their spacing.
 
     Args:
-        file: where the content is from.
+        file: Where the content comes from.
         kind: ``nifti``, ``nrrd`` or ``meta image``.
-        content: of the file.
+        content: Bytes of the file.
 
     Raises:
-        RadiographError: damaged, or not one slice.
+        RadiographError: It is damaged, or not one slice.
     """
     if kind == "nifti":
         if content.startswith(GZIP):
@@ -118,12 +117,12 @@ def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[f
         with open_beside(file, volume.file) as stream:
             content = stream.read()
     values = volume.pixels(content)
-    # Red, green, blue in such files; OpenCV's are the other way round.
+    # These files have red, green, blue; OpenCV has the reverse order.
     return (values[..., 2::-1] if values.ndim == 3 else values), volume.plane.spacing
 
 
 def content_of(file: Path) -> tuple[str, bytes]:
-    """The format (see `format_of`) and all bytes of a file; errors as those of `read_radiograph`, without the path."""
+    """Format (see `format_of`) and bytes of a file; errors are those of `read_radiograph`, without the path."""
     with open_regular(file) as stream:
         content = stream.read()
     return _format(file, content), content
@@ -177,7 +176,7 @@ def _nifti_head(stream: BinaryIO) -> bytes:
 
 @contextmanager
 def naming_file(file: Path) -> Iterator[None]:
-    """Put the file's path before whatever is wrong with it, in one kind of error."""
+    """Turn errors into a `RadiographError` that begins with the file's path."""
     try:
         yield
     except RadiographError as error:

@@ -1,8 +1,8 @@
-"""Which part of the stored image an image in hand covers, and the way there and back for boxes, masks and maps.
+"""The region of the stored image that an image covers, and conversions of boxes, masks and maps between the two.
 
-A region is (x, y, width, height) in pixels of the stored image; the image in hand covers it whatever its own
-resolution. Crops and resizes are all that happens, so four numbers are enough to undo them. A region may reach beyond
-the stored image, where an image was padded. Pixel (row 0, column 0) covers x and y from 0 to 1.
+A region is (x, y, width, height) in pixels of the stored image; the current image covers it at any resolution. Images
+are only cropped and resized, so four numbers are enough to undo everything. The region of a padded image extends beyond
+the stored image. Pixel (row 0, column 0) covers x and y from 0 to 1.
 """
 
 from __future__ import annotations
@@ -21,31 +21,40 @@ PIXELS_AT_ONCE = 1 << 17
 
 
 def whole_region(size: tuple[int, int] | np.ndarray) -> np.ndarray:
-    """The region of an image that is not cropped: (4,) float32, for a ``size`` of (height, width)."""
+    """The region of an image of ``size`` (height, width) that is not cropped: (4,) float32.
+
+    Example:
+        >>> whole_region((200, 100))
+        array([  0.,   0., 100., 200.], dtype=float32)
+    """
     return np.array([0, 0, size[1], size[0]], dtype=np.float32)
 
 
 def subregion(region: np.ndarray, box: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The region that remains when ``box`` is cut out of, or padded around, the image in hand.
+    """The region that remains if ``box`` is cut out of, or padded around, the current image.
 
     Args:
-        region: (4,) of the image in hand.
-        box: (4,) x, y, width, height in pixels of the image in hand.
-        shape: (height, width) of the image in hand.
+        region: (4,) of the current image.
+        box: (4,) x, y, width, height in pixels of the current image.
+        shape: (height, width) of the current image.
 
     Returns:
         (4,) float32.
+
+    Example:
+        >>> subregion(whole_region((200, 100)), np.array([10, 20, 30, 40]), shape=(100, 50))  # at half resolution
+        array([20., 40., 60., 80.], dtype=float32)
     """
     return boxes_to_stored(np.asarray(box)[None], region, shape)[0]
 
 
 def boxes_to_stored(boxes: np.ndarray, region: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring boxes from pixels of the image in hand to pixels of the stored image.
+    """Convert boxes from pixels of the current image to pixels of the stored image.
 
     Args:
         boxes: (N, 4) x, y, width, height.
-        region: (4,) of the image in hand.
-        shape: (height, width) of the image in hand.
+        region: (4,) of the current image.
+        shape: (height, width) of the current image.
 
     Returns:
         (N, 4) float32.
@@ -56,15 +65,19 @@ def boxes_to_stored(boxes: np.ndarray, region: np.ndarray, shape: tuple[int, int
 
 
 def boxes_to_image(boxes: np.ndarray, region: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring boxes from pixels of the stored image to pixels of the image in hand; nothing is clipped.
+    """Convert boxes from pixels of the stored image to pixels of the current image, without clipping.
 
     Args:
         boxes: (N, 4) x, y, width, height.
-        region: (4,) of the image in hand.
-        shape: (height, width) of the image in hand.
+        region: (4,) of the current image.
+        shape: (height, width) of the current image.
 
     Returns:
         (N, 4) float32.
+
+    Example:
+        >>> boxes_to_image(np.array([[20, 40, 60, 80]]), whole_region((200, 100)), shape=(100, 50))
+        array([[10., 20., 30., 40.]], dtype=float32)
     """
     corner, scale = _corner_and_scale(region, shape)
     boxes = _four_columns(boxes)
@@ -79,35 +92,44 @@ def clip_boxes(boxes: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, n
         shape: (height, width) of the image.
 
     Returns:
-        (N, 4) float32 boxes, none dropped, of zero size at the nearest edge where they lie outside; and (N,) bool,
-        whether a box lay outside altogether.
+        (N, 4) float32 boxes, none dropped, with zero size at the nearest edge if they lie outside; and (N,) bool,
+        whether a box lies entirely outside.
+
+    Example:
+        >>> clip_boxes(np.array([[-5, 0, 10, 10], [30, 0, 10, 10]]), (20, 20))
+        (array([[ 0.,  0.,  5., 10.],
+               [20.,  0.,  0.,  0.]], dtype=float32), array([False,  True]))
     """
     boxes = _four_columns(boxes)
     limit = np.array(shape[::-1], dtype=np.float64)
     start, stop = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     outside = ((stop <= 0) | (start >= limit)).any(axis=1)
     start, stop = np.clip(start, 0, limit), np.clip(stop, 0, limit)
-    # A box that misses the image along one axis only keeps no area, so it keeps no extent along the other one.
+    # A box that misses the image along one axis has no area left, so its extent along the other one is dropped too.
     stop = np.where(outside[:, None], start, stop)
     return np.hstack([start, stop - start]).astype(np.float32), outside
 
 
 def mask_on_region(mask: np.ndarray, region: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bring a mask from the stored image's grid to the grid of an image that covers ``region``.
+    """Resample a mask from the stored image's grid to the grid of an image that covers ``region``.
 
-    A pixel is on where the mask covers half of its area or more. A mask of which the region holds anything never
-    vanishes: where no pixel is half covered, the one that is covered most is on.
+    A pixel is on if the mask covers at least half of its area. A mask that overlaps the region never vanishes: if no
+    pixel is half covered, the most covered one is on.
 
     Args:
-        mask: (H, W), not zero is on.
-        region: (4,) in pixels of the mask; what lies beyond the mask is off.
-        shape: (h, w) to come out.
+        mask: (H, W), nonzero is on.
+        region: (4,) in pixels of the mask; the mask is off outside its own grid.
+        shape: (h, w) of the result.
 
     Returns:
         (h, w) uint8, 0 or 1.
+
+    Example:
+        >>> mask_on_region(np.array([[1, 1, 0, 1]]), whole_region((1, 4)), (1, 2))
+        array([[1, 1]], dtype=uint8)
     """
     x, y, width, height = (float(value) for value in region)
-    # The integral image is bilinear inside a pixel: interpolated at the new pixels' edges it gives exact areas.
+    # The integral image is bilinear within a pixel, so interpolating it at the new pixels' edges gives exact areas.
     area = cv2.integral((mask != 0).astype(np.uint8)).astype(np.float64)
     area = _interpolate_rows(area, y + height / shape[0] * np.arange(shape[0] + 1))
     area = _interpolate_rows(area.T, x + width / shape[1] * np.arange(shape[1] + 1)).T
@@ -125,25 +147,29 @@ def restore_map(
     background: float = 0.0,
     patches: bool = False,
 ) -> Tensor:
-    """Bring a map back to the pixels of the stored image: the inverse of every crop and resize.
+    """Bring a map back to the pixels of the stored image, inverting every crop and resize.
 
     Args:
-        map: (C, h, w) or (h, w), any real values, at whatever resolution the network has.
-        region: (4,) what the map covers, in pixels of the stored image.
+        map: (C, h, w) or (h, w), any real values, at any resolution.
+        region: (4,) area that the map covers, in pixels of the stored image.
         original_size: (H, W) of the stored image.
-        background: value where the map says nothing, outside the region.
-        patches: whether each cell of the map has one value throughout, and not only at its centre.
+        background: Value outside the region.
+        patches: Whether the value of a cell holds for the whole cell instead of its centre.
 
     Returns:
-        (C, H, W) or (H, W) float32: bilinear between the centres of the map's cells, constant beyond the outer ones;
-        with ``patches`` that of the cell that the pixel's centre lies in.
+        (C, H, W) or (H, W) float32: bilinear between the centres of the map's cells and constant beyond the outer ones;
+        with ``patches``, the value of the cell that contains the pixel's centre.
 
     Raises:
-        ValueError: where the map has neither two nor three axes, or the region has no area.
+        ValueError: The map has neither two nor three axes, or the region has no area.
+
+    Example:
+        >>> restore_map(np.array([[1.0, 2.0]]), np.array([0, 0, 4, 1]), (1, 5), patches=True)
+        tensor([[1., 1., 2., 2., 0.]])
     """
     values = to_numpy(map).astype(np.float32)
     if values.ndim not in (2, 3) or 0 in values.shape[-2:]:
-        raise ValueError(f"map has shape {values.shape}, but (C, h, w) or (h, w) is needed")
+        raise ValueError(f"map must have the shape (C, h, w) or (h, w), not {values.shape}")
     result = np.full((*values.shape[:-2], int(original_size[0]), int(original_size[1])), background, np.float32)
     for source, goal in zip(
         values.reshape(-1, *values.shape[-2:]), result.reshape(-1, *result.shape[-2:]), strict=True
@@ -156,16 +182,10 @@ def restore_map(
 def restored_parts(
     map: np.ndarray, region: np.ndarray, original_size: tuple[int, int] | np.ndarray, patches: bool = False
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """What ``restore_map`` makes of one map, in parts that are small enough to stay in a processor's cache.
-
-    Args:
-        map: (h, w) float32.
-        region: as in ``restore_map``, like all others.
-        original_size: (H, W).
-        patches: see there.
+    """The result of ``restore_map`` for one map (h, w) float32, in parts that fit into a processor's cache.
 
     Yields:
-        First row, first column, and values of some rows of the pixels that the region holds, (k, n) float32.
+        First row, first column, and values (k, n) float32 of some rows of the pixels in the region.
     """
     wide, down, top, left = at_pixel_columns(map, region, original_size, patches)
     step = max(1, PIXELS_AT_ONCE // max(wide.shape[1], 1))
@@ -176,17 +196,11 @@ def restored_parts(
 def at_pixel_columns(
     map: np.ndarray, region: np.ndarray, original_size: tuple[int, int] | np.ndarray, patches: bool = False
 ) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """A map at the columns of the pixels that its region holds, still with its own rows.
-
-    Args:
-        map: (h, w) float32.
-        region: as in ``restore_map``, like all others.
-        original_size: (H, W).
-        patches: see there.
+    """Interpolate a map (h, w) float32 along its rows to the columns of the pixels in its region; see ``restore_map``.
 
     Returns:
-        The map's rows at the columns of pixels (h, n), the position of each row of pixels among the map's rows (m,),
-        within [0, h - 1], and the first row and the first column of these pixels.
+        The map's rows at the columns of pixels, (h, n); the position of each row of pixels among the map's rows, (m,)
+        in [0, h - 1]; and the first row and column of these pixels.
     """
     x, y, width, height = _checked(region)
     rows = _inside(y, height, int(original_size[0]))
@@ -196,7 +210,7 @@ def at_pixel_columns(
     down = (rows + 0.5 - y) * (map.shape[0] / height) - 0.5
     across = (columns + 0.5 - x) * (map.shape[1] / width) - 0.5
     if patches:
-        # Half a cell from one centre to the border: a pixel whose centre is on it goes with what follows.
+        # A pixel whose centre is on the border of two cells belongs to the following one.
         down, across = np.floor(down + 0.5), np.floor(across + 0.5)
     wide = np.ascontiguousarray(_interpolate_rows(map.T, across).T)
     return wide, np.clip(down, 0, len(map) - 1), int(rows[0]), int(columns[0])
@@ -210,7 +224,7 @@ def _corner_and_scale(region: np.ndarray, shape: tuple[int, int]) -> tuple[np.nd
 def _checked(region: np.ndarray) -> tuple[float, float, float, float]:
     values = np.asarray(region, dtype=np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or (values[2:] <= 0).any():
-        raise ValueError(f"region is {values.tolist()}, but x, y and a width and height above 0 are needed")
+        raise ValueError(f"region must be x, y, and a width and height above 0, not {values.tolist()}")
     x, y, width, height = values.tolist()
     return x, y, width, height
 
@@ -231,5 +245,5 @@ def _interpolate_rows(array: np.ndarray, positions: np.ndarray) -> np.ndarray:
     below = np.floor(positions).astype(np.intp)
     above = np.minimum(below + 1, array.shape[0] - 1)
     share = (positions - below).astype(array.dtype)[:, None]
-    # So written, what lies between equal values equals them.
+    # In this form, the interpolation of two equal values is exactly that value.
     return array[below] + (array[above] - array[below]) * share

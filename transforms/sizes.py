@@ -1,4 +1,4 @@
-"""What images say of their own size, read from their first bytes, so that no decoder meets an absurd one unwarned."""
+"""Image sizes read from headers and checked before decoding, and decompression within bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from transforms.errors import RadiographError
 
 LARGEST = 200_000_000
-"""Most pixels that are believed of one radiograph; the largest detectors have about 20 million."""
+"""Largest accepted number of pixels; the largest detectors have about 20 million."""
 
 # Start-of-frame markers of ITU-T T.81 table B.1 (C4, C8 and CC are no frames), and of JPEG-LS (ITU-T T.87 C.1.1).
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
@@ -22,10 +22,10 @@ _MOST_SEGMENTS = 10_000
 
 
 def checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Pass a claimed (height, width) on.
+    """Check and return a claimed (height, width).
 
     Raises:
-        RadiographError: it is empty, or has more than ``LARGEST`` pixels.
+        RadiographError: It is empty, or has more than ``LARGEST`` pixels.
     """
     height, width = size
     if height < 1 or width < 1:
@@ -38,15 +38,15 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def inflated(content: bytes, window_bits: int, most: int = 8 * LARGEST) -> bytes:
-    """Decompress a zlib stream, comparing its checksum, but never to more than some bytes.
+    """Decompress a zlib stream up to a limit, and compare its checksum.
 
     Args:
-        content: the compressed bytes; what follows the stream does not count.
-        window_bits: as for ``zlib.decompressobj``: 15 for zlib, 47 for zlib or gzip, -15 for a bare deflate stream.
-        most: bytes at most, by default eight for each of ``LARGEST`` pixels.
+        content: The compressed bytes; anything after the stream is ignored.
+        window_bits: As for ``zlib.decompressobj``: 15 for zlib, 47 for zlib or gzip, -15 for a bare deflate stream.
+        most: Largest number of bytes, by default eight for each of ``LARGEST`` pixels.
 
     Raises:
-        RadiographError: damaged, cut short, or larger.
+        RadiographError: It is damaged, truncated or larger.
     """
     stream = zlib.decompressobj(window_bits)
     try:
@@ -60,7 +60,7 @@ def inflated(content: bytes, window_bits: int, most: int = 8 * LARGEST) -> bytes
 
 
 def unpacked(file: gzip.GzipFile | bz2.BZ2File, most: int = 8 * LARGEST) -> bytes:
-    """Read an open gzip or bzip2 file, which compare checksums; limit and errors as those of `inflated`."""
+    """Read an open gzip or bzip2 file, both of which compare checksums; limit and errors are those of `inflated`."""
     try:
         result = file.read(most + 1)
     except EOFError as error:
@@ -77,9 +77,9 @@ def _check_length(result: bytes, most: int) -> None:
 
 
 def jpeg_frame(stream: BinaryIO) -> tuple[tuple[int, int], bytes]:
-    """(height, width) as stored and the EXIF data, if any, of a JPEG, lossless JPEG or JPEG-LS stream.
+    """(height, width) as stored, and EXIF data, if any, of a JPEG, lossless JPEG or JPEG-LS stream.
 
-    Walks the segments to the frame header (ITU-T T.81, B.2.2).
+    They are found by walking the segments up to the frame header (ITU-T T.81, B.2.2).
     """
     stream.seek(2)
     exif = b""

@@ -1,4 +1,4 @@
-"""The first directory of a TIFF file, and the checks that libtiff leaves out: checksums and ends of its pieces."""
+"""The first directory of a TIFF file, and the checks that libtiff omits: checksums and ends of strips and tiles."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from transforms.errors import RadiographError
 from transforms.sizes import inflated
 
 _FORMS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
-"""Types of the integers that directories hold (TIFF 6.0, section 2, and BigTIFF)."""
+"""Integer types in directories (TIFF 6.0, section 2, and BigTIFF)."""
 _DEFLATE = (8, 32946)
 _COMPRESSIONS = {1: "none", 5: "LZW", 8: "Deflate", 32773: "PackBits", 32946: "Deflate"}
 _MOST_PIECES = 2_000_000
 
 
 class Tiff:
-    """The first directory of a TIFF or BigTIFF file, or of the EXIF data of another picture, which has the same form.
+    """The first directory of a TIFF or BigTIFF file, or of EXIF data, which have the same form.
 
     Args:
-        stream: the file.
+        stream: The file.
 
     Attributes:
-        pages: 1, or 2 for more than one.
+        pages: 1, or 2 if there are more.
 
     Raises:
-        RadiographError: damaged or truncated.
+        RadiographError: It is damaged or truncated.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -45,7 +45,7 @@ class Tiff:
         self.pages = 2 if self._number(self._offset, first + entries * length, missing=0) else 1
 
     def values(self, tag: int) -> tuple[int, ...]:
-        """The whole numbers of a tag; none where it is absent or holds something else."""
+        """The integers of a tag; empty if it is absent or has other values."""
         kind, count, place = self._entries.get(tag, (0, 0, 0))
         if kind not in _FORMS or not 0 < count <= _MOST_PIECES:
             return ()
@@ -68,7 +68,7 @@ class Tiff:
 
     @property
     def orientation(self) -> int:
-        """A key of ``EXIF_TURNS``; 1 where it is absent or means nothing."""
+        """A key of ``EXIF_TURNS``; 1 if it is absent or invalid."""
         value = self.value(274, 1)
         return value if 1 <= value <= 8 else 1
 
@@ -92,10 +92,10 @@ class Tiff:
 
 
 def check_tiff(content: bytes) -> Tiff:
-    """Check what libtiff does not: that all strips or tiles are there, and Deflate's checksums.
+    """Check what libtiff does not: that all strips or tiles are complete, and Deflate's checksums.
 
     Raises:
-        RadiographError: damaged, truncated, of several pages, or of a compression without a check of its own.
+        RadiographError: It is damaged or truncated, has several pages, or a compression that cannot be checked.
     """
     tiff = Tiff(BytesIO(content))
     if tiff.pages > 1:

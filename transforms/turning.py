@@ -1,4 +1,4 @@
-"""How stored rows and columns are turned to be shown: by EXIF, or by where a volume's axes run in the patient."""
+"""Rotation and mirroring from stored to displayed rows and columns, by EXIF or by a volume's orientation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Direction = Sequence[float]
-"""Where an axis runs in the patient: parts towards the left, the back and the head (LPS, as DICOM and ITK have it)."""
+"""Direction of an axis in the patient: components to the left, the back and the head (LPS, as in DICOM and ITK)."""
 
 
 class Turn(NamedTuple):
-    """From stored rows and columns to shown ones: first transpose, then reverse.
+    """A transposition followed by reversals, from stored to displayed rows and columns.
 
     Example:
         >>> EXIF_TURNS[6].size((2, 3))  # a phone held upright: a quarter turn clockwise
@@ -28,11 +28,11 @@ class Turn(NamedTuple):
     columns_reversed: bool = False
 
     def size(self, stored: tuple[int, int]) -> tuple[int, int]:
-        """(height, width) as shown, from those stored."""
+        """(height, width) as displayed."""
         return (stored[1], stored[0]) if self.transposed else stored
 
     def apply(self, image: NDArray[Any]) -> NDArray[Any]:
-        """An image (H, W, ...) as shown; a view."""
+        """An image (H, W, ...) as displayed; a view of its data."""
         turned = image.swapaxes(0, 1) if self.transposed else image
         turned = turned[::-1] if self.rows_reversed else turned
         return turned[:, ::-1] if self.columns_reversed else turned
@@ -54,17 +54,17 @@ EXIF_TURNS = {
 
 
 def anatomical_turn(columns: Direction, rows: Direction) -> Turn:
-    """How a plane is turned to be shown as a radiograph is: head up, the patient's left to the right.
+    """The turn that displays a plane like a radiograph: head up, the patient's left on the right.
 
-    A plane without a vertical axis has the back down; one without a left-right axis has the back to the right. Oblique
-    axes count as the anatomical ones they are nearest to.
+    In a plane without a vertical axis the back is down; in one without a left-right axis the back is on the right.
+    Oblique axes count as the nearest anatomical ones.
 
     Args:
-        columns: where the stored columns run, from first to last.
-        rows: where the stored rows run.
+        columns: Direction from the first stored column to the last.
+        rows: Direction from the first stored row to the last.
 
     Returns:
-        The turn; ``AS_STORED`` where a direction is zero or not finite, which says nothing.
+        The turn; ``AS_STORED`` if a direction is zero or not finite.
 
     Example:
         >>> anatomical_turn(columns=(1, 0, 0), rows=(0, 0, 1))  # the rows run to the head, as dcm2niix stores them
@@ -76,7 +76,7 @@ def anatomical_turn(columns: Direction, rows: Direction) -> Turn:
         return AS_STORED
     axes /= lengths[:, None]
     first, second = max(permutations(range(3), 2), key=lambda pair: abs(axes[0, pair[0]]) + abs(axes[1, pair[1]]))
-    # Left-right lies across, head-feet down, and front-back takes what is free.
+    # Left-right becomes horizontal, head-feet vertical, and front-back takes the remaining axis.
     transposed = first > second
     across, down = (axes[1, second], axes[0, first]) if transposed else (axes[0, first], axes[1, second])
     runs_up = down > 0 if max(first, second) == 2 else down < 0

@@ -1,15 +1,15 @@
-"""One slice in a format for volumes, NIfTI, MetaImage or NRRD: size as shown, pixels and spacing.
+"""One slice in a volume format (NIfTI, MetaImage or NRRD): displayed size, pixels and spacing.
 
-Where the first row lies is said by the header: NIfTI by its affine, MetaImage by its TransformMatrix, NRRD by its space
-directions. A slice is shown head up and with the patient's left to the right, as radiographs are (see
-`transforms.turning.anatomical_turn`). What says nothing is shown so:
+The header gives the orientation: the affine of NIfTI, the TransformMatrix of MetaImage, the space directions of NRRD. A
+slice is displayed head up and with the patient's left on the right, like a radiograph (see
+`transforms.turning.anatomical_turn`). Without an orientation it is displayed as follows:
 
-* MetaImage without a matrix or with the identity, and NRRD without a space, as stored. ITK writes the identity for what
-  it was not told; taken at its word it means the same.
-* NIfTI whose affine is a positive diagonal without an offset, which is what ``numpy.eye(4)`` or pixel sizes alone make,
-  as stored: x to the right, y down. Taken at its word it would turn the image upside down and left to right.
-* NIfTI whose codes of orientation are both 0, and NRRD that names right-anterior-superior with unit steps, as dcm2niix
-  writes a radiograph, whose DICOM file says nothing: the first row at the bottom, columns as stored.
+* MetaImage without a matrix or with the identity, and NRRD without a space: as stored. ITK writes the identity if the
+  orientation is unknown; interpreted literally, it means the same.
+* NIfTI whose affine is a positive diagonal without an offset, as ``numpy.eye(4)`` or pixel sizes alone produce: as
+  stored, x to the right, y down. Interpreted literally, it would flip the image vertically and horizontally.
+* NIfTI whose orientation codes are both 0, and NRRD in right-anterior-superior space with unit steps, as dcm2niix
+  writes radiographs of unknown orientation: the first row at the bottom, columns as stored.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from transforms.turning import AS_STORED, Direction, Turn, anatomical_turn
 
 Array = NDArray[Any]
 Spacing = tuple[float, float] | None
-"""(row, column) in mm; ``None`` where unknown."""
+"""(row, column) in mm; ``None`` if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """How the one slice of a volume lies in its file, and how it is shown.
+    """Layout of the single slice of a volume in its file, and how to display it.
 
     Attributes:
         stored: (height, width): lengths of the second and first axis that are longer than 1.
-        channels: numbers a pixel.
-        turn: from stored to shown.
-        spacing: as shown.
+        channels: Numbers per pixel.
+        turn: From stored to displayed.
+        spacing: As displayed.
     """
 
     stored: tuple[int, int]
@@ -49,16 +49,16 @@ class Slice:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) as shown."""
+        """(height, width) as displayed."""
         return self.turn.size(self.stored)
 
     @property
     def numbers(self) -> int:
-        """How many numbers the pixels have in all."""
+        """Total count of numbers in all pixels."""
         return math.prod(self.stored) * self.channels
 
     def shown(self, values: Array) -> Array:
-        """(H, W) or, of several channels, (H, W, C) as shown, of the file's numbers in their order."""
+        """The file's numbers as displayed, (H, W) or, with several channels, (H, W, C)."""
         channels = (self.channels,) if self.channels > 1 else ()
         return self.turn.apply(values.reshape(*self.stored, *channels))
 
@@ -66,16 +66,16 @@ class Slice:
 def one_slice(
     lengths: Sequence[int], steps: Sequence[Direction] | None, spacing: Sequence[float], channels: int = 1
 ) -> Slice:
-    """The one slice that a volume is.
+    """The slice of a volume that has only one.
 
     Args:
-        lengths: of its axes, the one whose pixels are neighbours in the file first.
-        steps: where each axis runs in the patient (LPS), of any length; ``None`` where nothing is said.
-        spacing: of the axes in mm.
-        channels: numbers a pixel, neighbours in the file.
+        lengths: Lengths of its axes, fastest-varying first.
+        steps: Direction of each axis in the patient (LPS), of any length; ``None`` if unknown.
+        spacing: Spacing of the axes in mm.
+        channels: Numbers per pixel, adjacent in the file.
 
     Raises:
-        RadiographError: more than one slice, or absurdly large.
+        RadiographError: It has more than one slice, or is implausibly large.
     """
     long = [axis for axis, length in enumerate(lengths) if length != 1]
     if len(lengths) < 2 or len(long) > 2:
@@ -98,10 +98,10 @@ def nifti_slice(head: bytes) -> Slice:
     """The slice of a NIfTI file.
 
     Args:
-        head: the first 540 bytes, or more, decompressed.
+        head: At least the first 540 bytes, decompressed.
 
     Raises:
-        RadiographError: damaged, or not one slice.
+        RadiographError: It is damaged, or not one slice.
     """
     if head[344:348] != b"n+1\0" and head[4:8] != b"n+2\0":
         raise RadiographError("is damaged or truncated, or packed and not NIfTI: its NIfTI header is missing")
@@ -115,16 +115,16 @@ def nifti_slice(head: bytes) -> Slice:
         raise RadiographError(f"is damaged: not readable as NIfTI ({type(error).__name__})") from error
     sizes = np.diagonal(affine)[:3]
     says_sizes_alone = bool((sizes > 0).all()) and np.array_equal(affine, np.diag([*sizes, 1.0]))
-    # NIfTI's directions are right, front, head; ours are left, back, head.
+    # NIfTI's directions are right, front and head; ours are left, back and head.
     steps = None if says_sizes_alone else [(-step[0], -step[1], step[2]) for step in affine[:3, :3].T]
     return one_slice(lengths, steps, spacing)
 
 
 def nifti_pixels(content: bytes) -> tuple[Array, Slice]:
-    """Pixels as shown, (H, W), of a decompressed NIfTI file, and its slice.
+    """Pixels of a decompressed NIfTI file as displayed, (H, W), and its slice.
 
     Raises:
-        RadiographError: damaged, truncated, or not one slice of real numbers.
+        RadiographError: It is damaged, truncated, or not one slice of real numbers.
     """
     plane = nifti_slice(content)
     try:
@@ -140,10 +140,10 @@ def nifti_pixels(content: bytes) -> tuple[Array, Slice]:
 
 
 def check_surplus(content: bytes | memoryview, end: int) -> None:
-    """Check that nothing but padding follows the pixels: a header whose sizes are wrong often claims too few.
+    """Check that only padding follows the pixels, because a header with wrong sizes often claims too few.
 
     Raises:
-        RadiographError: something does.
+        RadiographError: Something else follows.
     """
     surplus = bytes(content[end:])
     if surplus.strip(b"\0\r\n"):
