@@ -1,4 +1,4 @@
-"""``frugal ...``: the command line. It only parses; each command imports what it needs when it runs."""
+"""The command line, ``frugal ...``. It only parses; each command imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after ``frugal``; None takes them from the command line.
+        argv: Words after ``frugal``; None takes those of the command line.
 
     Returns:
-        Exit status: 0 done, 1 the input is at fault (one message on stderr), 2 a wrong call (from argparse), 130
-        interrupted.
+        Exit status: 0 if it is done, 1 if the input is wrong (with one message on stderr), 130 if it was interrupted.
+        A wrong call exits with 2, by argparse.
     """
     arguments = parser().parse_args(argv)
     try:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("frugal: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of our output (`head`, say) has gone: nothing is left to tell anybody.
+        # The program that reads our output has ended, as `head` does: there is nobody to tell.
         sys.stderr.close()
         return 0
     except (ValueError, OSError) as error:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands: one module in ``app/commands`` each, with a function ``add_parser``."""
+    """The parser of all commands; each is a module in ``app/commands`` with a function ``add_parser``."""
     top = argparse.ArgumentParser(
         prog="frugal", description="Train, evaluate and compare chest-radiograph networks on cheap annotations."
     )

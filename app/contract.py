@@ -1,4 +1,4 @@
-"""What a network says and what is known: the two batches that every network, loss and metric meets in."""
+"""The two batches that every network, loss and metric reads: what the network predicts, and what is known."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,15 @@ from torch.nn import functional
 
 
 class Prediction(NamedTuple):
-    """A batch of what a network says.
+    """A batch of predictions.
 
     Attributes:
-        score: (B, C) logits of "present in the image".
-        map: (B, C, h, w) logits of "here", at whatever resolution the network has.
+        score: (B, C) logits that the finding is present in the image.
+        map: (B, C, h, w) logits that it is at this place, at any resolution.
+
+    Example:
+        >>> Prediction(score=torch.zeros(4, 14), map=torch.zeros(4, 14, 16, 16)).shape
+        torch.Size([4, 14])
     """
 
     score: Tensor
@@ -20,7 +24,7 @@ class Prediction(NamedTuple):
 
     @property
     def shape(self) -> torch.Size:
-        """Shape of ``score``: a prediction stands for its scores where a tool (MONAI's checks) wants one tensor."""
+        """Shape of ``score``, for tools that expect a tensor (MONAI's checks)."""
         return self.score.shape
 
     @property
@@ -33,9 +37,9 @@ class Target(NamedTuple):
     """A batch of what is known.
 
     Attributes:
-        label: (B, C) float; 1 present, 0 absent, between them a certainty, -1 uncertain, -2 not said.
-        mask: (B, C, H, W) float in [0, 1]; meaningful only where ``annotated``.
-        annotated: (B, C) bool; whether the location was asked for. An empty mask then means "nowhere".
+        label: (B, C) float: 1 present, 0 absent, between them a certainty, -1 uncertain, -2 not said.
+        mask: (B, C, H, W) float in [0, 1]; means something only if ``annotated``.
+        annotated: (B, C) bool: whether somebody was asked for the location. An empty mask then means "nowhere".
     """
 
     label: Tensor
@@ -46,14 +50,18 @@ class Target(NamedTuple):
 def mask_on_grid(mask: Tensor, grid: tuple[int, int]) -> Tensor:
     """Bring masks to the grid of a map: each cell gets the share of its area that the mask covers.
 
-    The one place where ``Target.mask`` changes its resolution.
+    This is the only place in which ``Target.mask`` changes its resolution.
 
     Args:
-        mask: (B, C, H, W), any real or integer type, values 0 to 1.
-        grid: (h, w) of the map. Where it is finer than the mask, the mask is repeated (nearest neighbour).
+        mask: (B, C, H, W) of any real or integer type, values from 0 to 1.
+        grid: (h, w) of the map. If it is finer than the mask, the mask is repeated (nearest neighbour).
 
     Returns:
         (B, C, h, w) float.
+
+    Example:
+        >>> mask_on_grid(torch.tensor([[[[1, 1], [1, 0]]]]), (1, 1))
+        tensor([[[[0.7500]]]])
     """
     mask = mask.float()
     if mask.shape[-2:] == grid:

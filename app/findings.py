@@ -1,4 +1,4 @@
-"""Names of findings: one vocabulary, the spellings that data sets use for it, and the states of a label."""
+"""Names of findings: one vocabulary, the spellings of data sets, safe names for files, and the values of a label."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ ABSENT = 0
 UNCERTAIN = -1
 """Somebody looked and could not tell."""
 NOT_SAID = -2
-"""Nobody said anything; written as ``null`` in a datalist. Losses and metrics leave out every negative label."""
+"""Nobody said anything; ``null`` in a datalist. Losses and metrics leave out every negative label."""
 
 NO_FINDING = "No Finding"
-"""Not a finding but the statement that there is none; only CheXpert has a column of its own for it."""
+"""The statement that there is no finding. Only CheXpert has a column for it."""
 
 TUBES = ("Chest Drain", "Nasogastric Tube", "Endotracheal Tube", "Tracheostomy Tube")
 
 LUNGS = "Lungs"
-"""No finding but an organ: both lungs, the parts behind the heart included; present in every radiograph."""
+"""An organ rather than a finding: both lungs, with the parts behind the heart; present in every radiograph."""
 
 VOCABULARY = (
     "Aortic Enlargement",
@@ -60,7 +60,7 @@ VOCABULARY = (
     NO_FINDING,
 )
 
-# What data sets write, where it is more than another case or separator.
+# Spellings that differ from the vocabulary in more than case and separators.
 _SPELLINGS = {
     "airspace opacity": "Lung Opacity",
     "chest drain tube": "Chest Drain",
@@ -97,21 +97,23 @@ _BY_SPELLING = {_plain(name): name for name in VOCABULARY} | _SPELLINGS
 
 
 def canonical(spelling: str) -> str | None:
-    """The vocabulary's name for a data set's spelling of a finding, or None where there is none.
+    """The vocabulary's name for a data set's spelling of a finding, or None if it has none.
 
-    Case, underscores, hyphens and repeated spaces do not matter: ``Pleural_Thickening`` is ``Pleural Thickening``.
+    Case, underscores, hyphens and repeated spaces do not matter.
+
+    Example:
+        >>> canonical("pleural_thickening"), canonical("Pulmonary nodule"), canonical("Nodul")
+        ('Pleural Thickening', 'Nodule', None)
     """
     return _BY_SPELLING.get(_plain(spelling))
 
 
 RESERVED = ("macro", "value")
-"""What a table of results calls its own entries beside those of findings."""
+"""Names that tables of results use for entries beside those of findings."""
 LONGEST_NAME = 100
 """Bytes of a finding's name within the name of a file or a metric."""
 _UNSAFE = re.compile(r"[^\w\-]*[^\w\- ][^\w\-]*")
-
-
-_UNSEEN = frozenset(
+_INVISIBLE = frozenset(
     map(
         chr,
         (
@@ -121,53 +123,53 @@ _UNSEEN = frozenset(
         ),
     )
 )
-"""Unicode's Default_Ignorable_Code_Point beside control and format characters (fillers, variation selectors), and the
+"""Unicode's Default_Ignorable_Code_Point (fillers, variation selectors) without control and format characters, and the
 blank of Braille."""
 
 
-def without_unseen(text: str) -> str:
-    r"""A text without the characters that nobody sees; those that count as blanks stay.
+def without_invisible(text: str) -> str:
+    r"""Remove the characters of a text that nobody sees; those that count as blanks stay.
 
     Example:
-        >>> without_unseen("1\u200b\u3164 a")
+        >>> without_invisible("1\u200b\u3164 a")
         '1 a'
     """
     return "".join(
         each
         for each in text
-        if each.isspace() or (unicodedata.category(each) not in ("Cc", "Cf", "Cs") and each not in _UNSEEN)
+        if each.isspace() or (unicodedata.category(each) not in ("Cc", "Cf", "Cs") and each not in _INVISIBLE)
     )
 
 
 def name_problems(findings: Sequence[str]) -> list[str]:
-    """Why names cannot be those of findings, one sentence each; an empty list where they can."""
-    found = [
+    """Why names cannot be those of findings, one sentence each; empty if they can.
+
+    Example:
+        >>> name_problems(["Mass", "Mass "])
+        ["findings 'Mass' and 'Mass ' look the same: rename one of them."]
+    """
+    problems = [
         f"finding {name!r} is listed more than once in 'findings'."
         for name, count in Counter(findings).items()
         if count > 1
     ]
-    for name in dict.fromkeys(findings):
-        odd = sorted({character for character in name if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")})
-        if not _as_seen(name) and not odd:
-            found.append(f"finding {name!r} has no name: it is blank.")
-        elif odd:
-            found.append(f"finding {name!r}: a name must not hold the control character {odd[0]!r}.")
-        elif name.casefold() in RESERVED:
-            found.append(f"finding {name!r}: tables of results call something else so; rename it.")
+    names = dict.fromkeys(findings)
+    problems += [problem for problem in map(_name_problem, names) if problem]
     spellings: dict[str, str] = {}
-    for name in dict.fromkeys(findings):
-        other = spellings.setdefault(_as_seen(name), name)
-        if other != name and _as_seen(name):
-            found.append(f"findings {other!a} and {name!a} look the same: rename one of them.")
-    return found
+    for name in names:
+        visible = _visible(name)
+        other = spellings.setdefault(visible, name)
+        if visible and other != name:
+            problems.append(f"findings {other!a} and {name!a} look the same: rename one of them.")
+    return problems
 
 
 def safe_names(findings: Sequence[str]) -> dict[str, str]:
-    """A name of each finding that any file system and MLflow take as part of a file's or a metric's name.
+    """Names of findings that any file system and MLflow accept as part of the name of a file or a metric.
 
-    Letters of any script, digits, hyphens, underscores and spaces stay; what else there is becomes an underscore. A
-    name is cut to ``LONGEST_NAME`` bytes. What was cut, and names that would then be one (in any case, and with spaces
-    as underscores), end in eight digits of their hash, so that no two findings share a name.
+    Letters of any script, digits, hyphens, underscores and spaces stay; everything else becomes an underscore. Names
+    are cut to ``LONGEST_NAME`` bytes. Names that were cut, and those that would then be equal (in any case, and with
+    spaces as underscores), end in eight digits of their hash, so that no two findings share a name.
 
     Example:
         >>> safe_names(["Lung Opacity", "Nodule/Mass", "nodule/mass"])
@@ -179,13 +181,13 @@ def safe_names(findings: Sequence[str]) -> dict[str, str]:
         name: each if shared[_file_form(each)] == 1 and 0 < len(each.encode()) <= LONGEST_NAME else _hashed(name, each)
         for name, each in plain.items()
     }
-    # A finding may be called just as another one's name with its hash.
+    # A finding may have the very name that another one got with its hash.
     taken = Counter(_file_form(each) for each in named.values())
     return {name: each if taken[_file_form(each)] == 1 else _hashed(name, each) for name, each in named.items()}
 
 
 def file_names(findings: Sequence[str]) -> dict[str, str]:
-    """:func:`safe_names` as parts of files' names: in small letters, with underscores for spaces.
+    """As `safe_names`, for names of files: in lower case, with underscores for spaces.
 
     Example:
         >>> file_names(["Lung Opacity", "Opacity #1"])
@@ -204,20 +206,35 @@ def _hashed(name: str, plain: str) -> str:
     return f"{start}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _as_seen(name: str) -> str:
-    """A name without what nobody sees of it; case counts."""
-    return " ".join(without_unseen(unicodedata.normalize("NFC", name)).split())
+def _name_problem(name: str) -> str:
+    control = sorted({character for character in name if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")})
+    if control:
+        return f"finding {name!r}: a name must not hold the control character {control[0]!r}."
+    if not _visible(name):
+        return f"finding {name!r} has no name: it is blank."
+    if name.casefold() in RESERVED:
+        return f"finding {name!r}: tables of results use this name for something else; rename it."
+    return ""
+
+
+def _visible(name: str) -> str:
+    """What a reader sees of a name; case counts."""
+    return " ".join(without_invisible(unicodedata.normalize("NFC", name)).split())
 
 
 def require_known(names: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Raise where a name is not among those known.
+    """Refuse names that are not known.
+
+    Args:
+        names: To be looked up.
+        known: Names that are allowed.
+        where: The file or setting that holds them, for the message.
 
     Raises:
-        ValueError: naming the unknown names, ``where`` they stood, the nearest known name and all that are known.
+        ValueError: Names the unknown ones, where they are, the nearest known name, and all known names.
     """
     allowed = list(known)
     unknown = [name for name in names if name not in allowed]
-    if not unknown:
-        return
-    hint = did_you_mean(unknown[0], allowed)
-    raise ValueError(f"{where}: unknown finding {', '.join(map(repr, unknown))}.{hint} Known: {', '.join(allowed)}.")
+    if unknown:
+        listed, hint = ", ".join(map(repr, unknown)), did_you_mean(unknown[0], allowed)
+        raise ValueError(f"{where}: unknown finding {listed}.{hint} Known: {', '.join(allowed)}.")

@@ -1,4 +1,4 @@
-"""``frugal prepared``: what prepared radiographs take up, and removal of those that nobody uses any more."""
+"""``frugal prepared``: list prepared radiographs, and remove those that nobody uses any more."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "prepared",
         help="list prepared radiographs, and remove those no longer used",
-        description="Radiographs are prepared once for each set of transforms, and kept. List what is kept, and with "
-        "--prune remove what was not used for some days and is not in use now; it is prepared again if it is needed.",
+        description="Radiographs are prepared once for each set of transforms, and kept. List what is kept, or with "
+        "--prune remove what nobody has used for some days and nobody uses now; it is prepared again when needed.",
     )
     parser.add_argument(
         "folder", type=Path, nargs="?", default=Path("data/prepared"), metavar="FOLDER", help="default: %(default)s"
     )
-    parser.add_argument("--prune", type=_days, metavar="DAYS", help="remove what was not used for so many days")
+    parser.add_argument("--prune", type=_days, metavar="DAYS", help="remove what nobody has used for so many days")
     parser.set_defaults(run=run)
 
 
@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     sys.stdout.writelines(map(_line, removed))
     sys.stdout.write(f"{len(removed)} removed from {arguments.folder}, {_gigabytes(removed)}\n")
     if used:
-        sys.stdout.write(f"{len(used)} kept, since a process uses them: {', '.join(str(one.path) for one in used)}\n")
+        names = ", ".join(str(folder.path) for folder in used)
+        sys.stdout.write(f"{len(used)} kept, since a process uses them: {names}\n")
 
 
 def _line(folder: PreparedFolder) -> str:

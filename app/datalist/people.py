@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from app.files.tables import TableError, number
-from app.findings import without_unseen
+from app.findings import without_invisible
 
 Attributes = dict[str, str | int | float | bool]
 
@@ -42,7 +42,7 @@ def normalised(patient: str) -> str:
     """
     if patient.isascii() and patient.isprintable():
         return " ".join(patient.split())
-    return " ".join(unicodedata.normalize("NFKC", without_unseen(patient)).split())
+    return " ".join(unicodedata.normalize("NFKC", without_invisible(patient)).split())
 
 
 def caseless(patient: str) -> str:

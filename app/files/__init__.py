@@ -1,1 +1,1 @@
-"""Files: how folders are listed, tables and JSON read, pictures decoded within limits, and results written whole."""
+"""Files: listing folders, reading tables and JSON, decoding pictures within limits, and writing results whole."""

@@ -1,4 +1,4 @@
-"""Files that appear under their name whole or not at all, whether the disk is full or the power goes."""
+"""Files that appear under their name whole or not at all, even if the disk is full or the power fails."""
 
 from __future__ import annotations
 
@@ -15,29 +15,39 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
-"""What file systems answer that cannot write a folder through."""
+"""Errors of file systems that cannot sync a folder."""
 
 
 @contextmanager
 def whole_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
-    """Yield the path to write to; the file takes the name ``path`` when the block ends, and nothing does if it fails.
+    """Yield a temporary path to write to; the file is renamed to ``path`` when the block ends without an error.
 
-    Until then it lies beside ``path``, hidden and marked with the process. It is on the disk before it gets its name,
-    and its name is there before this returns, so that a power failure leaves the old file or the new one. A device or
-    a pipe is written to directly.
+    The temporary file lies beside ``path``, hidden and marked with the process. File and name are on the disk before
+    this returns, so that a power failure leaves either the old file or the new one. A device or a pipe is written to
+    directly.
 
     Args:
         path: The file. An older one is replaced.
-        previous: Where the older file goes instead. A power failure between the two moves leaves it there alone.
+        previous: Where the older file is moved instead. A power failure between the two moves leaves only that.
 
     Raises:
-        OSError: The file cannot be written; names ``path`` and the reason. What was there before is intact.
+        OSError: The file cannot be written; names ``path`` and the reason. An older file is intact.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "table.csv"
+        >>> with whole_file(path) as temporary:
+        ...     _ = temporary.write_text("image,score")
+        ...     path.exists()
+        False
+        >>> path.read_text()
+        'image,score'
     """
     if path.exists() and not path.is_file():
         yield path
         return
-    # Short, as the name itself may be as long as the file system allows. Not of tempfile's making, as files of that
-    # can be read by their owner alone.
+    # Short, as the name itself may be as long as the file system allows. Not made by tempfile, whose files only their
+    # owner can read.
     temporary = path.with_name(f".{os.getpid()}-{zlib.crc32(os.fsencode(path.name)):08x}.partial")
     try:
         yield temporary
@@ -45,7 +55,7 @@ def whole_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
         if previous is not None and path.exists():
             path.replace(previous)
         temporary.replace(path)
-        sync_folder(path.parent)
+        _sync_folder(path.parent)
     except OSError as error:
         if error.errno is None or error.filename not in (None, str(temporary), temporary):
             raise
@@ -58,7 +68,7 @@ def whole_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file as `whole_file` does, text in UTF-8 with its line ends as they are."""
+    """Write a file as `whole_file` does; text in UTF-8, with its line ends as they are."""
     with whole_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -75,21 +85,20 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
 
 
 def write_figure(path: Path, figure: Figure, dpi: int, tight: bool = False) -> None:
-    """Draw a figure in the format that the suffix names; the folder is made."""
+    """Write a figure in the format that the suffix names; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:] or "png", dpi=dpi, bbox_inches="tight" if tight else None)
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed writers left in a folder and the folders in it; only while nobody else writes there."""
+    """Remove what killed writers left in a folder and its subfolders; call it only while nobody else writes there."""
     for pattern in (".*.partial", "*/.*.partial"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+def _sync_folder(folder: Path) -> None:
     try:
         _sync(folder)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The files of a folder: one rule for every command that looks into one, with a count of whatever it leaves out."""
+"""Listing the files of a folder: one rule for every command, with a count of everything that is left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HIDDEN = "hidden files and folders"
-BROKEN = "links to what is not there"
+BROKEN = "broken links"
 SPECIAL = "pipes, sockets and devices"
 CLOSED = "folders that cannot be opened"
 AGAIN = "linked folders that are listed already, or that hold this one"
@@ -21,7 +21,7 @@ _RESULTS = (
     frozenset({"predictions.csv", "metrics.json"}),
     frozenset({"last.pt", "run.json"}),
 )
-"""Files that no folder but one of results holds together."""
+"""Sets of files that are found together only in a folder of results."""
 _WRITTEN = frozenset(
     {
         *("overlays", "pictures", "maps", "earlier", "comparisons"),
@@ -30,17 +30,17 @@ _WRITTEN = frozenset(
         "stage_one.pt",
     }
 )
-"""What such a folder holds by our own hand; anything else in it was put there by somebody."""
+"""What we write into such a folder; anything else in it was put there by somebody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a folder holds.
+    """The files of a folder.
 
     Attributes:
-        folder: that was listed.
-        files: in order, each under the folder and under the names that its path has there: a link keeps its own name.
-        left_out: how many files (or whole folders) were left out, by reason.
+        folder: That was listed.
+        files: Sorted. Each is named by its path below the folder; a link keeps its own name.
+        left_out: Number of files, or of whole folders, that were left out, by reason.
     """
 
     folder: Path
@@ -48,125 +48,42 @@ class Listing:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def told(self) -> str:
-        """What was left out, in words; empty where nothing was."""
+        """What was left out, in words; empty if nothing was."""
         return ", ".join(f"{reason} {count}" for reason, count in self.left_out.items() if count)
 
 
 def list_files(folder: Path, output: Path | None = None) -> Listing:
-    """Every file in a folder and in all folders below it.
+    """List all files in a folder and its subfolders.
 
-    Links are followed and keep their names. A linked folder is listed once, and not where it is listed already under
-    another name or holds the folder itself. Hidden files and folders (a name that begins with a dot) are left out, so
-    are links to what is not there, whatever is no plain file, and results that a run left.
+    Links are followed and keep their names. A linked folder is listed once, and left out if it is listed already under
+    another name or holds the folder itself. Also left out are hidden files and folders (names that begin with a dot),
+    broken links, whatever is no regular file, and the results of runs.
 
     Args:
-        folder: that is listed; it may itself be a link, or hidden.
-        output: where results are about to be written; left out where it lies below ``folder``.
+        folder: To be listed; it may itself be a link, or hidden.
+        output: Where results are about to be written; left out if it lies below ``folder``.
 
     Raises:
-        ValueError: there is no such folder, or it cannot be opened.
+        ValueError: There is no such folder, or it cannot be opened.
     """
-    # Behind a link, ".." is another folder than its name says.
+    # Behind a link, ".." is another folder than the path says.
     root = folder.resolve() if ".." in folder.parts else folder
     walk = _Walk(root, output)
     return Listing(root, tuple(walk.files()), dict(walk.left_out))
 
 
-class _Walk:
-    def __init__(self, root: Path, output: Path | None) -> None:
-        try:
-            key = _key(root)
-            os.scandir(root).close()
-        except NotADirectoryError as error:
-            raise ValueError(f"{root}: is a file, not a folder.") from error
-        except OSError as error:
-            reason = (
-                "no such folder" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
-            )
-            raise ValueError(f"{root}: {reason}.") from error
-        self.root = root
-        self.left_out: Counter[str] = Counter()
-        self._seen = {key}
-        self._above = {_key(parent) for parent in root.resolve().parents}
-        self._output = _key(output) if output is not None and output.is_dir() else None
-
-    def files(self) -> list[Path]:
-        """Folders that lie here first, then those that are linked, so that the name of a folder is its own."""
-        found: list[Path] = []
-        linked = self._below(self.root, found)
-        while linked:
-            further: list[Path] = []
-            for folder in sorted(linked):
-                key = _key(folder)
-                if key in self._seen or key in self._above:
-                    self.left_out[AGAIN] += 1
-                    continue
-                self._seen.add(key)
-                further += self._below(folder, found)
-            linked = further
-        return sorted(found)
-
-    def _below(self, start: Path, found: list[Path]) -> list[Path]:
-        """Add the files below a folder to those that were found; gives the linked folders."""
-        linked: list[Path] = []
-        pending = [start]
-        while pending:
-            for entry in self._entries(pending.pop()):
-                path = Path(entry.path)
-                kind = _kind(entry)
-                if kind is None:
-                    found.append(path)
-                elif kind:
-                    self.left_out[kind] += 1
-                elif _key(path) == self._output:
-                    self.left_out[OUTPUT] += 1
-                elif entry.is_symlink():
-                    linked.append(path)
-                elif _key(path) in self._seen:
-                    self.left_out[AGAIN] += 1
-                else:
-                    self._seen.add(_key(path))
-                    pending.append(path)
-        return linked
-
-    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
-        """What a folder holds, without what is hidden and what is ours."""
-        try:
-            with os.scandir(folder) as entries:
-                held = list(entries)
-        except OSError:
-            self.left_out[CLOSED] += 1
-            return
-        names = {entry.name for entry in held}
-        is_ours = any(marks <= names for marks in _RESULTS)
-        for entry in held:
-            if entry.name.startswith("."):
-                self.left_out[HIDDEN] += 1
-            elif is_ours and entry.name in _WRITTEN:
-                self.left_out[OUTPUT] += 1
-            else:
-                yield entry
-
-
-def _kind(entry: os.DirEntry[str]) -> str | None:
-    """None for a file, an empty text for a folder, else why it is left out; links are what they lead to."""
-    try:
-        if entry.is_file():
-            return None
-        if entry.is_dir():
-            return "" if os.access(entry.path, os.X_OK) else CLOSED
-        return BROKEN if entry.is_symlink() and not Path(entry.path).exists() else SPECIAL
-    except OSError:  # a link that leads round in a circle
-        return BROKEN
-
-
 def composed(name: str) -> str:
-    """A file's name as most systems write it (NFC): macOS takes letters and their accents apart."""
+    """A file's name in Unicode's composed form (NFC), as most systems write it; macOS decomposes accented letters.
+
+    Example:
+        >>> len("Ro\\u0308ntgen"), len(composed("Ro\\u0308ntgen"))
+        (8, 7)
+    """
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def is_text(name: str) -> bool:
-    """Whether a file's name is text in UTF-8, as datalists and tables are; old archives bring others."""
+    """Whether a file's name can be written in UTF-8, as datalists and tables are; names in old archives may not."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -174,6 +91,92 @@ def is_text(name: str) -> bool:
     return True
 
 
-def _key(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+class _Walk:
+    def __init__(self, root: Path, output: Path | None) -> None:
+        try:
+            identifier = _identifier(root)
+            os.scandir(root).close()
+        except NotADirectoryError as error:
+            raise ValueError(f"{root}: is a file, not a folder.") from error
+        except FileNotFoundError as error:
+            raise ValueError(f"{root}: no such folder.") from error
+        except OSError as error:
+            raise ValueError(f"{root}: cannot be opened ({error.strerror}).") from error
+        self.root = root
+        self.left_out: Counter[str] = Counter()
+        self._seen = {identifier}
+        self._above = {_identifier(parent) for parent in root.resolve().parents}
+        self._output = _identifier(output) if output is not None and output.is_dir() else None
+
+    def files(self) -> list[Path]:
+        """List real subfolders first, then linked ones, so that a folder that lies here goes by its own name."""
+        files: list[Path] = []
+        linked = self._list_below(self.root, files)
+        while linked:
+            further: list[Path] = []
+            for folder in sorted(linked):
+                identifier = _identifier(folder)
+                if identifier in self._seen or identifier in self._above:
+                    self.left_out[AGAIN] += 1
+                else:
+                    self._seen.add(identifier)
+                    further += self._list_below(folder, files)
+            linked = further
+        return sorted(files)
+
+    def _list_below(self, start: Path, files: list[Path]) -> list[Path]:
+        """Append the files below a folder to ``files``, and return the linked folders."""
+        linked: list[Path] = []
+        pending = [start]
+        while pending:
+            for entry in self._entries(pending.pop()):
+                path, reason = Path(entry.path), _reason_to_leave_out(entry)
+                if reason:
+                    self.left_out[reason] += 1
+                elif entry.is_file():
+                    files.append(path)
+                elif (identifier := _identifier(path)) == self._output:
+                    self.left_out[OUTPUT] += 1
+                elif entry.is_symlink():
+                    linked.append(path)
+                elif identifier in self._seen:
+                    self.left_out[AGAIN] += 1
+                else:
+                    self._seen.add(identifier)
+                    pending.append(path)
+        return linked
+
+    def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        """Files and folders in a folder, without hidden ones and our results."""
+        try:
+            with os.scandir(folder) as scanned:
+                entries = list(scanned)
+        except OSError:
+            self.left_out[CLOSED] += 1
+            return
+        names = {entry.name for entry in entries}
+        holds_results = any(marks <= names for marks in _RESULTS)
+        for entry in entries:
+            if entry.name.startswith("."):
+                self.left_out[HIDDEN] += 1
+            elif holds_results and entry.name in _WRITTEN:
+                self.left_out[OUTPUT] += 1
+            else:
+                yield entry
+
+
+def _reason_to_leave_out(entry: os.DirEntry[str]) -> str:
+    """Empty for a file or a folder; links are what they lead to."""
+    try:
+        if entry.is_file():
+            return ""
+        if entry.is_dir():
+            return "" if os.access(entry.path, os.X_OK) else CLOSED
+        return BROKEN if entry.is_symlink() and not Path(entry.path).exists() else SPECIAL
+    except OSError:  # a link that leads round in a circle
+        return BROKEN
+
+
+def _identifier(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""Image files of a data set: how large they are by their headers, and how a datalist names them."""
+"""Image files of a data set: their sizes by their headers, and their names in a datalist."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ IMAGE_SUFFIXES = (
 
 
 def last_parts(path: str, parts: int) -> str:
-    """The last parts of a path with forward slashes, joined by them."""
-    return path.rsplit("/", parts)[-1] if parts == 1 else "/".join(path.split("/")[-parts:])
+    """The last parts of a path with forward slashes.
+
+    Example:
+        >>> last_parts("images/p17/2.png", 2)
+        'p17/2.png'
+    """
+    return "/".join(path.rsplit("/", parts)[-parts:])
 
 
 def relative_image(image: Path, datalist: Path) -> str:
-    """How a datalist file names an image: relative to the datalist's folder, with forward slashes.
+    """The name of an image in a datalist: relative to the datalist's folder, with forward slashes.
 
-    The name of a link is kept: stores such as git-annex, DVC and Hugging Face's cache call what it leads to by numbers.
+    A link keeps its own name, as the files of stores such as git-annex, DVC and Hugging Face's cache have numbers.
 
     Raises:
-        ValueError: a name on the way is no text in UTF-8.
+        ValueError: The name, or a folder's, cannot be written in UTF-8.
     """
     base = datalist.parent.resolve()
     name = relative_to(_folder_seen_from(image.parent.absolute(), base) / image.name, base)
@@ -39,9 +44,9 @@ def relative_image(image: Path, datalist: Path) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _folder_seen_from(folder: Path, base: Path) -> Path:
-    """An absolute folder, named from the nearest folder above it that holds ``base`` too.
+    """An absolute folder, as a path below the nearest folder that also holds ``base``.
 
-    That one is given by its real path, since ``..`` leads out of real folders; the names below it are kept.
+    The folder that holds both is given by its real path, since ``..`` leads out of real folders; names below it stay.
     """
     named = folder.resolve() if ".." in folder.parts else folder
     for above in (named, *named.parents):
@@ -52,7 +57,7 @@ def _folder_seen_from(folder: Path, base: Path) -> Path:
 
 
 def relative_to(path: Path, folder: Path) -> str:
-    """One absolute path as seen from another, with forward slashes; where they are on two drives, the whole path."""
+    """An absolute path relative to an absolute folder, with forward slashes; as it is if they are on two drives."""
     if path.drive != folder.drive:
         return path.as_posix()
     return Path(os.path.relpath(path, folder)).as_posix()
@@ -62,9 +67,9 @@ def image_size(path: Path) -> tuple[int, int]:
     """(height, width) in pixels as shown (turned by EXIF or a volume's orientation), from the header alone.
 
     Raises:
-        ValueError: the file is missing or its header cannot be read.
+        ValueError: The file is missing, or its header cannot be read.
     """
-    # Imported here, as a command that needs no sizes starts faster without OpenCV and pydicom.
+    # Imported here, so that commands that need no sizes start without OpenCV and pydicom.
     from transforms.errors import RadiographError
     from transforms.read import radiograph_size
 
@@ -77,7 +82,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def image_sizes(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | ValueError]:
-    """:func:`image_size` of many files at once; what cannot be read gives its error instead."""
+    """`image_size` of many files at once, or the error of those that cannot be read."""
     wanted = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(max_workers=16) as pool:
         return dict(zip(wanted, pool.map(_size_or_error, wanted), strict=True))

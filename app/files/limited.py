@@ -1,4 +1,4 @@
-"""Processes that do one thing after another within limits of time and memory, for files that crash, hang or exhaust."""
+"""Worker processes with limits of time and memory, for files that crash, hang or exhaust their decoder."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from typing import Any, ParamSpec, TypeVar
 from transforms.errors import RadiographError
 
 PATIENCE = 600.0
-"""Seconds after which a process that reads or prepares one radiograph is ended; the largest take some ten."""
+"""Seconds that one radiograph may take to be read or prepared; the largest take about ten."""
 MEMORY = 8 * 2**30
-"""Bytes that such a process may take beside what it starts with; the largest radiographs take some three billion."""
+"""Bytes that a worker may allocate in addition to what it starts with; the largest radiographs take three billion."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Worker:
-    """A process that makes one thing after another.
+    """A process that does one job after another.
 
     Args:
-        make: from what is asked for to what is made; it returns what is wrong, and does not raise.
-        patience: seconds for each.
+        do: From a job to its result. It returns what is wrong, and does not raise.
+        patience: Seconds for each job.
 
     Attributes:
-        asked: what it was last given.
-        connection: to it.
+        job: The last one that was begun.
+        connection: To the process.
     """
 
-    def __init__(self, make: Callable[[Any], Any], patience: float) -> None:
-        # Processes and not threads: they scale with MONAI's Python, and share no object that is not safe for threads.
-        # Forked, since transforms need not be picklable then.
+    def __init__(self, do: Callable[[Any], Any], patience: float) -> None:
+        # Processes rather than threads: they scale with MONAI's Python, and share no object that is unsafe in threads.
+        # Forked, so that transforms need not be picklable.
         forks = sys.platform == "linux"
         context: Any = multiprocessing.get_context("fork" if forks else None)
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(make, patience, theirs, self.connection), daemon=True)
+        self.process = context.Process(target=_work, args=(do, patience, theirs, self.connection), daemon=True)
         self.process.start()
         theirs.close()
         self.patience = patience
-        self.asked: Any = None
+        self.job: Any = None
 
-    def begin(self, asked: Any) -> None:  # noqa: ANN401 - whatever make takes
-        """Give it something to make."""
-        self.asked = asked
-        self.connection.send(asked)
+    def begin(self, job: Any) -> None:  # noqa: ANN401 - whatever the function takes
+        """Start a job."""
+        self.job = job
+        self.connection.send(job)
 
-    def result(self) -> Any:  # noqa: ANN401 - whatever make gives
-        """What it made.
+    def result(self) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Wait for the result of the job.
 
         Raises:
-            EOFError: it has ended; see ``ending``.
+            EOFError: The process has died; see ``ending``.
         """
         try:
             return self.connection.recv()
@@ -66,19 +66,19 @@ class Worker:
 
     @property
     def was_killed(self) -> bool:
-        """Whether somebody else ended it, such as a system without memory."""
+        """Whether the process was ended from outside, as by a system that runs out of memory."""
         return self.process.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
 
     @property
     def ending(self) -> str:
-        """What is to be said of a process that ended over what it was asked for."""
+        """How the process died, for a message."""
         code = self.process.exitcode or 0
         if -code == signal.SIGALRM:
             return f"took longer than {self.patience:.0f} seconds"
         return f"was ended {f'by {signal.Signals(-code).name}' if code < 0 else f'with exit code {code}'}"
 
     def end(self) -> None:
-        """Stop it, whatever it is doing."""
+        """Stop the process, whatever it is doing."""
         self.connection.close()
         self.process.kill()
         self.process.join()
@@ -89,15 +89,20 @@ _lock = threading.Lock()
 
 
 def limited(function: Callable[P, T], *arguments: P.args, **settings: P.kwargs) -> T:
-    """Call a function of a file in another process, with ``PATIENCE`` and ``MEMORY``.
+    """Call a function in another process, within ``PATIENCE`` and ``MEMORY``.
 
     Args:
-        function: importable; what it returns or raises can be pickled.
-        arguments: the file first.
-        settings: by name.
+        function: Importable. What it returns or raises can be pickled.
+        arguments: Of the function; the first is the file that it reads.
+        settings: Keyword arguments of the function.
 
     Raises:
-        RadiographError: the process ended: it crashed, took too long or was killed. The message names the file.
+        RadiographError: The process crashed, took too long or was killed; names the file.
+
+    Example:
+        >>> from operator import add
+        >>> limited(add, 1, 2)
+        3
     """
     global _reader
     with _lock:
@@ -110,7 +115,7 @@ def limited(function: Callable[P, T], *arguments: P.args, **settings: P.kwargs) 
             ended, _reader = _reader, None
             ended.process.join()
             raise RadiographError(f"{arguments[0]}: the process that read it {ended.ending}") from error
-        except BaseException:  # Ctrl-C in between: what it answers later would be taken for the next answer
+        except BaseException:  # Ctrl-C while waiting: the next call would get this call's result
             _reader.end()
             _reader = None
             raise
@@ -119,33 +124,33 @@ def limited(function: Callable[P, T], *arguments: P.args, **settings: P.kwargs) 
     return result
 
 
-def _call(asked: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401
-    function, arguments, settings = asked
+def _call(job: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:  # noqa: ANN401
+    function, arguments, settings = job
     try:
         return function(*arguments, **settings)
-    except Exception as error:  # raised again where it was asked for
+    except Exception as error:  # raised again by the caller
         return error
 
 
-def _work(make: Callable[[Any], Any], patience: float, connection: Connection, parents: Connection) -> None:
-    parents.close()  # or this process would never learn that the other one has ended
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+def _work(do: Callable[[Any], Any], patience: float, connection: Connection, parents: Connection) -> None:
+    parents.close()  # or this process would never notice that its parent has ended
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process by the system, inside a decoder as well
-    _keep_to_one_thread()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the system ends the process, even inside a decoder
+    _use_one_thread()
     _limit_memory()
     try:
         while True:
-            asked = connection.recv()
+            job = connection.recv()
             signal.setitimer(signal.ITIMER_REAL, patience)
-            result = make(asked)
+            result = do(job)
             signal.setitimer(signal.ITIMER_REAL, 0)
             connection.send(result)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the process that asked has ended
+        return  # the parent has ended
 
 
-def _keep_to_one_thread() -> None:
+def _use_one_thread() -> None:
     torch, opencv = sys.modules.get("torch"), sys.modules.get("cv2")
     if torch is not None:
         torch.set_num_threads(1)
@@ -154,7 +159,7 @@ def _keep_to_one_thread() -> None:
 
 
 def _limit_memory() -> None:
-    """Have allocations beyond ``MEMORY`` fail, where the system counts them as Linux does."""
+    """Make allocations beyond ``MEMORY`` fail, if the system counts them as Linux does."""
     pages = Path("/proc/self/statm")
     if not pages.is_file():
         return

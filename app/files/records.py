@@ -13,11 +13,11 @@ def read_record(path: Path, what: str, remedy: str) -> dict[str, Any]:
     Args:
         path: The file.
         what: What it should be, such as ``the results of a run``.
-        remedy: What to do where it is damaged, as a command to the reader.
+        remedy: What the user should do if it is damaged, as a sentence.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is empty, cut short, no text, or no object; names the file, the reason and the remedy.
+        ValueError: It is empty, cut short, not text, or not an object; names the file, the reason and the remedy.
     """
     content = path.read_bytes()
     try:
@@ -27,7 +27,7 @@ def read_record(path: Path, what: str, remedy: str) -> dict[str, Any]:
     else:
         if isinstance(record, dict):
             return record
-        reason = f"it holds a {type(record).__name__}, and not an object"
+        reason = f"it holds a {type(record).__name__}, not an object"
     raise ValueError(f"{path}: not {what} ({reason}). {remedy}")
 
 

@@ -1,4 +1,4 @@
-"""Read the CSV tables that data sets come with, plain or gzipped, and say clearly what is wrong with a table."""
+"""Read the CSV tables that data sets come with, plain or gzipped, and say clearly what is wrong with one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path
 
 
 class TableError(ValueError):
-    """A table is not what it should be; the message names the file, the line, and what is allowed."""
+    """A table is wrong; the message names the file, the line, and what is allowed."""
 
 
-# Columns that tell the known tables apart; the more particular table stands first.
+# Columns that tell known tables apart; if one table has all columns of another, it comes first.
 SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
     ("the expert labels of ChestX-ray14 (GCS4L)", frozenset({"Image Index", "Airspace opacity", "Set Id"})),
     ("the expert labels of all findings of ChestX-ray14 (GCS16L)", frozenset({"Image ID", "Abnormal", "Other"})),
@@ -41,10 +41,10 @@ class Table:
     """A CSV table in memory, every cell as text.
 
     Attributes:
-        path: the file, for messages.
-        columns: names without surrounding blanks; nameless columns at the end are dropped.
-        rows: cells; each row has at least as many as there are columns, and one of them is not blank.
-        lines: of the file, on which the rows end; None where each row is one line and none is blank.
+        path: The file, for messages.
+        columns: Names without surrounding blanks; nameless columns at the end are dropped.
+        rows: Cells. Each row has at least one for each column, and is not blank.
+        lines: Line of the file on which each row ends; None if each row is one line and none is blank.
     """
 
     path: Path
@@ -53,20 +53,19 @@ class Table:
     lines: list[int] | None = None
 
     def select(self, *names: str) -> Iterator[tuple[str, ...]]:
-        """Cells of the named columns, row by row, as tuples (of one element for one name).
+        """Yield the cells of the named columns, row by row, as tuples.
 
         Raises:
-            TableError: where a column is missing.
+            TableError: A column is missing.
         """
         require_columns(self.path, self.columns, names)
-        places = [self.columns.index(name) for name in names]
-        if len(places) == 1:
-            place = places[0]
-            return ((row[place],) for row in self.rows)
-        return map(itemgetter(*places), self.rows)
+        indices = [self.columns.index(name) for name in names]
+        if len(indices) == 1:
+            return ((row[indices[0]],) for row in self.rows)
+        return map(itemgetter(*indices), self.rows)
 
     def where(self, row: int) -> str:
-        """``file, line n`` of a row (0 is the first below the header), as every message about a row begins."""
+        """``file, line n`` of a row (0 is the first below the header): the beginning of a message about it."""
         return f"{self.path}, line {self.lines[row] if self.lines else row + 2}"
 
 
@@ -74,19 +73,26 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     """Read a CSV file, gzipped or not (the content decides, not the name).
 
     Args:
-        path: the file, in UTF-8.
-        required: names of the columns that must be there; surrounding blanks in the header do not matter.
+        path: The file, in UTF-8.
+        required: Names of columns that must be there; blanks around names in the header do not matter.
 
-    Blank rows are passed over.
+    Blank rows are skipped.
 
     Raises:
-        TableError: the file is missing, empty, no text, lacks a column or has it twice (with the columns found, and
-            which known table it looks like instead), has a quotation mark that does not close, or a row with fewer
-            cells than the header or with surplus ones.
+        TableError: The file is missing, empty or not text; a column is missing or there twice (tells the columns found,
+            and which known table it looks like instead); a quotation mark is not closed; or a row has fewer or more
+            cells than the header.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "labels.csv"
+        >>> _ = path.write_text("image,Nodule\\n1.png,1\\n2.png,0\\n")
+        >>> list(read_table(path).select("Nodule", "image"))
+        [('1', '1.png'), ('0', '2.png')]
     """
     text = table_text(path)
     try:
-        # Strict, since a quotation mark that does not close would else swallow all rows after it.
+        # Strict: otherwise a quotation mark that is not closed would swallow all following rows.
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         filled = [row for row in reader if any(map(str.strip, row))]
         lines = _lines(text) if len(filled) < reader.line_num else None
@@ -112,7 +118,7 @@ def table_text(path: Path) -> str:
     """The text of a file, gzipped or not (the content decides, not the name).
 
     Raises:
-        TableError: the file is missing or no text in UTF-8.
+        TableError: The file is missing, or not text in UTF-8.
     """
     if not path.is_file():
         raise TableError(f"{path}: no such table.")
@@ -127,46 +133,46 @@ def table_text(path: Path) -> str:
 
 
 def find_table(folder: Path, *names: str) -> Path:
-    """The first of the named tables that lies in a folder, as ``NAME`` or ``NAME.gz``, in capitals or small letters.
+    """The first of the named tables that is in a folder, as ``NAME`` or ``NAME.gz``, in upper or lower case.
 
     Raises:
-        TableError: none is there; says which tables were found instead.
+        TableError: None is there; tells the tables found instead.
     """
-    found = optional_table(folder, *names)
-    if found is not None:
-        return found
+    path = optional_table(folder, *names)
+    if path is not None:
+        return path
     if not folder.is_dir():
         raise TableError(f"{folder}: no such folder of tables.")
-    every = sorted(path.name for path in folder.iterdir())
-    there = [name for name in every if name.lower().endswith((".csv", ".csv.gz")) and not name.startswith(".")]
+    files = sorted(file.name for file in folder.iterdir())
+    tables = [name for name in files if name.lower().endswith((".csv", ".csv.gz")) and not name.startswith(".")]
     wanted = " or ".join(f"{name}[.gz]" for name in names)
-    raise TableError(f"{folder}: holds no {wanted}. Tables found: {', '.join(there) or 'none'}.")
+    raise TableError(f"{folder}: holds no {wanted}. Tables found: {', '.join(tables) or 'none'}.")
 
 
 def optional_table(folder: Path, *names: str) -> Path | None:
-    """As :func:`find_table`, with None where there is none."""
+    """As `find_table`, but None if there is none."""
     return next(iter(optional_tables(folder, *names)), None)
 
 
 def optional_tables(folder: Path, *names: str) -> list[Path]:
-    """All of the named tables that lie in a folder, in the order of the names; see :func:`find_table`."""
-    there = {path.name.casefold(): path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    """All of the named tables that are in a folder, in the order of the names; see `find_table`."""
+    files = {path.name.casefold(): path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
     wanted = (f"{name}{end}".casefold() for name in names for end in ("", ".gz"))
-    return [there[name] for name in wanted if name in there and there[name].is_file()]
+    return [files[name] for name in wanted if name in files and files[name].is_file()]
 
 
 def looks_like(columns: Iterable[str]) -> str | None:
-    """Which known table has these columns, in words, or None."""
+    """The known table that has these columns, in words; None if there is none."""
     present = frozenset(columns)
     return next((name for name, signature in SIGNATURES if signature <= present), None)
 
 
 def require_columns(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
-    """Raise :class:`TableError` where required columns are missing or twice, naming them and the columns found."""
+    """Raise `TableError` if required columns are missing or there twice; names them and the columns found."""
     wanted = list(required)
-    twice = [name for name in wanted if columns.count(name) > 1]
-    if twice:
-        raise TableError(f"{path}: two columns are named {twice[0]!r}; which is meant cannot be known.")
+    repeated = [name for name in wanted if columns.count(name) > 1]
+    if repeated:
+        raise TableError(f"{path}: two columns are named {repeated[0]!r}; it is unclear which is meant.")
     missing = [name for name in wanted if name not in columns]
     if not missing:
         return
@@ -178,21 +184,25 @@ def require_columns(path: Path, columns: Sequence[str], required: Iterable[str])
 
 
 def separator_hint(columns: Sequence[str]) -> str:
-    """A sentence where one column's name looks like a whole header with another separator than the comma."""
-    found = [mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]]
-    return f" Its cells seem to be separated by {found[0]!r}: save it with commas." if found else ""
+    """A sentence if the only column's name looks like a whole header with another separator than the comma."""
+    marks = [mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]]
+    return f" Its cells seem to be separated by {marks[0]!r}: save it with commas." if marks else ""
 
 
 def number(cell: str, column: str, where: str) -> float:
-    """A finite number from a cell.
+    """The finite number in a cell.
 
     Args:
-        cell: the text.
-        column: name of the column, for the message.
-        where: file and line, as :meth:`Table.where` gives them.
+        cell: The text.
+        column: Name of the column, for the message.
+        where: File and line, as `Table.where` returns them.
 
     Raises:
-        TableError: the cell is empty, text, infinite or not a number.
+        TableError: The cell is empty, no number, or not finite.
+
+    Example:
+        >>> number(" 2.5 ", "width", "boxes.csv, line 2")
+        2.5
     """
     try:
         value = float(cell)
@@ -204,14 +214,14 @@ def number(cell: str, column: str, where: str) -> float:
 
 
 def one_of(cell: str, allowed: Sequence[str], column: str, where: str) -> str:
-    """The cell itself, where it is one of the allowed texts; :class:`TableError` where it is not."""
+    """The cell itself if it is one of the allowed texts; raises `TableError` if not."""
     if cell not in allowed:
         raise TableError(f"{where}: {column!r} must be one of {', '.join(map(repr, allowed))}, not {cell!r}.")
     return cell
 
 
 def _lines(text: str) -> list[int]:
-    """On which line of the file each row that is not blank ends."""
+    """Line of the file on which each row that is not blank ends."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     return [reader.line_num for row in reader if any(map(str.strip, row))]
 

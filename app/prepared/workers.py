@@ -46,7 +46,7 @@ def outcomes(make: Make, jobs: Iterator[Job], workers: int) -> Generator[tuple[J
                 return
             for connection in wait(list(busy)):
                 worker = busy.pop(connection)
-                job = worker.asked
+                job = worker.job
                 try:
                     outcome: Outcome = worker.result()
                     idle.append(worker)

@@ -64,7 +64,7 @@ def test_a_linked_folder_keeps_its_name_and_what_is_left_out_is_told(tmp_path: P
     (tmp_path / "images/._1.png").write_bytes(b"what macOS puts beside files")
     assert set(made(tmp_path)) == {"images/1.png", "images/more/2.png"}
     text = capsys.readouterr().out
-    assert "left out of the folder: links to what is not there: 1" in text
+    assert "left out of the folder: broken links: 1" in text
     assert "left out of the folder: hidden files and folders: 1" in text
 
 

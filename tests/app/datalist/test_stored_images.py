@@ -9,7 +9,7 @@ import pytest
 from app.datalist.file import moved
 from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.datalist.stored_images import stem, with_images
-from app.files.images import find_images
+from app.files.images import by_name, image_files
 
 FRAME = (1024, 1024)
 
@@ -69,7 +69,7 @@ def test_the_given_datalist_is_left_as_it_is(tmp_path: Path):
 def test_a_folder_without_images_is_refused(tmp_path: Path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ValueError, match="holds no image"):
-        find_images(tmp_path)
+        by_name(image_files(tmp_path))
 
 
 def test_a_moved_datalist_finds_its_files(tmp_path: Path):

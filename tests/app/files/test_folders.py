@@ -67,7 +67,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path):
     listing = list_files(tmp_path)
     assert [path.name for path in listing.files] == ["1.png"]
     assert listing.left_out == {HIDDEN: 2, BROKEN: 2, SPECIAL: 1}
-    assert "links to what is not there 2" in listing.told()
+    assert "broken links 2" in listing.told()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root opens every folder")

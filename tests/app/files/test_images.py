@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from app.datalist.item import Datalist, Item
 from app.datalist.stored_images import with_images
 from app.files.folders import UNREADABLE_NAME
-from app.files.images import OTHER, find_images, image_files, is_image
+from app.files.images import OTHER, by_name, image_files, is_image
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
@@ -88,4 +88,4 @@ def test_a_folder_without_images_says_what_it_holds(tmp_path: Path):
 
 def test_files_by_name_are_composed(tmp_path: Path):
     (tmp_path / "Ro\u0308ntgen.png").write_bytes(png())
-    assert list(find_images(tmp_path)) == ["R\u00f6ntgen.png"]
+    assert list(by_name(image_files(tmp_path))) == ["R\u00f6ntgen.png"]
