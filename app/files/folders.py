@@ -73,10 +73,10 @@ def list_files(folder: Path, output: Path | None = None) -> Listing:
 
 
 def composed(name: str) -> str:
-    """A file's name in Unicode's composed form (NFC), as most systems write it; macOS decomposes accented letters.
+    r"""A file's name in Unicode's composed form (NFC), as most systems write it; macOS decomposes accented letters.
 
     Example:
-        >>> len("Ro\\u0308ntgen"), len(composed("Ro\\u0308ntgen"))
+        >>> len("Ro\u0308ntgen"), len(composed("Ro\u0308ntgen"))
         (8, 7)
     """
     return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -70,7 +70,7 @@ class Table:
 
 
 def read_table(path: Path, required: Sequence[str] = ()) -> Table:
-    """Read a CSV file, gzipped or not (the content decides, not the name).
+    r"""Read a CSV file, gzipped or not (the content decides, not the name).
 
     Args:
         path: The file, in UTF-8.
@@ -86,7 +86,7 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "labels.csv"
-        >>> _ = path.write_text("image,Nodule\\n1.png,1\\n2.png,0\\n")
+        >>> _ = path.write_text("image,Nodule\n1.png,1\n2.png,0\n")
         >>> list(read_table(path).select("Nodule", "image"))
         [('1', '1.png'), ('0', '2.png')]
     """
