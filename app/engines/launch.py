@@ -37,8 +37,7 @@ from app.engines.schedule import require_same_direction
 from app.engines.stages import stages_of
 from app.findings import file_names
 from app.phantoms.opened import OpenedData
-from app.tracking import Run
-from app.tracking.stored import head_of_folder
+from app.tracking import Run, head_of_folder
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.tracking.folder import why_not_writable
+from app.tracking.folder_lock import why_not_writable
 
 REPORT = ("metrics.json", "predictions.csv", "cases.csv")
 """Files that every launch writes at its end."""

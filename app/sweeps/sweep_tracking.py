@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.tracking import Run, TrackingError, run_of_folder
-from app.tracking.stored import head_of_folder
+from app.tracking import Run, TrackingError, head_of_folder, run_of_folder
 
 if TYPE_CHECKING:
     from app.sweeps.cell_run import CellRun

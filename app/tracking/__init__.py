@@ -1,12 +1,20 @@
-"""Runs in MLflow: one of its own per launch, with a status that is true and nothing lost when a server goes away.
+"""Runs in MLflow: one for each launch, with a true status, and nothing lost while a tracking server is away.
 
-Importing this imports neither mlflow nor torch; both come when a run is opened.
+Importing this package imports neither mlflow nor torch; opening a run imports both.
 """
 
 from app.tracking.errors import TrackingError
-from app.tracking.finished import artifact_of_run
+from app.tracking.journal import sync
+from app.tracking.lookup import StoredRun, artifact_of_run, head_of_folder, run_of_folder, stored_run
 from app.tracking.run import Run
-from app.tracking.stored import StoredRun, run_of_folder, stored_run
-from app.tracking.sync import sync
 
-__all__ = ["Run", "StoredRun", "TrackingError", "artifact_of_run", "run_of_folder", "stored_run", "sync"]
+__all__ = [
+    "Run",
+    "StoredRun",
+    "TrackingError",
+    "artifact_of_run",
+    "head_of_folder",
+    "run_of_folder",
+    "stored_run",
+    "sync",
+]

@@ -1,4 +1,4 @@
-"""MLflow clients that neither chat nor fetch, on a database that is ready for several processes."""
+"""MLflow clients: quiet, limited in time, and safe for several processes on one new database."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from app.tracking.deadline import TimedClient
-from app.tracking.errors import TrackingError
+from app.tracking.deadline import TimedClient, probe
+from app.tracking.errors import TrackingError, first_line
 from app.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow reads these when it is imported or calls out. A person's own setting stays.
+# MLflow reads these when it is imported or calls a server. The user's own settings stay.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -25,7 +25,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
-    # Stock settings go on for four minutes after our deadline; our writer has its own, unhurried, retries.
+    # By default MLflow retries for four minutes; our writer has retries of its own.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -33,25 +33,23 @@ _ENVIRONMENT = {
 
 
 def quiet_environment() -> None:
-    """Keep MLflow from fetching, asking, telling others or chatting, also where MONAI has imported it already."""
+    """Switch off MLflow's telemetry, downloads and messages, even if MONAI has imported MLflow already."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # mlflow sets its level and makes its telemetry client when it is imported, so import it here, then set ours.
+    # Importing MLflow sets its log level and makes its telemetry client, so import it before changing them.
     from mlflow.telemetry import set_telemetry_client
 
     set_telemetry_client()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It tells of each of its retries, also of those of a call that nobody waits for any more.
+    # It would report every retry, even of calls that nobody waits for any more.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def open_client(store: Store) -> MlflowClient:
-    """A client of the store, whose database exists when this returns.
+    """A client of the store, whose database tables exist when this returns.
 
-    Calls to a store elsewhere have a deadline (`app.tracking.deadline`), and raise TimeoutError.
-
-    Two processes that make the tables of one fresh SQLite file can kill each other, so that step is taken under a lock.
+    Calls to a store that is no local file have time limits (`app.tracking.deadline`), and raise TimeoutError.
     """
     quiet_environment()
     from mlflow import MlflowClient
@@ -64,47 +62,54 @@ def open_client(store: Store) -> MlflowClient:
     return client
 
 
-def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
-    """The id of an experiment, made when there is none.
+@contextmanager
+def reached(store: Store, consequence: str) -> Iterator[MlflowClient]:
+    """Yield a client of a store that nothing can stand in for.
 
     Raises:
-        TrackingError: the experiment was deleted in the UI, so that MLflow takes no runs for it.
+        TrackingError: The store's server does not answer, or fails during the block; ends with ``consequence``.
+    """
+    problem = None if store.database is not None else probe(store.uri)
+    if problem:
+        raise TrackingError(f"tracking server {store.shown} does not answer ({problem}): {consequence}")
+    try:
+        yield open_client(store)
+    except Exception as error:
+        if not is_outage(error, store):
+            raise
+        raise TrackingError(f"tracking server {store.shown} fails ({first_line(error)}): {consequence}") from error
+
+
+def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
+    """The id of an experiment, which is made if it does not exist.
+
+    Raises:
+        TrackingError: It was deleted in the UI, so that MLflow accepts no runs for it.
     """
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         try:
             return client.create_experiment(name, artifact_location=store.artifact_location(name))
         except MlflowException:
-            # Another process may have made it since we looked.
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            # Another process may have made it in the meantime.
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
                 raise
-    if store.database is not None and found.artifact_location.startswith("mlflow-artifacts:"):
-        # A server on this same database made it and serves its artifacts; without the server nobody can write there.
+    if store.database is not None and experiment.artifact_location.startswith("mlflow-artifacts:"):
+        # A server on the same database made it; only that server can write its artifacts.
         return experiment_id(client, store, f"{name} (local)")
-    if found.lifecycle_stage != "active":
+    if experiment.lifecycle_stage != "active":
         raise TrackingError(
             f"experiment {name!r} was deleted in {store.shown}: restore it with "
-            f"'mlflow experiments restore --experiment-id {found.experiment_id}' or choose another name."
+            f"'mlflow experiments restore --experiment-id {experiment.experiment_id}' or choose another name."
         )
-    return found.experiment_id
-
-
-@contextmanager
-def _one_at_a_time(store: Store) -> Iterator[None]:
-    """Hold a lock file beside a SQLite database; servers keep their own order."""
-    if store.database is None:
-        yield
-        return
-    with Path(f"{store.database}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return experiment.experiment_id
 
 
 def is_outage(error: Exception, store: Store) -> bool:
-    """Whether a store elsewhere failed in a way that a local one is the remedy for; a refusal must be seen instead."""
+    """Whether a server failed, rather than refused; a refusal must be shown to the user."""
     from mlflow.exceptions import MlflowException
 
     if store.database is not None or isinstance(error, TrackingError):
@@ -112,3 +117,14 @@ def is_outage(error: Exception, store: Store) -> bool:
     if isinstance(error, MlflowException):
         return error.get_http_status_code() >= 500
     return isinstance(error, OSError)
+
+
+@contextmanager
+def _one_at_a_time(store: Store) -> Iterator[None]:
+    """Hold a lock beside an SQLite file: one of two processes that make tables in a new file can die."""
+    if store.database is None:
+        yield
+        return
+    with Path(f"{store.database}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,55 +1,68 @@
-"""Time limits for what a server may take to answer, also one that accepts a connection and then says nothing."""
+"""Time limits for tracking servers, including those that accept a connection and then never answer."""
 
 from __future__ import annotations
 
+import http.client
 import queue
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from app.tracking.errors import without_credentials
+
+PROBE_SECONDS = 3.0
+"""How long a server may take to answer the first question."""
 CALL_SECONDS = 20.0
-"""How long one call to a tracking server may take in all, its retries included."""
+"""How long one call may take in all, including its retries."""
 UPLOAD_RATE = 1e6
-"""Bytes a second; a file may take this much longer."""
+"""Bytes per second by which the limit grows with the size of an upload."""
 DOWNLOAD_SECONDS = 600.0
 
 T = TypeVar("T")
 
 
-def within(seconds: float, work: Callable[[], T], what: str) -> T:
-    """What ``work`` returns or raises, if it does within a time; whatever it hangs in is left behind in a thread.
+def within(seconds: float, work: Callable[[], T], name: str) -> T:
+    """Call ``work`` in a thread, and leave the thread behind if it takes too long.
 
-    Timeouts of sockets limit a single wait: looking up a name has none, and a server that sends a byte now and then
-    evades them.
+    Timeouts of sockets are not enough: they limit a single wait. Looking up a host has none, and a server that sends
+    a byte now and then never reaches one.
+
+    Args:
+        seconds: The limit.
+        work: Its value is returned, and its exception is raised.
+        name: Who does not answer, for the message.
 
     Raises:
-        TimeoutError: It took longer; names ``what``.
+        TimeoutError: The limit was reached.
     """
     answers: queue.SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             answers.put((work(), None))
-        except BaseException as error:  # raised again by who waits
+        except BaseException as error:  # raised again in the thread that waits
             answers.put((None, error))
 
     threading.Thread(target=run, name="tracking call", daemon=True).start()
     try:
         value, error = answers.get(timeout=seconds)
     except queue.Empty:
-        raise TimeoutError(f"{what} did not answer within {seconds:.3g} seconds") from None
+        raise TimeoutError(f"{name} did not answer within {seconds:.3g} seconds") from None
     if error is not None:
         raise error
-    return value  # type: ignore[return-value]  # where there is no error there is a value
+    return value  # type: ignore[return-value]  # without an error there is a value
 
 
 class TimedClient:
-    """An MLflow client each of whose calls has a deadline.
+    """An MLflow client that limits the time of each of its calls.
 
     Args:
-        client: to call.
-        shown: the server's address, for the message.
+        client: The client to call.
+        shown: The server's address, for the message.
     """
 
     def __init__(self, client: object, shown: str) -> None:
@@ -60,22 +73,44 @@ class TimedClient:
         method = getattr(self._client, name)
 
         def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - those of the client's method
-            work = lambda: method(*arguments, **named)  # noqa: E731
-            return within(_seconds(name, arguments), work, f"tracking server {self._shown}")
+            limit = _limit(name, arguments)
+            return within(limit, lambda: method(*arguments, **named), f"tracking server {self._shown}")
 
         return call
 
 
-def _seconds(name: str, arguments: tuple[Any, ...]) -> float:
-    """Of one call by its name; files are given time by their size."""
+def probe(uri: str) -> str | None:
+    """Ask an HTTP server once whether it is there, before MLflow's own long retries.
+
+    Returns:
+        None if it answers, or is another kind of store; else the reason in a few words.
+    """
+    if urlsplit(uri).scheme not in ("http", "https"):
+        return None
+    try:
+        return within(PROBE_SECONDS, lambda: _ask_health(without_credentials(uri).rstrip("/") + "/health"), "it")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(error)
+
+
+def _ask_health(address: str) -> str | None:
+    try:
+        urllib.request.urlopen(address, timeout=PROBE_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        # Any other answer, such as a missing password, shows that the server is there.
+        return f"HTTP {error.code} {error.reason}" if error.code >= 500 else None
+    except urllib.error.URLError as error:
+        # A certificate that we do not trust still shows a server; MLflow's own TLS settings decide about it.
+        return None if "CERTIFICATE" in str(error.reason) else str(error.reason)
+    return None
+
+
+def _limit(name: str, arguments: tuple[Any, ...]) -> float:
+    """Seconds that a call of the client may take; uploads get time by their size."""
     if name == "download_artifacts":
         return DOWNLOAD_SECONDS
     if name not in ("log_artifact", "log_artifacts"):
         return CALL_SECONDS
-    return CALL_SECONDS + _size(Path(arguments[1])) / UPLOAD_RATE
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    path = Path(arguments[1])
     files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return CALL_SECONDS + sum(file.stat().st_size for file in files if file.is_file()) / UPLOAD_RATE

@@ -1,4 +1,4 @@
-"""What goes wrong with tracking, and how it is told without showing credentials."""
+"""Errors of tracking, and how they are shown without credentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ class TrackingError(ValueError):
 
 
 def without_credentials(uri: str) -> str:
-    """The URI without user name, password and query, fit for logs and tags."""
+    """Remove user name, password and query from a URI, so that it can be logged.
+
+    Example:
+        >>> without_credentials("http://me:secret@host:5000/mlflow?token=1")
+        'http://host:5000/mlflow'
+    """
     parts = urlsplit(uri)
     if "@" not in parts.netloc and not parts.query:
         return uri
@@ -21,7 +26,12 @@ def without_credentials(uri: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The class of an exception and the first line of its message, at most 200 characters, without credentials."""
+    """The class of an exception and the first line of its message, at most 200 characters, without credentials.
+
+    Example:
+        >>> first_line(OSError("http://me:secret@host failed"))
+        'OSError: http://host failed'
+    """
     message = _CREDENTIALS.sub("//", str(error).strip().split("\n", 1)[0])
     name = type(error).__name__
     return (f"{name}: {message}" if message else name)[:200]

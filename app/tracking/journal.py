@@ -1,4 +1,4 @@
-"""A file of JSON lines that holds what a tracking store could not take: a head, then operations."""
+"""The journal of an outage: a file of JSON lines with what a tracking store did not take, for ``frugal sync``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.files.atomic import write_whole
+from app.tracking.clients import reached
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.operations import Operation, from_line, to_line
-from app.tracking.store import Store
+from app.tracking.store import Store, requested_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,184 +25,126 @@ logger = logging.getLogger(__name__)
 _NAME = re.compile(r"tracking-(?P<run>[0-9a-f]{32})\.(refused\.)?jsonl")
 
 
-class Journal:
-    """Appends operations to a file that is made when the first one comes.
+def journal_path(folder: Path, run_id: str) -> Path:
+    """The file in a run's output folder for what its store does not take."""
+    return folder.absolute() / f"tracking-{run_id}.jsonl"
 
-    Every line is on the disk before `keep` returns, and a line that could not be written as a whole is taken back, so
-    that the next one does not go on in the middle of it.
+
+class Journal:
+    """Writes the file, always as a whole, so that a full disk or a power failure leaves the version before.
 
     Args:
-        path: the file.
-        head: its first line: ``run`` and ``store`` say where the operations belong.
+        path: The file, see `journal_path`.
+        head: Its first line: ``run`` and ``store`` tell where the operations belong.
     """
 
     def __init__(self, path: Path, head: Mapping[str, str]) -> None:
         self.path = path
         self.head = dict(head)
 
-    def keep(self, operations: Sequence[Operation]) -> None:
-        """Append operations, after the head in a new file: all of them, or none.
+    def write(self, operations: Iterable[Operation]) -> None:
+        """Replace the file by one with these operations.
 
         Raises:
-            OSError: They could not be written; what was kept before is intact.
+            OSError: It could not be written; the file before is intact.
         """
-        lines = "".join(f"{to_line(operation)}\n" for operation in operations)
-        if self.path.exists():
-            _append(self.path, lines.encode())
-        else:
-            write_whole(self.path, f"{json.dumps(self.head)}\n{lines}")
+        write_whole(self.path, "\n".join([json.dumps(self.head), *map(to_line, operations), ""]))
 
     def remove(self) -> None:
-        """Remove the file, everything in it being written."""
-        try:
+        """Remove the file, as the store has everything; if it remains, uploading it changes nothing."""
+        with suppress(OSError):
             self.path.unlink(missing_ok=True)
-        except OSError as error:
-            logger.warning(
-                "cannot remove %s (%s): all that it holds is written, and writing it again changes nothing",
-                self.path,
-                error.strerror,
-            )
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What a journal holds.
+def read_journal(path: Path) -> tuple[dict[str, str], dict[int, Operation], list[int]]:
+    """Read a journal, except for the lines that are damaged.
 
-    Attributes:
-        run: id of the run that it belongs to.
-        store: its store's address, without credentials; empty where the file does not say.
-        operations: with the numbers of their lines.
-        damaged: numbers of the lines that are cut short or otherwise unreadable, in part at least.
-        lost: bytes of them that are no operation.
-    """
-
-    run: str
-    store: str
-    operations: tuple[tuple[int, Operation], ...]
-    damaged: tuple[int, ...]
-    lost: int
-
-
-def read_journal(path: Path) -> Kept:
-    """Read a journal, leaving out what a full disk or a power failure has cut.
+    Returns:
+        The head, whose ``store`` is empty if its line is damaged; operations by the numbers of their lines; and the
+        numbers of damaged lines.
 
     Raises:
         FileNotFoundError: There is no such file.
-        TrackingError: The file is no journal: neither its head nor its name tells of a run.
+        TrackingError: The file is no journal: neither its first line nor its name tells of a run.
     """
-    lines = path.read_bytes().split(b"\n")
-    operations, damaged, lost = [], [], 0
+    first, *lines = path.read_bytes().split(b"\n")
+    damaged = []
     try:
-        run, store = _read_head(lines[0])
-    except ValueError:
-        named = _NAME.fullmatch(path.name)
-        if named is None:
-            raise TrackingError(f"{path} is no file of kept tracking operations: its first line names no run") from None
-        run, store = named["run"], ""
-        damaged, lost = [1], len(lines[0])
-    for number, line in enumerate(lines[1:], start=2):
-        operation, cut = _whole_part(line)
-        if operation is not None:
-            operations.append((number, operation))
-        if cut:
+        head = {name: str(json.loads(first)[name]) for name in ("run", "store")}
+    except (ValueError, KeyError, TypeError):
+        name = _NAME.fullmatch(path.name)
+        if name is None:
+            raise TrackingError(f"{path} is no journal of a tracking outage: its first line names no run") from None
+        head = {"run": name["run"], "store": ""}
+        damaged.append(1)
+    operations = {}
+    for number, line in enumerate(lines, start=2):
+        try:
+            if line:
+                operations[number] = from_line(line)
+        except ValueError:
             damaged.append(number)
-            lost += cut
-    return Kept(run, store, tuple(operations), tuple(damaged), lost)
+    return head, operations, damaged
 
 
 def replay(path: Path, client: MlflowClient, store: Store) -> int:
-    """Write a journal's operations to their run, then remove the file.
+    """Write the operations of a journal to their run, then remove the file.
 
-    Lines that are damaged are left out with a warning, and a file with such lines is not removed but renamed, its name
-    ending in ``.damaged``.
+    A file with damaged lines is not removed but renamed: its name then ends in ``.damaged``.
 
     Returns:
-        How many operations were written; files that are gone since are named in the log and left out.
+        How many operations were written. Artifacts whose files are gone are left out, with a warning each.
 
     Raises:
-        TrackingError: The file is no journal, or the store refuses a line; the file stays, and can be replayed again,
-            as writing an operation twice changes nothing.
+        TrackingError: The file is no journal, or the store does not take a line. The file stays, and can be replayed
+            again, as writing an operation twice changes nothing.
     """
     from mlflow.exceptions import MlflowException
 
-    kept = read_journal(path)
+    head, operations, damaged = read_journal(path)
     written = 0
-    for number, operation in kept.operations:
+    for number, operation in operations.items():
         try:
-            operation.write(client, kept.run)
+            operation.write(client, head["run"])
             written += 1
         except FileNotFoundError as error:
             logger.warning("%s, line %d: %s; left out", path, number, error)
         except (MlflowException, OSError) as error:
             raise TrackingError(f"{path}, line {number}: {store.shown} did not take it: {first_line(error)}") from error
-    if not kept.damaged:
+    if not damaged:
         path.unlink()
         return written
     aside = path.replace(path.with_name(f"{path.name}.damaged"))
     logger.warning(
-        "%s: %s, as by a full disk or a power failure (%d bytes). What stood there is lost; the other %d entries are "
-        "written to run %s. The file is now %s",
+        "%s: damaged lines, whose content is lost: %s. The other %d entries are written to run %s. The file is now %s",
         path,
-        _in_words(kept),
-        kept.lost,
+        ", ".join(map(str, damaged)),
         written,
-        kept.run,
+        head["run"],
         aside.name,
     )
     return written
 
 
-def _append(path: Path, content: bytes) -> None:
-    """Append and write through; take back what was written of it where that fails."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-    try:
-        end = os.lseek(descriptor, 0, os.SEEK_END)
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
-            # A line that another process, killed, had begun, or that could not be taken back.
-            content = b"\n" + content
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
-        except BaseException:
-            with suppress(OSError):
-                os.ftruncate(descriptor, end)
-            raise
-    finally:
-        os.close(descriptor)
+def sync(path: Path, tracking_uri: str | None = None) -> int:
+    """Upload a journal to its run, then remove it.
 
+    Args:
+        path: The file that a warning named when the run ended.
+        tracking_uri: Used if ``MLFLOW_TRACKING_URI`` is not set; by default the store that the file names, which holds
+            no credentials.
 
-def _read_head(line: bytes) -> tuple[str, str]:
-    """Run and store that a first line names.
+    Returns:
+        How many operations were written.
 
     Raises:
-        ValueError: It names none.
+        FileNotFoundError: There is no such file.
+        TrackingError: The file is no journal or names no store, the store does not answer, or the run is gone; the
+            file stays.
     """
-    try:
-        head = json.loads(line)
-        return str(head["run"]), str(head["store"])
-    except (KeyError, TypeError) as error:
-        raise ValueError("no head of a journal") from error
-
-
-def _whole_part(line: bytes) -> tuple[Operation | None, int]:
-    """The operation in a line, and how many bytes are not of it.
-
-    A line that was cut short may run on into the next one, which is whole.
-    """
-    for start in (0, max(0, line.rfind(b'{"kind": '))):
-        try:
-            return from_line(line[start:].decode()), start
-        except ValueError:
-            continue
-    return None, len(line)
-
-
-def _in_words(kept: Kept) -> str:
-    """Which lines are damaged."""
-    lines = kept.damaged
-    if len(lines) == 1 and lines[0] > max((number for number, _ in kept.operations), default=1):
-        return "the last line is cut short"
-    shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
-    return f"line {shown} is cut short or damaged" if len(lines) == 1 else f"lines {shown} are cut short or damaged"
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or read_journal(path)[0]["store"]
+    if not uri:
+        raise TrackingError(f"{path} is damaged and does not name its run's store: give it with --tracking_uri URI")
+    store = requested_store(uri)
+    with reached(store, f"{path} is kept") as client:
+        return replay(path, client, store)

@@ -1,4 +1,4 @@
-"""Names and values in the form that MLflow takes."""
+"""Names and values in the form that MLflow accepts."""
 
 from __future__ import annotations
 
@@ -14,41 +14,49 @@ _REFUSED = re.compile(r"[^\w.\- /]+")
 
 
 def clean(name: str) -> str:
-    """Replace what MLflow refuses in the name of a metric or parameter.
+    """Replace characters that MLflow refuses in the name of a metric or parameter by underscores.
 
-    Letters, digits, underscores, dots, dashes, spaces and single slashes stay; all else becomes an underscore.
+    Letters, digits, underscores, dots, dashes, spaces and single slashes stay.
 
     Raises:
-        ValueError: nothing is left of the name.
+        ValueError: Nothing is left of the name.
+
+    Example:
+        >>> clean("auc (Nodule)")
+        'auc _Nodule_'
     """
     parts = [part for part in _REFUSED.sub("_", name).split("/") if part not in ("", ".", "..")]
     cleaned = "/".join(parts)
     if not cleaned:
-        raise ValueError(f"{name!r} is no name for a metric or parameter")
+        raise ValueError(f"{name!r} is not a name for a metric or parameter")
     if len(cleaned) > LONGEST_NAME:
         cleaned = f"{cleaned[: LONGEST_NAME - 9]}_{_digest(cleaned)[:8]}"
     return cleaned
 
 
 def flatten(mapping: Mapping[str, object], prefix: str = "") -> dict[str, str]:
-    """Turn nested mappings into one level, keys joined by dots, values as text; lists and the like stay whole."""
+    """Turn nested mappings into one level, with dotted keys and values as text; lists stay whole.
+
+    Example:
+        >>> flatten({"optimizer": {"lr": 0.1, "betas": [0.9, 0.99]}})
+        {'optimizer.lr': '0.1', 'optimizer.betas': '[0.9, 0.99]'}
+    """
     flat: dict[str, str] = {}
     for key, value in mapping.items():
-        name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{name}."))
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
-            flat[name] = as_text(value)
+            flat[f"{prefix}{key}"] = as_text(value)
     return flat
 
 
 def as_text(value: object) -> str:
-    """A value in characters that every store takes: a file's name that is no UTF-8 comes with escapes, NUL too."""
+    """A value as text that every store accepts: bytes of file names that are not UTF-8, and NUL, are escaped."""
     return str(value).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def shorten(value: str) -> str:
-    """Cut a value to what MLflow takes, keeping it distinct from others by the digest of the whole."""
+    """Cut a value to the length that MLflow accepts; a digest keeps different values different."""
     if len(value) <= LONGEST_VALUE:
         return value
     end = f"... sha256:{_digest(value)}, whole in parameters.json"

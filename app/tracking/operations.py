@@ -1,68 +1,52 @@
-"""What is written to a run, as values that can wait in a queue or in a file; writing one twice changes nothing."""
+"""What is written to a run, as values that can wait in memory or in a file; writing one twice changes nothing."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-METRICS_A_BATCH = 1000
-TEXTS_A_BATCH = 100
-"""Parameters or tags in one request; MLflow's limit."""
+METRICS_PER_REQUEST = 1000
+TEXTS_PER_REQUEST = 100
+"""MLflow's limit of parameters, and of tags."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """Values of metrics: (name, value, time in ms since 1970, step)."""
+class Batch:
+    """Metrics, parameters and tags.
 
-    values: tuple[tuple[str, float, int, int], ...]
+    Attributes:
+        metrics: (name, value, time in ms since 1970, step).
+        parameters: By clean name.
+        tags: By name.
+    """
 
-    def write(self, client: MlflowClient, run_id: str) -> None:
-        """Log them, at most `METRICS_A_BATCH` a request."""
-        from mlflow.entities import Metric
-
-        entities = [Metric(*value) for value in self.values]
-        for start in range(0, len(entities), METRICS_A_BATCH):
-            client.log_batch(run_id, metrics=entities[start : start + METRICS_A_BATCH])
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Parameters by clean name."""
-
-    values: dict[str, str]
+    metrics: tuple[tuple[str, float, int, int], ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, client: MlflowClient, run_id: str) -> None:
-        """Log them, at most `TEXTS_A_BATCH` a request."""
-        from mlflow.entities import Param
+        """Log them, in as many requests as MLflow's limits ask for."""
+        from mlflow.entities import Metric, Param, RunTag
 
-        entities = [Param(key, value) for key, value in self.values.items()]
-        for start in range(0, len(entities), TEXTS_A_BATCH):
-            client.log_batch(run_id, params=entities[start : start + TEXTS_A_BATCH])
-
-
-@dataclass(frozen=True)
-class Tags:
-    """Tags by name."""
-
-    values: dict[str, str]
-
-    def write(self, client: MlflowClient, run_id: str) -> None:
-        """Set them, at most `TEXTS_A_BATCH` a request."""
-        from mlflow.entities import RunTag
-
-        entities = [RunTag(key, value) for key, value in self.values.items()]
-        for start in range(0, len(entities), TEXTS_A_BATCH):
-            client.log_batch(run_id, tags=entities[start : start + TEXTS_A_BATCH])
+        for metrics in _parts([Metric(*metric) for metric in self.metrics], METRICS_PER_REQUEST):
+            client.log_batch(run_id, metrics=metrics)
+        for parameters in _parts([Param(*each) for each in self.parameters.items()], TEXTS_PER_REQUEST):
+            client.log_batch(run_id, params=parameters)
+        for tags in _parts([RunTag(*each) for each in self.tags.items()], TEXTS_PER_REQUEST):
+            client.log_batch(run_id, tags=tags)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file, or a folder with all that is in it, to be copied into ``folder`` of the run's artifacts."""
+    """A file, or a folder with its content, to copy into ``folder`` of the run's artifacts."""
 
     path: str
     folder: str = ""
@@ -71,7 +55,7 @@ class Artifact:
         """Copy or upload it.
 
         Raises:
-            FileNotFoundError: it is gone.
+            FileNotFoundError: It is gone.
         """
         if Path(self.path).is_dir():
             client.log_artifacts(run_id, self.path, self.folder or None)
@@ -83,14 +67,14 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that the run read; shown in the UI's column of data sets."""
+    """A data set that the run read, shown in the UI's column of data sets."""
 
     name: str
     digest: str
     context: str
 
     def write(self, client: MlflowClient, run_id: str) -> None:
-        """Log it as an input; MLflow keeps 36 characters of the digest, so the whole is a tag as well."""
+        """Log it as an input; MLflow keeps 36 characters of the digest, so a tag holds the whole."""
         from mlflow.entities import Dataset as Entity
         from mlflow.entities import DatasetInput, InputTag
 
@@ -111,28 +95,38 @@ class Status:
         client.set_terminated(run_id, self.status, self.time)
 
 
-Operation = Metrics | Parameters | Tags | Artifact | Dataset | Status
-_KINDS: dict[str, type] = {
-    kind.__name__.lower(): kind for kind in (Metrics, Parameters, Tags, Artifact, Dataset, Status)
-}
+Operation = Batch | Artifact | Dataset | Status
+_KINDS: dict[str, type] = {kind.__name__.lower(): kind for kind in (Batch, Artifact, Dataset, Status)}
 
 
 def to_line(operation: Operation) -> str:
-    """The operation as one line of JSON; NaN and infinity as Python's json writes them."""
+    """An operation as one line of JSON; NaN and infinity as Python's json writes them.
+
+    Example:
+        >>> to_line(Status("FINISHED", 0))
+        '{"kind": "status", "status": "FINISHED", "time": 0}'
+    """
     return json.dumps({"kind": type(operation).__name__.lower(), **asdict(operation)})
 
 
-def from_line(line: str) -> Operation:
-    """Read what `to_line` wrote.
+def from_line(line: str | bytes) -> Operation:
+    """Read a line of `to_line`.
 
     Raises:
-        ValueError: the line is no operation, as the last one is when the process died while writing it.
+        ValueError: The line is no operation.
     """
     try:
         fields = json.loads(line)
         kind = _KINDS[fields.pop("kind")]
-        if kind is Metrics:
-            fields["values"] = tuple((str(k), float(v), int(t), int(s)) for k, v, t, s in fields["values"])
-        return kind(**fields)
+        if kind is Batch:
+            fields["metrics"] = tuple((str(k), float(v), int(t), int(s)) for k, v, t, s in fields["metrics"])
+        operation: Operation = kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{line[:60]!r} is no kept tracking operation") from error
+        raise ValueError(f"{line[:60]!r} is no tracking operation") from error
+    return operation
+
+
+def _parts(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Consecutive parts of at most ``size`` values."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

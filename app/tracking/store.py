@@ -1,4 +1,4 @@
-"""Where runs are kept: which MLflow store, whether it answers, and a database that is ready for several processes."""
+"""Where runs are kept: the MLflow store that is asked for, or a local one if its server does not answer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.tracking.deadline import probe
 from app.tracking.errors import TrackingError, without_credentials
-from app.tracking.probing import probe
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ class Store:
     """An MLflow tracking store.
 
     Attributes:
-        uri: what MLflow is given; absolute where it names a file. May hold credentials: never show it.
-        intended: the store that was wanted but did not answer, without credentials; empty when this is the one wanted.
+        uri: MLflow's tracking URI, absolute if it names a file. It may hold credentials: never show it.
+        intended: The store that was asked for but did not answer, without credentials; empty if this is that store.
     """
 
     uri: str
@@ -32,29 +32,28 @@ class Store:
 
     @property
     def shown(self) -> str:
-        """``uri`` without user name and password."""
+        """The URI without credentials."""
         return without_credentials(self.uri)
 
     @property
     def database(self) -> Path | None:
-        """The SQLite file, or None for servers and other databases."""
+        """The SQLite file; None for servers and other databases."""
         match = _SQLITE.match(self.uri)
         return Path(match["path"]) if match else None
 
     def artifact_location(self, experiment: str) -> str | None:
-        """Where the artifacts of a new experiment go, as a URI; None leaves it to the server.
+        """URI of the folder for the artifacts of a new experiment; None if the server decides.
 
-        Beside the SQLite file, as an absolute path, so that ``mlflow ui`` serves the pictures from wherever it is
-        started; not in ``mlruns``, which MLflow searches for the file stores of old.
+        It lies beside the SQLite file, and is absolute so that ``mlflow ui`` finds it wherever it is started. Its name
+        is not ``mlruns``, in which MLflow looks for old file stores.
         """
         if self.database is None:
             return None
-        # Two experiments may share a folder: below it, each run has its own.
         folder = re.sub(r"[^\w\- ]+", "_", experiment)
         return (self.database.parent / "mlartifacts" / folder).as_uri()
 
     def open_hint(self, experiment_id: str, run_id: str) -> str:
-        """What a person types, or the address they open, to see the run."""
+        """The command to type, or the address to open, to look at the run."""
         if self.uri.startswith(("http://", "https://")):
             return f"{self.shown.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
         if self.database == Path.cwd() / "mlflow.db":
@@ -63,39 +62,41 @@ class Store:
 
 
 def choose_store(tracking_uri: str | None, folder: Path) -> Store:
-    """Find the store to write to: ``MLFLOW_TRACKING_URI``, else the argument, else ``mlflow.db`` in this folder.
+    """The store to write to: the one asked for or, with a warning, a local one if its server does not answer.
 
     Args:
-        tracking_uri: an MLflow tracking URI, or None for the default.
-        folder: where the local store goes when the wanted one is unreachable and the working directory read-only.
-
-    Returns:
-        The store wanted or, with one warning, a local SQLite store when that one does not answer.
+        tracking_uri: Used if ``MLFLOW_TRACKING_URI`` is not set; by default ``mlflow.db`` in the working directory.
+        folder: Where the local store goes if the working directory is read-only.
 
     Raises:
-        TrackingError: for file stores (MLflow has given them up), in-memory databases, a server that refuses our
-            credentials, or a database in a folder that cannot be written.
+        TrackingError: The address is wrong, or the database cannot be written.
     """
-    wanted = wanted_store(tracking_uri)
-    if wanted.database is not None:
-        _require_writable(wanted.database)
-        return wanted
-    problem = probe(wanted.uri)
-    if problem is None:
-        return wanted
-    return local_store(wanted, folder, problem)
+    store = requested_store(tracking_uri)
+    if store.database is not None:
+        _require_writable(store.database)
+        return store
+    problem = probe(store.uri)
+    return store if problem is None else local_store(store, folder, problem)
 
 
-def wanted_store(tracking_uri: str | None) -> Store:
-    """The store that environment, argument or default name, checked in form but not reached."""
+def requested_store(tracking_uri: str | None) -> Store:
+    """The store that the environment, the argument or the default names; only the form of the address is checked.
+
+    Raises:
+        TrackingError: See `store_of`.
+    """
     return store_of(os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or "sqlite:///mlflow.db")
 
 
 def store_of(tracking_uri: str) -> Store:
-    """The store that an address names, checked in form but not reached.
+    """The store with this address; only its form is checked.
 
     Raises:
-        TrackingError: a file store, or an SQLite address without a file.
+        TrackingError: It is a file store, which MLflow no longer writes, or an SQLite address without a file.
+
+    Example:
+        >>> store_of("sqlite:////projects/mlflow.db").database
+        PosixPath('/projects/mlflow.db')
     """
     uri = tracking_uri.strip()
     scheme = urlsplit(uri).scheme
@@ -111,26 +112,25 @@ def store_of(tracking_uri: str) -> Store:
         raise TrackingError(
             f"tracking URI {uri!r} names no file: use sqlite:///mlflow.db or sqlite:////folder/mlflow.db"
         )
-    # Absolute but not resolved: a link stays the name that a person knows.
-    path = Path.cwd() / match["path"]
-    return Store(f"{scheme}:///{path}{match['query'] or ''}")
+    # Absolute but not resolved, so that a link keeps the name that the user knows.
+    return Store(f"{scheme}:///{Path.cwd() / match['path']}{match['query'] or ''}")
 
 
-def local_store(wanted: Store, folder: Path, problem: str) -> Store:
-    """The SQLite store used instead of one that does not answer, announced by one warning."""
-    place = Path.cwd() if os.access(Path.cwd(), os.W_OK) else folder.absolute()
-    store = Store(f"sqlite:///{place / 'mlflow.db'}", intended=wanted.shown)
+def local_store(requested: Store, folder: Path, problem: str) -> Store:
+    """The SQLite store that takes the place of a server that does not answer; warns once."""
+    parent = Path.cwd() if os.access(Path.cwd(), os.W_OK) else folder.absolute()
+    database = parent / "mlflow.db"
     logger.warning(
         "tracking server %s does not answer (%s). This run is kept in %s instead; nothing is lost.",
-        wanted.shown,
+        requested.shown,
         problem,
-        place / "mlflow.db",
+        database,
     )
-    return store
+    return Store(f"sqlite:///{database}", intended=requested.shown)
 
 
 def _require_writable(database: Path) -> None:
-    """Refuse a database that could not be written, before MLflow retries for minutes."""
+    """Refuse a database that cannot be written now, as MLflow would retry for minutes."""
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         with database.open("ab"):

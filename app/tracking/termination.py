@@ -1,4 +1,4 @@
-"""Turn SIGTERM into an exception, so that what is open can be closed in order."""
+"""Turn SIGTERM into an exception, so that a run can be closed in order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from types import FrameType
 from typing import Any
 
 EXIT_CODE = 128 + signal.SIGTERM
-"""143, the exit code of a process that SIGTERM ended."""
+"""143, the exit code of a process that was ended by SIGTERM."""
 AGAIN_SECONDS = 0.05
-"""When a signal is sent again whose exception was lost."""
+"""After how long a signal is sent again whose exception was lost."""
 
 
 class Termination:
     """While installed, the first SIGTERM raises SystemExit(143) in the main thread.
 
-    Where it comes while an object is being removed (``__del__``, a callback of ``weakref``), Python can raise nothing
-    and drops the exception; the signal is then sent once more, a little later.
+    If it arrives while an object is being deleted (``__del__``, a callback of ``weakref``), Python drops the
+    exception; the signal is then sent once more, a little later.
 
-    Only the main thread may set signal handlers; elsewhere installing does nothing, and the main program decides.
+    Only the main thread may set signal handlers; in other threads installing does nothing.
     """
 
     def __init__(self) -> None:
@@ -41,23 +41,23 @@ class Termination:
             self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._on_lost
 
     def hold_off(self) -> None:
-        """Let further signals pass unheard, while the last things are being written."""
+        """Ignore further signals, while the end of the run is being written."""
         self._is_raising = False
         if self._again is not None:
             self._again.cancel()
 
     def restore(self) -> None:
-        """Give SIGTERM back to whoever had it."""
+        """Restore the handler that SIGTERM had before."""
         if sys.unraisablehook == self._on_lost:
             sys.unraisablehook = self._previous_hook
-        # None is also what signal.signal returns for a handler set outside Python, which cannot be put back.
+        # signal.signal also returns None for a handler that was set outside Python, which cannot be restored.
         if self._previous is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._previous)
         self._previous = None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
-            # A forked data-loading worker inherits the handler, but must die as it would have without us.
+            # A forked data-loading worker inherits the handler, but must die as it would without it.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
         elif self._is_raising:
@@ -69,7 +69,7 @@ class Termination:
         if self._raised is None or lost.exc_value is not self._raised:
             self._previous_hook(lost)
             return
-        # Not at once: whatever is being removed here would drop the next one as well.
+        # Not at once, as the object being deleted would drop the next exception as well.
         self._raised, self._is_raising = None, True
         self._again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
         self._again.daemon = True

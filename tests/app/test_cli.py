@@ -166,7 +166,7 @@ def test_split_writes_a_file_a_fold(tables: Path, tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "No such file"), ("{}\n", "is no file of kept tracking operations")]
+    ("content", "message"), [(None, "No such file"), ("{}\n", "is no journal of a tracking outage")]
 )
 def test_syncing_what_is_no_journal_is_refused(tmp_path, capsys, content, message):
     journal = tmp_path / "tracking-x.jsonl"

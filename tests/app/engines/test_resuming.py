@@ -197,7 +197,7 @@ def test_a_run_that_is_gone_gives_way_to_one_with_all_epochs(
         (tmp_path / "other.db").write_bytes(template_store.read_bytes())
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     Small(out, resume=True).launch()
-    assert f"run {earlier} cannot be gone on with in {store}: a new run is opened" in caplog.text
+    assert f"run {earlier} cannot be resumed in {store}: a new run is opened" in caplog.text
     assert differences(out, whole["MultiStepLR"]) == []
     run = only_run(store)
     assert (run.info.status, run.data.tags["frugal.resumes"]) == ("FINISHED", earlier)

@@ -135,7 +135,6 @@ ALLOWED = {
     "app/sweeps/cell_data.py": "a lock",
     "app/comparing/forest.py": "draws into memory",
     "app/tracking/clients.py": "a lock",
-    "app/tracking/folder.py": "a lock",
     "app/tracking/folder_lock.py": "a lock",
     "app/tracking/store.py": "tries whether MLflow's database can be written",
 }

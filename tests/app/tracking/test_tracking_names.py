@@ -36,7 +36,7 @@ def test_clean_keeps_long_names_distinct():
 
 
 def test_clean_refuses_nothing_left():
-    with pytest.raises(ValueError, match="is no name for a metric or parameter"):
+    with pytest.raises(ValueError, match="is not a name for a metric or parameter"):
         clean("//")
 
 

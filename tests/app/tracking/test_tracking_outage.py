@@ -13,7 +13,7 @@ import pytest
 
 from app.tracking import Run, TrackingError, artifact_of_run, sync
 from app.tracking.journal import Journal
-from app.tracking.operations import Metrics, Parameters, Status, Tags, from_line, to_line
+from app.tracking.operations import Batch, Status, from_line
 from app.tracking.writer import Writer
 
 MS = 1_700_000_000_000
@@ -95,7 +95,8 @@ class Server:
 def server(place, monkeypatch):
     """A server at work, with the writer's waits cut short."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr("app.tracking.writer.FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("app.tracking.writer.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("app.tracking.writer.CLOSING_SECONDS", 1.0)
     server = Server(place / "server")
     yield server
     server.stop()
@@ -233,7 +234,7 @@ def test_leftovers_are_named_at_the_next_start(place, caplog):
 
 def test_looking_up_a_run_on_a_server_that_is_away(place, server):
     server.stop()
-    with pytest.raises(TrackingError, match=r"cannot look up run 'a': tracking server .* does not answer"):
+    with pytest.raises(TrackingError, match=r"tracking server .* does not answer .*: run 'a' cannot be looked up"):
         artifact_of_run("a", tracking_uri=server.uri)
     server.start()
 
@@ -249,18 +250,18 @@ def test_refused_operation_is_kept_aside_and_the_rest_goes_on(place, caplog):
 
     writer = Writer(Client(), "f" * 32, Journal(place / "tracking-f.jsonl", {"run": "f" * 32, "store": "s"}))
     with caplog.at_level(logging.WARNING):
-        writer.put(Parameters({"lr": "2"}))
-        writer.put(Tags({"a": "b"}))
-        assert writer.close()
+        writer.put(Batch(parameters={"lr": "2"}))
+        writer.put(Batch(tags={"a": "b"}))
+        writer.close()
     assert Client.written == ["a"]
     aside = (place / "tracking-f.refused.jsonl").read_text().splitlines()
-    assert from_line(aside[1]) == Parameters({"lr": "2"})
-    assert "refused Parameters: MlflowException: changed" in caplog.text
+    assert from_line(aside[1]) == Batch(parameters={"lr": "2"})
+    assert "refused Batch: MlflowException: changed" in caplog.text
     assert not (place / "tracking-f.jsonl").exists()
 
 
 def test_slow_end_is_kept_before_somebody_kills_us(place, monkeypatch):
-    monkeypatch.setattr("app.tracking.writer.KEEP_SECONDS", 0.0)
+    monkeypatch.setattr("app.tracking.writer.JOURNAL_SECONDS", 0.0)
     release = threading.Event()
 
     class Client:
@@ -276,64 +277,3 @@ def test_slow_end_is_kept_before_somebody_kills_us(place, monkeypatch):
     release.set()
     closing.join()
     assert not path.exists()
-
-
-def test_lines_hold_operations_exactly():
-    operations = [Metrics((("loss", float("inf"), MS, -1), ("Erguß", 0.1, MS, 2))), Tags({"a": "b\nc"})]
-    for operation in operations:
-        line = to_line(operation)
-        assert "\n" not in line
-        assert from_line(line) == operation
-
-
-@pytest.fixture
-def kept(place):
-    """A local run, and a writer of its journal."""
-    with Run("study", folder=place / "out") as run:
-        pass
-    path = place / "kept.jsonl"
-    head = json.dumps({"run": run.id, "store": f"sqlite:///{place}/mlflow.db"})
-    return run, path, lambda *lines: path.write_text("\n".join([head, *lines]))
-
-
-def test_sync_twice_changes_nothing(place, kept):
-    run, path, write = kept
-    client = mlflow.MlflowClient(f"sqlite:///{place}/mlflow.db")
-    client.update_run(run.id, status="RUNNING")
-    for _ in range(2):
-        write(to_line(Metrics((("loss", 1.0, MS, 0),))), to_line(Parameters({"lr": "0.1"})))
-        assert sync(path) == 2
-    assert len(client.get_metric_history(run.id, "loss")) == 1
-
-
-def test_sync_leaves_out_a_last_line_cut_by_death(kept, caplog):
-    _, path, write = kept
-    write(to_line(Tags({"a": "b"})), to_line(Tags({"c": "d"}))[:-5])
-    with caplog.at_level(logging.WARNING):
-        assert sync(path) == 1
-    assert "the last line is cut short" in caplog.text
-
-
-def test_sync_names_a_file_that_is_gone(kept, caplog):
-    _, path, write = kept
-    write('{"kind": "artifact", "path": "/no/model.pt", "folder": ""}', to_line(Tags({"a": "b"})))
-    with caplog.at_level(logging.WARNING):
-        assert sync(path) == 1
-    assert "line 2: /no/model.pt is gone" in caplog.text
-
-
-def test_sync_refuses_a_file_that_is_none_of_ours_and_keeps_it(kept):
-    _, path, _ = kept
-    path.write_text("not ours")
-    with pytest.raises(TrackingError, match="is no file of kept tracking operations"):
-        sync(path)
-    assert path.exists()
-
-
-def test_sync_of_a_run_that_was_deleted(kept):
-    _, path, write = kept
-    write(to_line(Tags({"a": "b"})))
-    path.write_text(path.read_text().replace(json.loads(path.read_text().splitlines()[0])["run"], "0" * 32))
-    with pytest.raises(TrackingError, match=r"line 2: sqlite.* did not take it: .*not found"):
-        sync(path)
-    assert path.exists()

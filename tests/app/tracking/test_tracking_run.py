@@ -117,19 +117,6 @@ def test_parameter_cannot_change(place):
             run.parameters({"lr": 0.2})
 
 
-def test_names_that_would_become_one_are_refused(place):
-    with Run("study", folder=place / "out") as run:
-        run.metrics({"auc(a)": 0.5}, 0)
-        with pytest.raises(ValueError, match=r"'auc\+a\+' and 'auc\(a\)' would both be logged as 'auc_a_'"):
-            run.metrics({"auc+a+": 0.6}, 0)
-
-
-@pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", ""])
-def test_artifact_names_stay_within_the_run(place, name):
-    with Run("study", folder=place / "out") as run, pytest.raises(ValueError, match="is no name of an artifact"):
-        run.text("text", name)
-
-
 def test_artifact_that_is_not_there(place):
     with Run("study", folder=place / "out") as run, pytest.raises(FileNotFoundError, match=r"no\.pt does not exist"):
         run.artifact(place / "no.pt")
@@ -302,7 +289,7 @@ def test_a_run_that_is_gone_gives_way_to_a_new_one(place, client, caplog, is_del
         assert run.steps("loss") == set()
     assert run.id != wanted
     assert client.get_run(run.id).data.tags["frugal.resumes"] == wanted
-    assert f"run {wanted} cannot be gone on with in sqlite" in caplog.text
+    assert f"run {wanted} cannot be resumed in sqlite" in caplog.text
 
 
 def test_resume_refuses_a_run_at_work(place):

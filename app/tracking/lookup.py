@@ -1,0 +1,245 @@
+"""Look up runs of any status in a store: by id, by name, or as the last one that finished in an output folder."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from app.files.records import read_record
+from app.tracking.clients import reached
+from app.tracking.errors import TrackingError, first_line
+from app.tracking.names import clean
+from app.tracking.operations import Artifact, Batch, Operation
+from app.tracking.run import RUN_FILE
+from app.tracking.store import Store, requested_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
+
+HEAD_REMEDY = "Remove the file: the results beside it stay, but no longer belong to a run in MLflow."
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run in a store that answers.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        name: The run's name.
+        experiment: Its experiment's name.
+        status: FINISHED, FAILED, KILLED or RUNNING.
+        started: Seconds since 1970.
+        seconds: From start to end; NaN while it runs.
+        parameters: As logged, nested names dotted.
+        tags: As set.
+        metrics: The last value of each.
+    """
+
+    id: str
+    name: str
+    experiment: str
+    status: str
+    started: float
+    seconds: float
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    _client: MlflowClient
+    _store: Store
+    _artifact_uri: str
+
+    def artifacts(self, folder: str = "") -> tuple[str, ...]:
+        """Paths, relative to the run, of the files in a folder of its artifacts."""
+        entries = self._client.list_artifacts(self.id, folder or None)
+        return tuple(entry.path for entry in entries if not entry.is_dir)
+
+    def artifact(self, name: str) -> Path:
+        """The local path of an artifact: the file itself in a store on this machine, else a download.
+
+        Raises:
+            TrackingError: There is none of that name, or it cannot be fetched.
+        """
+        from mlflow.exceptions import MlflowException
+
+        uri = urlsplit(self._artifact_uri)
+        if self._store.database is not None and uri.scheme == "mlflow-artifacts":
+            raise TrackingError(
+                f"run {self.name} ({self.id}) was logged through a tracking server, which keeps its artifacts: set "
+                "MLFLOW_TRACKING_URI to that server"
+            )
+        names = [entry.path for entry in self._client.list_artifacts(self.id, name.rpartition("/")[0] or None)]
+        if name not in names:
+            raise TrackingError(
+                f"run {self.name} ({self.id}) has no artifact {name!r}; it has: {', '.join(names) or 'none'}"
+            )
+        if uri.scheme in ("", "file"):
+            return Path(unquote(uri.path)) / name
+        try:
+            return Path(self._client.download_artifacts(self.id, name, tempfile.mkdtemp(prefix="frugal-")))
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"cannot fetch {name!r} of run {self.name}: {error}") from error
+
+    def add(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Log metrics (step 0) and set tags, even if the run has ended.
+
+        Raises:
+            TrackingError: The store refuses.
+        """
+        now = time.time_ns() // 1_000_000
+        values = tuple((clean(name), float(value), now, 0) for name, value in metrics.items())
+        self._write(Batch(metrics=values, tags={name: value[:5000] for name, value in tags.items()}))
+
+    def add_artifact(self, path: Path, folder: str) -> None:
+        """Copy a file into ``folder`` of the run's artifacts, even if the run has ended.
+
+        Raises:
+            TrackingError: The store refuses.
+        """
+        self._write(Artifact(str(path), folder))
+
+    def _write(self, operation: Operation) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            operation.write(self._client, self.id)
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"nothing can be added to run {self.name}: {first_line(error)}") from error
+
+
+def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
+    """Look up a run.
+
+    Args:
+        wanted: Its id (32 hexadecimal digits) or its name.
+        tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
+
+    Raises:
+        TrackingError: There is no such run, more than one of that name, or no store.
+    """
+    return _look_up(wanted, requested_store(tracking_uri))
+
+
+def artifact_of_run(wanted: str, name: str = "model.pt", tracking_uri: str | None = None) -> Path:
+    """The local path of an artifact of a finished run, such as the weights that another run starts from.
+
+    Args:
+        wanted: The run's id (32 hexadecimal digits) or its name.
+        name: The artifact, relative to the run.
+        tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
+
+    Raises:
+        TrackingError: There is no such run or artifact, more than one run of that name, or no store; or the run is not
+            FINISHED. The message names finished runs.
+    """
+    run = stored_run(wanted, tracking_uri)
+    if run.status != "FINISHED":
+        raise TrackingError(
+            f"run {run.name} ({run.id}) is {run.status}, and only a FINISHED run can be started from. "
+            f"{_finished_runs(run._client)}"
+        )
+    return run.artifact(name)
+
+
+def run_of_folder(folder: Path) -> StoredRun | None:
+    """The run that finished last in an output folder; None if the folder names none (no ``run.json``).
+
+    Raises:
+        TrackingError: The file is damaged, or the run or its store is gone.
+    """
+    head = head_of_folder(folder)
+    if head is None:
+        return None
+    # The file holds no credentials; MLFLOW_TRACKING_URI has those of a server. A database is known by its path.
+    local = Store(head["store"])
+    return _look_up(head["run"], local if local.database is not None else requested_store(head["store"]))
+
+
+def head_of_folder(folder: Path, remedy: str = HEAD_REMEDY) -> dict[str, str] | None:
+    """What ``run.json`` tells about the run that finished last in an output folder; None without such a file.
+
+    Args:
+        folder: The output folder.
+        remedy: What to do, or what is done, if the file is damaged.
+
+    Returns:
+        ``run`` (its id), ``store`` (its store's address) and whatever else is there.
+
+    Raises:
+        TrackingError: The file is damaged or was not written by a run.
+    """
+    path = folder / RUN_FILE
+    try:
+        head = read_record(path, "the name of a run and its store", remedy)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise TrackingError(str(error)) from error
+    if not {"run", "store"} <= head.keys():
+        raise TrackingError(f"{path} does not name a run and its store. {remedy}")
+    return {str(key): str(value) for key, value in head.items()}
+
+
+def _look_up(wanted: str, store: Store) -> StoredRun:
+    if store.database is not None and not store.database.exists():
+        raise TrackingError(f"there is no run {wanted!r}: no tracking database {store.database}")
+    with reached(store, f"run {wanted!r} cannot be looked up") as client:
+        run = _find(client, store, wanted)
+        info = run.info
+        return StoredRun(
+            id=info.run_id,
+            name=info.run_name,
+            experiment=client.get_experiment(info.experiment_id).name,
+            status=info.status,
+            started=info.start_time / 1000,
+            seconds=(info.end_time - info.start_time) / 1000 if info.end_time else float("nan"),
+            parameters=dict(run.data.params),
+            tags=dict(run.data.tags),
+            metrics=dict(run.data.metrics),
+            _client=client,
+            _store=store,
+            _artifact_uri=info.artifact_uri,
+        )
+
+
+def _find(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
+    """The only run with this id or name."""
+    from mlflow.exceptions import MlflowException
+
+    if _RUN_ID.fullmatch(wanted):
+        try:
+            return client.get_run(wanted)
+        except MlflowException as error:
+            raise TrackingError(f"there is no run {wanted!r} in {store.shown}. {_finished_runs(client)}") from error
+    # The query language cannot escape its own quotes.
+    runs = [] if "'" in wanted else _search(client, f"attributes.run_name = '{wanted}'", 1000)
+    if not runs:
+        raise TrackingError(f"there is no run {wanted!r} in {store.shown}. {_finished_runs(client)}")
+    # If a run failed and was repeated under the same name, the one that finished is meant.
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    if len(runs) > 1 and len(finished) != 1:
+        ids = ", ".join(f"{run.info.run_id} ({run.info.status})" for run in runs[:5])
+        raise TrackingError(f"{len(runs)} runs are named {wanted!r} in {store.shown}: give one id of {ids}")
+    return runs[0] if len(runs) == 1 else finished[0]
+
+
+def _finished_runs(client: MlflowClient) -> str:
+    """The last finished runs, at most five, in one sentence."""
+    runs = _search(client, "attributes.status = 'FINISHED'", 5)
+    if not runs:
+        return "No run has finished there."
+    return "Finished runs: " + ", ".join(f"{run.info.run_name} ({run.info.run_id})" for run in runs) + "."
+
+
+def _search(client: MlflowClient, query: str, limit: int) -> list[MlflowRun]:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
+    if not experiments:
+        return []
+    return list(client.search_runs(experiments, query, max_results=limit, order_by=["attributes.start_time DESC"]))
