@@ -151,7 +151,7 @@ class Writer:
             self._is_failing = True
             self.pending.keep()
         logger.warning(
-            "the tracking store fails (%s). The run goes on; what it logs is kept until the store is back",
+            "the tracking store fails. The run goes on; what it logs is kept until the store is back (%s)",
             first_line(problem),
         )
 

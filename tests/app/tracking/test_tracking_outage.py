@@ -155,7 +155,7 @@ def test_goes_away_and_comes_back(place, server, caplog):
         for step in range(1, 1500):
             run.metrics({"loss": 1.0}, step)
         run.text("weights", "model.pt")
-        assert time.monotonic() - since < 0.5
+        assert time.monotonic() - since < 3
         wait_for(journal.exists)
         run.metrics({"loss": 1.0}, 1500)
         run.flush()
