@@ -96,7 +96,7 @@ class Inference:
     def run(self, checkpoint: str | Path) -> None:
         """Load the weights and score every radiograph; files that cannot be read are listed in ``excluded.csv``.
 
-        A file that changed or vanished since it was prepared is scored as it was then, and gets no overlay.
+        A file that vanishes after it was prepared is scored as it was then, and gets no overlay.
 
         Raises:
             ValueError: No file can be read, or the weights do not fit the network.
@@ -135,8 +135,8 @@ class Inference:
         logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
         if self._without_overlay:
             logger.warning(
-                f"{len(self._without_overlay)} scored radiographs have no picture, since their files changed after "
-                f"they were prepared: {'; '.join(self._without_overlay)}"
+                f"{len(self._without_overlay)} scored radiographs have no overlay, since their files can no longer be "
+                f"read: {'; '.join(self._without_overlay)}"
             )
         if dataset.lungs_not_found:
             logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
@@ -151,26 +151,15 @@ class Inference:
             sample = self.evaluator.dataset.samples[index]
             for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
                 writer.writerow(safe_row([sample["name"], finding, score, logit]))
-            region, size = (engine.state.batch[name][row].numpy() for name in ("region", "original_size"))
             captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-logits[row], kind="stable")]
-            self._draw(sample, maps[row], region, tuple(size.tolist()), captions)
+            self._draw(sample, maps[row], engine.state.batch["region"][row].numpy(), captions)
 
-    def _draw(
-        self,
-        sample: Mapping[str, Any],
-        maps: np.ndarray,
-        region: np.ndarray,
-        original_size: tuple[int, ...],
-        captions: Sequence[str],
-    ) -> None:
+    def _draw(self, sample: Mapping[str, Any], maps: np.ndarray, region: np.ndarray, captions: Sequence[str]) -> None:
         """Write one overlay, in the pixels of the file."""
         try:
             image, _ = limited(read_radiograph, sample["image"])
         except RadiographError as error:
             self._without_overlay.append(str(error))
-            return
-        if image.shape != original_size:
-            self._without_overlay.append(f"{sample['image']}: is another image now, of {image.shape} rows and columns")
             return
         stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
         picture = overlay(image, stored, captions, self._thresholds)

@@ -18,7 +18,7 @@ from transforms.draw import stored_mask
 from transforms.regions import at_pixel_columns, whole_region
 
 
-class Located(NamedTuple):
+class LocatedFinding(NamedTuple):
     """A finding on one radiograph, and the region that its map covers.
 
     Attributes:
@@ -60,7 +60,7 @@ class MapReading:
         low, high = logit.min(axis=(-2, -1), keepdims=True), logit.max(axis=(-2, -1), keepdims=True)
         return np.asarray((logit - low) / np.maximum(high - low, 1e-6))
 
-    def histogram(self, logit: Tensor, located: Located) -> MapHistogram:
+    def histogram(self, logit: Tensor, located: LocatedFinding) -> MapHistogram:
         """Areas of the radiograph inside and outside the finding, by the value of the map (h, w) there."""
         values = self.probability(logit)
         lowest, highest = threshold_number(np.array([values.min(), values.max()]), BINS)
@@ -69,7 +69,7 @@ class MapReading:
         map = LinearMap(*at_pixel_columns(values.astype(np.float32), located.region, located.size))
         return linear_histogram(map, located.truth, BINS)
 
-    def hit(self, logit: Tensor, located: Located) -> bool:
+    def hit(self, logit: Tensor, located: LocatedFinding) -> bool:
         """Whether the centre of the map's highest cell lies on the finding; if several are highest, half of them.
 
         Cells outside the radiograph do not count.
@@ -118,7 +118,7 @@ class StoredTruth:
 
 def located_in(
     batch: Mapping[str, Any], truth: StoredTruth | None, rows: Sequence[int], findings: Sequence[int], mask: Tensor
-) -> list[Located]:
+) -> list[LocatedFinding]:
     """Findings of a batch on the stored radiographs or, if these are unknown, as drawn on the network's input.
 
     Args:
@@ -133,7 +133,9 @@ def located_in(
         return [_on_input(mask[pair]) for pair in pairs]
     index, region = batch["index"].tolist(), batch["region"].numpy()
     sizes = [(int(height), int(width)) for height, width in batch["original_size"].tolist()]
-    return [Located(truth.of(index[row], finding, sizes[row]), region[row], sizes[row]) for row, finding in pairs]
+    return [
+        LocatedFinding(truth.of(index[row], finding, sizes[row]), region[row], sizes[row]) for row, finding in pairs
+    ]
 
 
 def is_located(samples: Sequence[Mapping[str, Any]]) -> bool:
@@ -151,13 +153,13 @@ def _truth(sample: Mapping[str, Any], finding: int, size: tuple[int, int]) -> Tr
     return Truth.of_boxes(np.asarray(boxes)[np.asarray(sample["box_finding"]) == finding], size)
 
 
-def _on_input(mask: Tensor) -> Located:
+def _on_input(mask: Tensor) -> LocatedFinding:
     """A finding as drawn on the network's input (H, W), which stands for the radiograph."""
     pixels = mask.detach().cpu().numpy() >= 0.5
-    return Located(Truth.of_mask(pixels), whole_region(pixels.shape), pixels.shape)
+    return LocatedFinding(Truth.of_mask(pixels), whole_region(pixels.shape), pixels.shape)
 
 
-def _edges(shape: tuple[int, ...], located: Located) -> tuple[np.ndarray, np.ndarray]:
+def _edges(shape: tuple[int, ...], located: LocatedFinding) -> tuple[np.ndarray, np.ndarray]:
     """Edges of a map's rows (h + 1,) and columns (w + 1,) on the radiograph, cut at its borders."""
     x, y, width, height = (float(value) for value in located.region)
     down = np.clip(y + height / shape[0] * np.arange(shape[0] + 1), 0, located.size[0])

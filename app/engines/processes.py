@@ -108,7 +108,7 @@ def parallel(network: nn.Module, device: torch.device) -> nn.Module:
         network: On ``device``, with the same shapes in all processes.
         device: CPU or this process's GPU.
     """
-    if world_size() == 1 or not any(True for _ in network.parameters()):
+    if world_size() == 1:
         return network
     # Before wrapping, since buckets of gradients take the memory order of the weights.
     order_weights(network)

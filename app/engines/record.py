@@ -21,8 +21,6 @@ from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_me
 logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
-MAX_FLOAT32 = 1 - 2.0**-25
-"""From here on a float32 probability is 1, as saturated thresholds are in records without logits."""
 TRAINING, VALIDATION = "training", "validation"
 RECORD = "a record of a model's settings and thresholds"
 
@@ -65,8 +63,7 @@ class ModelRecord:
         if not self.aggregate_thresholds:
             object.__setattr__(self, "aggregate_thresholds", self.map_thresholds)
         if not self.logit_thresholds:
-            logits = logit_of(np.minimum(self.score_thresholds, MAX_FLOAT32))
-            object.__setattr__(self, "logit_thresholds", tuple(logits.tolist()))
+            object.__setattr__(self, "logit_thresholds", tuple(logit_of(self.score_thresholds).tolist()))
 
     def of_studies(self) -> ModelRecord:
         """The record with the score thresholds of studies, if there are any."""

@@ -1,6 +1,6 @@
 """A world small enough to train in: pictures of bright discs, a datalist, and the nodule detection bundle at toy size.
 
-Everything is made once a session; MLflow's tables, which take seconds to make, are made once and copied.
+Everything is made once per session; MLflow's tables, which take seconds, are made once and copied.
 """
 
 import shutil
@@ -61,7 +61,7 @@ def picture(path: Path, centre: tuple[int, int] | None, generator: np.random.Gen
 
 
 def items_of(folder: Path, section: str, findings: Sequence[str], generator: np.random.Generator) -> list[Item]:
-    """Every other picture shows the first finding, in a box; views change every two pictures."""
+    """Every other picture shows the first finding, in a box; views alternate every two pictures."""
     items = []
     for number in range(COUNTS[section]):
         name, found = f"{section}-{number}.png", number % 2 == 1
@@ -84,7 +84,7 @@ def items_of(folder: Path, section: str, findings: Sequence[str], generator: np.
 
 
 def make_world(folder: Path, findings: Sequence[str]) -> World:
-    """Pictures of some findings, of which the first is drawn and located."""
+    """Make pictures of some findings; the first is drawn and located."""
     generator = np.random.default_rng(0)
     sections = {section: items_of(folder, section, findings, generator) for section in COUNTS}
     write_datalist(Datalist("tiny", tuple(findings), sections), folder / "datalist.json")
@@ -122,7 +122,7 @@ def world_of(tmp_path: Path) -> Callable[[Sequence[str]], World]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training: where its results and its store are, and what it returned."""
+    """A finished training: its results, its store, and the metrics that it returned."""
 
     output_dir: Path
     store: str
@@ -153,7 +153,7 @@ def template_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path, template_store: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of a store of the test's own, which launches use."""
+    """The address of the test's own store, which launches use."""
     shutil.copy(template_store, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
@@ -161,7 +161,7 @@ def store(tmp_path: Path, template_store: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="session")
 def launch() -> Callable[..., Any]:
-    """Run a run id of a config of nodule detection within this process; gives what its last expression gives."""
+    """Run a run id of a config of nodule detection in this process, and return the value of its last expression."""
 
     def run(run_id: str, overrides: dict[str, Any], config: str = "train.yaml", folder: Path = ROOT) -> Any:
         kind = "infer" if config == "inference.yaml" else "train"

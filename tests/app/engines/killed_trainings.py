@@ -37,13 +37,13 @@ clients.quiet_environment()
 EPOCHS = 32
 KILLS = 20
 MOST = 70
-"""Of the moments until a kill; opening a run has 16, an epoch about 30."""
+"""Moments until a kill at most; opening a run has 16, an epoch about 30."""
 IN_WRITING = 38
-"""A moment within the writing of the checkpoint of epoch 1."""
+"""A moment while the checkpoint of epoch 1 is written."""
 
 
 class Countdown:
-    """Sends this process a signal at the n-th of the moments that it is told of."""
+    """Sends this process a signal at the n-th moment."""
 
     def __init__(self, moments: int, number: int = signal.SIGKILL) -> None:
         self.left = moments
@@ -56,7 +56,7 @@ class Countdown:
 
 
 def around(function: Callable, countdown: Countdown) -> Callable:
-    """The function with a moment before and one after it."""
+    """Add a moment before and after a function."""
 
     def call(*arguments, **keywords):
         countdown.tick()
@@ -68,7 +68,7 @@ def around(function: Callable, countdown: Countdown) -> Callable:
 
 
 class Halves:
-    """A file that is killed in the middle of what is written to it."""
+    """A file with moments in the middle of its writes."""
 
     def __init__(self, file, countdown: Countdown) -> None:
         self.file, self.countdown = file, countdown
@@ -78,7 +78,7 @@ class Halves:
         half = len(content) // 2
         written = self.file.write(content[:half])
         self.writes += 1
-        # A checkpoint is some hundred writes, which would else be nearly all of the moments.
+        # A checkpoint takes some hundred writes, which would otherwise be nearly all of the moments.
         if self.writes % 32 == 0:
             self.countdown.tick()
         return written + self.file.write(content[half:])
@@ -88,7 +88,7 @@ class Halves:
 
 
 def hook(small: Small, countdown: Countdown) -> None:
-    """Count iterations, validation, opening of the run, and everything that a checkpoint is written with."""
+    """Count iterations, validations, the opening of the run, and every step of writing a checkpoint."""
     write = checkpoints._write
     checkpoints._write = lambda content, file: write(content, Halves(file, countdown))
     os.fsync = around(os.fsync, countdown)
@@ -101,7 +101,7 @@ def hook(small: Small, countdown: Countdown) -> None:
 
 
 def child(work: Callable[[], object], log: Path) -> int:
-    """Start the work in a child; its output goes to a file."""
+    """Fork a child that does the work; its output goes to a file."""
     process = os.fork()
     if process:
         return process
@@ -122,13 +122,13 @@ def child(work: Callable[[], object], log: Path) -> int:
     except BaseException:
         logging.exception("ended")
     finally:
-        # Not through the interpreter's end, which belongs to the parent.
+        # Without the interpreter's exit handlers, which belong to the parent.
         logging.shutdown()
         os._exit(code)
 
 
 def ended(process: int) -> int:
-    """Exit code, or minus the signal, of a child."""
+    """Wait for a child; returns its exit code, or minus the signal."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
@@ -140,11 +140,11 @@ def train(folder: Path, moments: int = 0, number: int = signal.SIGKILL, **settin
 
 
 def killed_until_done(folder: Path, kills: int, most: int, **settings) -> list[int]:
-    """Exit codes of a training that is killed at seeded moments, every fourth time by the clock, then left alone."""
+    """Exit codes of a training that is killed at seeded moments, every fourth time by the clock, and then completed."""
     chance, codes = random.Random(0), []
     for number in range(kills + 1):
         is_last, by_clock = number == kills, number % 4 == 3
-        # A clock that comes late finds the process killed at a moment, so that the training lasts for all kills.
+        # If the clock is late, the process is killed at a moment, so that the training lasts for all kills.
         moments = 0 if is_last else most if by_clock else chance.randint(1, most)
         process = child(lambda moments=moments: train(folder, moments, **settings), folder.with_suffix(".log"))
         if by_clock and not is_last:
@@ -155,7 +155,7 @@ def killed_until_done(folder: Path, kills: int, most: int, **settings) -> list[i
 
 
 def together(place: Path, name: str, moments: tuple[int, int] = (0, 0), first: int | None = None) -> list[int]:
-    """Exit codes of two processes that train one network, in two stages perhaps; each may be killed at a moment."""
+    """Exit codes of two processes that train one network together; each may be killed at a moment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -186,14 +186,14 @@ def runs(store: str) -> list[dict]:
 
 
 def ended_status(place: Path) -> str:
-    """Status of the only run, without the store's library: its connections must not be inherited by children."""
+    """Status of the only run, read without MLflow: children must not inherit its connections."""
     with sqlite3.connect(place / "mlflow.db") as database:
         ((status,),) = database.execute("SELECT status FROM runs").fetchall()
     return str(status)
 
 
 def scenario(folder: Path, name: str) -> Path:
-    """A folder with a store of its own, copied from one with tables."""
+    """A folder with its own store, copied from one with tables."""
     place = folder / name
     place.mkdir()
     (place / "mlflow.db").write_bytes((folder / "mlflow.db").read_bytes())
@@ -203,57 +203,57 @@ def scenario(folder: Path, name: str) -> Path:
 
 
 def stopped(folder: Path, name: str, number: int, whole: Path, moments: int) -> dict:
-    """A training that a signal ends in good order, then goes on."""
+    """A training that a signal ends in order, and that is then resumed."""
     place = scenario(folder, name)
     first = ended(child(lambda: train(place / "out", moments, number, epochs=4), place / "out.log"))
     between = ended_status(place)
     before = sorted(path.name for path in (place / "out").iterdir() if path.suffix == ".partial")
     second = ended(child(lambda: train(place / "out", epochs=4), place / "out.log"))
-    told = {"codes": [first, second], "partial": before, "status_between": between}
-    return told | {"differences": differences(place / "out", whole)}
+    outcome = {"codes": [first, second], "partial": before, "status_between": between}
+    return outcome | {"differences": differences(place / "out", whole)}
 
 
 def main(folder: Path) -> None:
     clients.open_client(clients.Store(f"sqlite:///{folder}/mlflow.db"))
-    told: dict = {}
+    outcome: dict = {}
     place = scenario(folder, "whole")
-    # In this very process, which imports everything that is imported late.
+    # In this process, so that it imports everything that is imported late.
     for epochs in (EPOCHS, 4):
         train(place / str(epochs), epochs=epochs)
     for workers, kills in ((0, KILLS), (2, 4)):
         place, epochs = scenario(folder, f"killed-{workers}"), EPOCHS if workers == 0 else 4
         codes = killed_until_done(place / "out", kills, MOST, workers=workers, epochs=epochs)
-        told[f"killed-{workers}"] = {
+        outcome[f"killed-{workers}"] = {
             "codes": codes,
             "differences": differences(place / "out", folder / "whole" / str(epochs)),
             "partial": [path.name for path in (place / "out").iterdir() if path.suffix == ".partial"],
         }
-    # Two stages: the best weights of the first are put back in an epoch that may die.
+    # In two stages: the best weights of the first are restored in an epoch that may be killed.
     place = scenario(folder, "staged")  # first, as each training is logged to the store of the last scenario
     train(folder / "whole" / "staged", epochs=4, first=2)
     codes = killed_until_done(place / "out", 8, MOST, epochs=4, first=2)
-    told["staged"] = {"codes": codes, "differences": differences(place / "out", folder / "whole" / "staged")}
-    told["staged"]["together"] = [together(place, name, first=2) for name in ("one", "two")]
-    told["staged"]["differences of two"] = differences(place / "one", place / "two")
-    told["SIGTERM"] = stopped(folder, "sigterm", signal.SIGTERM, folder / "whole" / "4", IN_WRITING)
-    told["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 30)
+    outcome["staged"] = {"codes": codes, "differences": differences(place / "out", folder / "whole" / "staged")}
+    outcome["staged"]["together"] = [together(place, name, first=2) for name in ("one", "two")]
+    outcome["staged"]["differences of two"] = differences(place / "one", place / "two")
+    outcome["SIGTERM"] = stopped(folder, "sigterm", signal.SIGTERM, folder / "whole" / "4", IN_WRITING)
+    outcome["SIGINT"] = stopped(folder, "sigint", signal.SIGINT, folder / "whole" / "4", IN_WRITING + 30)
     place = scenario(folder, "together")
-    told["together"] = {"whole": together(place, "whole")}
-    # First the process that writes dies, then the other one: neither may leave its fellow waiting.
+    outcome["together"] = {"whole": together(place, "whole")}
+    # First the process that writes is killed, then the other one: neither may leave the other waiting.
     for number, moments in enumerate(((45, 0), (0, 12), (0, 0))):
-        told["together"][number] = together(place, "killed", moments)
-    told["together"]["differences"] = differences(place / "killed", place / "whole")
+        outcome["together"][number] = together(place, "killed", moments)
+    outcome["together"]["differences"] = differences(place / "killed", place / "whole")
     place = folder / "fresh"
     place.mkdir()
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
     pair = [child(lambda name=name: train(place / name, epochs=4), place / f"{name}.log") for name in ("one", "two")]
-    told["fresh"] = {
+    outcome["fresh"] = {
         "codes": [ended(process) for process in pair],
         "differences": [differences(place / name, folder / "whole" / "4") for name in ("one", "two")],
     }
     for name in ("killed-0", "killed-2", "sigterm", "sigint", "fresh", "together"):
-        told.setdefault("runs", {})[name] = runs(f"sqlite:///{folder}/{name}/mlflow.db")
-    sys.stdout.write(json.dumps(told) + "\n")
+        outcome.setdefault("runs", {})[name] = runs(f"sqlite:///{folder}/{name}/mlflow.db")
+    sys.stdout.write(json.dumps(outcome) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A training of a tenth of a second: a network with dropout and batch norm, pictures in memory, a falling rate."""
+"""A training of a tenth of a second: a network with dropout and batch norm, pictures in memory, a schedule."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Weight:
 
 
 class Quick(Launch):
-    """Without pictures, which take longer than the training."""
+    """Without figures, which take longer than the training."""
 
     def _draw(self, *arguments: object) -> None:
         pass
@@ -131,10 +131,10 @@ class Small:
         folder: of the results.
         workers: that load batches.
         epochs: in all.
-        resume: as of a launch.
+        resume: See ``Launch``.
         schedule: ``MultiStepLR``, ``OneCycleLR``, ``ReduceLROnPlateau`` or None.
         rate: of learning.
-        seed: of all chance.
+        seed: Of the training.
         key_metric: chooses the best weights.
         length: iterations an epoch, where it is not the loader's.
         first: epochs of the first of two stages, of a network with a CRF; None for one without stages.
@@ -208,7 +208,7 @@ class Small:
 
 
 def differences(first: Path, second: Path) -> list[str]:
-    """Names of weights of ``last.pt`` and ``model.pt`` that are not equal bit for bit in two folders."""
+    """Names of the weights of ``last.pt`` and ``model.pt`` that differ between two folders."""
     found = []
     for name in ("last.pt", "model.pt"):
         one, other = (read_weights(folder / name) for folder in (first, second))

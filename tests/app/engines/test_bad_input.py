@@ -1,4 +1,4 @@
-"""What users give by mistake: a launch stops before training and names what is wrong, or says what it does instead."""
+"""Bad input: a launch stops before training and names the problem, or reports what it does instead."""
 
 import logging
 import shutil
@@ -17,12 +17,12 @@ from app.datalist.item import SECTIONS
 
 
 def chain(error: BaseException | None) -> str:
-    """All that a reader of the traceback sees of an error and of those it came from."""
-    said = []
+    """The messages of an error and its causes."""
+    messages = []
     while error is not None:
-        said.append(str(error))
+        messages.append(str(error))
         error = error.__cause__ or error.__context__
-    return "\n".join(said)
+    return "\n".join(messages)
 
 
 def refused(launch: Any, overrides: dict[str, Any]) -> str:
@@ -55,7 +55,7 @@ def dicom_file(path: Path, cut: int) -> None:
 
 @pytest.fixture
 def copied(world, tmp_path) -> Path:
-    """A copy of the pictures and their datalist, to be spoilt."""
+    """A copy of the pictures and their datalist, to be damaged."""
     shutil.copytree(world.folder, tmp_path / "data", ignore=shutil.ignore_patterns("prepared", "*.pt"))
     return tmp_path / "data" / "datalist.json"
 
@@ -69,39 +69,39 @@ def copied(world, tmp_path) -> Path:
     ],
     ids=["in the pixels", "in the header"],
 )
-def test_a_truncated_dicom_among_the_training_files(world, copied, launch, store, tmp_path, cut, message):
+def test_a_truncated_dicom_file_is_refused(world, copied, launch, store, tmp_path, cut, message):
     dicom_file(copied.parent / "cut.dcm", cut)
     datalist = read_datalist(copied)
     datalist.sections["training"][3].image = "cut.dcm"
     datalist.sections["training"][3].boxes = ()
     datalist.sections["training"][3].annotated = ()
     write_datalist(datalist, copied)
-    said = refused(launch, world.overrides(tmp_path / "out", datalist=str(copied)))
-    assert message in said
-    assert "Doe" not in said
-    assert "4711" not in said
+    refusal = refused(launch, world.overrides(tmp_path / "out", datalist=str(copied)))
+    assert message in refusal
+    assert "Doe" not in refusal
+    assert "4711" not in refusal
     assert launches(store) == []
     assert not (tmp_path / "out" / "model.pt").exists()
 
 
 @pytest.mark.parametrize("sections", [(), SECTIONS], ids=["no section", "empty sections"])
-def test_an_empty_datalist(world, launch, store, tmp_path, sections):
+def test_an_empty_datalist_is_refused(world, launch, store, tmp_path, sections):
     path = tmp_path / "empty.json"
     lists = ", ".join(f'"{section}": []' for section in sections)
     path.write_text(f'{{"name": "nothing", "findings": ["Nodule"]{", " if lists else ""}{lists}}}')
-    said = refused(launch, world.overrides(tmp_path / "out", datalist=str(path)))
-    assert f"{path}: the datalist is empty: no item in training, validation, test." in said
+    message = refused(launch, world.overrides(tmp_path / "out", datalist=str(path)))
+    assert f"{path}: the datalist is empty: no item in training, validation, test." in message
     assert launches(store) == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"], ids=["no byte", "cut off", "a list", "no findings"])
-def test_a_file_that_is_no_datalist(world, launch, tmp_path, text):
+def test_a_file_that_is_not_a_datalist_is_refused(world, launch, tmp_path, text):
     path = tmp_path / "odd.json"
     path.write_text(text)
     assert str(path) in refused(launch, world.overrides(tmp_path / "out", datalist=str(path)))
 
 
-def test_no_file_at_all(world, launch, tmp_path):
+def test_a_missing_datalist_is_refused(world, launch, tmp_path):
     path = tmp_path / "no.json"
     assert f"{path}: no such datalist" in refused(launch, world.overrides(tmp_path / "out", datalist=str(path)))
 
@@ -111,21 +111,24 @@ def test_patients_in_two_sections_are_counted_and_three_are_named(world, copied,
     for number in range(5):
         datalist.sections["test"][number].patient = f"training-patient-{number}"
     write_datalist(datalist, copied)
-    said = refused(launch, world.overrides(tmp_path / "out", datalist=str(copied)))
-    assert "5 patients in more than one of training, validation, test" in said
-    assert [number for number in range(5) if f"'training-patient-{number}' in training and test" in said] == [0, 1, 2]
-    assert "Split by patient." in said
+    message = refused(launch, world.overrides(tmp_path / "out", datalist=str(copied)))
+    assert "5 patients in more than one of training, validation, test" in message
+    named = [n for n in range(5) if f"'training-patient-{n}' in training and test" in message]
+    assert named == [0, 1, 2]
+    assert "Split by patient." in message
 
 
-def test_every_missing_image_is_found_before_the_first_is_prepared(world, copied, launch, tmp_path):
+def test_all_missing_images_are_named_before_any_is_prepared(world, copied, launch, tmp_path):
     for name in ("training-1.png", "test-0.png"):
         (copied.parent / name).unlink()
-    said = refused(launch, world.overrides(tmp_path / "out", datalist=str(copied)))
-    assert "training-1.png" in said
-    assert "test-0.png" in said
+    message = refused(launch, world.overrides(tmp_path / "out", datalist=str(copied)))
+    assert "training-1.png" in message
+    assert "test-0.png" in message
 
 
-def test_a_tracking_server_that_does_not_answer(world, launch, template_store, tmp_path, monkeypatch, caplog):
+def test_a_run_is_kept_locally_if_the_server_does_not_answer(
+    world, launch, template_store, tmp_path, monkeypatch, caplog
+):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}"

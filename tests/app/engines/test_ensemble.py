@@ -59,7 +59,7 @@ def test_one_checkpoint_is_the_network_itself(tmp_path: Path) -> None:
     assert record.score_thresholds == (0.4,)
 
 
-def test_several_are_put_together_with_the_mean_of_their_thresholds(tmp_path: Path) -> None:
+def test_several_checkpoints_have_the_mean_of_their_thresholds(tmp_path: Path) -> None:
     paths = [kept(tmp_path, "a.pt", 2.0, 0.4), kept(tmp_path, "b.pt", -1.0, 0.8)]
     found, record = loaded(Constant(), [str(path) for path in paths], ("Nodule",), {"size": 1})
     assert isinstance(found, Ensemble)

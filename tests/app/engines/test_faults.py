@@ -1,4 +1,4 @@
-"""A training on a disk that fills up or fails, or loses its power at every step of the writing, and goes on."""
+"""A training is resumed after the disk fails or the power goes at any step of its writing."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ RESULTS = ("metrics.json", "predictions.csv", "cases.csv", "model.json", "run.js
 
 
 class Client:
-    """Takes whatever is logged; opening a run in a database would take longer than the training."""
+    """A client that accepts everything; a database would take longer than the training."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments, **named: []
@@ -27,7 +27,7 @@ class Client:
 
 @pytest.fixture
 def train(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Train for an epoch, or go on with that."""
+    """Train for one epoch, or resume that."""
 
     def opened(wish: Wish) -> Opened:
         return Opened(Client(), Store("sqlite:///mlflow.db"), "1", wish.resume or "a" * 32, "small", {})
@@ -40,7 +40,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def whole(train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, FaultyDisk]:
-    """An uninterrupted training, and all that it did to the disk."""
+    """An uninterrupted training and everything that it wrote."""
     folder = tmp_path / "whole"
     folder.mkdir()
     with monkeypatch.context() as patch:
@@ -50,14 +50,14 @@ def whole(train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
 
 
 def require_equal(folder: Path, whole: Path) -> None:
-    """The same weights bit for bit, and the same results byte for byte; nothing half written lies about."""
+    """The same weights bit for bit, the same results byte for byte, and no partial files."""
     assert differences(folder, whole) == []
     for name in RESULTS:
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
     assert not list(folder.rglob("*.partial"))
 
 
-def test_every_file_is_written_in_whole(whole):
+def test_every_file_is_written_whole(whole):
     folder, disk = whole
     moved = {event.removeprefix("replace ") for event in disk.events if event.startswith("replace")}
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -65,7 +65,7 @@ def test_every_file_is_written_in_whole(whole):
     assert disk.lost() == disk.eager()
 
 
-def test_a_disk_that_fails_at_any_step_is_named_and_the_training_goes_on_later(train, whole, tmp_path, monkeypatch):
+def test_a_training_can_be_resumed_after_the_disk_fails_at_any_step(train, whole, tmp_path, monkeypatch):
     uninterrupted, counted = whole
     for number in range(1, len(counted.events) + 1):
         folder = tmp_path / str(number)
@@ -79,13 +79,13 @@ def test_a_disk_that_fails_at_any_step_is_named_and_the_training_goes_on_later(t
         require_equal(folder, uninterrupted)
 
 
-def test_a_power_failure_at_any_step_leaves_what_the_training_goes_on_from(train, whole, tmp_path):
+def test_a_training_can_be_resumed_after_a_power_failure_at_any_step(train, whole, tmp_path):
     uninterrupted, disk = whole
     states: list[State] = []
     for state in disk.states:
         if state not in states:
             states.append(state)
-    # By hand: one before the first file, and one for each of the eleven that are moved into place, at the least.
+    # By hand: at least one before the first file, and one for each of the eleven that are moved into place.
     assert len(states) >= 12
     for number, state in enumerate(states):
         folder = tmp_path / str(number)
@@ -97,7 +97,7 @@ def test_a_power_failure_at_any_step_leaves_what_the_training_goes_on_from(train
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b'{"run": "aaa', b"[]"], ids=["empty", "zeros", "cut", "list"])
-def test_damaged_results_of_a_finished_training_are_made_again(train, whole, name, content, caplog):
+def test_damaged_results_of_a_finished_training_are_written_again(train, whole, name, content, caplog):
     folder, _ = whole
     before = (folder / name).read_bytes()
     (folder / name).write_bytes(content)
@@ -111,7 +111,7 @@ def test_damaged_results_of_a_finished_training_are_made_again(train, whole, nam
     "content", [None, b"", b"image,pat", b"{", b"\xff\0"], ids=["none", "empty", "cut", "{", "bytes"]
 )
 @pytest.mark.parametrize("name", ["model.json", "predictions.csv", "cases.csv"])
-def test_what_lies_beside_the_results_is_made_again(train, whole, name, content, caplog):
+def test_damaged_files_beside_the_results_are_written_again(train, whole, name, content, caplog):
     folder, _ = whole
     path = folder / name
     before = path.read_bytes()
@@ -123,7 +123,7 @@ def test_what_lies_beside_the_results_is_made_again(train, whole, name, content,
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\3\4"], ids=["none", "empty", "cut"])
-def test_best_weights_that_cannot_be_read_are_made_again_or_missed_at_once(train, whole, content, monkeypatch):
+def test_unreadable_best_weights_are_written_again_or_refused_at_once(train, whole, content, monkeypatch):
     folder, _ = whole
     path = folder / "model.pt"
 
@@ -144,7 +144,7 @@ def test_best_weights_that_cannot_be_read_are_made_again_or_missed_at_once(train
         Small(folder, epochs=3, resume=True).launch()
 
 
-def test_a_damaged_record_of_the_model_and_no_name_of_the_run(train, whole):
+def test_a_damaged_model_record_without_a_run_is_written_again(train, whole):
     folder, _ = whole
     before = (folder / "model.json").read_bytes()
     (folder / "model.json").write_bytes(b"{")

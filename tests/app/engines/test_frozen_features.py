@@ -1,4 +1,4 @@
-"""Frozen features: computed once, kept, never stale, and good for the same answers as the images."""
+"""Frozen features: computed once, saved, never stale, and with the same predictions as the images."""
 
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def network() -> BackboneClassifier:
 
 
 @pytest.mark.parametrize("pooled", [True, False])
-def test_features_give_what_the_images_give(network: BackboneClassifier, tmp_path: Path, pooled: bool) -> None:
+def test_features_give_the_predictions_of_the_images(network: BackboneClassifier, tmp_path: Path, pooled: bool) -> None:
     data = Prepared()
     features = FrozenFeatures(data, network, tmp_path, pooled)
     batch = default_collate(features.__getitems__([5, BATCH + 1]))
@@ -68,7 +68,7 @@ def test_features_give_what_the_images_give(network: BackboneClassifier, tmp_pat
     assert bool(target.annotated.any()) is not pooled
 
 
-def test_they_are_computed_once_and_epochs_read_no_image(network: BackboneClassifier, tmp_path: Path) -> None:
+def test_features_are_computed_once_and_epochs_read_no_image(network: BackboneClassifier, tmp_path: Path) -> None:
     data = Prepared()
     FrozenFeatures(data, network, tmp_path)
     files = list(tmp_path.iterdir())
@@ -84,7 +84,7 @@ def test_they_are_computed_once_and_epochs_read_no_image(network: BackboneClassi
     assert features.lungs_not_found == ["a.png"]
 
 
-def test_other_pixels_or_weights_are_other_features(network: BackboneClassifier, tmp_path: Path) -> None:
+def test_other_pixels_or_weights_give_other_features(network: BackboneClassifier, tmp_path: Path) -> None:
     FrozenFeatures(Prepared(), network, tmp_path)
     FrozenFeatures(Prepared(seed=1), network, tmp_path)
     other = BackboneClassifier(2, SMALL, frozen=True)
@@ -98,13 +98,13 @@ def test_other_pixels_or_weights_are_other_features(network: BackboneClassifier,
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_a_network_that_is_fine_tuned_gets_its_images(tmp_path: Path) -> None:
+def test_a_network_that_is_not_frozen_gets_images(tmp_path: Path) -> None:
     data = Prepared()
     assert features_if_frozen(data, BackboneClassifier(2, SMALL), tmp_path) is data
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_half_written_is_left_behind(network: BackboneClassifier, tmp_path: Path) -> None:
+def test_no_partial_file_is_left(network: BackboneClassifier, tmp_path: Path) -> None:
     class Broken(Prepared):
         def __getitems__(self, indices: Any) -> list[dict[str, Any]]:
             if self.read >= len(self) + BATCH:  # after the key's pass, in the second batch of the features' pass
@@ -117,7 +117,7 @@ def test_nothing_half_written_is_left_behind(network: BackboneClassifier, tmp_pa
 
 
 @pytest.mark.parametrize("kept", [0, 40, 600], ids=["empty", "in its head", "in its features"])
-def test_a_file_that_was_cut_short_is_told_and_computed_again(network, tmp_path: Path, caplog, kept: int) -> None:
+def test_a_truncated_file_is_reported_and_computed_again(network, tmp_path: Path, caplog, kept: int) -> None:
     expected = np.array(FrozenFeatures(Prepared(), network, tmp_path).features)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:kept])

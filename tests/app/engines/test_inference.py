@@ -1,4 +1,4 @@
-"""A folder in, scores and overlays out: every file is scored or named, in the radiograph's own pixels."""
+"""Inference on a folder: every file is scored and drawn in its own pixels, or listed as excluded."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ def image_file(path: Path, height: int = 40, width: int = 60, disc: bool = True)
     cv2.imwrite(str(path), image)
 
 
-def test_every_file_at_any_depth_but_hidden_ones(tmp_path):
+def test_samples_are_files_at_any_depth_except_hidden_ones(tmp_path):
     for name in ("b.png", "a/c.dcm", "notes.txt", ".hidden.png", ".git/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -37,13 +37,13 @@ def test_every_file_at_any_depth_but_hidden_ones(tmp_path):
     assert samples[0]["annotated"].tolist() == [False, False]
 
 
-def test_a_hidden_folder_above_hides_nothing(tmp_path):
+def test_a_hidden_parent_folder_hides_nothing(tmp_path):
     (tmp_path / ".data").mkdir()
     (tmp_path / ".data" / "a.png").touch()
     assert len(folder_samples(tmp_path / ".data", ["Nodule"])) == 1
 
 
-def test_no_folder_and_an_empty_one(tmp_path):
+def test_a_missing_or_empty_folder_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no: no such folder of radiographs"):
         folder_samples(tmp_path / "no", ["Nodule"])
     (tmp_path / ".hidden").touch()
@@ -51,7 +51,7 @@ def test_no_folder_and_an_empty_one(tmp_path):
         folder_samples(tmp_path, ["Nodule"])
 
 
-def test_overlay_lies_where_the_map_does():
+def test_the_overlay_covers_the_region_of_the_map():
     image, maps = np.full((40, 60), 0.5, np.float32), np.zeros((2, 40, 60), np.float32)
     maps[1, 10:20, 30:50] = 1
     picture = overlay(image, maps, [], [0.5, 0.5])
@@ -70,7 +70,7 @@ def test_overlay_lies_where_the_map_does():
     ("thresholds", "outlined"), [([0.2, 0.9], [0]), ([0.9, 0.2], [1]), ([0.3, 0.3], [0, 1]), ([0.9, 0.9], [])], ids=str
 )
 def test_each_finding_is_outlined_at_its_own_threshold(thresholds, outlined):
-    # Each map is 0.3 in a square of its own; an outline is pure red, a veil is not.
+    # Each map is 0.3 in its own square; only an outline is pure red.
     maps = np.zeros((2, 40, 60), np.float32)
     corners = [(5, 5), (25, 40)]
     for c, (y, x) in enumerate(corners):
@@ -79,7 +79,7 @@ def test_each_finding_is_outlined_at_its_own_threshold(thresholds, outlined):
     assert [c for c, (y, x) in enumerate(corners) if picture[y, x].tolist() == [0, 0, 255]] == outlined
 
 
-def test_a_large_radiograph_is_shown_reduced():
+def test_a_large_radiograph_is_reduced():
     picture = overlay(np.zeros((2048, 512), np.float32), np.zeros((1, 2048, 512), np.float32), ["Nodule 0.50"], [0.5])
     assert picture.shape == (1024, 256, 3)
     # The caption is written in white.
@@ -87,7 +87,7 @@ def test_a_large_radiograph_is_shown_reduced():
 
 
 @pytest.mark.parametrize(("height", "lines"), [(256, 7), (1024, 10)])
-def test_captions_of_many_findings_leave_the_picture_to_see(height, lines):
+def test_captions_cover_at_most_a_third_of_the_picture(height, lines):
     # By hand: a third of 256 rows holds 7 lines of 12 pixels; ten of 22 fit into that of 1,024.
     captions = [f"Finding {number} 0.{9 - number}0" for number in range(10)]
     image, maps = np.full((height, 200), 0.5, np.float32), np.zeros((10, height, 200), np.float32)
@@ -116,7 +116,7 @@ def settings(trained, world, tmp_path):
 
 def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
     image_file(tmp_path / "in/good.png")
-    # Two names that differ in a folder alone.
+    # Two names that differ only in their folder.
     image_file(tmp_path / "in/a/b.png", 50, 30)
     image_file(tmp_path / "in/a_b.png", 30, 50)
     image_file(tmp_path / "in/.hidden.png")
@@ -130,7 +130,7 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
         ("a_b.png", "Nodule"),
         ("good.png", "Nodule"),
     ]
-    # Both to the last digit, and one the other's probability.
+    # Both are written in full.
     assert all(float(score) == pytest.approx(expit(float(logit)), abs=1e-15) for _, _, score, logit in rows[1:])
     excluded = rows_of(tmp_path / "out/excluded.csv")
     assert excluded[0] == ["image", "error"]
@@ -142,26 +142,23 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
         assert cv2.imread(str(tmp_path / f"out/overlays/{name}.png.png")).shape[:2] == shape
 
 
-def test_a_file_that_changes_after_it_was_prepared_is_scored_and_its_missing_picture_told(
+def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_overlay_reported(
     settings, launch, tmp_path, monkeypatch, caplog
 ):
-    for name in ("gone", "good", "other"):
+    for name in ("gone", "good"):
         image_file(tmp_path / f"in/{name}.png")
-    read = Inference._draw
+    draw = Inference._draw
 
-    def change_first(self, sample, *rest):
+    def remove_first(self, sample, *rest):
         (tmp_path / "in/gone.png").unlink(missing_ok=True)
-        image_file(tmp_path / "in/other.png", 30, 30)
-        read(self, sample, *rest)
+        draw(self, sample, *rest)
 
-    monkeypatch.setattr(Inference, "_draw", change_first)
+    monkeypatch.setattr(Inference, "_draw", remove_first)
     launch("run", settings, "inference.yaml")
-    scored = [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]]
-    assert scored == ["gone.png", "good.png", "other.png"]
+    assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["gone.png", "good.png"]
     assert [path.name for path in (tmp_path / "out/overlays").iterdir()] == ["good.png.png"]
-    assert "2 scored radiographs have no picture" in caplog.text
+    assert "1 scored radiographs have no overlay" in caplog.text
     assert "gone.png: cannot be opened" in caplog.text
-    assert "other.png: is another image now, of (30, 30) rows and columns" in caplog.text
 
 
 def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_path):
@@ -175,8 +172,8 @@ def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_pa
     assert scores == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("threshold", [None, 0.125], ids=["kept", "given"])
-def test_outlines_are_at_the_kept_thresholds_unless_another_is_given(
+@pytest.mark.parametrize("threshold", [None, 0.125], ids=["saved", "given"])
+def test_outlines_are_at_the_saved_thresholds_unless_one_is_given(
     settings, launch, trained, tmp_path, monkeypatch, threshold
 ):
     seen = []
@@ -192,8 +189,8 @@ def test_outlines_are_at_the_kept_thresholds_unless_another_is_given(
     assert seen == [kept if threshold is None else (threshold,)]
 
 
-def test_weights_of_another_form_are_refused(settings, launch, tmp_path):
-    # They would fit by name and shape, and their scores would mean nothing.
+def test_weights_trained_with_other_settings_are_refused(settings, launch, tmp_path):
+    # They would fit by name and shape, but their scores would mean nothing.
     image_file(tmp_path / "in/good.png")
     with pytest.raises(RuntimeError) as caught:
         launch("run", settings | {"pixel_level": False}, "inference.yaml")
@@ -201,7 +198,7 @@ def test_weights_of_another_form_are_refused(settings, launch, tmp_path):
     assert not (tmp_path / "out/predictions.csv").exists()
 
 
-def test_a_folder_without_a_readable_radiograph(settings, launch, tmp_path):
+def test_a_folder_without_a_readable_radiograph_is_refused(settings, launch, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/notes.txt").write_text("not a radiograph\n")
     with pytest.raises(RuntimeError) as caught:
@@ -211,7 +208,7 @@ def test_a_folder_without_a_readable_radiograph(settings, launch, tmp_path):
     assert [name for name, _ in rows_of(tmp_path / "out/excluded.csv")] == ["image", "notes.txt"]
 
 
-def test_names_that_are_no_utf8_or_too_long_are_in_the_table_and_have_pictures(settings, launch, tmp_path):
+def test_names_that_are_not_utf8_or_too_long_are_scored_and_drawn(settings, launch, tmp_path):
     folder = os.fsencode(tmp_path / "in")
     image_file(tmp_path / "in/1.png")
     content = (tmp_path / "in/1.png").read_bytes()

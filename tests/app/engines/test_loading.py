@@ -1,4 +1,4 @@
-"""Loaders: every image once, whole batches, one order for any number of workers and processes."""
+"""Loaders: every image once, in the same batches for any number of workers and processes."""
 
 import pickle
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def joined(parts: Iterable[list]) -> list:
 
 
 @pytest.mark.parametrize(("count", "batch", "processes"), [(24, 8, 2), (25, 8, 4), (40, 8, 8), (7, 6, 3), (8, 8, 1)])
-def test_parts_of_batches_are_disjoint_and_cover_them(count, batch, processes):
+def test_processes_divide_each_batch(count, batch, processes):
     whole = ShuffledSampler(count, seed=3)
     shared = [SharedSampler(ShuffledSampler(count, seed=3), batch, place, processes) for place in range(processes)]
     for epoch in (1, 2):
@@ -30,7 +30,7 @@ def test_parts_of_batches_are_disjoint_and_cover_them(count, batch, processes):
             sampler.set_epoch(epoch)
         order, parts = list(whole), [list(each) for each in shared]
         assert [len(part) for part in parts] == [len(each) for each in shared]
-        # Equal counts: no process waits for a batch that another one does not have.
+        # Equal counts, so that no process waits for a batch that another one does not have.
         assert len({len(part) for part in parts}) == 1
         size = batch // processes
         for number in range(count // batch):
@@ -39,7 +39,7 @@ def test_parts_of_batches_are_disjoint_and_cover_them(count, batch, processes):
 
 
 @pytest.mark.parametrize(("count", "processes"), [(5, 2), (7, 4), (3, 3)])
-def test_an_epoch_of_less_than_a_batch_is_cut_evenly(count, processes):
+def test_an_epoch_of_less_than_a_batch_is_divided_evenly(count, processes):
     shared = [SharedSampler(ShuffledSampler(count), 8 * processes, place, processes) for place in range(processes)]
     parts = [list(each) for each in shared]
     assert sorted(joined(parts)) == list(range(count))
@@ -48,7 +48,7 @@ def test_an_epoch_of_less_than_a_batch_is_cut_evenly(count, processes):
 
 
 @pytest.mark.parametrize(("batch", "processes"), [(9, 2), (0, 1), (3, 4)])
-def test_batches_that_cannot_be_shared_are_refused(batch, processes):
+def test_batches_that_cannot_be_divided_are_refused(batch, processes):
     with pytest.raises(ValueError, match=f"batch_size is {batch}, .* a multiple of their number, {processes}"):
         SharedSampler(ShuffledSampler(10), batch, 0, processes)
 
@@ -58,12 +58,12 @@ def test_an_order_that_does_not_follow_from_the_epoch_is_refused():
         TrainingLoader(range(4), 2, sampler=RandomSampler(range(4)))
 
 
-def test_fewer_images_than_processes_cannot_be_trained_on():
+def test_fewer_images_than_processes_are_refused():
     with pytest.raises(ValueError, match="an epoch of 3 images cannot be shared by 4 processes"):
         SharedSampler(ShuffledSampler(3), 8, 0, 4)
 
 
-def test_training_visits_the_same_for_any_number_of_workers():
+def test_the_order_does_not_depend_on_the_number_of_workers():
     orders = {}
     for workers in (0, 2):
         loader = TrainingLoader(Radiographs(23), 5, seed=4, workers=workers)
@@ -74,7 +74,7 @@ def test_training_visits_the_same_for_any_number_of_workers():
     assert orders[0] == orders[2]
     first, second, again = orders[0]
     assert first == again != second
-    # What is left over, three images, is dropped.
+    # The last three images are dropped.
     assert [len(batch) for batch in first] == [5, 5, 5, 5]
     assert len(set(joined(first))) == 20
 
@@ -83,7 +83,7 @@ def test_a_single_batch_is_not_dropped():
     assert [sorted(batch) for batch in visited(TrainingLoader(Radiographs(3), 8))] == [[0, 1, 2]]
 
 
-def test_a_sampler_of_ones_own_gives_the_order():
+def test_a_given_sampler_decides_the_order():
     sampler = BalancedSampler([[1.0]] * 3 + [[0.0]] * 9, seed=2)
     loader = TrainingLoader(Radiographs(12), 4, sampler=sampler)
     loader.set_epoch(7)
@@ -93,14 +93,14 @@ def test_a_sampler_of_ones_own_gives_the_order():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_loaders_leave_the_global_generator_alone(workers):
+def test_loaders_do_not_draw_from_the_global_generator(workers):
     before = torch.random.get_rng_state()
     visited(TrainingLoader(Radiographs(9), 4, workers=workers))
     visited(EvaluationLoader(Radiographs(9), 4, workers=workers))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_masks_travel_as_planes_and_other_data_as_it_is():
+def test_prepared_masks_are_read_as_planes():
     batch = next(iter(EvaluationLoader(Radiographs(4), 4)))
     assert batch["image"].dtype == torch.uint8
     assert batch["planes"].shape == (2, 8)
@@ -110,7 +110,7 @@ def test_masks_travel_as_planes_and_other_data_as_it_is():
     assert batch["index"].tolist() == [0, 1, 2]
 
 
-def test_a_loaders_data_set_stands_for_the_prepared_one():
+def test_the_dataset_of_whole_batches_can_be_pickled():
     whole = pickle.loads(pickle.dumps(WholeBatches(Radiographs(3))))
     assert len(whole) == 3
     assert [sample["name"] for sample in whole.samples] == ["0", "1", "2"]
@@ -123,16 +123,16 @@ def test_every_item_is_evaluated_by_one_process(count, processes):
     assert all(dealt)
     assert sorted(index for batches in dealt for batch in batches for index in batch) == list(range(count))
     if count >= 4 * processes:
-        # Whole batches, those of one process: their losses are the same too.
+        # The same batches as with one process, so their losses are the same too.
         alone = dealt_batches(count, 4, 0, 1)
         assert sorted(joined(dealt)) == alone
 
 
-def test_with_fewer_items_than_processes_each_has_one():
+def test_every_process_evaluates_a_batch():
     assert [dealt_batches(2, 4, place, 3) for place in range(3)] == [[[0]], [[1]], [[0]]]
     assert dealt_batches(0, 4, 0, 2) == []
 
 
-def test_a_batch_of_nothing_is_refused():
+def test_a_batch_size_of_zero_is_refused():
     with pytest.raises(ValueError, match="batch_size is 0, but must be 1 or more"):
         EvaluationLoader(Radiographs(2), 0)

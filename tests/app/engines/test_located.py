@@ -1,4 +1,4 @@
-"""Regions on the stored radiographs: what a crop cut off is missed, in every measure and for boxes and masks alike."""
+"""Regions on the stored radiographs: what a crop cuts off counts as missed, for boxes and masks alike."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from transforms import CropLungsd, DrawAnnotationsd, LoadRadiographd, ResizeRadi
 from transforms.regions import restore_map
 
 SURE = 20.0
-"""A logit that is 1 as a probability, but for rounding."""
+"""A logit whose probability rounds to 1."""
 
 
 def collected(
@@ -40,7 +40,7 @@ def collected(
             "region": torch.tensor([region] * count, dtype=torch.float32),
             "original_size": torch.tensor([size] * count),
         }
-        # Nothing is drawn on the network's input: it must not be asked.
+        # The mask on the network's input is empty: it must not be used.
         target = Target(torch.ones(count, 1), torch.zeros(count, 1, 4, 4), torch.ones(count, 1).bool())
         return {CommonKeys.PRED: Prediction(maps[rows].amax(dim=(2, 3)), maps[rows]), CommonKeys.LABEL: target}
 
@@ -83,7 +83,7 @@ def seen(grid: tuple[int, int]) -> torch.Tensor:
 @pytest.mark.parametrize("place", [boxed, masked])
 # Bilinear between pixels' own centres is the pixels themselves.
 @pytest.mark.parametrize(("grid", "patches"), [((10, 5), True), ((100, 50), False)], ids=["patches", "bilinear"])
-def test_what_the_crop_cut_off_is_missed(place, grid, patches):
+def test_what_a_crop_cuts_off_is_missed(place, grid, patches):
     samples = [place(OFF), place(HALF)]
     outputs = collected(samples, seen(grid), CROP, (100, 100), patches=patches)
     found = outputs.overlaps(0, 0.5)
@@ -138,7 +138,7 @@ def test_twelve_patches_of_exactly_one_half_in_a_box_of_twenty_four(patches, ove
         assert result["iou_accuracy"]["T 0.5"]["Nodule"]["value"] == 1
 
 
-def test_boxes_are_rectangles_and_masks_go_before_them():
+def test_boxes_are_rectangles_and_masks_take_precedence():
     # Everything in the box is found, corners included; as an ellipse the box would be 0.785 of that.
     maps = torch.full((2, 1, 10, 10), -SURE)
     maps[:, :, 2:6, 3:8] = SURE
@@ -148,7 +148,7 @@ def test_boxes_are_rectangles_and_masks_go_before_them():
 
 
 @pytest.mark.parametrize("patches", [True, False])
-def test_padding_is_no_part_of_the_radiograph(patches):
+def test_padding_is_not_part_of_the_radiograph(patches):
     # A radiograph of 60 x 100 pixels in a square of 100 x 100: everything is found, padding and all.
     outputs = collected([boxed([0, 0, 50, 60])], torch.full((1, 1, 4, 4), SURE), (0, -20, 100, 100), (60, 100))
     assert (outputs.inside.sum(), outputs.outside.sum(), outputs.missed.sum()) == (3000, 3000, 0)
@@ -160,7 +160,7 @@ def test_padding_is_no_part_of_the_radiograph(patches):
     assert collected([boxed([0, 40, 25, 20])], maps, region, (60, 100), patches=patches).hit.tolist() == [True]
 
 
-def test_the_highest_place_is_known_where_probabilities_are_all_one():
+def test_the_highest_cell_is_found_by_logits():
     maps = torch.full((2, 1, 4, 4), 100.0)
     maps[0, 0, 1, 2] = 101
     samples = [boxed([50, 25, 25, 25]), boxed([0, 0, 45, 50])]
@@ -192,7 +192,7 @@ def drawn_mask(box: list[int]) -> np.ndarray:
 
 
 class Bright(torch.nn.Module):
-    """Says "here" where the image is bright."""
+    """Detects bright pixels."""
 
     def forward(self, image: torch.Tensor) -> Prediction:
         maps = (image - 0.5) * 2 * SURE
@@ -200,7 +200,7 @@ class Bright(torch.nn.Module):
 
 
 def right_half(image: torch.Tensor) -> np.ndarray:
-    """Lungs in the right half alone."""
+    """Lungs in the right half."""
     mask = np.zeros(image.shape[-2:], bool)
     mask[:, mask.shape[1] // 2 :] = True
     return mask

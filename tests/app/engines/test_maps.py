@@ -1,4 +1,4 @@
-"""Kept maps: one picture an image and finding, in the pixels of the stored radiograph, below their own folder."""
+"""Saved maps: one picture per image and finding, in the pixels of the stored radiograph, inside their folder."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +37,7 @@ def read(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
-def test_pictures_in_the_pixels_of_the_radiograph(tmp_path):
+def test_maps_are_saved_in_the_pixels_of_the_radiograph(tmp_path):
     logits = torch.zeros(3, 2, 4, 4)
     logits[2, 1] = 100
     saved(tmp_path / "maps", logits, ["a.png", "b/a.png", "c.dcm"])
@@ -73,11 +73,11 @@ def test_activation_maps_are_scaled_in_each_image(tmp_path):
         ("/data/a.png", "root/data/a.png"),
     ],
 )
-def test_names_that_lead_elsewhere_stay_below(tmp_path, name, place):
+def test_names_that_lead_elsewhere_stay_in_the_folder(tmp_path, name, place):
     assert below(tmp_path, name) == tmp_path / place
 
 
-def test_no_map_lies_beside_the_users_radiographs(tmp_path):
+def test_no_map_is_written_beside_the_radiographs(tmp_path):
     (tmp_path / "out").mkdir()
     saved(tmp_path / "out" / "maps", torch.zeros(3, 2, 4, 4), ["../a.png", f"{tmp_path}/b.png", "c.png"])
     assert {path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.png")} == {("out", "maps")}

@@ -1,4 +1,4 @@
-"""Findings and files of any name: trained on, reported, drawn and logged, or refused before anything is trained."""
+"""Findings and files of any name are trained, reported, drawn and logged, or refused before training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_findings_of_any_name_are_trained_drawn_logged_and_reported(tmp_path: Pa
     drawn = {path.name for path in (out / "pictures").iterdir()}
     assert files < drawn
     assert len({name.casefold() for name in drawn}) == len(files) + 4
-    # A map an image and finding.
+    # One map per image and finding.
     assert sum(path.is_file() for path in (out / "maps").rglob("*")) == 7 * len(ODD)
     client = mlflow.MlflowClient(store)
     (run,) = client.search_runs([each.experiment_id for each in client.search_experiments()])
@@ -46,7 +46,7 @@ def test_findings_of_any_name_are_trained_drawn_logged_and_reported(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["Mass\0", "", "macro", "Mass\n"])
-def test_impossible_names_are_refused_before_anything_is_made(tmp_path: Path, launch, world, name: str):
+def test_impossible_names_are_refused_before_anything_is_written(tmp_path: Path, launch, world, name: str):
     datalist = read_datalist(world.datalist)
     items = [replace(item, boxes=(), annotated=()) for item in datalist.sections["training"]]
     write_datalist(Datalist("odd", (name,), {"training": items}), world.folder / "odd.json")
@@ -56,7 +56,7 @@ def test_impossible_names_are_refused_before_anything_is_made(tmp_path: Path, la
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_groups_of_findings_are_looked_at_before_the_training(tmp_path: Path, world):
+def test_groups_of_findings_are_checked_before_training(tmp_path: Path, world):
     data = open_data(world.datalist)
     Launch("x", data, tmp_path, reports=[FindingGroups({"all": ["Nodule"]})])
     with pytest.raises(ValueError, match=r"findings of group 'other': unknown finding 'Noduel'. Did you mean 'Nodule'"):
@@ -65,7 +65,7 @@ def test_groups_of_findings_are_looked_at_before_the_training(tmp_path: Path, wo
         Launch("x", data, tmp_path, reports=[FindingGroups({"none": []})])
 
 
-def test_groups_between_measure_and_finding_are_made_safe_too():
+def test_group_names_are_made_safe_in_logged_metrics():
     entry = {"value": 0.5}
     result = {
         "auc": {"Mass?": entry, "macro": entry},

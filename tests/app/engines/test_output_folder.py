@@ -1,4 +1,4 @@
-"""The folder of results: refused early where it cannot be written; what it held is kept once."""
+"""The output folder: refused early if it is not writable; earlier results are kept once."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from app.engines.output_folder import EARLIER, MOVING, require_writable, set_asi
 
 
 def write(folder: Path, *names: str) -> Path:
-    """Files that hold their own names."""
+    """Write files that hold their own names."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
@@ -20,7 +20,7 @@ def below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_an_earlier_training_left_is_set_aside_in_place_of_the_one_before(tmp_path):
+def test_earlier_results_replace_those_set_aside_before(tmp_path):
     write(tmp_path / EARLIER, "model.pt", "cases.csv")
     write(tmp_path, "model.pt", "last.damaged.pt", "pictures/curves.png", "notes.txt")
     assert set_aside(tmp_path) == tmp_path / EARLIER
@@ -32,7 +32,7 @@ def test_what_an_earlier_training_left_is_set_aside_in_place_of_the_one_before(t
     ]
 
 
-def test_a_training_that_failed_at_its_start_takes_nobodys_place(tmp_path):
+def test_a_training_without_weights_replaces_nothing(tmp_path):
     write(tmp_path, "model.pt", "metrics.json", "last.pt")
     set_aside(tmp_path)
     for _ in range(2):
@@ -41,7 +41,7 @@ def test_a_training_that_failed_at_its_start_takes_nobodys_place(tmp_path):
     assert below(tmp_path) == ["earlier/last.pt", "earlier/metrics.json", "earlier/model.pt"]
 
 
-def test_what_died_while_setting_aside_is_gone_on_with(tmp_path):
+def test_an_interrupted_setting_aside_is_completed(tmp_path):
     write(tmp_path / EARLIER, "model.pt", "cases.csv")
     write(tmp_path / MOVING, "model.pt", "pictures/curves.png")
     write(tmp_path, "last.pt", "pictures/history.png")
@@ -50,13 +50,13 @@ def test_what_died_while_setting_aside_is_gone_on_with(tmp_path):
     assert set_aside(tmp_path) is None
 
 
-def test_a_missing_folder_is_made_and_nothing_left_in_it(tmp_path):
+def test_a_missing_folder_is_created_empty(tmp_path):
     require_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_file_in_the_place_of_the_folder(tmp_path, name):
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(PermissionError, match=rf"{name}: results cannot be written there \(.+\)\. .*--output_dir DIR"):
         require_writable(tmp_path / name)

@@ -88,13 +88,13 @@ def test_shares_of_processes_are_joined_by_index_and_an_item_of_two_counts_once(
         joined([])
 
 
-def test_what_is_gathered():
+def test_outputs_hold_scores_labels_and_located_pairs():
     outputs = collected(3).outputs
     prediction, target = truth()
     assert outputs.index.tolist() == list(range(N))
     np.testing.assert_allclose(outputs.score, torch.sigmoid(prediction.score).numpy())
     np.testing.assert_array_equal(outputs.label, target.label.numpy())
-    # Whatever was asked for, "nowhere" among it, but no mask that nobody was asked for.
+    # Every pair whose location was asked for, even if "nowhere", but no other mask.
     asked = sorted([(row, 0) for row in (0, 2, 3, 6)] + [(row, 1) for row in range(N)])
     assert list(zip(outputs.located_row.tolist(), outputs.located_finding.tolist(), strict=True)) == asked
     somewhere = outputs.inside.sum(axis=1) > 0
@@ -104,7 +104,7 @@ def test_what_is_gathered():
     assert math.isnan(outputs.loss)
 
 
-def test_a_second_pass_starts_anew():
+def test_a_second_pass_replaces_the_first():
     prediction, target = truth()
     batch = {CommonKeys.PRED: prediction, CommonKeys.LABEL: target}
 
@@ -119,7 +119,7 @@ def test_a_second_pass_starts_anew():
         assert len(collect.outputs.index) == N
 
 
-def test_no_pass_has_no_outputs():
+def test_there_are_no_outputs_before_a_pass():
     with pytest.raises(RuntimeError, match="no evaluation pass has been completed"):
         _ = CollectOutputs().outputs
 
@@ -181,14 +181,14 @@ def test_overlaps_are_those_of_thresholded_maps(threshold, activation_maps):
     assert len(outputs.overlaps(1, threshold).rows) == 0
 
 
-def test_the_best_threshold_is_the_best_of_all():
+def test_the_best_threshold_is_the_best_of_the_grid():
     outputs = collected(3).outputs
     best = max(outputs.dice(0, step / 1000)[1].mean() for step in range(1000))
     # The second finding is nowhere in all images and the third was never asked for: neither has a best.
     assert outputs.best_macro_dice() == pytest.approx(best)
 
 
-def test_metrics_of_the_engine():
+def test_the_engine_has_the_metrics():
     collect = collected(3, loss=KnownLabelBCELoss())
     outputs = collect.outputs
     assert collect.metrics == {"auc": outputs.macro_auc(), "dice": outputs.best_macro_dice(), "loss": outputs.loss}
@@ -221,7 +221,7 @@ def test_nothing_located_and_nothing_known():
     assert math.isnan(outputs.macro_auc())
 
 
-def test_images_of_which_a_network_says_nan_are_told():
+def test_images_with_scores_of_nan_are_named():
     with pytest.raises(FloatingPointError, match=r"scores or maps are not numbers for 3 images: 0, 1, 2$"):
         collected(3, prediction={"score": truth()[0].score.index_fill(1, torch.tensor(2), math.nan)})
 

@@ -39,7 +39,7 @@ def lines(figure: Figure, place: int) -> dict[str, tuple[np.ndarray, np.ndarray]
     return {line.get_label(): line.get_data() for line in figure.axes[place].get_lines()}
 
 
-def test_the_drawn_curve_holds_the_reported_area():
+def test_the_area_under_the_drawn_curve_is_the_reported_one():
     given = outputs()
     drawn = lines(curves(given, ["Nodule", "Mass"]), 0)
     area = auc(given.score[:, 0], given.label[:, 0])
@@ -99,7 +99,7 @@ def test_cases_that_are_located_nowhere_are_ordered_by_score():
     assert value.tolist() == sorted(value, reverse=True)
 
 
-def test_best_typical_and_worst():
+def test_best_typical_and_worst_cases_are_chosen():
     chosen = _chosen(np.arange(100, 120), np.linspace(1, 0, 20))
     assert [row for kind, row, _ in chosen if kind == "best"] == [100, 101, 102, 103]
     assert [row for kind, row, _ in chosen if kind == "typical"] == [108, 109, 110, 111]
@@ -142,7 +142,7 @@ def test_reliability_of_one_kind_of_case(label, shares):
 
 
 def evaluator(given: Outputs, maps: torch.Tensor) -> SimpleNamespace:
-    """Stands for one: item ``i`` is of grey ``i``, and its first finding is in its first row of pixels."""
+    """A substitute for an evaluator: item ``i`` is of grey value ``i``, with its first finding in the first row."""
     masks = torch.zeros(len(given.index), 2, 8, 8, dtype=torch.uint8)
     masks[:, 0, 0] = 1
     images = torch.arange(len(given.index), dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
@@ -157,7 +157,7 @@ def evaluator(given: Outputs, maps: torch.Tensor) -> SimpleNamespace:
     )
 
 
-def test_cases_show_the_items_of_their_rows_and_name_nobody():
+def test_cases_show_the_items_of_their_rows_without_names():
     given = outputs()
     # A map of one half everywhere but in a corner.
     maps = torch.zeros(1, 2, 8, 8)
@@ -179,14 +179,14 @@ def test_cases_show_the_items_of_their_rows_and_name_nobody():
     assert not any("secret" in title for title in titles)
 
 
-def test_a_finding_without_present_cases_has_no_picture():
+def test_a_finding_without_present_cases_has_no_figure():
     given = outputs()
     given.label[:, 1] = 0
     record = ModelRecord(("Nodule", "Mass"), {}, (0.5, 0.5), (0.5, 0.5))
     assert [name for name, _ in cases(evaluator(given, torch.zeros(1, 2, 8, 8)), record)] == ["Nodule"]
 
 
-def test_present_cases_annotated_as_nowhere_go_by_score():
+def test_present_cases_annotated_as_nowhere_are_ordered_by_score():
     given = outputs()
     given.inside[:] = 0
     assert _ordered(given, 0, 0.5)[2] == "score"

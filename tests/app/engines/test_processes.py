@@ -1,4 +1,4 @@
-"""Two processes that train and evaluate together end where one does; what torchrun says is checked."""
+"""Two processes that train and evaluate together give the results of one; torchrun's variables are checked."""
 
 import os
 import socket
@@ -29,9 +29,9 @@ from tests.app.engines.tiny_training import ScoreAlone, evaluated, tiny_network,
 CPU = torch.device("cpu")
 TRAININGS: dict[str, dict[str, Any]] = {
     "every batch a step": {},
-    # Three batches an epoch: a step of two, and one of what is left.
+    # Three batches per epoch: a step of two, and one of the last.
     "two batches a step": {"accumulate": 2},
-    # Cut as evenly as can be, here into three and three.
+    # Divided evenly into three and three.
     "less than a batch": {"count": 6, "batch_size": 8},
     "an output that the loss does not use": {"loss": ScoreAlone()},
     "a layer that is trained from the second epoch on": {"frozen_in_first_epoch": True},
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def environment(place: int, processes: int, port: int) -> dict[str, str]:
-    """What torchrun sets."""
+    """Variables that torchrun sets."""
     values = (place, place, processes, processes, "127.0.0.1", port)
     return dict(zip(LAUNCHER_SETS, map(str, values), strict=True))
 
@@ -82,23 +82,23 @@ def refusal(call: Callable[[], Any]) -> str:
 
 @pytest.fixture(scope="module")
 def shares(tmp_path_factory) -> list[dict[str, Any]]:
-    """What each of two processes saw."""
+    """The results of each of two processes."""
     folder = tmp_path_factory.mktemp("shares")
     multiprocessing.spawn(share, (free_port(), str(folder)), nprocs=2)
     return [torch.load(folder / f"{place}.pt", weights_only=True) for place in range(2)]
 
 
-def test_processes_know_their_places(shares):
+def test_ranks_and_shared_values(shares):
     assert [(s["rank"], s["world"], s["main"]) for s in shares] == [(0, 2, True), (1, 2, False)]
     assert [(s["ranks"], s["first"]) for s in shares] == [([0, 1], 0)] * 2
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_weights_after_two_epochs_are_those_of_one_process(shares, name):
+def test_weights_are_those_of_one_process(shares, name):
     alone = trained(**TRAININGS[name])
     for seen in shares:
         for key, value in alone["weights"].items():
-            # Means of means and means are rounded differently.
+            # A mean of means is rounded differently.
             torch.testing.assert_close(seen[name]["weights"][key], value, atol=1e-6, rtol=1e-5)
     assert all(
         torch.equal(shares[0][name]["weights"][key], shares[1][name]["weights"][key]) for key in alone["weights"]
@@ -106,7 +106,7 @@ def test_weights_after_two_epochs_are_those_of_one_process(shares, name):
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_processes_share_the_batches_of_one(shares, name):
+def test_processes_divide_the_batches_of_one(shares, name):
     alone = trained(**TRAININGS[name])["visited"]
     first, second = (seen[name]["visited"] for seen in shares)
     assert len(first) == len(second) == len(alone)
@@ -115,13 +115,13 @@ def test_processes_share_the_batches_of_one(shares, name):
         assert sorted(mine + other) == sorted(whole)
 
 
-def test_the_frozen_layer_was_trained_in_the_end(shares):
+def test_a_layer_frozen_at_first_is_trained_later(shares):
     changed = shares[1]["a layer that is trained from the second epoch on"]["weights"]["body.weight"]
     assert not torch.equal(changed, tiny_network().body.weight)
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_an_evaluation_ends_with_the_numbers_of_one_process(shares, count):
+def test_an_evaluation_gives_the_numbers_of_one_process(shares, count):
     alone = evaluated(count)
     assert alone["index"].tolist() == list(range(count))
     for seen in shares:
@@ -131,29 +131,29 @@ def test_an_evaluation_ends_with_the_numbers_of_one_process(shares, count):
             assert metrics[name] == pytest.approx(value, rel=1e-6, nan_ok=True), name
         for name, array in seen[str(count)].items():
             if name in ("logit", "score"):
-                # Of batches cut smaller, products are summed in another order.
+                # Smaller batches sum products in another order.
                 torch.testing.assert_close(array, alone[name], atol=1e-6, rtol=0)
             else:
                 assert torch.equal(array, alone[name]), name
 
 
-def test_buffers_are_those_of_the_first(shares):
+def test_buffers_are_those_of_rank_0(shares):
     assert [seen["buffer"] for seen in shares] == [10.0, 10.0]
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(shares):
+def test_a_batch_that_cannot_be_divided_is_refused(shares):
     expected = "batch_size is 5, that of all processes together, but must be a multiple of their number, 2"
     assert [seen["refused"] for seen in shares] == [expected, expected]
 
 
-def test_statistics_are_shared_on_gpus_only(shares):
+def test_sync_batch_norm_needs_gpus(shares):
     assert [seen["refused statistics"] for seen in shares] == ["sync_batch_norm works on GPUs only, not on cpu"] * 2
 
 
-def test_alone_nothing_is_joined(monkeypatch):
+def test_a_single_process_joins_no_group(monkeypatch):
     for name in LAUNCHER_SETS:
         monkeypatch.delenv(name, raising=False)
-    # Some clusters set these for every process.
+    # Some cluster schedulers set these for every process.
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("MASTER_ADDR", "node0")
     join()
@@ -164,7 +164,7 @@ def test_alone_nothing_is_joined(monkeypatch):
     assert share_statistics(network, CPU) is network
 
 
-def test_a_single_process_of_torchrun_is_alone(monkeypatch):
+def test_a_single_process_of_torchrun_joins_no_group(monkeypatch):
     for name, value in environment(0, 1, 1).items():
         monkeypatch.setenv(name, value)
     join()
@@ -172,7 +172,7 @@ def test_a_single_process_of_torchrun_is_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name in LAUNCHER_SETS if name != "RANK"])
-def test_part_of_torchruns_variables_is_refused(monkeypatch, name):
+def test_incomplete_torchrun_variables_are_refused(monkeypatch, name):
     for each, value in environment(0, 2, 1).items():
         monkeypatch.setenv(each, value)
     monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""What is kept beside the weights: thresholds of validation, findings and settings, and refusal where they differ."""
+"""The record beside the weights: thresholds chosen on validation, findings and settings, which must fit."""
 
 import json
 import logging
@@ -36,15 +36,15 @@ def outputs(score: np.ndarray, label: np.ndarray, inside: dict[int, list[float]]
 
 
 def kept(folder: Path, record: ModelRecord = RECORD) -> Path:
-    """Where the weights of a record would be."""
+    """Write a record and return the path of its weights."""
     record.write(folder / "model.pt")
     return folder / "model.pt"
 
 
-def test_it_lies_beside_the_weights_and_comes_back_to_the_last_bit(tmp_path):
+def test_a_record_is_read_back_exactly(tmp_path):
     assert RECORD.write(tmp_path / "model.pt") == tmp_path / "model.json"
     assert record_of(tmp_path / "model.pt", ("Nodule", "Mass"), SETTINGS) == RECORD
-    # A name with a dot of its own keeps it.
+    # A dot in the name is kept.
     assert RECORD.write(tmp_path / "best.0.91.pt") == tmp_path / "best.0.91.json"
 
 
@@ -72,7 +72,7 @@ def test_map_thresholds_are_those_of_the_best_dice():
     assert choose_thresholds(given, ("a", "b"), {}).map_thresholds == (0.2, 0.5)
 
 
-def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
+def test_thresholds_of_aggregated_dice_count_false_positives():
     # Image 0: 4 pixels of the finding at 0.3. Image 1 has none, but 16 pixels at 0.2. At up to 0.2 the image alone has
     # Dice 1, both together 2 * 4 / (20 + 4) = 1/3; from 0.201 to 0.3 both have 1: the middle of 100 equals is 0.25.
     given = outputs(np.zeros((2, 1)), np.array([[1], [0]]), {0: [0.3] * 4})
@@ -85,7 +85,7 @@ def test_thresholds_of_aggregated_dice_count_what_is_found_where_nothing_is():
     assert record.aggregate_thresholds == (0.25,)
 
 
-def test_a_record_from_before_aggregated_thresholds_uses_those_of_maps(tmp_path):
+def test_a_record_without_aggregate_thresholds_has_those_of_maps(tmp_path):
     path = kept(tmp_path)
     content = json.loads(path.with_suffix(".json").read_text())
     del content["aggregate_thresholds"]
@@ -94,7 +94,7 @@ def test_a_record_from_before_aggregated_thresholds_uses_those_of_maps(tmp_path)
 
 
 def test_images_annotated_as_nowhere_choose_no_map_threshold():
-    # With the empty one counted as 0 or 1, thresholds above 0.9 would win.
+    # If the empty one counted as 0 or 1, thresholds above 0.9 would be best.
     given = outputs(np.zeros((1, 1)), np.zeros((1, 1)), {0: []})
     given.outside[0, 900] = 50
     record = choose_thresholds(given, ("a",), {})
@@ -108,14 +108,14 @@ def test_one_kind_of_case_chooses_no_score_threshold(value):
     assert record.map_thresholds == (0.5,)
 
 
-def test_scores_the_wrong_way_round_choose_no_threshold(tmp_path):
-    # Youden's best is to call nobody, at a threshold of plus infinity, which JSON cannot say.
+def test_scores_that_rank_the_wrong_way_round_choose_no_threshold(tmp_path):
+    # Youden's point is to call no case present, at a threshold of infinity, which JSON cannot express.
     record = choose_thresholds(outputs(np.array([[0.1], [0.9]]), np.array([[1.0], [0.0]])), ("a",), {})
     assert record.score_thresholds == (0.5,)
     assert "Infinity" not in record.write(tmp_path / "model.pt").read_text()
 
 
-def test_without_a_record_thresholds_are_one_half_with_a_warning(tmp_path, caplog):
+def test_without_a_record_thresholds_are_one_half(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         record = record_of(tmp_path / "model.pt", ("Nodule", "Mass"), SETTINGS)
     assert record == ModelRecord(("Nodule", "Mass"), SETTINGS, (0.5, 0.5), (0.5, 0.5))
@@ -125,7 +125,7 @@ def test_without_a_record_thresholds_are_one_half_with_a_warning(tmp_path, caplo
     )
 
 
-def test_a_record_from_before_logits_has_those_of_its_probabilities(tmp_path):
+def test_a_record_without_logits_has_those_of_its_probabilities(tmp_path):
     path = kept(tmp_path)
     content = json.loads(path.with_suffix(".json").read_text())
     del content["logit_thresholds"]
@@ -133,19 +133,19 @@ def test_a_record_from_before_logits_has_those_of_its_probabilities(tmp_path):
     # By hand: log(0.125 / 0.875) and log(0.1 / 0.9).
     expected = pytest.approx((-np.log(7), -np.log(9)))
     assert record_of(path, ("Nodule", "Mass"), SETTINGS).logit_thresholds == expected
-    # Probabilities were float32 then, of which 1 stands for every logit above 17.3.
-    path.with_suffix(".json").write_text(json.dumps(content | {"score_thresholds": [1.0, 0.0]}))
+    # A threshold of 0 is one of minus infinity, which JSON cannot express.
+    path.with_suffix(".json").write_text(json.dumps(content | {"score_thresholds": [0.5, 0.0]}))
     record = record_of(path, ("Nodule", "Mass"), SETTINGS)
-    assert record.logit_thresholds == pytest.approx((np.log(2.0**25 - 1), -np.inf))
+    assert record.logit_thresholds == (0, -np.inf)
     assert "Infinity" not in record.write(path).read_text()
-    # Whoever changes one form only is told.
+    # Both forms must agree.
     path.with_suffix(".json").write_text(json.dumps(content | {"logit_thresholds": [0, 1]}))
     with pytest.raises(ValueError, match=r"logit_thresholds \[0.0, 1.0\] are not those of score_thresholds"):
         record_of(path, ("Nodule", "Mass"), SETTINGS)
 
 
 @pytest.mark.parametrize(
-    ("findings", "settings", "said"),
+    ("findings", "settings", "message"),
     [
         (("Mass", "Nodule"), SETTINGS, "findings Nodule, Mass, not Mass, Nodule"),
         (("Nodule",), SETTINGS, "findings Nodule, Mass, not Nodule"),
@@ -154,15 +154,15 @@ def test_a_record_from_before_logits_has_those_of_its_probabilities(tmp_path):
         (("a", "b"), SETTINGS | {"growth": 8}, "findings Nodule, Mass, not a, b; growth 16, not 8"),
     ],
 )
-def test_weights_of_something_else_are_refused(tmp_path, findings, settings, said):
+def test_weights_trained_for_something_else_are_refused(tmp_path, findings, settings, message):
     path = kept(tmp_path)
     with pytest.raises(ValueError, match=r"model\.pt was trained with ") as caught:
         record_of(path, findings, settings)
-    assert str(caught.value) == f"{path} was trained with {said}. Use it with its own settings."
+    assert str(caught.value) == f"{path} was trained with {message}. Use it with its own settings."
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, {}, {"batch_size": 3}, {"growth": 16.0}], ids=str)
-def test_settings_that_only_one_side_knows_are_no_difference(tmp_path, settings):
+def test_settings_known_to_one_side_only_do_not_differ(tmp_path, settings):
     assert record_of(kept(tmp_path), ("Nodule", "Mass"), settings) == RECORD
 
 
@@ -180,7 +180,7 @@ def test_a_damaged_record_is_named(tmp_path, text):
 
 @pytest.mark.parametrize("key", ["score_thresholds", "map_thresholds"])
 @pytest.mark.parametrize("values", [[], [0.5], [0.5, 0.5, 0.5], [0.5, float("nan")]], ids=str)
-def test_a_record_without_a_threshold_for_each_finding_is_damaged(tmp_path, key, values):
+def test_a_record_without_a_threshold_for_each_finding_is_refused(tmp_path, key, values):
     path = kept(tmp_path)
     content = json.loads(path.with_suffix(".json").read_text()) | {key: values}
     path.with_suffix(".json").write_text(json.dumps(content))
@@ -201,12 +201,12 @@ def test_settings_of_the_parts_that_weights_depend_on():
         "preprocessing": {"transforms": [{"size": "@size", "weights": "@lung_weights"}, {"names": "@names"}]},
         "training": ["$@network.run(@max_epochs)"],
     }
-    # Names of files may differ from one computer to the next; epochs are past.
+    # File names may differ between computers, and epochs no longer matter.
     assert settings_of(config) == {"growth": 16, "levels": [1, 2], "pixel_level": True, "size": 64}
     assert settings_of({}) == {}
 
 
-def test_a_threshold_that_validation_could_not_choose_is_told(caplog):
+def test_a_threshold_that_validation_could_not_choose_is_reported(caplog):
     score, label = np.array([[0.1, 0.2], [0.9, 0.6]]), np.array([[0, 0], [1, 0]])
     with caplog.at_level(logging.WARNING):
         record = choose_thresholds(outputs(score, label), ("Nodule", "Mass"), SETTINGS)
@@ -218,7 +218,7 @@ ABOUT = {"data": "chests", "split": "abc", "section": "validation"}
 
 
 @pytest.mark.parametrize(
-    ("about", "section", "split", "said"),
+    ("about", "section", "split", "warning"),
     [
         (ABOUT, "validation", "abc", "thresholds were chosen on the very cases of this validation section"),
         (ABOUT, "test", "abc", None),
@@ -229,10 +229,10 @@ ABOUT = {"data": "chests", "split": "abc", "section": "validation"}
     ],
     ids=["validation", "test", "training", "other data", "an old record", "an old record on test"],
 )
-def test_thresholds_chosen_on_the_very_cases_are_warned_of(tmp_path, about, section, split, said):
+def test_a_section_that_chose_the_thresholds_is_warned_of(tmp_path, about, section, split, warning):
     record = record_of(kept(tmp_path, replace(RECORD, chosen_on=about)), ("Nodule", "Mass"), SETTINGS)
-    told = threshold_facts(record, section, split)
+    facts = threshold_facts(record, section, split)
     known = "the validation section of chests" if about else "cases that the record does not name"
-    assert told["chosen_on"] == known
-    assert told.get("warning", "").startswith(said or "")
-    assert ("warning" in told) == (said is not None)
+    assert facts["chosen_on"] == known
+    assert facts.get("warning", "").startswith(warning or "")
+    assert ("warning" in facts) == (warning is not None)

@@ -30,49 +30,49 @@ def sample(name: str, study: str = "", patient: str = "", **attributes: Any) -> 
     return {"name": name, "patient": patient or name, "study": study, "attributes": attributes}
 
 
-# Two studies of two views and two of one. By hand: the highest score of a study speaks for it.
+# Two studies of two views and two of one.
 VIEWS = [
     sample(f"images/{n}.png", study, patient) for n, (study, patient) in enumerate(["aA", "aA", "bB", "bB", "aC", "aD"])
 ]
-SAID = outputs(
+VALIDATED = outputs(
     [[0.1, 0.5], [0.9, 0.5], [0.3, 0.5], [0.2, 0.5], [0.4, 0.5], [0.6, 0.5]],
     [[1, -1], [1, -2], [0, -2], [-1, -2], [1, -2], [0, -2]],
 )
 
 
-def test_the_highest_view_speaks_for_a_study() -> None:
-    found = StudyLevel()(SAID, VIEWS, RECORD)["by_study"]
+def test_a_study_has_the_highest_score_of_its_views() -> None:
+    found = StudyLevel()(VALIDATED, VIEWS, RECORD)["by_study"]
     # Studies: A 0.9 present, B 0.3 absent, C 0.4 present, D 0.6 absent: of 4 pairs A beats both, C beats B.
     assert found["auc"]["Effusion"]["value"] == 0.75
     assert (found["auc"]["Effusion"]["present"], found["auc"]["Effusion"]["absent"]) == (2, 2)
     assert (found["studies"], found["images"]) == (4, 6)
-    # At 0.5: A called rightly, C missed.
+    # At 0.5, A is detected and C is missed.
     assert found["sensitivity"]["Effusion"]["value"] == 0.5
 
 
-def test_nothing_is_said_of_studies_where_each_has_one_image() -> None:
+def test_there_is_no_report_by_study_if_each_has_one_image() -> None:
     single = [sample(f"{n}.png") for n in range(6)]
-    assert StudyLevel()(SAID, single, RECORD) == {}
-    # Studies are numbered anew for each patient: one number does not make one study.
+    assert StudyLevel()(VALIDATED, single, RECORD) == {}
+    # Study names are only unique within a patient.
     numbered = [sample(f"{n}.png", "1", f"patient {n}") for n in range(6)]
-    assert StudyLevel()(SAID, numbered, RECORD) == {}
+    assert StudyLevel()(VALIDATED, numbered, RECORD) == {}
 
 
-def test_groups_of_findings_have_their_own_mean() -> None:
-    said = outputs([[0.9, 0.2], [0.3, 0.4], [0.1, 0.6], [0.4, 0.3]], [[1, 1], [1, 0], [0, 1], [0, 0]])
+def test_groups_of_findings_have_their_mean() -> None:
+    section = outputs([[0.9, 0.2], [0.3, 0.4], [0.1, 0.6], [0.4, 0.3]], [[1, 1], [1, 0], [0, 1], [0, 0]])
     single = [sample(f"{n}.png") for n in range(4)]
-    found = FindingGroups({"drains": ["Chest Drain"], "all": FINDINGS})(said, single, RECORD)["by_finding_group"]
+    found = FindingGroups({"drains": ["Chest Drain"], "all": FINDINGS})(section, single, RECORD)["by_finding_group"]
     # By hand: the drains' 0.6 beats both that are absent, 0.2 none; of effusions 0.9 beats both, 0.3 one.
     assert found["drains"]["auc"]["macro"]["value"] == 0.5
     assert found["all"]["auc"]["macro"]["value"] == pytest.approx((0.5 + 0.75) / 2)
-    assert FindingGroups({})(said, VIEWS, RECORD) == {}
+    assert FindingGroups({})(section, VIEWS, RECORD) == {}
     with pytest.raises(ValueError, match="unknown finding 'Drain'"):
-        FindingGroups({"drains": ["Drain"]})(said, VIEWS, RECORD)
+        FindingGroups({"drains": ["Drain"]})(section, VIEWS, RECORD)
     with pytest.raises(ValueError, match="group 'none' names no finding"):
-        FindingGroups({"none": []})(said, VIEWS, RECORD)
+        FindingGroups({"none": []})(section, VIEWS, RECORD)
 
 
-def test_tubes_and_pathologies_are_groups_where_there_are_both() -> None:
+def test_tubes_and_pathologies_are_groups_if_there_are_both() -> None:
     assert tubes_and_pathologies(FINDINGS) == {"tubes": ["Chest Drain"], "pathologies": ["Effusion"]}
     assert tubes_and_pathologies(("Chest Drain",)) == {}
 
@@ -84,15 +84,15 @@ def expert(folder: Path, labels: dict[str, list[float]], findings: tuple[str, ..
     return path
 
 
-def test_one_model_is_held_against_another_label_set_of_the_same_images(tmp_path: Path) -> None:
-    said = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6], [0.5, 0.4]], [[1, 0], [0, 1], [1, 1], [0, 0]])
-    # 0.75 and 0.25 are certainties; 0.5 decides nothing; image 3 is not in the set.
+def test_scores_are_measured_against_another_label_set_of_the_same_images(tmp_path: Path) -> None:
+    section = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6], [0.5, 0.4]], [[1, 0], [0, 1], [1, 1], [0, 0]])
+    # 0.75 and 0.25 are certainties; image 3 is not in the set.
     path = expert(tmp_path, {"0": [0.75, 1], "1": [1, 0], "2": [0.25, 0], "9": [1, 1]})
-    found = LabelSets({"expert": path})(said, VIEWS, RECORD)["label_sets"]["expert"]
+    found = LabelSets({"expert": path})(section, VIEWS, RECORD)["label_sets"]["expert"]
     # By hand: present 0.2 and 0.8, absent 0.6: one pair of two is right.
     assert found["auc"]["Chest Drain"]["value"] == 0.5
     assert found["images"] == 3
-    # The set says nothing of effusions: NaN, and no part of the mean.
+    # The set has no label of effusions: NaN, and not part of the mean.
     assert np.isnan(found["auc"]["Effusion"]["value"])
     assert found["auc"]["macro"]["findings"] == 1
     # Own labels 0, 1, 1 against 1, 1, 0. By hand: observed 1/3, expected 2/3 x 2/3 + 1/3 x 1/3 = 5/9, kappa -1/2.
@@ -101,18 +101,18 @@ def test_one_model_is_held_against_another_label_set_of_the_same_images(tmp_path
 
 
 def test_a_label_set_of_other_images_is_refused(tmp_path: Path) -> None:
-    said = outputs([[0.5, 0.2]], [[1, 0]])
+    section = outputs([[0.5, 0.2]], [[1, 0]])
     with pytest.raises(
         ValueError, match=r"label set 'expert' \(experts\) has no label of Effusion, Chest Drain for any"
     ):
-        LabelSets({"expert": expert(tmp_path, {"77": [1, 0], "78": [0, 0]})})(said, VIEWS, RECORD)
-    assert LabelSets()(said, VIEWS, RECORD) == {}
+        LabelSets({"expert": expert(tmp_path, {"77": [1, 0], "78": [0, 0]})})(section, VIEWS, RECORD)
+    assert LabelSets()(section, VIEWS, RECORD) == {}
 
 
 def test_areas_of_reports_are_shown_and_logged(tmp_path: Path) -> None:
-    said = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6]], [[1, 0], [0, 1], [1, 1]])
+    section = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6]], [[1, 0], [0, 1], [1, 1]])
     path = expert(tmp_path, {"0": [0, 1], "1": [1, 0], "2": [0, 0]})
-    result = LabelSets({"expert": path})(said, VIEWS, RECORD) | StudyLevel()(SAID, VIEWS, RECORD)
+    result = LabelSets({"expert": path})(section, VIEWS, RECORD) | StudyLevel()(VALIDATED, VIEWS, RECORD)
     names = logged(result, FINDINGS)
     assert names["label_sets.expert.auc.Chest Drain"] == 1
     assert names["label_sets.expert.kappa.Chest Drain"] == pytest.approx(0.4)  # by hand: (2/3 - 4/9) / (5/9)
@@ -121,7 +121,7 @@ def test_areas_of_reports_are_shown_and_logged(tmp_path: Path) -> None:
     assert "label_sets expert auc Chest Drain" in table(result)
 
 
-def test_studies_go_by_thresholds_chosen_on_studies(tmp_path: Path) -> None:
+def test_studies_have_thresholds_chosen_on_studies(tmp_path: Path) -> None:
     # Four absent studies of logits 2, -2, -2 and four present ones of 2.5, 1. Images: from 1 on, all that are present
     # and a third of the absent ones are called, the best there is. That calls every study; from 2.5 on, all are right.
     views = [(2.0, 0), (-2.0, 0), (-2.0, 0)], [(2.5, 1), (1.0, 1)]
@@ -136,9 +136,9 @@ def test_studies_go_by_thresholds_chosen_on_studies(tmp_path: Path) -> None:
     assert found["thresholds_of"] == "studies"
     assert found["specificity"]["Effusion"]["value"] == 1
     assert found["specificity"]["Effusion"]["logit_threshold"] == 2.5
-    # A record without them has those of images, and says so.
+    # Without them, those of images are applied.
     found = StudyLevel()(validation, visited, replace(record, study_thresholds=()))["by_study"]
     assert (found["thresholds_of"], found["specificity"]["Effusion"]["value"]) == ("images", 0)
-    # One image a study chooses none.
+    # Single images choose none.
     alone = [sample(f"{k}.png") for k in range(len(rows))]
     assert choose_thresholds(validation, FINDINGS, {}, alone).study_thresholds == ()

@@ -1,4 +1,4 @@
-"""Going on with a training: what is kept, what is refused, and what is used where the newest checkpoint is damaged."""
+"""Resuming a training: what is saved, what is refused, and which checkpoint is used if the newest one is damaged."""
 
 import errno
 import json
@@ -24,11 +24,11 @@ from tests.app.engines.resumable_training import Small, differences
 
 
 class CrashError(Exception):
-    """Ends a training as a crash would."""
+    """Ends a training like a crash."""
 
 
 def stop_after(small: Small, epoch: int) -> Small:
-    """Let it crash when the next epoch begins."""
+    """Make it crash when the next epoch begins."""
 
     def stop(engine: object) -> None:
         raise CrashError
@@ -38,7 +38,7 @@ def stop_after(small: Small, epoch: int) -> Small:
 
 
 def crashed(folder: Path, epoch: int = 2, **settings: object) -> Path:
-    """A folder with a training that crashed after an epoch."""
+    """The folder of a training that crashed after an epoch."""
     with pytest.raises(CrashError):
         stop_after(Small(folder, **settings), epoch).launch()
     return folder
@@ -83,15 +83,15 @@ def test_weights_after_a_crash_are_those_of_the_uninterrupted_training(whole, st
         assert [metric.step for metric in history] == [1, 2, 3, 4], name
 
 
-def test_the_parts_go_on(store, tmp_path):
+def test_handlers_with_state_are_resumed(store, tmp_path):
     small = Small(crashed(tmp_path / "out", 2), resume=True)
     small.launch()
-    # Halved after epochs 2 and 4, the first time in the process before.
+    # Halved after epochs 2 and 4, the first time before the crash.
     assert small.loss.weight == 0.25
     assert small.handler.seen.tolist() == [2, 2]
 
 
-def test_other_parts_are_refused(store, tmp_path):
+def test_other_handlers_are_refused(store, tmp_path):
     small = Small(crashed(tmp_path / "out"), resume=True)
     small.parts = (type("Other", (type(small.handler),), {})(small.loss),)
     with pytest.raises(ValueError, match=r"last\.pt holds the parts \['Weight'\], and this training has \['Other'\]"):
@@ -101,14 +101,14 @@ def test_other_parts_are_refused(store, tmp_path):
 def damage(path: Path, kind: str) -> None:
     content = bytearray(path.read_bytes())
     if kind == "flipped":
-        # Within the values of a weight, where only a checksum can tell.
+        # In the values of a weight, which only a checksum protects.
         value = read_checkpoint(path)["network"]["body.0.weight"].numpy().tobytes()
         content[bytes(content).index(value) + 5] ^= 1
     path.write_bytes(bytes(content) if kind == "flipped" else bytes(content[: len(content) // 2 * (kind == "cut")]))
 
 
 @pytest.mark.parametrize("kind", ["cut", "flipped", "empty"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(whole, store, tmp_path, caplog, kind):
+def test_the_previous_checkpoint_replaces_a_damaged_one(whole, store, tmp_path, caplog, kind):
     out = crashed(tmp_path / "out", 3)
     damage(out / "last.pt", kind)
     with caplog.at_level(logging.INFO):
@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(whole, store, tmp_path
     assert [metric.step for metric in history] == [1, 2, 3, 4]
 
 
-def test_both_damaged_is_a_beginning_and_is_said(whole, store, tmp_path, caplog):
+def test_training_begins_if_both_checkpoints_are_damaged(whole, store, tmp_path, caplog):
     out = crashed(tmp_path / "out", 3)
     damage(out / "last.pt", "cut")
     damage(out / "previous.pt", "empty")
@@ -132,14 +132,14 @@ def test_both_damaged_is_a_beginning_and_is_said(whole, store, tmp_path, caplog)
     assert differences(out, whole["MultiStepLR"]) == []
 
 
-def test_resume_where_there_is_nothing_begins(whole, store, tmp_path, caplog):
+def test_training_begins_if_there_is_no_checkpoint(whole, store, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         Small(tmp_path / "out", resume=True).launch()
     assert f"{tmp_path / 'out'} holds no checkpoint to resume from: training begins" in caplog.text
     assert differences(tmp_path / "out", whole["MultiStepLR"]) == []
 
 
-def test_a_finished_training_is_left_alone_and_may_grow(store, tmp_path, caplog):
+def test_a_finished_training_is_not_repeated_but_may_grow(store, tmp_path, caplog):
     out = tmp_path / "out"
     Small(out, epochs=2).launch()
     before = (out / "last.pt").read_bytes()
@@ -156,7 +156,7 @@ def test_a_finished_training_is_left_alone_and_may_grow(store, tmp_path, caplog)
         Small(out, epochs=3, resume=True).launch()
 
 
-def test_a_grown_training_equals_one_of_that_length(whole, store, tmp_path):
+def test_a_training_that_grew_equals_one_of_that_length(whole, store, tmp_path):
     Small(tmp_path / "out", epochs=2).launch()
     Small(tmp_path / "out", epochs=4, resume=True).launch()
     assert differences(tmp_path / "out", whole["MultiStepLR"]) == []
@@ -169,7 +169,7 @@ def test_a_schedule_with_an_end_cannot_grow(store, tmp_path):
 
 
 @pytest.mark.parametrize("length", [2, 5], ids=["shorter", "longer"])
-def test_epochs_of_another_length_than_the_loaders(store, tmp_path, length):
+def test_an_epoch_length_other_than_the_loaders(store, tmp_path, length):
     # The loader gives 3 batches.
     Small(tmp_path / "whole", length=length).launch()
     out = crashed(tmp_path / "out", 1, length=length)
@@ -185,7 +185,7 @@ def test_a_loader_without_an_order_by_epoch_is_refused(store, tmp_path):
 
 
 @pytest.mark.parametrize("fate", ["deleted", "elsewhere"])
-def test_a_run_that_is_gone_gives_way_to_one_with_all_epochs(
+def test_a_missing_run_is_replaced_by_one_with_all_epochs(
     whole, store, template_store, tmp_path, caplog, monkeypatch, fate
 ):
     out = crashed(tmp_path / "out", 2)
@@ -206,7 +206,7 @@ def test_a_run_that_is_gone_gives_way_to_one_with_all_epochs(
     assert read_checkpoint(out / "last.pt")["run"] == run.info.run_id
 
 
-def test_killed_in_its_report_with_its_run_gone_a_training_reports_in_one_new_run(store, tmp_path, monkeypatch):
+def test_a_training_killed_while_reporting_whose_run_is_gone_reports_in_one_new_run(store, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("app.engines.launch.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
         with pytest.raises(CrashError):
@@ -217,7 +217,7 @@ def test_killed_in_its_report_with_its_run_gone_a_training_reports_in_one_new_ru
     assert only_run(store).info.status == "FINISHED"
 
 
-def test_a_training_that_grows_leaves_no_results_of_its_shorter_self(store, tmp_path):
+def test_a_training_that_grows_removes_its_earlier_results(store, tmp_path):
     out = tmp_path / "out"
     Small(out, epochs=1).launch()
     with pytest.raises(CrashError):
@@ -227,7 +227,7 @@ def test_a_training_that_grows_leaves_no_results_of_its_shorter_self(store, tmp_
     assert not left & {"metrics.json", "predictions.csv", "cases.csv", "model.json", "run.json"}
 
 
-def test_files_that_were_left_out_must_be_the_same_number(store, tmp_path):
+def test_a_resumed_training_must_exclude_as_many_files(store, tmp_path):
     def one_left_out(**settings: object) -> Small:
         small = Small(tmp_path / "out", **settings)
         small.sections["training"].excluded = [("bad.png", "no picture")]
@@ -246,14 +246,14 @@ def test_files_that_were_left_out_must_be_the_same_number(store, tmp_path):
     }
 
 
-def test_a_loss_that_nobody_computes_chooses_nothing(store, tmp_path):
+def test_a_key_metric_that_is_not_computed_is_refused(store, tmp_path):
     small = Small(tmp_path / "out", key_metric="loss")
     small.validation.collected.loss = None
     with pytest.raises(ValueError, match="key_metric is loss, but the validation evaluator computes none"):
         small.launch()
 
 
-def test_a_key_metric_that_was_never_defined_is_told(store, tmp_path, caplog):
+def test_an_undefined_key_metric_is_reported(store, tmp_path, caplog):
     small = Small(tmp_path / "out", epochs=2)
     for sample in small.sections["validation"].samples:
         sample["label"][:] = 0
@@ -261,7 +261,7 @@ def test_a_key_metric_that_was_never_defined_is_told(store, tmp_path, caplog):
     assert "validation auc was never defined: the last epoch's weights are kept" in caplog.text
 
 
-def test_killed_in_its_report_a_training_reports_again(whole, store, tmp_path, monkeypatch):
+def test_a_training_killed_while_reporting_reports_again(whole, store, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("app.engines.launch.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
         with pytest.raises(CrashError):
@@ -281,7 +281,7 @@ def test_another_seed_is_refused(store, tmp_path):
         Small(out, seed=1, resume=True).launch()
 
 
-def test_without_resume_what_was_there_is_set_aside(store, tmp_path, caplog):
+def test_without_resume_earlier_results_are_set_aside(store, tmp_path, caplog):
     out = crashed(tmp_path / "out")
     last = (out / "last.pt").read_bytes()
     with caplog.at_level(logging.INFO):
@@ -299,12 +299,12 @@ def test_a_failed_launch_leaves_no_results_of_an_earlier_one(store, tmp_path):
     assert not left & {"metrics.json", "predictions.csv", "cases.csv", "model.pt", "model.json", "run.json", "pictures"}
 
 
-def test_a_full_disk_says_how_much_is_needed_and_keeps_what_was(store, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_checkpoint_and_reports_the_space_needed(store, tmp_path, monkeypatch):
     out = crashed(tmp_path / "out", 2)
     before = (out / "last.pt").read_bytes()
 
     class Full:
-        """The disk takes some of the file."""
+        """A disk with space for a part of the file."""
 
         def __init__(self, file) -> None:
             self.file, self.left = file, 5000
@@ -329,13 +329,13 @@ def test_a_full_disk_says_how_much_is_needed_and_keeps_what_was(store, tmp_path,
     assert not list(out.glob(".*.partial"))
 
 
-def test_a_broken_loss_keeps_the_checkpoint_of_the_last_good_epoch(store, tmp_path):
+def test_a_loss_of_nan_keeps_the_last_checkpoint(store, tmp_path):
     small = Small(tmp_path / "out")
 
-    def spoil(engine) -> None:
+    def break_weights(engine) -> None:
         small.network.head.weight.data.fill_(math.nan)
 
-    small.trainer.add_event_handler(Events.ITERATION_STARTED(once=8), spoil)
+    small.trainer.add_event_handler(Events.ITERATION_STARTED(once=8), break_weights)
     message = (
         r"the loss is nan in iteration 8 \(epoch 3\)\. model\.pt keeps the best weights so far, last\.pt those of "
         r"epoch 2, 2 iterations back\. The batch: training-\d+\.png, "
@@ -348,13 +348,13 @@ def test_a_broken_loss_keeps_the_checkpoint_of_the_last_good_epoch(store, tmp_pa
     assert only_run(store).info.status == "FAILED"
 
 
-def test_weights_that_break_in_the_last_step_of_an_epoch_are_not_kept(store, tmp_path):
+def test_weights_that_become_infinite_in_the_last_step_are_not_saved(store, tmp_path):
     small = Small(tmp_path / "out")
 
-    def spoil(engine) -> None:
+    def break_weights(engine) -> None:
         small.network.head.weight.data.fill_(math.inf)
 
-    small.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=6), spoil)
+    small.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=6), break_weights)
     message = (
         r"head\.weight and 0 other weights are not finite at the end of epoch 2, .*last\.pt those of epoch 1, 3 it"
     )
@@ -363,30 +363,30 @@ def test_weights_that_break_in_the_last_step_of_an_epoch_are_not_kept(store, tmp
     assert read_checkpoint(tmp_path / "out" / "last.pt")["epoch"] == 1
 
 
-def test_buffers_that_break_are_not_kept_either(store, tmp_path):
+def test_buffers_that_become_nan_are_not_saved(store, tmp_path):
     small = Small(tmp_path / "out")
 
-    def spoil(engine) -> None:
+    def break_weights(engine) -> None:
         small.network.body[1].running_mean.fill_(math.nan)
 
-    small.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=5), spoil)
+    small.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=5), break_weights)
     with pytest.raises(FloatingPointError, match=r"body\.1\.running_mean and 0 other weights are not finite"):
         small.launch()
     assert read_checkpoint(tmp_path / "out" / "last.pt")["epoch"] == 1
 
 
-def test_a_validation_that_is_no_number_names_its_images(store, tmp_path):
+def test_validation_scores_of_nan_name_their_images(store, tmp_path):
     small = Small(tmp_path / "out")
     broken = small.sections["validation"].image[6]
     infer = small.validation.inferer
 
-    def spoilt(image, network):
+    def infer_nan(image, network):
         prediction = infer(image, network)
         is_broken = (image == broken.float() / 255).flatten(1).all(dim=1)
         prediction.score[is_broken] = math.nan
         return prediction
 
-    small.validation.inferer = spoilt
+    small.validation.inferer = infer_nan
     message = r"scores or maps are not numbers for 1 images: validation-6\.png$"
     with pytest.raises(FloatingPointError, match=message):
         small.launch()
@@ -402,13 +402,13 @@ def test_partial_files_of_killed_writers_are_removed(store, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_folder_that_cannot_be_written(store, tmp_path, name):
+def test_a_folder_that_is_not_writable_is_refused(store, tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="cannot write to the output folder"):
         Small(tmp_path / name).launch()
 
 
-def test_a_checkpoint_of_a_later_version(store, tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_format_is_refused(store, tmp_path, monkeypatch):
     out = crashed(tmp_path / "out")
     monkeypatch.setattr(resuming, "FORMAT", 0)
     with pytest.raises(ValueError, match=r"last\.pt has format 1, and this version reads 0"):
@@ -424,13 +424,13 @@ def test_a_checkpoint_of_a_later_version(store, tmp_path, monkeypatch):
     ],
     ids=["number", "module", "array"],
 )
-def test_a_state_that_could_not_be_read_back_is_refused_when_written(tmp_path, value, message):
+def test_a_state_that_could_not_be_read_back_is_not_written(tmp_path, value, message):
     with pytest.raises(TypeError, match=message):
         Checkpoints(tmp_path).save(value)
     assert not (tmp_path / "last.pt").exists()
 
 
-def test_what_may_be_kept_comes_back(tmp_path):
+def test_plain_states_are_read_back(tmp_path):
     state = {"a": torch.ones(2), "b": [1, 2.5, "x", None, True], "c": {"d": (0.9, 0.999)}, "e": math.inf}
     require_plain(state)
     Checkpoints(tmp_path).save(state)
@@ -439,7 +439,7 @@ def test_what_may_be_kept_comes_back(tmp_path):
     assert kept == {"format": resuming.FORMAT, **state}
 
 
-def test_settings_that_change_nothing_of_what_is_learnt_may_differ():
+def test_settings_that_do_not_affect_the_weights_may_differ():
     config = {
         "rate": 1e-3,
         "max_epochs": 3,
@@ -460,20 +460,20 @@ def test_settings_that_change_nothing_of_what_is_learnt_may_differ():
     require_same(kept, trained_with(changed, {"data": "abc"}), Path("last.pt"))
 
 
-def test_many_other_settings_are_counted():
+def test_many_differing_settings_are_counted():
     kept = {f"setting {number:02}": "1" for number in range(23)}
     with pytest.raises(ValueError, match=r"setting 19 1, not absent; and 3 other settings\. Resume it"):
         require_same(kept, {}, Path("last.pt"))
 
 
-def test_other_settings_are_named():
+def test_differing_settings_are_named():
     kept = {"rate": "0.1", "growth": "4", "same": "1"}
     message = r"^last\.pt was trained with growth 4, not absent; rate 0\.1, not 0\.2; stem absent, not 8\. Resume it"
     with pytest.raises(ValueError, match=message):
         require_same(kept, {"rate": "0.2", "stem": "8", "same": "1"}, Path("last.pt"))
 
 
-def test_chance_is_that_of_seed_and_epoch_whatever_was_drawn_before():
+def test_random_numbers_follow_from_seed_and_epoch_alone():
     drawn = []
     for seed, epoch in ((0, 1), (0, 2), (1, 1), (0, 1)):
         torch.rand(epoch)

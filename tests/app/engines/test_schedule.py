@@ -1,4 +1,4 @@
-"""Schedules over epochs: what they follow, and when a training has outgrown one."""
+"""Schedules over epochs: what they follow, and trainings that grow beyond their end."""
 
 import pytest
 import torch
@@ -24,24 +24,24 @@ WITH_AN_END = ("OneCycleLR", "CosineAnnealingLR", "PolynomialLR")
 
 
 @pytest.mark.parametrize("name", WITH_AN_END)
-def test_a_schedule_as_long_as_its_training_can_be_resumed_but_not_outgrown(name):
+def test_a_schedule_can_be_resumed_but_its_training_cannot_grow_beyond_its_end(name):
     require_long_enough(of_three_epochs(name), begun=3, max_epochs=3)
     with pytest.raises(ValueError, match=rf"max_epochs cannot grow to 4: {name} was laid out for 3 epochs"):
         require_long_enough(of_three_epochs(name), begun=3, max_epochs=4)
 
 
-def test_a_schedule_without_an_end_or_that_ended_earlier_may_be_outgrown():
+def test_a_schedule_without_an_end_or_that_ended_earlier_lets_its_training_grow():
     require_long_enough(of_three_epochs("MultiStepLR"), begun=3, max_epochs=9)
     require_long_enough(None, begun=3, max_epochs=9)
-    # The training went on after its end from the first, as it was meant to.
+    # The training was laid out to continue after the end of the schedule.
     require_long_enough(of_three_epochs("PolynomialLR"), begun=5, max_epochs=9)
 
 
-def test_a_plateau_is_one_of_the_key_metric():
+def test_reduce_on_plateau_follows_the_key_metric():
     scheduler = ReduceLROnPlateau(optimizer(), mode="max", factor=0.5, patience=0)
     for value in (0.5, 0.6, 0.6):
         step_schedule(scheduler, value)
-    # Only the third epoch was no better than the one before.
+    # Only the third epoch is no better than the one before.
     assert scheduler.get_last_lr() == [0.5]
     require_same_direction(scheduler, "auc")
     with pytest.raises(ValueError, match=r"follows the key metric, loss, but has mode 'max': set mode: min"):

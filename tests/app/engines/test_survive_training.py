@@ -1,4 +1,4 @@
-"""Trainings that are killed, stopped or started together, and end as if nothing had been; see killed_trainings.py."""
+"""Trainings that are killed, stopped or started together end as if uninterrupted; see killed_trainings.py."""
 
 import json
 import os
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.timeout(LIMIT + 60)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What happened to all trainings."""
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The outcome of all trainings."""
     folder = tmp_path_factory.mktemp("killed")
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[2]), "OMP_NUM_THREADS": "1"}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -36,20 +36,20 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_killed_twenty_times_weights_are_equal_at_the_end(told):
-    killed = told["killed-0"]
+def test_a_training_killed_twenty_times_ends_with_equal_weights(outcome):
+    killed = outcome["killed-0"]
     assert killed["codes"] == [KILLED] * 20 + [0]
     assert killed["differences"] == []
     assert killed["partial"] == []
 
 
-def test_killed_with_two_workers_weights_are_equal_to_those_without(told):
-    assert told["killed-2"]["codes"] == [KILLED] * 4 + [0]
-    assert told["killed-2"]["differences"] == []
+def test_a_killed_training_with_two_workers_ends_with_equal_weights(outcome):
+    assert outcome["killed-2"]["codes"] == [KILLED] * 4 + [0]
+    assert outcome["killed-2"]["differences"] == []
 
 
-def test_two_stages_killed_eight_times_end_equal_and_two_processes_agree(told):
-    staged = told["staged"]
+def test_two_stages_killed_eight_times_end_with_equal_weights_and_two_processes_agree(outcome):
+    staged = outcome["staged"]
     assert staged["codes"] == [KILLED] * 8 + [0]
     assert staged["differences"] == []
     assert staged["together"] == [[0, 0], [0, 0]]
@@ -57,41 +57,41 @@ def test_two_stages_killed_eight_times_end_equal_and_two_processes_agree(told):
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("killed-0", 32), ("killed-2", 4)])
-def test_one_run_holds_every_epoch_once(told, name, epochs):
-    # Runs beside it were killed while they were opened, before there was a checkpoint to name them.
-    whole = [run for run in told["runs"][name] if run["epochs"]]
+def test_one_run_logs_every_epoch_once(outcome, name, epochs):
+    # Other runs were killed before there was a checkpoint that names them.
+    whole = [run for run in outcome["runs"][name] if run["epochs"]]
     assert [(run["status"], run["epochs"]) for run in whole] == [("FINISHED", list(range(1, epochs + 1)))]
     assert whole[0]["error"] is None
-    others = [run for run in told["runs"][name] if not run["epochs"]]
+    others = [run for run in outcome["runs"][name] if not run["epochs"]]
     assert {run["status"] for run in others} <= {"KILLED"}
     assert len(others) <= 3
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", TERMINATED), ("SIGINT", INTERRUPTED)])
-def test_a_signal_while_a_checkpoint_is_written(told, name, code):
-    assert told[name]["codes"] == [code, 0]
-    assert told[name]["partial"] == []
-    assert told[name]["differences"] == []
-    (run,) = told["runs"][name.lower()]
+def test_a_signal_while_a_checkpoint_is_written(outcome, name, code):
+    assert outcome[name]["codes"] == [code, 0]
+    assert outcome[name]["partial"] == []
+    assert outcome[name]["differences"] == []
+    (run,) = outcome["runs"][name.lower()]
     assert (run["status"], run["epochs"], run["error"]) == ("FINISHED", [1, 2, 3, 4], None)
-    assert told[name]["status_between"] == "KILLED"
+    assert outcome[name]["status_between"] == "KILLED"
 
 
-def test_two_trainings_started_at_once_on_a_fresh_database(told):
-    assert told["fresh"]["codes"] == [0, 0]
-    assert told["fresh"]["differences"] == [[], []]
-    assert [(run["status"], run["epochs"]) for run in told["runs"]["fresh"]] == [("FINISHED", [1, 2, 3, 4])] * 2
+def test_two_trainings_start_at_once_on_a_new_database(outcome):
+    assert outcome["fresh"]["codes"] == [0, 0]
+    assert outcome["fresh"]["differences"] == [[], []]
+    assert [(run["status"], run["epochs"]) for run in outcome["runs"]["fresh"]] == [("FINISHED", [1, 2, 3, 4])] * 2
 
 
-def test_of_two_processes_one_dies_and_both_go_on(told):
-    together = told["together"]
+def test_two_processes_of_which_one_dies_are_resumed(outcome):
+    together = outcome["together"]
     assert together["whole"] == [0, 0]
     first, second, third = (together[str(number)] for number in range(3))
     assert first[0] == KILLED
     assert second[1] == KILLED
-    # The one that is left behind ends by itself, with an error.
+    # The other one ends by itself, with an error.
     assert first[1] not in (0, KILLED)
     assert second[0] not in (0, KILLED)
     assert third == [0, 0]
     assert together["differences"] == []
-    assert [(run["status"], run["epochs"]) for run in told["runs"]["together"]] == [("FINISHED", [1, 2, 3, 4])] * 2
+    assert [(run["status"], run["epochs"]) for run in outcome["runs"]["together"]] == [("FINISHED", [1, 2, 3, 4])] * 2

@@ -1,4 +1,4 @@
-"""Handlers of a training: what is logged of an epoch, and a stop if the loss is not finite."""
+"""Handlers of a training: logged epochs, and a stop if the loss is not finite."""
 
 import math
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ def trainer(losses: list[float], epochs: int = 1) -> Engine:
 
 
 class Record:
-    """Stands for a run."""
+    """A substitute for a run."""
 
     def __init__(self) -> None:
         self.logged: list[tuple[dict, int]] = []
@@ -58,7 +58,7 @@ SAMPLES = [{"name": f"{i}.png"} for i in range(4)]
 
 
 @pytest.mark.parametrize("value", [NAN, math.inf, -math.inf], ids=str)
-def test_a_broken_loss_stops_training_and_names_the_images(value):
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_images(value):
     engine = trainer([1.0, value, 1.0])
     FiniteLoss(SAMPLES).attach(engine)
     message = rf"the loss is {value} in iteration 2 \(epoch 1\)\. The batch: 3\.png, 1\.png\. The one before it: 0\.png"
@@ -72,23 +72,23 @@ KEPT = (
 )
 
 
-def test_from_the_second_epoch_there_are_weights_to_fall_back_on():
+def test_from_the_second_epoch_the_message_names_the_saved_weights():
     engine = trainer([1.0, NAN], epochs=2)
     FiniteLoss(SAMPLES).attach(engine)
     with pytest.raises(FloatingPointError, match=KEPT):
         engine.run([{"index": torch.tensor([0])}], max_epochs=2)
 
 
-def test_a_finite_loss_goes_on():
+def test_finite_losses_do_not_stop_training():
     engine = trainer([1.0, -1e30, 0.0])
     FiniteLoss(SAMPLES).attach(engine)
     engine.run([{"index": torch.tensor([0])}] * 3)
     assert engine.state.iteration == 3
 
 
-@pytest.mark.parametrize(("broken", "seen"), [(2, 3), (4, 5)], ids=["at the next look", "at the end of the epoch"])
-def test_losses_looked_at_together_name_the_batch_that_broke(broken, seen):
-    # As on a GPU: a look every three iterations.
+@pytest.mark.parametrize(("broken", "seen"), [(2, 3), (4, 5)], ids=["at the next check", "at the end of the epoch"])
+def test_losses_checked_together_name_the_batch(broken, seen):
+    # As on a GPU: a check every three iterations.
     engine = trainer([NAN if number == broken else 1.0 for number in range(1, 6)])
     FiniteLoss(SAMPLES, every=3).attach(engine)
     message = (
@@ -110,12 +110,12 @@ def test_a_loss_is_read_only_when_the_bar_is_drawn(capsys, monkeypatch):
     assert "epoch 1/1" in capsys.readouterr().err
 
 
-def test_epochs_that_the_run_holds_already_are_not_logged_again():
+def test_epochs_in_the_run_are_not_logged_again():
     run = Record()
     first = History(run)
     first.values = {"train_loss": [3.0, 2.0]}
     first.log()
-    # The checkpoint knows of the first epoch alone, and one more comes.
+    # The checkpoint holds the first epoch alone, and a third one follows.
     again = History(run)
     again.load_state_dict({"train_loss": [3.0]})
     again.log()

@@ -24,7 +24,7 @@ SIDE = 8
 
 
 class Radiographs:
-    """What a ``PreparedDataset`` is to loaders: items whose pixels, labels and masks follow from their index."""
+    """A substitute for ``PreparedDataset``: items whose pixels, labels and masks follow from their index."""
 
     def __init__(self, count: int, with_labels: bool = True) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -92,7 +92,7 @@ class ScoreAlone(nn.Module):
 
 
 def tiny_network() -> TwoHeads:
-    """Of fixed weights."""
+    """A network with fixed weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return TwoHeads()
@@ -107,7 +107,7 @@ def trained(
     network: nn.Module | None = None,
     **precision: Any,
 ) -> dict[str, Any]:
-    """Two epochs by all processes; gives the weights, each iteration's loss and the items this process saw."""
+    """Train for two epochs; returns the weights, the loss of each iteration and the items that this process saw."""
     network = tiny_network() if network is None else network
     body = bare(network).body
     body.requires_grad_(not frozen_in_first_epoch)
@@ -138,7 +138,7 @@ def trained(
 
 
 def evaluated(count: int, batch_size: int = 3) -> dict[str, Any]:
-    """What a pass over ``count`` items left behind, the same in all processes."""
+    """Outputs and metrics of a pass over ``count`` items, the same in all processes."""
     evaluator = RadiographEvaluator(
         EvaluationLoader(Radiographs(count), batch_size),
         tiny_network(),
