@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-import cv2
 import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
@@ -19,6 +18,7 @@ from app.datalist.samples import samples
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
 from app.engines.output_folder import remove, require_writable
+from app.engines.overlay import overlay
 from app.engines.processes import world_size
 from app.engines.record import record_of
 from app.engines.running import running_config, settings_of
@@ -33,11 +33,6 @@ from transforms import read_radiograph, restore_map
 from transforms.errors import RadiographError, shown
 
 logger = logging.getLogger(__name__)
-
-MAX_SIDE = 1024
-"""Pixels of the longer side of an overlay; larger radiographs are reduced."""
-MIN_LINE = 12
-"""Pixels of a line of captions; smaller ones are illegible."""
 
 
 def folder_samples(
@@ -113,16 +108,8 @@ class Inference:
         self._thresholds = record.map_thresholds
         if self.threshold is not None:
             self._thresholds = (self.threshold,) * len(self.findings)
-        dataset = self.evaluator.dataset
         remove(self.output_dir, ("excluded.csv", "predictions.csv"))
-        excluded = self.output_dir / "excluded.csv"
-        with _table(excluded) as file:
-            csv.writer(file).writerows([("image", "error"), *map(safe_row, dataset.excluded)])
-        if not len(dataset):
-            raise ValueError(
-                f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
-                f"{excluded}, the first: {dataset.excluded[0][1]}"
-            )
+        self._write_excluded()
         with _table(self.output_dir / "predictions.csv") as file:
             writer = csv.writer(file)
             writer.writerow(["image", "finding", "score", "logit"])
@@ -132,6 +119,20 @@ class Inference:
 
             with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
                 self.evaluator.run()
+        self._log()
+
+    def _write_excluded(self) -> None:
+        dataset, path = self.evaluator.dataset, self.output_dir / "excluded.csv"
+        with _table(path) as file:
+            csv.writer(file).writerows([("image", "error"), *map(safe_row, dataset.excluded)])
+        if not len(dataset):
+            raise ValueError(
+                f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
+                f"{path}, the first: {dataset.excluded[0][1]}"
+            )
+
+    def _log(self) -> None:
+        dataset = self.evaluator.dataset
         logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
         if self._without_overlay:
             logger.warning(
@@ -164,45 +165,6 @@ class Inference:
         stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
         picture = overlay(image, stored, captions, self._thresholds)
         write_png(below(self.output_dir / "overlays", sample["name"], ".png"), picture)
-
-
-def overlay(image: np.ndarray, maps: np.ndarray, captions: Sequence[str], thresholds: Sequence[float]) -> np.ndarray:
-    """Draw a radiograph with the maximum of its maps in translucent red, outlines at the thresholds, and captions.
-
-    Args:
-        image: (H, W) in [0, 1].
-        maps: (C, H, W) probabilities, in the same pixels.
-        captions: Lines of text, the most important first; those that do not fit into the upper third are left out.
-        thresholds: C probabilities, for the outlines.
-
-    Returns:
-        (h, w, 3) uint8, in OpenCV's order (blue first); the longer side has at most 1,024 pixels.
-
-    Example:
-        >>> overlay(np.zeros((2048, 512)), np.zeros((1, 2048, 512)), ["Nodule 0.12"], [0.5]).shape
-        (1024, 256, 3)
-    """
-    scale = min(1.0, MAX_SIDE / max(image.shape))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    grey = cv2.resize((image * 255).astype(np.uint8), size, interpolation=cv2.INTER_AREA)
-    resized = np.stack([cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in maps])
-    veil = (0.45 * resized.max(axis=0))[..., None]
-    picture = (cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR) * (1 - veil) + veil * np.array([0, 0, 255.0])).astype(np.uint8)
-    inside = (resized >= np.asarray(thresholds)[:, None, None]).any(axis=0).astype(np.uint8)
-    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(picture, outlines, -1, (0, 0, 255), 1)
-    _write(picture, captions)
-    return picture
-
-
-def _write(picture: np.ndarray, captions: Sequence[str]) -> None:
-    """Write lines into the upper third of a picture, smaller if there are many."""
-    third = picture.shape[0] // 3
-    height = min(22, max(MIN_LINE, third // max(1, len(captions))))
-    for line, caption in enumerate(captions[: max(1, third // height)]):
-        start, size = (8 * height // 22, height * (line + 1)), 0.6 * height / 22
-        cv2.putText(picture, caption, start, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(picture, caption, start, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 @contextmanager
