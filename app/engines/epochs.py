@@ -18,7 +18,7 @@ from app.engines.processes import bare, is_main, parallel, same_buffers
 from app.engines.resuming import Checkpoints, StatefulHandler, TrainingState, seed_epoch
 from app.engines.schedule import step_schedule
 from app.engines.stages import TwoStages
-from app.engines.training import FiniteLoss, History, Progress
+from app.engines.training import FiniteLoss, History, show_progress
 from app.tracking import Run
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Epochs:
         best: BestWeights,
         checkpoints: Checkpoints,
         settings: Mapping[str, str],
-        kept: Mapping[str, Any] | None,
+        checkpoint: Mapping[str, Any] | None,
     ) -> History:
         """Run all epochs, or those after a checkpoint; the network then has the weights of the best one.
 
@@ -74,16 +74,16 @@ class Epochs:
             best: Keeps the best weights.
             checkpoints: Saves the state before the first epoch and after each.
             settings: Saved in each checkpoint.
-            kept: Content of the checkpoint to resume from.
+            checkpoint: Content of the one to resume from; None for a new training.
         """
         history = History(run)
         state = TrainingState(self.trainer, self.network, self.scheduler, self.parts, best, history)
         facts = {"settings": dict(settings), "run": run.id}
         if is_main():
             checkpoints.clean()
-        if kept is not None:
-            self._resume(state, kept, checkpoints)
-        if is_main() and (kept is None or kept["run"] != run.id):
+        if checkpoint is not None:
+            self._resume(state, checkpoint, checkpoints)
+        if is_main() and (checkpoint is None or checkpoint["run"] != run.id):
             # A training killed in its first epoch is then resumed in the same run, and a full disk shows at once.
             checkpoints.save({**state.state_dict(), **facts})
         self._attach(state)
@@ -112,20 +112,18 @@ class Epochs:
             return self.validation.outputs
         return best.outputs
 
-    def _resume(self, state: TrainingState, kept: Mapping[str, Any], checkpoints: Checkpoints) -> None:
+    def _resume(self, state: TrainingState, checkpoint: Mapping[str, Any], checkpoints: Checkpoints) -> None:
         """Restore a checkpoint, and write what was to be written after it."""
-        state.load_state_dict(kept, checkpoints.read)
+        state.load_state_dict(checkpoint, checkpoints.read)
         if state.best.epoch == state.trainer.state.epoch > 0:
             state.best.keep(self.network)
         elif state.best.epoch and is_main():
             state.best.require_readable()
         state.history.log()
-        max_epochs = self.trainer.state.max_epochs
-        if max_epochs != kept["max_epochs"] and self.scheduler is not None:
-            logger.info(
-                f"max_epochs was {kept['max_epochs']} and is {max_epochs}; the learning rate keeps its first schedule"
-            )
-        logger.info(f"resumed after epoch {kept['epoch']} of {max_epochs}")
+        max_epochs, earlier = self.trainer.state.max_epochs, checkpoint["max_epochs"]
+        if max_epochs != earlier and self.scheduler is not None:
+            logger.info(f"max_epochs was {earlier} and is {max_epochs}; the learning rate keeps its first schedule")
+        logger.info(f"resumed after epoch {checkpoint['epoch']} of {max_epochs}")
 
     def _attach(self, state: TrainingState) -> None:
         """Attach handlers: first random numbers, then those that watch, then the parts."""
@@ -136,7 +134,8 @@ class Epochs:
         # Files that could not be prepared may have been left out: the dataset's samples are those of its indices.
         samples = getattr(dataset_of(trainer.data_loader), "samples", ())
         trainer.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
-        for handler in (trainer.prepare_batch, state.history, FiniteLoss(samples), Progress(), *self.parts):
+        show_progress(trainer)
+        for handler in (trainer.prepare_batch, state.history, FiniteLoss(samples), *self.parts):
             handler.attach(trainer)
 
     def _begin_epoch(self, engine: Engine) -> None:

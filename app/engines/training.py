@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from ignite.handlers.tqdm_logger import ProgressBar
 from monai.utils.enums import CommonKeys
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from app.engines.processes import is_main, over_ranks
 from app.tracking import Run
 
 CHECK_EVERY = 50
 """Iterations between two checks of the losses on a GPU, which would otherwise have to be waited for."""
-REDRAW_SECONDS = 0.5
+REDRAW_EVERY = 20
+"""Iterations between two drawings of the progress bar, for which the loss is read."""
 
 
 class History:
@@ -137,36 +138,14 @@ class FiniteLoss:
         return ", ".join(str(self.samples[i]["name"] if self.samples else i) for i in index.tolist())
 
 
-class Progress:
-    """A progress bar of each epoch with the loss, which is read only when the bar is redrawn.
-
-    Args:
-        is_shown: None to show it on rank 0 if standard error is a terminal.
-    """
-
-    def __init__(self, is_shown: bool | None = None) -> None:
-        self.is_shown = is_main() and sys.stderr.isatty() if is_shown is None else is_shown
-        self._bar: tqdm[Any] | None = None
-
-    def attach(self, engine: Engine) -> None:
-        """Follow ``engine``."""
-        if self.is_shown:
-            engine.add_event_handler(Events.EPOCH_STARTED, self._start)
-            engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
-            engine.add_event_handler(Events.EPOCH_COMPLETED, self._close)
-
-    def _start(self, engine: Engine) -> None:
-        name = f"epoch {engine.state.epoch}/{engine.state.max_epochs}"
-        self._bar = tqdm(total=engine.state.epoch_length, desc=name, leave=False, mininterval=REDRAW_SECONDS)
-
-    def _step(self, engine: Engine) -> None:
-        # `update` returns True if the bar was redrawn; the loss appears with the next redrawing.
-        if self._bar is not None and self._bar.update():
-            self._bar.set_postfix(loss=f"{engine.state.output[CommonKeys.LOSS].item():.4g}", refresh=False)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+def show_progress(trainer: Engine) -> None:
+    """Show a progress bar of each epoch with the loss, on rank 0 if standard error is a terminal."""
+    if is_main() and sys.stderr.isatty():
+        ProgressBar().attach(
+            trainer,
+            output_transform=lambda output: {"loss": output[CommonKeys.LOSS].item()},
+            event_name=Events.ITERATION_COMPLETED(every=REDRAW_EVERY),
+        )
 
 
 def _learning_rate(optimizer: torch.optim.Optimizer) -> float:
