@@ -1,20 +1,19 @@
-"""Measurements of chest-radiograph models, with intervals and tests: pure functions over arrays.
+"""Measures of chest-radiograph models, with intervals and tests: pure functions over arrays.
 
-Usable alone, on any model's predictions: it needs numpy and nothing else. In all modules a label is 1 present, 0
-absent, and negative (-1 uncertain, -2 not said) or NaN where nobody knows; unknown cases are left out finding by
-finding and counted. What cannot be measured is NaN, never a guess. Patients with several images are taken together
-where a function is given ``patient``.
+Usable alone, on any model's predictions: it needs numpy and scipy and nothing else. A label is 1 present, 0 absent, and
+negative (-1 uncertain, -2 not said) or NaN if unknown; unknown cases are left out finding by finding and counted. What
+cannot be measured is NaN. Patients with several images are taken together by functions that are given ``patient``.
 
 - ``roc``, ``delong``, ``auc_tests``, ``average_precision``: ranking, with intervals and paired and unpaired tests
-- ``operating``, ``calibration``: thresholds chosen on validation cases, and whether probabilities mean what they say
-- ``overlap``, ``localisation``, ``marks``, ``froc``: where a finding is
+- ``operating``, ``calibration``: thresholds chosen on validation cases, and whether probabilities are right
+- ``overlap``, ``localisation``, ``marks``, ``froc``: the location of a finding
 - ``agreement``: readers and label sets
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
-- ``subgroups``, ``studies``: shortcuts, views of a study, ensembles
-- ``logits``, ``predictions``, ``compare``: what ranks scores, tables of predictions, and models on the same cases
+- ``subgroups``, ``studies``: shortcuts, and several views of a study
+- ``logits``, ``predictions``, ``compare``: ranking by logits, tables of predictions, and models on the same cases
 """
 
-from evaluation.agreement import Agreement, AgreementTable, agreement_table, cohen_kappa, fleiss_kappa, landis_koch
+from evaluation.agreement import Agreement, cohen_kappa, fleiss_kappa, landis_koch
 from evaluation.auc_tests import AucComparison, compare_paired, compare_unpaired
 from evaluation.average_precision import average_precision, average_precision_interval
 from evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
@@ -23,7 +22,6 @@ from evaluation.compare import (
     Comparison,
     ComparisonRow,
     DifferentCasesError,
-    compare_all,
     compare_means,
     compare_predictions,
     compare_ratios,
@@ -36,15 +34,13 @@ from evaluation.means import mean_interval, over_runs, ratio_interval
 from evaluation.operating import (
     OperatingPoint,
     operating_point,
-    operating_points,
     threshold_at_sensitivity,
     threshold_at_specificity,
     youden_threshold,
 )
 from evaluation.overlap import (
     aggregated_dice,
-    aggregated_dice_at_thresholds,
-    areas,
+    areas_at,
     best_threshold_of_aggregate,
     best_threshold_of_mean,
     dice,
@@ -56,12 +52,12 @@ from evaluation.permutation import holm, paired_permutation_test
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 from evaluation.resampling import bootstrap_auc, bootstrap_average_precision, bootstrap_mean, bootstrap_ratio
 from evaluation.roc import auc, auc_per_finding, precision_recall_curve, roc_curve
-from evaluation.studies import ensemble, group_by_study
-from evaluation.subgroups import age_bands, by_subgroup, check_treatment, subgroup_areas
+from evaluation.studies import group_by_study
+from evaluation.subgroups import age_bands, check_treatment, subgroup_areas
+from evaluation.truth import Truth
 
 __all__ = [
     "Agreement",
-    "AgreementTable",
     "AucComparison",
     "Comparison",
     "ComparisonRow",
@@ -71,12 +67,11 @@ __all__ = [
     "Interval",
     "OperatingPoint",
     "PredictionTable",
+    "Truth",
     "age_bands",
     "aggregated_dice",
-    "aggregated_dice_at_thresholds",
-    "agreement_table",
     "area_covariance",
-    "areas",
+    "areas_at",
     "auc",
     "auc_interval",
     "auc_intervals",
@@ -90,10 +85,8 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_ratio",
     "brier_score",
-    "by_subgroup",
     "check_treatment",
     "cohen_kappa",
-    "compare_all",
     "compare_means",
     "compare_paired",
     "compare_predictions",
@@ -101,7 +94,6 @@ __all__ = [
     "compare_unpaired",
     "dice",
     "dice_at_thresholds",
-    "ensemble",
     "expected_calibration_error",
     "fleiss_kappa",
     "froc_curve",
@@ -120,7 +112,6 @@ __all__ = [
     "match_marks",
     "mean_interval",
     "operating_point",
-    "operating_points",
     "over_runs",
     "paired_permutation_test",
     "pointing_hit",

@@ -1,14 +1,16 @@
-"""Tests whether two areas under the ROC curve differ: on the same cases (paired) or on different ones (unpaired)."""
+"""Tests whether two areas under the ROC curve differ, on the same cases, on other cases, or on partly shared ones."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import FindingResult, FloatArray, Interval, checked_cases, require_dimensions
-from evaluation.delong import AreaCovariance, area_covariance, area_variance
+from evaluation.cases import UNDEFINED, FindingResult, FloatArray, Interval, checked_cases
+from evaluation.delong import AreaCovariance, area_covariance
 from evaluation.distributions import normal_quantile, two_sided_p
+
+NO_VARIANCE = 1e-30  # below it a variance is the rounding of zero
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,11 @@ class AucComparison:
     """Two areas and the test of their difference.
 
     Attributes:
-        first: area A with its interval and counts.
-        second: area B.
+        first: Area A with its interval and counts.
+        second: Area B.
         difference: A - B with its interval, within [-1, 1].
-        z: the difference over its standard error; 0 for scores that rank alike, NaN where undefined.
-        p: two-sided.
+        z: The difference over its standard error; 0 for scores that rank alike, NaN if undefined.
+        p: Two-sided.
     """
 
     first: FindingResult
@@ -35,23 +37,28 @@ def compare_paired(
 ) -> AucComparison:
     """DeLong's test of two scores on the same cases.
 
-    Scores that rank all known cases alike give difference 0, interval [0, 0], z 0 and p 1, exactly. Otherwise, where
-    the cases show no variance (one case of a class, or both areas 0 or 1), the limits come from the two single
-    intervals (Newcombe's hybrid, Statistics in Medicine 17, 1998), z is NaN and p is that of a sign test with as many
-    trials as the rarer class has cases. NaN throughout where a class is missing.
+    Scores that rank all known cases alike give difference 0, interval [0, 0], z 0 and p 1, exactly. Otherwise, if the
+    cases show no variance (a class has one case, or both areas are 0 or 1), the limits come from the two single
+    intervals (Newcombe's hybrid, Statistics in Medicine 17, 1998), z is NaN, and p is that of a sign test with as many
+    trials as the rarer class has cases. NaN throughout if a class is missing.
+
+    Example:
+        >>> label, score = np.arange(20) % 2, np.arange(20)
+        >>> round(compare_paired(score + 8 * label, score, label).p, 3)
+        0.0
+        >>> compare_paired(score, 2 * score, label).p
+        1.0
 
     Args:
         first: (N,) scores A.
         second: (N,) scores B.
         label: (N,) 1 present, 0 absent, negative or NaN unknown.
-        patient: (N,) or None; cases of one patient are taken together.
-        level: confidence.
+        patient: (N,) or None; the cases of a patient are taken together.
+        level: Confidence.
     """
-    one, labels = checked_cases(first, label)
-    two, _ = checked_cases(second, label)
-    require_dimensions(one, 1, "score")
-    twice = np.stack([np.asarray(label), np.asarray(label)], axis=1)
-    result = compare_areas(np.stack([one, two], axis=1), twice, patient, level)
+    one, labels = checked_cases(first, label, 1)
+    two, _ = checked_cases(second, label, 1)
+    result = compare_areas(np.stack([one, two], axis=1), np.stack([np.asarray(label)] * 2, axis=1), patient, level)
     if not math.isnan(result.first.value) and rank_alike(one[labels.known], two[labels.known]):
         return no_difference(result.first, result.second)
     return result
@@ -60,80 +67,73 @@ def compare_paired(
 def compare_unpaired(
     first: ArrayLike, first_label: ArrayLike, second: ArrayLike, second_label: ArrayLike, level: float = 0.95
 ) -> AucComparison:
-    """Test of two areas on different cases, whose variances add; undefined cases as in ``compare_paired``.
+    """Test of two areas on different cases, whose variances add. Undefined cases as in ``compare_paired``.
 
     Args:
         first: (N,) scores A.
         first_label: (N,) labels of A's cases.
         second: (M,) scores B.
         second_label: (M,) labels of B's cases.
-        level: confidence.
+        level: Confidence.
     """
-    one, two = area_variance(first, first_label), area_variance(second, second_label)
-    if math.isnan(one.auc) or math.isnan(two.auc):
-        return _undefined(one.result(level), two.result(level))
-    variance, trials = one.variance + two.variance, min(one.trials, two.trials)
-    return _compared(one.result(level), two.result(level), variance, trials, level)
+    one, labels_one = checked_cases(first, first_label, 1)
+    two, labels_two = checked_cases(second, second_label, 1)
+    score = np.concatenate([one, two])
+    label = np.full((len(score), 2), -1.0)
+    label[: len(one), 0], label[len(one) :, 1] = labels_one.numbers(), labels_two.numbers()
+    result = compare_areas(np.stack([score, score], axis=1), label, None, level)
+    first_result = FindingResult.of(result.first, labels_one.counts())
+    return replace(result, first=first_result, second=FindingResult.of(result.second, labels_two.counts()))
 
 
 def compare_areas(
     score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
 ) -> AucComparison:
-    """Test of two areas whose cases may be shared in any part, such as a subgroup against the rest.
+    """Test of two areas that may share any part of their cases, such as a subgroup against the rest.
 
     Undefined cases as in ``compare_paired``.
 
     Args:
         score: (N, 2) scores A and B of the same cases.
-        label: (N, 2) their labels; what is unknown in one column only is a case of the other alone.
-        patient: (N,) or None; patients that have cases on both sides are then accounted for.
-        level: confidence.
+        label: (N, 2) their labels; a case that is unknown in one column belongs to the other alone.
+        patient: (N,) or None; patients with cases on both sides are then allowed for.
+        level: Confidence.
     """
     return compared(area_covariance(score, label, patient), 0, 1, level)
 
 
 def compared(areas: AreaCovariance, first: int, second: int, level: float = 0.95) -> AucComparison:
-    """Test two of the areas that were measured together; undefined cases as in ``compare_paired``.
-
-    Args:
-        areas: of K scores.
-        first: column of area A.
-        second: column of area B.
-        level: confidence.
-    """
-    pair = [first, second]
-    one, two = (areas.result(k, level) for k in pair)
-    if math.isnan(one.value) or math.isnan(two.value):
-        return _undefined(one, two)
-    contrast = np.array([1.0, -1.0])
-    variance = float(contrast @ areas.covariance[np.ix_(pair, pair)] @ contrast)
-    return _compared(one, two, variance, min(areas.trials[first], areas.trials[second]), level)
+    """Test of two columns of areas that were measured together. Undefined cases as in ``compare_paired``."""
+    one, two = areas.result(first, level), areas.result(second, level)
+    value = one.value - two.value
+    if math.isnan(value):
+        return AucComparison(one, two, UNDEFINED, math.nan, math.nan)
+    pair, contrast = np.ix_([first, second], [first, second]), np.array([1.0, -1.0])
+    variance = float(contrast @ areas.covariance[pair] @ contrast)
+    if not variance > NO_VARIANCE:
+        trials = min(areas.trials[first], areas.trials[second])
+        sign_test = 1.0 if value == 0 else min(1.0, 2 * 0.5**trials)
+        return AucComparison(one, two, _hybrid(one, two), math.nan, sign_test)
+    error = math.sqrt(variance)
+    half = normal_quantile(level) * error
+    limits = Interval(value, max(value - half, -1.0), min(value + half, 1.0))
+    return AucComparison(one, two, limits, value / error, two_sided_p(value / error))
 
 
 def no_difference(first: FindingResult, second: FindingResult) -> AucComparison:
-    """What is said of scores that rank alike: difference 0, limits 0, z 0 and p 1, exactly."""
+    """The comparison of scores that rank alike: difference 0, limits 0, z 0 and p 1, exactly."""
     return AucComparison(first, second, Interval(0.0, 0.0, 0.0), 0.0, 1.0)
 
 
 def rank_alike(first: FloatArray, second: FloatArray) -> bool:
-    """Whether both scores order all cases alike, ties included: no measure of ranks can then tell them apart."""
+    """Whether both scores order all cases alike, ties included, so that no measure of ranks can tell them apart."""
     if np.array_equal(first, second):
         return True
     order = np.argsort(first)
     one, two = first[order], second[order]
-    # Signs rather than differences: infinity minus infinity is NaN.
+    # Comparisons rather than differences: infinity minus infinity is NaN.
     rises = (one[1:] > one[:-1]), (two[1:] > two[:-1])
     return bool(np.array_equal(*rises) and np.all(two[1:] >= two[:-1]))
-
-
-def _compared(first: FindingResult, second: FindingResult, variance: float, trials: int, level: float) -> AucComparison:
-    value = first.value - second.value
-    if not variance > 1e-30:  # what rounding leaves of zero
-        return AucComparison(first, second, _hybrid(first, second), math.nan, _sign_test(value, trials))
-    error = math.sqrt(variance)
-    half = normal_quantile(level) * error
-    limits = Interval(value, max(value - half, -1.0), min(value + half, 1.0))
-    return AucComparison(first, second, limits, value / error, two_sided_p(value / error))
 
 
 def _hybrid(first: FindingResult, second: FindingResult) -> Interval:
@@ -141,11 +141,3 @@ def _hybrid(first: FindingResult, second: FindingResult) -> Interval:
     lower = math.hypot(first.value - first.lower, second.upper - second.value)
     upper = math.hypot(first.upper - first.value, second.value - second.lower)
     return Interval(value, max(value - lower, -1.0), min(value + upper, 1.0))
-
-
-def _sign_test(difference: float, trials: int) -> float:
-    return 1.0 if difference == 0 else min(1.0, 2 * 0.5**trials)
-
-
-def _undefined(first: FindingResult, second: FindingResult) -> AucComparison:
-    return AucComparison(first, second, Interval(math.nan, math.nan, math.nan), math.nan, math.nan)

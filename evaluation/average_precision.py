@@ -5,13 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import (
-    FindingResult,
-    FloatArray,
-    Labels,
-    checked_cases,
-    require_dimensions,
-)
+from evaluation.cases import UNDEFINED, FindingResult, FloatArray, Interval, Labels, checked_cases
 from evaluation.distributions import exact_interval, normal_quantile
 from evaluation.logits import probability
 from evaluation.patients import patient_numbers
@@ -19,26 +13,20 @@ from evaluation.roc import tied_counts
 
 
 def average_precision(score: ArrayLike, label: ArrayLike) -> float:
-    """Sum over thresholds of precision times the recall won there; tied scores are one threshold.
+    """Sum over thresholds of the precision times the gain in recall; tied scores are one threshold.
+
+    Example:
+        >>> round(average_precision([3, 2, 1], [1, 0, 1]), 3)  # (1 + 2 / 3) / 2
+        0.833
 
     Args:
         score: (N,) real; plus and minus infinity are legal ranks.
         label: (N,) 1 present, 0 absent, negative or NaN unknown (left out).
 
     Returns:
-        In (0, 1]; NaN when no case is present. By chance alone it is the prevalence, so compare it within one set only.
+        In (0, 1]; NaN if no case is present. A random score reaches the prevalence, so compare values of one set only.
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
-    return _average_precision(values, labels)
-
-
-def average_precision_per_finding(score: ArrayLike, label: ArrayLike) -> FloatArray:
-    """``average_precision`` of every finding: (N, C) in, (C,) out."""
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 2, "score")
-    columns = zip(values.T, labels.present.T, labels.absent.T, strict=True)
-    return np.array([_average_precision(s, Labels(p, a)) for s, p, a in columns], dtype=np.float64)
+    return _average_precision(*checked_cases(score, label, 1))
 
 
 def average_precision_interval(
@@ -46,34 +34,37 @@ def average_precision_interval(
 ) -> FindingResult:
     """Average precision with an interval on the logit scale.
 
-    Source: Boyd, Eng and Page, "Area under the precision-recall curve: point estimates and confidence intervals", 2013:
-    the standard error of the logit is 1 / sqrt(P A (1 - A)) for P present cases. With ``patient``, P is the number of
-    patients that have one, as if images of a patient all said the same: the worst that can be. At A = 1 it is Clopper
-    and Pearson's for P of P.
+    The standard error of the logit is 1 / sqrt(P A (1 - A)) for an average precision A and P present cases. With
+    ``patient``, P is the number of patients who have one, as if all images of a patient said the same, which is the
+    worst case. At A = 1 the interval is Clopper and Pearson's for P of P.
+
+    Source: Boyd, Eng and Page, "Area under the precision-recall curve: point estimates and confidence intervals", 2013.
+
+    Example:
+        >>> result = average_precision_interval([3, 2, 1, 0], [1, 0, 1, 0])
+        >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3)
+        (0.833, 0.108, 0.995)
 
     Args:
-        score: (N,).
-        label: (N,).
-        patient: (N,) names or numbers; None when every case is a patient of its own.
-        level: confidence.
+        score: (N,) as for ``average_precision``.
+        label: (N,) as for ``average_precision``.
+        patient: (N,) names or numbers; None if every case is a patient of its own.
+        level: Confidence.
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
-    area, counts = _average_precision(values, labels), labels.counts()
-    lower = upper = math.nan
-    number = patient_numbers(patient, len(values))[1]
-    trials = len(np.unique(number[labels.present]))
+    values, labels = checked_cases(score, label, 1)
+    area, limits = _average_precision(values, labels), UNDEFINED
+    trials = len(np.unique(patient_numbers(patient, len(values))[1][labels.present]))
     if area >= 1:
-        lower, upper = exact_interval(trials, trials, level).lower, 1.0
+        limits = exact_interval(trials, trials, level)
     elif not math.isnan(area):
         logit = math.log(area / (1 - area))
         reach = normal_quantile(level) / math.sqrt(trials * area * (1 - area))
-        lower, upper = probability([logit - reach, logit + reach]).tolist()
-    return FindingResult(area, lower, upper, counts.present, counts.absent, counts.unknown)
+        limits = Interval(area, *probability([logit - reach, logit + reach]).tolist())
+    return FindingResult.of(Interval(area, limits.lower, limits.upper), labels.counts())
 
 
 def _average_precision(score: FloatArray, labels: Labels) -> float:
-    tied = tied_counts(score, labels.present, labels.absent)
+    tied = tied_counts(score, labels)
     present = tied.present[::-1]
     called_present = np.cumsum(present)
     if not called_present.size or not called_present[-1]:

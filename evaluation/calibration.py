@@ -1,4 +1,4 @@
-"""Calibration: do findings called with a probability of 0.3 turn out present in three of ten cases?"""
+"""Calibration: are findings that are called with a probability of 0.3 present in three of ten cases?"""
 
 import math
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike
 from evaluation.cases import (
     BoolArray,
     Counts,
+    FindingResult,
     FloatArray,
     IntArray,
     checked_cases,
-    require_dimensions,
+    require_probabilities,
 )
 from evaluation.distributions import wilson_interval
+from evaluation.means import mean_interval
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,6 @@ class Reliability:
         lower: (bins,) lower limit of the share by Wilson's interval.
         upper: (bins,) upper limit.
         cases: (bins,) int64.
-        counts: present, absent and unknown cases.
     """
 
     probability: FloatArray
@@ -35,65 +36,84 @@ class Reliability:
     lower: FloatArray
     upper: FloatArray
     cases: IntArray
-    counts: Counts
 
 
-def brier_score(probability: ArrayLike, label: ArrayLike) -> float:
+def brier_score(
+    probability: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> FindingResult:
     """Mean squared distance of the probability from 1 (present) or 0 (absent); 0 is best, NaN without known cases.
+
+    Example:
+        >>> round(brier_score([0.9, 0.2, 0.6], [1, 0, -1]).value, 3)  # (0.1 ** 2 + 0.2 ** 2) / 2
+        0.025
 
     Args:
         probability: (N,) in [0, 1].
         label: (N,) 1 present, 0 absent, negative or NaN unknown (left out).
+        patient: (N,) or None; see ``mean_interval``.
+        level: Confidence.
 
     Raises:
-        ValueError: shapes differ, a value is not a probability, or a label lies between 0 and 1.
+        ValueError: The shapes differ, a value is not a probability, or a label lies between 0 and 1.
     """
-    values, present, _ = _known(probability, label)
-    return float(np.mean(np.square(values - present))) if values.size else math.nan
+    values, present, known, counts = _checked(probability, label)
+    squared = np.square(values - present)
+    return FindingResult.of(
+        mean_interval(squared, None if patient is None else np.asarray(patient)[known], level), counts
+    )
 
 
 def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: int = 15) -> float:
     """Mean distance between probability and share present over bins of equal width, weighted by their cases.
 
-    It depends on the bins and shrinks with fewer of them; compare it only at equal ``bins``. A bin holds its lower
-    limit. It has no interval: resampling raises it, as chance alone moves shares away from probabilities.
+    It depends on the bins, so compare it only at equal ``bins``. It has no interval: chance alone moves shares away
+    from probabilities, so that resampling raises it.
 
     Source: Guo et al., "On calibration of modern neural networks", 2017, equation 3, for the probability of presence.
+
+    Example:
+        >>> round(expected_calibration_error([0.1, 0.2, 0.9, 0.8], [0, 1, 1, 1], bins=2), 2)  # (0.7 + 0.3) / 4
+        0.25
 
     Returns:
         In [0, 1]; NaN without known cases. Arguments and errors as in ``brier_score``.
     """
-    values, present, _ = _known(probability, label)
+    values, present, _, _ = _checked(probability, label)
     if not values.size:
         return math.nan
-    place = _bin(values, bins)
-    gap = np.bincount(place, weights=values, minlength=bins) - np.bincount(place[present], minlength=bins)
+    number = _bin(values, bins)
+    gap = np.bincount(number, weights=values, minlength=bins) - np.bincount(number[present], minlength=bins)
     return float(np.abs(gap).sum() / values.size)
 
 
 def reliability_curve(probability: ArrayLike, label: ArrayLike, bins: int = 10, level: float = 0.95) -> Reliability:
-    """Mean probability against the share present in bins of equal width; arguments and errors as in ``brier_score``."""
-    values, present, counts = _known(probability, label)
-    place = _bin(values, bins)
-    cases, found = np.bincount(place, minlength=bins), np.bincount(place[present], minlength=bins)
-    total = np.bincount(place, weights=values, minlength=bins)
+    """Mean probability against the share present in bins of equal width; arguments and errors as in ``brier_score``.
+
+    Example:
+        >>> curve = reliability_curve([0.1, 0.3, 0.9, 0.7], [0, 1, 1, 1], bins=2)
+        >>> curve.probability.tolist(), curve.share.tolist(), curve.cases.tolist()
+        ([0.2, 0.8], [0.5, 1.0], [2, 2])
+    """
+    values, present, _, _ = _checked(probability, label)
+    number = _bin(values, bins)
+    cases, successes = np.bincount(number, minlength=bins), np.bincount(number[present], minlength=bins)
+    total = np.bincount(number, weights=values, minlength=bins)
     mean = np.divide(total, cases, out=np.full(bins, math.nan), where=cases > 0)
-    limits = [wilson_interval(f, n, level) for f, n in zip(found.tolist(), cases.tolist(), strict=True)]
+    limits = [wilson_interval(k, n, level) for k, n in zip(successes.tolist(), cases.tolist(), strict=True)]
     share, lower, upper = np.array([(x.value, x.lower, x.upper) for x in limits]).T
-    return Reliability(mean, share, lower, upper, cases, counts)
+    return Reliability(mean, share, lower, upper, cases)
 
 
-def _known(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, BoolArray, Counts]:
-    values, labels = checked_cases(probability, label)
-    require_dimensions(values, 1, "probability")
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(f"probabilities must lie in [0, 1], not in [{values.min()}, {values.max()}]")
-    return values[labels.known], labels.present[labels.known], labels.counts()
+def _checked(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, BoolArray, BoolArray, Counts]:
+    """Probabilities of known cases, whether they are present, which cases are known, and all cases by label."""
+    values, labels = checked_cases(probability, label, 1)
+    require_probabilities(values)
+    return values[labels.known], labels.present[labels.known], labels.known, labels.counts()
 
 
 def _bin(values: FloatArray, bins: int) -> IntArray:
-    """Bin k holds ``k / bins <= probability < (k + 1) / bins``, the last 1 as well."""
+    """Bin k holds ``k / bins <= probability < (k + 1) / bins``; the last one also holds 1."""
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, not {bins}")
-    # Compared with the limits themselves: 0.29 * 100 is less than 29.
+    # Compared with the edges themselves: 0.29 * 100 is less than 29.
     return np.asarray(np.searchsorted(np.arange(1, bins) / bins, values, side="right"))

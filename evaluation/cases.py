@@ -1,5 +1,7 @@
-"""What every measurement shares: checked scores and labels, and the small records that are returned."""
+"""Checked labels and scores, and the small records that measurements return."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +17,19 @@ TextArray = NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the limits of its confidence interval; NaN where undefined."""
+    """A value with the limits of its confidence interval; NaN if undefined."""
 
     value: float
     lower: float
     upper: float
+
+
+UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many cases say present, absent, and neither (uncertain or not said)."""
+    """The number of cases labelled present, absent, and neither (uncertain or not said)."""
 
     present: int
     absent: int
@@ -32,24 +37,26 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class FindingResult:
+class FindingResult(Interval):
     """A value of one finding with its interval, and the cases behind it: one row of a report.
 
     Attributes:
-        value: NaN where undefined, as are the limits.
-        lower: lower limit of the confidence interval.
-        upper: upper limit.
-        present: cases that have the finding.
-        absent: cases that do not.
-        unknown: cases left out, because nobody knows or said.
+        value: NaN if undefined, as are the limits.
+        lower: Lower limit of the confidence interval.
+        upper: Upper limit.
+        present: Number of cases that have the finding.
+        absent: Number of cases that do not.
+        unknown: Number of cases left out, as their label is unknown.
     """
 
-    value: float
-    lower: float
-    upper: float
     present: int
     absent: int
     unknown: int
+
+    @classmethod
+    def of(cls, interval: Interval, counts: Counts) -> "FindingResult":
+        """An interval with the cases behind it."""
+        return cls(interval.value, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
 
     @property
     def interval(self) -> Interval:
@@ -59,11 +66,11 @@ class FindingResult:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels split into what is known.
+    """Labels split by class; unknown are those that are neither.
 
     Attributes:
-        present: bool, the shape of the labels.
-        absent: bool, the shape of the labels. Unknown is what is neither.
+        present: Bool, the shape of the labels.
+        absent: Bool, the shape of the labels.
     """
 
     present: BoolArray
@@ -74,20 +81,26 @@ class Labels:
         """Bool, the shape of the labels: present or absent."""
         return self.present | self.absent
 
+    @property
+    def columns(self) -> Iterator["Labels"]:
+        """Labels (N, C) finding by finding."""
+        return map(Labels, self.present.T, self.absent.T)
+
+    def numbers(self) -> FloatArray:
+        """1 present, 0 absent, -1 unknown, the shape of the labels."""
+        return np.where(self.present, 1.0, np.where(self.absent, 0.0, -1.0))
+
     def counts(self) -> Counts:
-        """Cases of a label (N,), counted."""
+        """Cases by label."""
         present, absent = int(self.present.sum()), int(self.absent.sum())
         return Counts(present, absent, self.present.size - present - absent)
 
 
 def checked_scores(score: ArrayLike) -> FloatArray:
-    """Scores as float64.
-
-    Args:
-        score: any shape; real numbers. Plus and minus infinity are legal ranks.
+    """Scores of any shape as float64; plus and minus infinity are legal ranks.
 
     Raises:
-        ValueError: a score is NaN; the text says how many and where the first is.
+        ValueError: A score is NaN; the message says how many are and where the first is.
     """
     values = np.asarray(score, dtype=np.float64)
     missing = np.isnan(values)
@@ -99,14 +112,18 @@ def checked_scores(score: ArrayLike) -> FloatArray:
 
 
 def checked_labels(label: ArrayLike) -> Labels:
-    """Labels split into present and absent.
+    """Labels of any shape split into present and absent.
+
+    Example:
+        >>> checked_labels([1, 0, -1, np.nan]).counts()
+        Counts(present=1, absent=1, unknown=2)
 
     Args:
-        label: any shape; 1 present, 0 absent, negative (-1 uncertain, -2 not said) or NaN unknown. Text, as attributes
-            of a table are, is read as numbers.
+        label: 1 present, 0 absent, negative (-1 uncertain, -2 not said) or NaN unknown. Text, as attributes of a table
+            are, is read as numbers.
 
     Raises:
-        ValueError: a label lies between 0 and 1 or above 1: a certainty is not a truth to be measured against.
+        ValueError: A label lies between 0 and 1 or above 1: a certainty is not a truth to measure against.
     """
     values = as_numbers(label)
     present, absent = values == 1, values == 0
@@ -120,28 +137,28 @@ def checked_labels(label: ArrayLike) -> Labels:
 
 
 def as_numbers(value: ArrayLike) -> NDArray[Any]:
-    """Values as they are, but text as float64: empty text is NaN.
+    """Numbers as they are, and text as float64; empty text is NaN.
 
     Raises:
-        ValueError: text that is no number.
+        ValueError: Text that is not a number.
     """
     values = np.asarray(value)
     if values.dtype.kind not in "USO":
         return values
-    return np.array([np.nan if x is None or x == "" else float(x) for x in values.ravel().tolist()]).reshape(
-        values.shape
-    )
+    numbers = [np.nan if x is None or x == "" else float(x) for x in values.ravel().tolist()]
+    return np.array(numbers).reshape(values.shape)
 
 
-def checked_cases(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, Labels]:
-    """Scores and labels of the same shape, checked.
+def checked_cases(score: ArrayLike, label: ArrayLike, dimensions: int) -> tuple[FloatArray, Labels]:
+    """Scores and labels of the same shape, with that many axes.
 
     Raises:
-        ValueError: shapes differ, a score is NaN, or a label is not one of those that ``checked_labels`` allows.
+        ValueError: The shapes differ or have other axes, a score is NaN, or ``checked_labels`` refuses a label.
     """
     values, labels = checked_scores(score), checked_labels(label)
     if values.shape != labels.present.shape:
         raise ValueError(f"scores have shape {values.shape} and labels {labels.present.shape}; they must be the same")
+    require_dimensions(values, dimensions, "score")
     return values, labels
 
 

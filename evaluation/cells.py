@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 _FORMULA = re.compile("'*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
-"""What a formula begins with (OWASP, CSV injection), in full width too, behind any number of apostrophes."""
+"""The beginning of a formula (OWASP, CSV injection), full-width signs included, after any number of apostrophes."""
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def opened_table(path: Path) -> Iterator[TextIO]:
     """Open a CSV file for reading.
 
     Raises:
-        ValueError: What is read of it is no text, or no table; names the file.
+        ValueError: The file is not text, or not a table; the message names it.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -26,9 +26,9 @@ def opened_table(path: Path) -> Iterator[TextIO]:
 
 
 def safe_cell(value: object) -> object:
-    """A value as it can be written to a CSV: text that a spreadsheet would compute gets an apostrophe before it.
+    """A value for a CSV file: text that a spreadsheet would compute gets an apostrophe before it.
 
-    Numbers stay numbers, be they text or not. :func:`plain_cell` gives the text back.
+    Numbers stay numbers, also as text. :func:`plain_cell` gives the text back.
 
     Example:
         >>> [safe_cell(value) for value in ("=1+1", "-0.5", -1, "Nodule", "'=1+1")]
@@ -43,7 +43,7 @@ def safe_row(values: Iterable[object]) -> list[object]:
 
 
 def plain_cell(cell: str) -> str:
-    """The text that :func:`safe_cell` was given; text that it did not change stays.
+    """The text that :func:`safe_cell` was given.
 
     Example:
         >>> [plain_cell(cell) for cell in ("'=1+1", "'quoted'", "=1+1")]

@@ -1,21 +1,42 @@
-"""Quantiles and tails of the normal, t and beta distributions, and intervals of proportions, without scipy."""
+"""Quantiles, p-values, and intervals of values in [0, 1]. scipy is imported only by the functions that need it."""
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
 from statistics import NormalDist
 
-from evaluation.cases import Interval
+from evaluation.cases import UNDEFINED, Interval
 from evaluation.logits import probability
-
-MOST_TERMS = 300  # the continued fraction needs about the square root of the larger parameter; see `regularised_beta`
 
 
 def normal_quantile(level: float) -> float:
-    """How many standard errors a two-sided interval of confidence ``level`` in (0, 1) reaches to each side."""
+    """The standard errors to each side that a two-sided normal interval of confidence ``level`` reaches.
+
+    Example:
+        >>> round(normal_quantile(0.95), 2)
+        1.96
+
+    Raises:
+        ValueError: The level does not lie between 0 and 1.
+    """
     if not 0 < level < 1:
         raise ValueError(f"the confidence level must lie between 0 and 1, not be {level}")
     return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def t_quantile(level: float, freedom: int) -> float:
+    """The same for Student's t of ``freedom`` degrees of freedom.
+
+    Example:
+        >>> round(t_quantile(0.95, 2), 2)
+        4.3
+
+    Raises:
+        ValueError: There is no degree of freedom.
+    """
+    from scipy.special import stdtrit
+
+    if freedom < 1:
+        raise ValueError(f"Student's t needs at least 1 degree of freedom, not {freedom}")
+    return float(stdtrit(freedom, 0.5 + level / 2))
 
 
 def two_sided_p(z: float) -> float:
@@ -23,52 +44,18 @@ def two_sided_p(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def regularised_beta(x: float, a: float, b: float) -> float:
-    """Regularised incomplete beta function I_x(a, b).
-
-    Source: NIST Digital Library of Mathematical Functions, 8.17.22, evaluated by Lentz's method.
-
-    Args:
-        x: in [0, 1].
-        a: above 0.
-        b: above 0.
-    """
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - regularised_beta(1 - x, b, a)
-    front = a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    return math.exp(front) / a * _beta_fraction(x, a, b)
-
-
-def beta_quantile(probability: float, a: float, b: float) -> float:
-    """The x at which I_x(a, b) is ``probability``; 0 where ``a`` is 0 and 1 where ``b`` is 0, their limits."""
-    if a <= 0 or b <= 0:
-        return float(b <= 0)
-    return _bisect(lambda x: regularised_beta(x, a, b), probability, 0.0, 1.0)
-
-
-@lru_cache(maxsize=1024)
-def t_quantile(level: float, freedom: int) -> float:
-    """Student's t: how many standard errors a two-sided interval of confidence ``level`` reaches to each side.
-
-    Args:
-        level: in (0, 1).
-        freedom: degrees of freedom, 1 or more.
-    """
-    if freedom < 1:
-        raise ValueError(f"Student's t needs at least 1 degree of freedom, not {freedom}")
-    share = beta_quantile(1 - level, freedom / 2, 0.5)
-    return math.sqrt(freedom * (1 - share) / share)
-
-
 def wilson_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
-    """Score interval of a proportion; NaN throughout when there was no trial.
+    """Score interval of a proportion; NaN throughout without a trial.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+
+    Example:
+        >>> limits = wilson_interval(8, 10)
+        >>> limits.value, round(limits.lower, 2), round(limits.upper, 2)
+        (0.8, 0.49, 0.94)
     """
     if trials <= 0:
-        return Interval(math.nan, math.nan, math.nan)
+        return UNDEFINED
     z, share = normal_quantile(level), successes / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
@@ -78,10 +65,39 @@ def wilson_interval(successes: float, trials: float, level: float = 0.95) -> Int
     return Interval(share, lower, upper)
 
 
-def unit_interval(value: float, half: float) -> Interval:
-    """``value`` in [0, 1] with limits ``half`` to each side; on the logit scale where those would leave [0, 1].
+def exact_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's interval of a proportion, whose coverage is never less than ``level``.
 
-    A value of 0 or 1, which has no logit, is cut instead; NaN gives NaN.
+    Example:
+        >>> limits = exact_interval(10, 10)
+        >>> round(limits.lower, 2), limits.upper
+        (0.69, 1.0)
+
+    Args:
+        successes: 0 to ``trials``; need not be a whole number.
+        trials: Above 0; otherwise the interval is NaN.
+        level: Confidence.
+    """
+    from scipy.special import betaincinv
+
+    if trials <= 0:
+        return UNDEFINED
+    tail, failures = (1 - level) / 2, trials - successes
+    lower = float(betaincinv(successes, failures + 1, tail)) if successes > 0 else 0.0
+    upper = float(betaincinv(successes + 1, failures, 1 - tail)) if failures > 0 else 1.0
+    return Interval(successes / trials, lower, upper)
+
+
+def unit_interval(value: float, half: float) -> Interval:
+    """A value in [0, 1] with limits ``half`` to each side; on the logit scale if those would leave [0, 1].
+
+    A value of 0 or 1, which has no logit, is cut instead. NaN gives NaN.
+
+    Example:
+        >>> unit_interval(0.5, 0.25)
+        Interval(value=0.5, lower=0.25, upper=0.75)
+        >>> round(unit_interval(0.9, 0.2).upper, 2)
+        0.99
     """
     lower, upper = value - half, value + half
     if math.isnan(half):
@@ -90,52 +106,3 @@ def unit_interval(value: float, half: float) -> Interval:
         return Interval(value, max(lower, 0.0), min(upper, 1.0))
     logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
     return Interval(value, *probability([logit - reach, logit + reach]).tolist())
-
-
-def exact_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
-    """Clopper and Pearson's interval of a proportion, which never covers less than ``level``.
-
-    Args:
-        successes: 0 to ``trials``; need not be whole.
-        trials: above 0, or NaN throughout.
-        level: confidence.
-    """
-    if trials <= 0:
-        return Interval(math.nan, math.nan, math.nan)
-    tail = (1 - level) / 2
-    lower = beta_quantile(tail, successes, trials - successes + 1)
-    upper = beta_quantile(1 - tail, successes + 1, trials - successes)
-    return Interval(successes / trials, lower, upper)
-
-
-def _beta_fraction(x: float, a: float, b: float) -> float:
-    tiny = 1e-300
-    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1), tiny)
-    value = d
-    for m in range(1, MOST_TERMS + int(10 * math.sqrt(max(a, b)))):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        before = value
-        for term in (even, odd):
-            d = 1 / _away_from_zero(1 + term * d, tiny)
-            c = _away_from_zero(1 + term / c, tiny)
-            value *= c * d
-        if abs(value - before) <= 1e-15 * abs(value):
-            break
-    return value
-
-
-def _away_from_zero(value: float, tiny: float) -> float:
-    return value if abs(value) > tiny else tiny
-
-
-def _bisect(rising: Callable[[float], float], target: float, low: float, high: float) -> float:
-    """Where a rising function meets ``target``, to the last bit that halving can tell."""
-    while True:
-        middle = (low + high) / 2
-        if not low < middle < high:
-            return middle
-        if rising(middle) < target:
-            low = middle
-        else:
-            high = middle

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import Interval, require_dimensions
+from evaluation.cases import UNDEFINED, BoolArray, FloatArray, IntArray, Interval, require_dimensions
 from evaluation.distributions import exact_interval, t_quantile, unit_interval
 from evaluation.patients import patient_numbers
 
-ROUNDING = 1e-13  # what rounding leaves of a width of 0
+ROUNDING = 1e-13  # largest rounding error of a width of 0
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class RepeatedRuns:
     """A value over runs that differ by their seed.
 
     Attributes:
-        interval: mean with the 95% interval by Student's t; NaN limits with fewer than two runs.
-        deviation: standard deviation over runs (n - 1); NaN with fewer than two.
-        runs: how many had a value.
+        interval: The mean with Student's interval; NaN limits with fewer than two runs.
+        deviation: Standard deviation over runs (n - 1); NaN with fewer than two.
+        runs: Number of runs that have a value.
     """
 
     interval: Interval
@@ -29,12 +29,17 @@ class RepeatedRuns:
 
 
 def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95) -> Interval:
-    """Mean over cases, such as Dice over images, with Student's interval; cases of one patient are taken together.
+    """Mean over cases, such as Dice over images, with Student's interval. The cases of a patient are taken together.
+
+    Example:
+        >>> result = mean_interval([0.7, 0.8, 0.6, 0.7])
+        >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3)
+        (0.7, 0.57, 0.83)
 
     Args:
         value: (N,); NaN is left out.
-        patient: (N,) or None when every case is a patient of its own.
-        level: confidence.
+        patient: (N,) or None if every case is a patient of its own.
+        level: Confidence.
 
     Returns:
         NaN without a case; NaN limits with a single patient.
@@ -48,33 +53,34 @@ def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: flo
 def ratio_interval(
     part: ArrayLike, whole: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
 ) -> Interval:
-    """Ratio of sums over cases by its linearisation, with Student's interval over patients.
+    """Ratio of sums over cases, linearised, with Student's interval over patients.
 
-    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas. Where no case leaves
-    [0, 1] (0 <= part <= whole, as in Dice and IoU) the limits do not either: they are taken on the logit scale where
-    Student's would. If such cases do not vary at all, which would claim certainty, the interval is Clopper and
-    Pearson's for as many trials as there are patients.
+    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas.
+
+    If no case leaves [0, 1] (0 <= part <= whole, as for Dice and IoU) the limits do not either: they are taken on the
+    logit scale if Student's would. If such cases do not vary at all, which would claim certainty, the interval is
+    Clopper and Pearson's for as many trials as there are patients.
 
     Source: Cochran, "Sampling Techniques", 1977, chapter 6.
 
+    Example:
+        >>> result = ratio_interval(part=[20, 60, 10], whole=[40, 80, 40])
+        >>> round(result.value, 4), round(result.lower, 2), round(result.upper, 2)
+        (0.5625, 0.08, 0.95)
+
     Args:
         part: (N,).
-        whole: (N,), not negative; patients whose whole is 0 say nothing and are not counted.
+        whole: (N,), not negative; patients whose whole is 0 do not count.
         patient: (N,) or None.
-        level: confidence.
+        level: Confidence.
     """
     parts, wholes = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     patients, number = patient_numbers(patient, len(parts))
-    by_patient = [np.bincount(number, weights=source, minlength=patients) for source in (parts, wholes)]
-    total = float(by_patient[1].sum())
-    if total <= 0:
-        return Interval(math.nan, math.nan, math.nan)
-    value = float(by_patient[0].sum()) / total
-    counted = int((by_patient[1] > 0).sum())
+    value, deviation, is_counted = _linearised(parts, wholes, patients, number)
+    counted = int(is_counted.sum())
     if counted < 2:
         return Interval(value, math.nan, math.nan)
-    spread = float(np.square(by_patient[0] - value * by_patient[1]).sum()) * counted / (counted - 1)
-    half = t_quantile(level, counted - 1) * math.sqrt(spread) / total
+    half = t_quantile(level, counted - 1) * math.sqrt(float(np.square(deviation).sum()) * counted / (counted - 1))
     if not ((parts >= 0) & (parts <= wholes)).all():
         return Interval(value, value - half, value + half)
     return unit_interval(value, half) if half > ROUNDING else exact_interval(value * counted, counted, level)
@@ -88,44 +94,50 @@ def ratio_difference(
 ) -> Interval:
     """Difference A - B of two ratios of sums over the same cases, with Student's interval over patients.
 
+    Example:
+        >>> whole = [1, 1, 1]
+        >>> result = ratio_difference(([0.8, 0.9, 0.7], whole), ([0.6, 0.8, 0.7], whole))
+        >>> round(result.value, 2), round(result.lower, 2), round(result.upper, 2)
+        (0.1, -0.15, 0.35)
+
     Args:
         first: ``(part, whole)`` of A, each (N,); see ``ratio_interval``.
         second: ``(part, whole)`` of B.
         patient: (N,) or None.
-        level: confidence.
+        level: Confidence.
 
     Returns:
-        Exactly 0 with limits 0 when A and B are equal everywhere; NaN where a ratio is undefined. Limits are NaN where
-        every patient differs by the same, which does not show how patients vary.
+        Exactly 0 with limits 0 if A and B are equal everywhere; NaN if a ratio is undefined. The limits are NaN if
+        every patient differs by the same amount, which does not show how patients vary.
     """
-    terms, values, counted = [], [], []
     patients, number = patient_numbers(patient, len(np.asarray(first[0])))
-    for side in (first, second):
-        part, whole = (np.bincount(number, weights=np.asarray(x, float), minlength=patients) for x in side)
-        total = float(whole.sum())
-        if total <= 0:
-            return Interval(math.nan, math.nan, math.nan)
-        values.append(float(part.sum()) / total)
-        terms.append((part - values[-1] * whole) / total)
-        counted.append(whole > 0)
-    value, known = values[0] - values[1], int((counted[0] | counted[1]).sum())
-    if known < 2:
+    one, deviation, is_counted = _linearised(*first, patients, number)
+    two, other_deviation, is_counted_too = _linearised(*second, patients, number)
+    value, counted = one - two, int((is_counted | is_counted_too).sum())
+    if math.isnan(value):
+        return UNDEFINED
+    if counted < 2:
         return Interval(value, math.nan, math.nan)
-    spread = float(np.square(terms[0] - terms[1]).sum()) * known / (known - 1)
-    half = t_quantile(level, known - 1) * math.sqrt(spread)
+    spread = float(np.square(deviation - other_deviation).sum()) * counted / (counted - 1)
+    half = t_quantile(level, counted - 1) * math.sqrt(spread)
     if half <= ROUNDING and abs(value) > ROUNDING:
         return Interval(value, math.nan, math.nan)
     return Interval(value, value - half, value + half)
 
 
 def over_runs(value: ArrayLike, level: float = 0.95) -> RepeatedRuns:
-    """Mean, standard deviation and interval over repeated runs, as "92.1 +- 1.3" over three seeds.
+    """Mean, standard deviation and interval over repeated runs, as in "92.1 +- 1.3" over three seeds.
 
-    The interval is about the training's randomness on the one test set; it says nothing about other patients.
+    The interval is about the randomness of training on the one test set; it says nothing about other patients.
+
+    Example:
+        >>> runs = over_runs([0.7, 0.8, 0.9])
+        >>> round(runs.interval.value, 2), round(runs.deviation, 2), round(runs.interval.upper, 2)
+        (0.8, 0.1, 1.05)
 
     Args:
-        value: (R,) one value a run; NaN is left out.
-        level: confidence.
+        value: (R,) one value for each run; NaN is left out.
+        level: Confidence.
     """
     values = np.asarray(value, dtype=np.float64)
     require_dimensions(values, 1, "value")
@@ -137,3 +149,14 @@ def over_runs(value: ArrayLike, level: float = 0.95) -> RepeatedRuns:
     deviation = float(values.std(ddof=1))
     half = t_quantile(level, runs - 1) * deviation / math.sqrt(runs)
     return RepeatedRuns(Interval(mean, mean - half, mean + half), deviation, runs)
+
+
+def _linearised(
+    part: ArrayLike, whole: ArrayLike, patients: int, number: IntArray
+) -> tuple[float, FloatArray, BoolArray]:
+    """The ratio of sums (NaN of nothing), what each patient moves it by, and which patients count."""
+    sums = (np.bincount(number, weights=np.asarray(x, float), minlength=patients) for x in (part, whole))
+    parts, wholes = (np.asarray(total, dtype=np.float64) for total in sums)
+    total = float(wholes.sum())
+    value = float(parts.sum()) / total if total > 0 else math.nan
+    return value, (parts - value * wholes) / max(total, 1e-300), wholes > 0

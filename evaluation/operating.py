@@ -1,7 +1,7 @@
-"""Operating points: a threshold chosen on validation cases, and what it does to other cases.
+"""Operating points: a threshold chosen on validation cases, and its effect on other cases.
 
 Choosing and applying are two functions on purpose: a threshold chosen on the cases it is judged on flatters the model.
-A case is called present when its score is at least the threshold.
+A case is called present if its score is at least the threshold.
 """
 
 import math
@@ -10,52 +10,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import (
-    BoolArray,
-    Counts,
-    FloatArray,
-    IntArray,
-    Interval,
-    checked_cases,
-    require_dimensions,
-)
+from evaluation.cases import BoolArray, Counts, FloatArray, IntArray, Interval, checked_cases
 from evaluation.roc import called_counts
 from evaluation.shares import share_interval
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """Known cases by truth and call."""
-
-    true_positive: int
-    false_negative: int
-    false_positive: int
-    true_negative: int
-
-    @property
-    def total(self) -> int:
-        """Known cases."""
-        return self.true_positive + self.false_negative + self.false_positive + self.true_negative
-
-
-@dataclass(frozen=True)
 class OperatingPoint:
-    """What a threshold does: shares with Wilson's intervals, NaN where there is nothing to take a share of.
+    """The effect of a threshold: shares with Wilson's intervals, NaN for a share of no case.
 
     Attributes:
-        threshold: a case is called present when its score is at least this.
-        confusion: counts of known cases.
-        sensitivity: share of present cases called; also named recall.
-        specificity: share of absent cases not called.
-        precision: share of called cases that are present.
-        negative_predictive_value: share of cases not called that are absent.
-        f1: harmonic mean of precision and recall; its limits are those of the share TP / (TP + FP + FN), carried over.
-        accuracy: share of known cases called rightly.
-        counts: present, absent and unknown cases.
+        threshold: A case is called present if its score is at least this.
+        sensitivity: Share of present cases called present; also named recall.
+        specificity: Share of absent cases not called present.
+        precision: Share of the cases called present that are.
+        negative_predictive_value: Share of the cases not called present that are absent.
+        f1: Harmonic mean of precision and recall; its limits are those of the share TP / (TP + FP + FN), transformed.
+        accuracy: Share of known cases called rightly.
+        counts: Present, absent and unknown cases.
     """
 
     threshold: float
-    confusion: Confusion
     sensitivity: Interval
     specificity: Interval
     precision: Interval
@@ -64,36 +39,37 @@ class OperatingPoint:
     accuracy: Interval
     counts: Counts
 
-    @property
-    def recall(self) -> Interval:
-        """Sensitivity by its other name."""
-        return self.sensitivity
-
 
 def youden_threshold(score: ArrayLike, label: ArrayLike) -> float:
-    """The threshold with the highest sensitivity + specificity - 1; the highest of equals.
-
-    Choose it on validation cases. NaN when a class is missing.
+    """The threshold with the highest sensitivity + specificity - 1; the highest of equals. NaN if a class is missing.
 
     Source: Youden, "Index for rating diagnostic tests", 1950.
 
+    Example:
+        >>> youden_threshold([0.1, 0.3, 0.4, 0.8], [0, 0, 1, 1])
+        0.4
+
     Args:
-        score: (N,) real.
+        score: (N,) real, of validation cases.
         label: (N,) 1 present, 0 absent, negative or NaN unknown.
     """
     threshold, present, absent = _applicable(score, label)
-    # Sensitivity - (1 - specificity) times both numbers of cases: shares of floats would break ties by rounding.
+    # Times both numbers of cases, so in whole numbers: rounded shares would break ties.
     gain = present * absent[-1] - absent * present[-1]
     return float(threshold[np.argmax(gain)]) if present[-1] and absent[-1] else math.nan
 
 
 def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: float) -> float:
-    """The highest threshold that finds at least this share of present cases; NaN when none is present.
+    """The highest threshold that finds at least this share of present cases; NaN if none is present.
+
+    Example:
+        >>> threshold_at_sensitivity([0.1, 0.3, 0.4, 0.8], [1, 0, 1, 1], 0.6)  # two of three
+        0.4
 
     Args:
         score: (N,), of validation cases.
         label: (N,).
-        sensitivity: in [0, 1].
+        sensitivity: In [0, 1].
     """
     _check_share(sensitivity, "sensitivity")
     threshold, present, _ = _applicable(score, label)
@@ -104,14 +80,18 @@ def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: fl
 def threshold_at_specificity(score: ArrayLike, label: ArrayLike, specificity: float) -> float:
     """The lowest threshold that spares at least this share of absent cases.
 
+    Example:
+        >>> threshold_at_specificity([0.1, 0.3, 0.4, 0.8], [0, 0, 1, 0], 0.6)  # two of three are spared
+        0.4
+
     Args:
         score: (N,), of validation cases.
         label: (N,).
-        specificity: in [0, 1].
+        specificity: In [0, 1].
 
     Returns:
-        Plus infinity when only calling nobody spares enough; NaN when no case is absent, or when an absent case of
-        score plus infinity is called at every threshold.
+        Plus infinity if only calling no case spares enough. NaN if no case is absent, or if an absent case of score
+        plus infinity is called at every threshold.
     """
     _check_share(specificity, "specificity")
     threshold, _, absent = _applicable(score, label)
@@ -125,18 +105,22 @@ def operating_point(
 ) -> OperatingPoint:
     """Apply a threshold to cases it was not chosen on.
 
+    Example:
+        >>> point = operating_point([0.1, 0.6, 0.4, 0.8], [0, 0, 1, 1], threshold=0.5)
+        >>> point.sensitivity.value, round(point.sensitivity.lower, 2), round(point.sensitivity.upper, 2)
+        (0.5, 0.09, 0.91)
+
     Args:
         score: (N,) real.
         label: (N,) 1 present, 0 absent, negative or NaN unknown (left out and counted).
-        threshold: from one of the functions above; NaN (none could be chosen) gives NaN shares and no calls counted.
-        patient: (N,) or None; cases of one patient are then taken together, see ``evaluation.shares``.
-        level: confidence of the intervals.
+        threshold: From one of the functions above. NaN, if none could be chosen, gives NaN shares and no calls.
+        patient: (N,) or None; the cases of a patient are taken together, see ``evaluation.shares``.
+        level: Confidence of the intervals.
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
+    values, labels = checked_cases(score, label, 1)
     called = values >= threshold
     judged = labels.known if not math.isnan(threshold) else np.zeros_like(called)
-    present, absent, spared = labels.present & judged, labels.absent & judged, ~called
+    present, absent = labels.present & judged, labels.absent & judged
 
     def share(part: BoolArray, whole: BoolArray) -> Interval:
         return share_interval(part, whole, patient, level)
@@ -144,41 +128,18 @@ def operating_point(
     overlap = share(called & present, (called & judged) | present)
     return OperatingPoint(
         threshold=threshold,
-        confusion=_confusion(called, present, absent),
         sensitivity=share(called, present),
-        specificity=share(spared, absent),
+        specificity=share(~called, absent),
         precision=share(present, called & judged),
-        negative_predictive_value=share(absent, spared & judged),
+        negative_predictive_value=share(absent, ~called & judged),
         f1=Interval(*(2 * value / (1 + value) for value in (overlap.value, overlap.lower, overlap.upper))),
         accuracy=share(called == present, judged),
         counts=labels.counts(),
     )
 
 
-def operating_points(
-    score: ArrayLike,
-    label: ArrayLike,
-    threshold: ArrayLike,
-    patient: ArrayLike | None = None,
-    level: float = 0.95,
-) -> tuple[OperatingPoint, ...]:
-    """``operating_point`` of every finding: (N, C) scores and labels and (C,) thresholds in, C points out."""
-    values, labels, cuts = np.asarray(score), np.asarray(label), np.asarray(threshold, dtype=np.float64)
-    require_dimensions(values, 2, "score")
-    if cuts.shape != values.shape[1:]:
-        raise ValueError(f"{values.shape[1]} findings need as many thresholds, not shape {cuts.shape}")
-    return tuple(
-        operating_point(values[:, c], labels[:, c], cut, patient, level) for c, cut in enumerate(cuts.tolist())
-    )
-
-
-def _confusion(called: BoolArray, present: BoolArray, absent: BoolArray) -> Confusion:
-    found, wrong = int((called & present).sum()), int((called & absent).sum())
-    return Confusion(found, int(present.sum()) - found, wrong, int(absent.sum()) - wrong)
-
-
 def _applicable(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
-    """``called_counts`` without the one that calls nobody where no threshold can do that: a score is plus infinity."""
+    """``called_counts`` without the point that calls no case, if no threshold can do that: a score is plus infinity."""
     threshold, present, absent = called_counts(score, label)
     skip = int(threshold.size > 1 and np.isposinf(threshold[1]))
     return threshold[skip:], present[skip:], absent[skip:]

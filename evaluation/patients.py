@@ -7,11 +7,20 @@ from evaluation.cases import IntArray
 
 
 def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArray]:
-    """How many patients there are, and the number (cases,) of each case's patient.
+    """The number of patients, and the index (cases,) of each case's patient.
+
+    Example:
+        >>> count, index = patient_numbers(["b", "a", "b"], cases=3)
+        >>> count, index.tolist()
+        (2, [1, 0, 1])
+
+    Args:
+        patient: (cases,) names or numbers; None if every case is a patient of its own.
+        cases: How many.
 
     Raises:
-        ValueError: there is not one patient for every case, or a name is empty or NaN: cases of nobody are not those of
-            one patient.
+        ValueError: There is not one patient for every case, or a name is empty or NaN: cases without a name would pass
+            for those of one patient.
     """
     if patient is None:
         return cases, np.arange(cases)
@@ -21,5 +30,5 @@ def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArra
     nameless = int(np.count_nonzero(names == "" if names.dtype.kind == "U" else names != names))
     if nameless:
         raise ValueError(f"{nameless} of {cases} cases have no patient; name one for each, or leave patients out")
-    unique, number = np.unique(names, return_inverse=True)
-    return len(unique), number
+    unique, index = np.unique(names, return_inverse=True)
+    return len(unique), index

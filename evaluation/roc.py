@@ -5,26 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    checked_cases,
-    require_dimensions,
-)
+from evaluation.cases import BoolArray, FloatArray, IntArray, Labels, checked_cases
 
-FEW = 1000  # scores looked at to guess whether scores repeat
-MOST_BINS = 1 << 18  # bins of 2 MiB fit the cache
+SAMPLE = 1000  # scores that are looked at to guess whether scores repeat
+MOST_BINS = 1 << 18  # so many bins fit into a processor's cache
 
 
 @dataclass(frozen=True)
 class TiedCounts:
-    """Known cases of one finding, sorted by score and merged where scores are equal.
+    """Known cases of one finding by distinct score.
 
     Attributes:
         score: (G,) distinct scores, rising.
-        present: (G,) int64, present cases with this score.
-        absent: (G,) int64, absent cases with this score.
+        present: (G,) int64, number of present cases with this score.
+        absent: (G,) int64, number of absent cases with this score.
     """
 
     score: FloatArray
@@ -34,13 +28,13 @@ class TiedCounts:
 
 @dataclass(frozen=True)
 class Placements:
-    """How many cases of the other class a case beats, doubled so that ties are whole; equal cases may be merged.
+    """Twice the number of cases of the other class that a case beats (so that ties are whole numbers).
 
     Attributes:
         of_present: (P,) int64, twice the absent cases below it plus those that tie.
-        present: (P,) int64, how many present cases that is.
+        present: (P,) int64, number of present cases with this placement.
         of_absent: (A,) int64, twice the present cases above it plus those that tie.
-        absent: (A,) int64, how many absent cases that is.
+        absent: (A,) int64, number of absent cases with this placement.
     """
 
     of_present: IntArray
@@ -48,20 +42,20 @@ class Placements:
     of_absent: IntArray
     absent: IntArray
 
-    def wins(self) -> int:
-        """Twice the pairs in which the present case scores higher, plus the ties."""
-        return int(np.dot(self.of_present, self.present))
+    def area(self) -> float:
+        """The area under the ROC curve, from whole numbers."""
+        return int(np.dot(self.of_present, self.present)) / (2 * int(self.present.sum()) * int(self.absent.sum()))
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a curve, from the strictest threshold to the laxest.
+    """Points of a curve, from the strictest threshold to the most lenient.
 
     Attributes:
         x: (G + 1,) false positive rate, or recall.
         y: (G + 1,) true positive rate, or precision.
-        threshold: (G + 1,) a case is called present when its score >= threshold; the first, infinity, calls none
-            (cases of score plus infinity are called at the second point, whose threshold is infinity as well).
+        threshold: (G + 1,) a case is called present if its score is at least this. The first is infinity and calls no
+            case; if scores are plus infinity, the second is infinity too and calls those.
     """
 
     x: FloatArray
@@ -70,163 +64,148 @@ class Curve:
 
 
 def auc(score: ArrayLike, label: ArrayLike) -> float:
-    """Area under the ROC curve: the share of pairs in which the present case scores higher, ties counting half.
+    """Area under the ROC curve: the share of pairs in which the present case scores higher; ties count half.
 
-    Exact: pairs are counted in integers. Source: Mann and Whitney's U statistic.
+    Exact, as pairs are counted in integers. Source: Mann and Whitney's U statistic.
+
+    Example:
+        >>> auc([0.1, 0.4, 0.4, 0.8], [0, 0, 1, 1])  # three pairs right and one tied of four
+        0.875
 
     Args:
         score: (N,) real; plus and minus infinity are legal ranks.
         label: (N,) 1 present, 0 absent, negative or NaN unknown (left out).
 
     Returns:
-        In [0, 1]; NaN when no known case is present or none is absent.
+        In [0, 1]; NaN if no known case is present or none is absent.
 
     Raises:
-        ValueError: shapes differ, a score is NaN, or a label lies between 0 and 1.
+        ValueError: The shapes differ, a score is NaN, or a label lies between 0 and 1.
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
-    return _auc(values, labels.present, labels.absent)
+    return _auc(*checked_cases(score, label, 1))
 
 
 def auc_per_finding(score: ArrayLike, label: ArrayLike) -> FloatArray:
-    """Area under the ROC curve of every finding.
+    """``auc`` of every finding: (N, C) in, (C,) out. Unknown labels are left out finding by finding.
 
-    Args:
-        score: (N, C) as for ``auc``.
-        label: (N, C) as for ``auc``; unknown labels are left out finding by finding.
-
-    Returns:
-        (C,) in [0, 1], NaN where one class is missing.
+    Example:
+        >>> auc_per_finding([[0.1, 5], [0.4, 3], [0.8, 4]], [[0, 0], [1, 1], [-1, 1]]).tolist()
+        [1.0, 0.0]
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 2, "score")
-    columns = zip(values.T, labels.present.T, labels.absent.T, strict=True)
-    return np.array([_auc(*column) for column in columns], dtype=np.float64)
+    values, labels = checked_cases(score, label, 2)
+    return np.array([_auc(*column) for column in zip(values.T, labels.columns, strict=True)], dtype=np.float64)
 
 
 def roc_curve(score: ArrayLike, label: ArrayLike) -> Curve:
-    """Points of the ROC curve: x is 1 - specificity, y sensitivity.
+    """The ROC curve of scores and labels (N,): x is 1 - specificity, y sensitivity.
 
-    Args:
-        score: (N,) as for ``auc``.
-        label: (N,) as for ``auc``.
+    Example:
+        >>> curve = roc_curve([0.1, 0.4, 0.4, 0.8], [0, 0, 1, 1])
+        >>> curve.x.tolist(), curve.y.tolist()
+        ([0.0, 0.0, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0])
 
     Returns:
-        One point for every distinct score and the origin; a rate without cases is NaN.
+        The origin and a point for every distinct score; a rate without cases is NaN.
     """
-    threshold, called_present, called_absent = called_counts(score, label)
-    x, y = _share(called_absent, called_absent[-1]), _share(called_present, called_present[-1])
-    return Curve(x, y, threshold)
+    threshold, present, absent = called_counts(score, label)
+    return Curve(_share(absent, absent[-1]), _share(present, present[-1]), threshold)
+
+
+def precision_recall_curve(score: ArrayLike, label: ArrayLike) -> Curve:
+    """The precision-recall curve of scores and labels (N,): x is recall, y precision.
+
+    Example:
+        >>> curve = precision_recall_curve([0.1, 0.4, 0.8], [1, 0, 1])
+        >>> curve.x.tolist(), curve.y.round(2).tolist()
+        ([0.0, 0.5, 0.5, 1.0], [1.0, 1.0, 0.5, 0.67])
+
+    Returns:
+        Recall 0 with precision 1 by convention, then a point for every distinct score. Recall is NaN if no case is
+        present.
+    """
+    threshold, present, absent = called_counts(score, label)
+    precision = _share(present, present + absent)
+    precision[0] = 1.0
+    return Curve(_share(present, present[-1]), precision, threshold)
 
 
 def called_counts(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
-    """Thresholds (G + 1,) falling from infinity, and how many present and absent cases each calls, int64.
+    """Thresholds (G + 1,) falling from infinity, and the numbers of present and absent cases that each calls, int64.
 
-    What ``roc_curve`` divides: to compare shares of cases exactly, compare counts.
-
-    Args:
-        score: (N,) as for ``auc``.
-        label: (N,) as for ``auc``.
+    These are what ``roc_curve`` divides. To compare shares of cases exactly, compare counts.
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
-    tied = tied_counts(values, labels.present, labels.absent)
+    values, labels = checked_cases(score, label, 1)
+    tied = tied_counts(values, labels)
     threshold = np.concatenate([[np.inf], tied.score[::-1]])
     present = np.concatenate([[0], np.cumsum(tied.present[::-1])])
     absent = np.concatenate([[0], np.cumsum(tied.absent[::-1])])
     return threshold, present, absent
 
 
-def precision_recall_curve(score: ArrayLike, label: ArrayLike) -> Curve:
-    """Points of the precision-recall curve: x is recall, y precision.
-
-    Args:
-        score: (N,) as for ``auc``.
-        label: (N,) as for ``auc``.
-
-    Returns:
-        One point for every distinct score, and first recall 0 with precision 1 by convention. Recall is NaN when no
-        case is present.
-    """
-    threshold, called_present, called_absent = called_counts(score, label)
-    precision = _share(called_present, called_present + called_absent)
-    precision[0] = 1.0
-    return Curve(_share(called_present, called_present[-1]), precision, threshold)
-
-
-def tied_counts(score: FloatArray, present: BoolArray, absent: BoolArray) -> TiedCounts:
-    """Sort checked cases (N,) once and merge equal scores; unknown cases are dropped."""
-    known = present | absent
-    if not known.all():
-        score, present = score[known], present[known]
+def tied_counts(score: FloatArray, labels: Labels) -> TiedCounts:
+    """Count checked cases (N,) by distinct score; unknown cases are dropped."""
+    known = labels.known
+    score, present = score[known], labels.present[known]
     counted = _counted(score, present)
     if counted is not None:
         return counted
     order = np.argsort(score)
-    ordered, found = score[order], np.cumsum(present[order])
+    ordered, total_present = score[order], np.cumsum(present[order])
     ends = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], np.ones(min(1, ordered.size), dtype=bool)]))
-    group_present = np.diff(found[ends], prepend=0)
+    group_present = np.diff(total_present[ends], prepend=0)
     return TiedCounts(ordered[ends], group_present, np.diff(ends, prepend=-1) - group_present)
 
 
-def placements(score: FloatArray, present: BoolArray, absent: BoolArray) -> Placements:
-    """Count for every checked case of one class how many of the other it beats; unknown cases are dropped.
+def placements(score: FloatArray, labels: Labels) -> Placements:
+    """Place checked cases (N,) of each class among those of the other; unknown cases are dropped.
 
-    Scores that repeat are counted, not sorted; otherwise each class is sorted alone, which is faster than one order of
-    all cases, and the smaller one is placed in the larger.
+    Scores that repeat are counted. Otherwise each class is sorted alone, which is faster than sorting all cases.
     """
-    known = present | absent
-    counted = _counted(score[known], present[known])
+    known = labels.known
+    counted = _counted(score[known], labels.present[known])
     if counted is not None:
         not_above = 2 * np.cumsum(counted.present) - counted.present
         above = 2 * int(counted.present.sum()) - not_above
         below = 2 * np.cumsum(counted.absent) - counted.absent
         return Placements(below, counted.present, above, counted.absent)
-    found, others = np.sort(score[present]), np.sort(score[absent])
-    left, right = (np.searchsorted(others, found, side=side) for side in ("left", "right"))
-    steps = np.bincount(left, minlength=len(others) + 1) + np.bincount(right, minlength=len(others) + 1)
-    above = 2 * len(found) - np.cumsum(steps)[:-1]
+    present, absent = np.sort(score[labels.present]), np.sort(score[labels.absent])
+    left, right = (np.searchsorted(absent, present, side=side) for side in ("left", "right"))
+    steps = np.bincount(left, minlength=len(absent) + 1) + np.bincount(right, minlength=len(absent) + 1)
+    above = 2 * len(present) - np.cumsum(steps)[:-1]
     return Placements(left + right, np.ones_like(left), above, np.ones_like(above))
 
 
 def _counted(score: FloatArray, present: BoolArray) -> TiedCounts | None:
-    """Cases by score without sorting, where scores repeat and lie far enough apart; None where they do not.
+    """Cases by distinct score without sorting; None unless scores repeat and lie far enough apart.
 
     Scores are put into even bins from the lowest to the highest. If every bin holds one distinct score, bins in order
     are scores in order.
     """
-    if not _repeats(score):
-        return None
+    sample = score[:: max(1, len(score) // SAMPLE)]
+    if not (len(sample) > 1 and len(np.unique(sample)) < 0.9 * len(sample)):
+        return None  # scores seldom repeat: sorting is faster
     low, high = float(score.min()), float(score.max())
     bins = min(2 * len(score), MOST_BINS)
     scale = (bins - 1) / (high - low) if 0 < high - low < np.inf else np.inf
     if not scale < np.inf:  # constant or infinite scores, or such as differ by less than 1e-302
         return None
-    place = ((score - low) * scale).astype(np.int64)
-    held = np.full(bins, low)
-    held[place] = score
-    if not np.array_equal(held[place], score):
+    number = ((score - low) * scale).astype(np.int64)
+    in_bin = np.full(bins, low)
+    in_bin[number] = score
+    if not np.array_equal(in_bin[number], score):
         return None
-    total, found = np.bincount(place, minlength=bins), np.bincount(place[present], minlength=bins)
+    total, of_present = np.bincount(number, minlength=bins), np.bincount(number[present], minlength=bins)
     used = np.flatnonzero(total)
-    return TiedCounts(held[used], found[used], total[used] - found[used])
+    return TiedCounts(in_bin[used], of_present[used], total[used] - of_present[used])
 
 
-def _repeats(score: FloatArray) -> bool:
-    """Whether scores occur twice among a few, taken evenly: a guess that costs little and decides on speed alone."""
-    some = score[:: max(1, len(score) // FEW)]
-    return len(some) > 1 and len(np.unique(some)) < 0.9 * len(some)
-
-
-def _auc(score: FloatArray, present: BoolArray, absent: BoolArray) -> float:
-    m, n = int(present.sum()), int(absent.sum())
-    if not m or not n:
+def _auc(score: FloatArray, labels: Labels) -> float:
+    if not labels.present.any() or not labels.absent.any():
         return float("nan")
-    return placements(score, present, absent).wins() / (2 * m * n)
+    return placements(score, labels).area()
 
 
 def _share(part: IntArray, whole: IntArray) -> FloatArray:
-    """``part / whole``, NaN where the whole is empty."""
+    """``part / whole``, NaN if the whole is 0."""
     whole = np.broadcast_to(whole, part.shape)
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -11,37 +11,42 @@ from evaluation.patients import patient_numbers
 def share_interval(
     part: ArrayLike, whole: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
 ) -> Interval:
-    """Share of the cases in ``whole`` that are in ``part`` too, with Wilson's interval.
+    """Share of the cases in ``whole`` that are also in ``part``, with Wilson's interval.
 
-    Images of a patient tend to be right or wrong together, and count for as many cases as they are worth: their number
-    over the design effect, which is the variance of the share by patient over that of independent cases, never below 1.
-    With one case a patient it is 1. Where all or none are in ``part`` nothing shows how alike they are, and patients
-    are counted in place of cases.
+    Images of a patient tend to be right or wrong together. They count for their number divided by the design effect:
+    the variance of the share by patient over that of independent cases, which is 1 with one case a patient and never
+    taken below 1. If all or none are in ``part``, nothing shows how alike they are, and patients are counted instead.
 
     Source: Rao and Scott, "A simple method for the analysis of clustered binary data", Biometrics 48, 1992.
 
+    Example:
+        >>> called, present = [1, 1, 1, 0, 1], [1, 1, 1, 1, 0]
+        >>> sensitivity = share_interval(called, present, patient=["a", "a", "a", "b", "b"])
+        >>> sensitivity.value, round(sensitivity.lower, 2), round(sensitivity.upper, 2)
+        (0.75, 0.18, 0.98)
+
     Args:
         part: (N,) bool.
-        whole: (N,) bool; for sensitivity the present cases, ``part`` being those called.
-        patient: (N,) names or numbers; None when every case is a patient of its own.
-        level: confidence.
+        whole: (N,) bool; for sensitivity the present cases, with the called ones as ``part``.
+        patient: (N,) names or numbers; None if every case is a patient of its own.
+        level: Confidence.
 
     Returns:
-        NaN throughout where no case is in ``whole``.
+        NaN throughout if no case is in ``whole``.
     """
     chosen = np.asarray(whole, dtype=bool)
     right = np.asarray(part, dtype=bool)[chosen]
-    cases, found = int(right.size), int(right.sum())
+    cases, count = int(right.size), int(right.sum())
     if patient is None or not cases:
-        return wilson_interval(found, cases, level)
+        return wilson_interval(count, cases, level)
     patients, number = patient_numbers(np.asarray(patient)[chosen], cases)
-    if found in (0, cases):
-        return wilson_interval(found * patients / cases, patients, level)
-    share = found / cases
-    apart = np.bincount(number, weights=right - share, minlength=patients)
-    # With a single patient there is no telling: it is worth one case.
-    spread = np.square(apart).sum() * patients / (patients - 1) if patients > 1 else np.inf
-    effect = max(1.0, float(spread) / (found * (1 - share) * cases / (cases - 1)))
-    worth = max(1.0, cases / effect)
-    limits = wilson_interval(share * worth, worth, level)
+    if count in (0, cases):
+        return wilson_interval(count * patients / cases, patients, level)
+    share = count / cases
+    deviation = np.bincount(number, weights=right - share, minlength=patients)
+    # The deviations of a single patient sum to 0, which says nothing: the patient counts as one case.
+    spread = np.square(deviation).sum() * patients / (patients - 1) if patients > 1 else np.inf
+    effect = max(1.0, float(spread) / (count * (1 - share) * cases / (cases - 1)))
+    effective = max(1.0, cases / effect)
+    limits = wilson_interval(share * effective, effective, level)
     return Interval(share, limits.lower, limits.upper)

@@ -1,6 +1,6 @@
-"""Every measure by subgroup, areas inside against outside a group, and findings recognised by their treatment.
+"""Areas inside and outside of subgroups, and findings recognised by their treatment.
 
-Source of the last: Jimenez-Sanchez et al., "Detecting shortcuts in medical images", 2023, and Cheplygina et al.,
+Source of the latter: Jimenez-Sanchez et al., "Detecting shortcuts in medical images", 2023, and Cheplygina et al.,
 "Augmenting chest X-ray datasets with non-expert annotations", 2025: a drain treats a pneumothorax that is known, so a
 model that sees the drain need not see the pneumothorax.
 """
@@ -12,12 +12,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.auc_tests import compare_areas
+from evaluation.auc_tests import AucComparison, compare_areas
 from evaluation.cases import (
-    BoolArray,
     FindingResult,
     FloatArray,
     Interval,
+    Labels,
     TextArray,
     as_numbers,
     checked_cases,
@@ -34,11 +34,11 @@ class SubgroupRow:
     """Area of a finding inside a group and outside it.
 
     Attributes:
-        group: the value of the attribute, as text.
-        inside: cases of the group.
-        outside: cases known to be of another group.
+        group: The value of the attribute, as text.
+        inside: Area for the cases of the group.
+        outside: Area for the cases known to be of another group.
         difference: inside - outside.
-        p: two-sided; correct it with ``holm`` over the rows that are looked at together.
+        p: Two-sided; correct it with ``holm`` over the rows that are looked at together.
     """
 
     group: str
@@ -53,13 +53,13 @@ class TreatmentCheck:
     """Whether a finding is recognised by its treatment.
 
     Attributes:
-        treated: present cases that show the treatment, against all absent cases.
-        untreated: present cases that do not, against the same absent cases.
+        treated: Area for the present cases that show the treatment, against all absent cases.
+        untreated: Area for those that do not, against the same absent cases.
         difference: treated - untreated.
-        p: two-sided.
-        treatment: area for telling treated from untreated among cases without the finding; 0.5 if the score does not
-            look at the treatment.
-        warning: plain words where the treated are recognised better with confidence, else empty.
+        p: Two-sided.
+        treatment: Area for telling treated from untreated cases without the finding; 0.5 if the score does not depend
+            on the treatment.
+        warning: A sentence if the treated are recognised better with confidence, else empty.
     """
 
     treated: FindingResult
@@ -73,24 +73,19 @@ class TreatmentCheck:
 def by_subgroup(
     measure: Callable[[FloatArray, FloatArray], T], score: ArrayLike, label: ArrayLike, group: ArrayLike
 ) -> dict[str, T]:
-    """Any measure of scores and labels, taken in each group alone.
-
-    Args:
-        measure: such as ``auc_intervals`` or ``lambda s, y: operating_points(s, y, thresholds)``.
-        score: (N, ...).
-        label: (N, ...).
-        group: (N,) values of an attribute; see ``group_names``.
-
-    Returns:
-        Name of the group to what the measure returns, in the order of names.
-    """
+    """Any measure of scores and labels (N, ...), taken in each group (N,) alone, by the name of the group."""
     names = group_names(group)
     scores, labels = np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64)
     return {name: measure(scores[names == name], labels[names == name]) for name in np.unique(names).tolist()}
 
 
 def group_names(group: ArrayLike) -> TextArray:
-    """Values of an attribute (N,) as text; empty text, None and NaN become "unknown", 1.0 becomes "1"."""
+    """Values of an attribute (N,) as text; empty text, None and NaN become "unknown", 1.0 becomes "1".
+
+    Example:
+        >>> group_names(["AP", "", None]).tolist(), group_names([1.0, np.nan]).tolist()
+        (['AP', 'unknown', 'unknown'], ['1', 'unknown'])
+    """
     values = np.asarray(group)
     require_dimensions(values, 1, "group")
     if values.dtype.kind == "f":
@@ -100,38 +95,47 @@ def group_names(group: ArrayLike) -> TextArray:
 
 
 def age_bands(age: ArrayLike, edges: tuple[int, ...] = (18, 40, 60, 80)) -> TextArray:
-    """Ages (N,) in years, numbers or text, as names of bands, such as "40-59"; NaN, "" and below 0 are "unknown"."""
+    """Names of bands for ages (N,) in years, numbers or text; NaN, "" and ages below 0 are "unknown".
+
+    Example:
+        >>> age_bands([17, 45, 90, np.nan]).tolist()
+        ['0-17', '40-59', '80 and over', 'unknown']
+    """
     ages = np.asarray(as_numbers(age), dtype=np.float64)
-    lows, highs = (0, *edges), edges
-    names = [f"{low}-{high - 1}" for low, high in zip(lows, highs, strict=False)] + [f"{edges[-1]} and over", UNKNOWN]
-    place = np.searchsorted(edges, np.nan_to_num(ages), side="right")
-    return np.array(names, dtype=np.str_)[np.where(ages >= 0, place, len(names) - 1)]
+    names = [f"{low}-{high - 1}" for low, high in zip((0, *edges), edges, strict=False)]
+    names += [f"{edges[-1]} and over", UNKNOWN]
+    band = np.searchsorted(edges, np.nan_to_num(ages), side="right")
+    return np.array(names, dtype=np.str_)[np.where(ages >= 0, band, len(names) - 1)]
 
 
 def subgroup_areas(
     score: ArrayLike, label: ArrayLike, group: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
 ) -> tuple[SubgroupRow, ...]:
-    """Area of one finding inside each group against outside it, one row a group; those of unknown group in neither.
+    """Area of one finding inside each group against outside it; cases of unknown group are in neither.
+
+    Example:
+        >>> score, label = np.arange(40) % 11, np.arange(40) % 3 == 0
+        >>> rows = subgroup_areas(score, label, ["AP"] * 20 + ["PA"] * 20)
+        >>> [(row.group, row.inside.present, round(row.inside.value, 2), round(row.p, 2)) for row in rows]
+        [('AP', 7, 0.46, 0.79), ('PA', 7, 0.52, 0.79)]
 
     Args:
         score: (N,).
         label: (N,) 1 present, 0 absent, negative or NaN unknown.
         group: (N,) values of an attribute, such as view, sex, ``age_bands``, source, or whether a tube is present.
-        patient: (N,) or None; patients with cases on both sides are then accounted for.
-        level: confidence.
+        patient: (N,) or None; patients with cases on both sides are then allowed for.
+        level: Confidence.
     """
-    values, labels = checked_cases(score, label)
-    require_dimensions(values, 1, "score")
+    values, labels = checked_cases(score, label, 1)
     names = group_names(group)
     if names.shape != values.shape:
         raise ValueError(f"groups have shape {names.shape}, but there are {len(values)} cases")
-    truth = np.where(labels.present, 1.0, np.where(labels.absent, 0.0, -1.0))
-    known = names != UNKNOWN
+    truth, known = labels.numbers(), names != UNKNOWN
     rows = []
     for name in np.unique(names[known]).tolist():
         inside = names == name
-        pair = np.stack([_only(truth, inside), _only(truth, known & ~inside)], axis=1)
-        result = compare_areas(np.stack([values, values], axis=1), pair, patient, level)
+        one, two = (np.where(chosen, truth, -1.0) for chosen in (inside, known & ~inside))
+        result = _compared(values, one, two, patient, level)
         rows.append(SubgroupRow(name, result.first, result.second, result.difference, result.p))
     return tuple(rows)
 
@@ -145,30 +149,36 @@ def check_treatment(
 ) -> TreatmentCheck:
     """Look for a finding that is recognised by its treatment.
 
+    Example:
+        >>> label, drain = np.arange(60) % 2, (np.arange(60) % 4 == 1).astype(int)
+        >>> check_treatment(np.arange(60) % 7 + 9 * drain, label, drain).warning[:51]
+        'the finding is recognised better where a tube is vi'
+
     Args:
         score: (N,).
         label: (N,) the finding: 1 present, 0 absent, negative or NaN unknown.
-        treatment: (N,) the drain or tube: 1 visible, 0 not, negative, NaN or "" unknown (a present case is then left
-            out).
-        names: how to call finding and treatment in the warning.
-        patient: (N,) or None; cases of one patient are taken together.
+        treatment: (N,) the drain or tube: 1 visible, 0 not; a present case with another value (negative, NaN or "") is
+            left out.
+        names: Of finding and treatment in the warning.
+        patient: (N,) or None; the cases of a patient are taken together.
     """
-    values, labels = checked_cases(score, label)
+    values, labels = checked_cases(score, label, 1)
     tube = checked_labels(treatment)
     if tube.present.shape != values.shape:
         raise ValueError(f"treatments have shape {tube.present.shape}, but there are {len(values)} cases")
-    treated = np.where(labels.present & tube.present, 1.0, np.where(labels.absent, 0.0, -1.0))
-    untreated = np.where(labels.present & tube.absent, 1.0, np.where(labels.absent, 0.0, -1.0))
-    twice = np.stack([values, values], axis=1)
-    result = compare_areas(twice, np.stack([treated, untreated], axis=1), patient)
-    among = np.where(labels.absent & tube.present, 1.0, np.where(labels.absent & tube.absent, 0.0, -1.0))
-    seen = compare_areas(twice, np.stack([among, among], axis=1), patient).first
+    treated, untreated = (Labels(labels.present & side, labels.absent) for side in (tube.present, tube.absent))
+    without = Labels(labels.absent & tube.present, labels.absent & tube.absent).numbers()
+    result = _compared(values, treated.numbers(), untreated.numbers(), patient)
+    seen = _compared(values, without, without, patient).first
     warning = _warning(names, result.first, result.second, seen) if result.difference.lower > 0 else ""
     return TreatmentCheck(result.first, result.second, result.difference, result.p, seen, warning)
 
 
-def _only(label: FloatArray, kept: BoolArray) -> FloatArray:
-    return np.where(kept, label, -1.0)
+def _compared(
+    score: FloatArray, first: FloatArray, second: FloatArray, patient: ArrayLike | None, level: float = 0.95
+) -> AucComparison:
+    """One score's areas for two sets of labels."""
+    return compare_areas(np.stack([score, score], axis=1), np.stack([first, second], axis=1), patient, level)
 
 
 def _warning(names: tuple[str, str], treated: FindingResult, untreated: FindingResult, seen: FindingResult) -> str:

@@ -8,7 +8,6 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from evaluation.agreement import (
-    agreement_table,
     cohen_kappa,
     fleiss_kappa,
     landis_koch,
@@ -120,24 +119,6 @@ def test_values_must_be_categories():
 def test_names(kappa, name):
     # The last four appear in Cheplygina et al., Fig. 4 and section 4.3.
     assert landis_koch(kappa) == name
-
-
-def test_table_between_label_sets():
-    random = np.random.default_rng(0)
-    truth = (random.random((100, 2)) < 0.4).astype(float)
-    noisy = np.where(random.random((100, 2)) < 0.1, 1 - truth, truth)
-    partial = truth.copy()
-    partial[30:] = np.nan
-    table = agreement_table({"a": truth, "b": noisy, "c": partial}, ("Drain", "Tube"))
-    assert table.kappa[0, 1, 1] == pytest.approx(cohen_kappa_score(truth[:, 1], noisy[:, 1]))
-    assert (
-        table.kappa[2, 1, 0] == table.kappa[1, 2, 0] == pytest.approx(cohen_kappa_score(truth[:30, 0], noisy[:30, 0]))
-    )
-    assert table.cases[:, :, 0].tolist() == [[100, 100, 30], [100, 100, 30], [30, 30, 30]]
-    assert table.kappa[0, 2].tolist() == [1, 1]
-    assert table.names()[0][2] == ["Almost perfect"] * 2
-    with pytest.raises(ValueError, match=r"label set 'b' has shape \(1, 2\)"):
-        agreement_table({"a": truth, "b": truth[:1]}, ("Drain", "Tube"))
 
 
 def test_two_annotators_of_tubes(frugal_data):

@@ -8,6 +8,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
+from evaluation.means import mean_interval
 
 
 def cases(seed=0, n=2000):
@@ -18,9 +19,21 @@ def cases(seed=0, n=2000):
 
 def test_brier_score_agrees_with_scikit_learn():
     probability, label = cases()
-    assert brier_score(probability, label) == pytest.approx(brier_score_loss(label, probability))
+    assert brier_score(probability, label).value == pytest.approx(brier_score_loss(label, probability))
     label[:100] = -1
-    assert brier_score(probability, label) == pytest.approx(brier_score_loss(label[100:], probability[100:]))
+    assert brier_score(probability, label).value == pytest.approx(brier_score_loss(label[100:], probability[100:]))
+
+
+def test_brier_scores_of_a_patient_are_taken_together():
+    probability, label = cases(n=60)
+    once = brier_score(probability, label)
+    twice = brier_score(*(np.repeat(each, 2) for each in (probability, label)), np.repeat(np.arange(60), 2))
+    assert (twice.lower, twice.upper) == pytest.approx((once.lower, once.upper))
+    assert (twice.present, twice.absent, twice.unknown) == (2 * label.sum(), 2 * (1 - label).sum(), 0)
+    label[:20] = -1
+    known = brier_score(probability, label, np.arange(60) // 2)
+    expected = mean_interval(np.square(probability - label)[20:], np.arange(60)[20:] // 2)
+    assert (known.interval, known.unknown) == (expected, 20)
 
 
 def test_reliability_curve_agrees_with_scikit_learn():
@@ -49,7 +62,7 @@ def test_it_is_the_weighted_gap_of_the_curve():
 def test_empty_bins_and_nobody():
     curve = reliability_curve([0.05, 0.95], [0, 1], bins=10)
     assert np.isnan(curve.share).sum() == 8
-    assert math.isnan(brier_score([0.5], [-1]))
+    assert math.isnan(brier_score([0.5], [-1]).value)
     assert math.isnan(expected_calibration_error([0.5], [np.nan]))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.auc_tests import compare_paired
-from evaluation.compare import DifferentCasesError, compare_all, compare_means, compare_predictions, compare_ratios
+from evaluation.compare import DifferentCasesError, compare_means, compare_predictions, compare_ratios
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.permutation import holm, paired_permutation_test
 from evaluation.predictions import PredictionTable
@@ -94,15 +94,6 @@ def test_a_finding_that_nobody_has_is_kept_without_values():
     one.label[:] = 0
     nothing = compare_predictions(one, two)
     assert math.isnan(nothing.macro.p)
-
-
-def test_three_tables_are_three_comparisons():
-    one, two = tables()
-    result = compare_all({"a": one, "b": two, "c": one})
-    assert [comparison.names for comparison in result] == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert result[1].rows[0].p == 1
-    with pytest.raises(ValueError, match="two tables or more, not 1"):
-        compare_all({"a": one})
 
 
 def test_means_are_the_single_tests():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.auc_tests import compare_paired, compare_unpaired
-from evaluation.delong import area_covariance, area_variance, auc_interval, auc_intervals, macro_auc_interval
+from evaluation.delong import area_covariance, auc_interval, auc_intervals, macro_auc_interval
 from evaluation.distributions import exact_interval
 from evaluation.roc import auc_per_finding
 
@@ -47,7 +47,8 @@ def test_agrees_with_the_sum_over_all_pairs(seed, ties):
     found = area_covariance(scores, label)
     np.testing.assert_allclose(found.auc, area, atol=1e-12)
     np.testing.assert_allclose(found.covariance, covariance, atol=1e-12)
-    assert area_variance(scores[:, 0], label).variance == pytest.approx(covariance[0, 0], abs=1e-12)
+    result = auc_interval(scores[:, 0], label)
+    assert result.upper - result.value == pytest.approx(1.959963984540054 * math.sqrt(covariance[0, 0]), abs=1e-12)
 
 
 def test_infinite_scores_are_ranks():
@@ -68,7 +69,7 @@ def test_published_areas_of_the_ovarian_data(column, area, error, lower, upper):
     result = auc_interval(scores[:, column], label)
     assert (result.present, result.absent) == (31, 12)
     np.testing.assert_allclose([result.value, result.lower, result.upper], [area, lower, upper], atol=5e-5)
-    assert math.sqrt(area_variance(scores[:, column], label).variance) == pytest.approx(error, abs=5e-5)
+    assert math.sqrt(area_covariance(scores, label).covariance[column, column]) == pytest.approx(error, abs=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,8 @@ def test_paired_test_is_that_of_the_covariance(seed):
 def test_unpaired_variances_add():
     one, label = random_cases(0, models=1)
     two, other = random_cases(1, models=1)
-    result = compare_unpaired(one[:, 0], label, two[:, 0], other)
+    result = compare_unpaired(np.append(one[:, 0], 5), np.append(label, -1), two[:, 0], other)
+    assert result.first == auc_interval(np.append(one[:, 0], 5), np.append(label, -1))  # the unknown case is counted
     error = math.sqrt(all_pairs(one, label)[1][0, 0] + all_pairs(two, other)[1][0, 0])
     assert result.z == pytest.approx(result.difference.value / error, abs=1e-9)
 
@@ -152,7 +154,7 @@ def test_influences_of_different_findings_covary_as_resampling_says():
 def test_cases_of_one_patient_count_once():
     scores, label = random_cases(4, models=1)
     patient = np.arange(len(label))
-    single = area_variance(scores[:, 0], label).variance
+    single = all_pairs(scores, label)[1][0, 0]
     alone = area_covariance(scores, label, patient).covariance[0, 0]
     assert alone == pytest.approx(single, rel=1e-12)  # patients of one case each are cases
     thrice = area_covariance(np.repeat(scores, 3, axis=0), np.repeat(label, 3), np.repeat(patient, 3)).covariance[0, 0]

@@ -81,16 +81,12 @@ def test_differences_are_drawn_together():
     assert (same.replicates == 0).all()
 
 
-def test_macro_leaves_out_findings_without_a_value():
+def test_a_finding_without_a_class_has_no_replicate():
     score, label, patient = cases()
     label[:, 2] = 0
     result = bootstrap_auc(score, label, patient, 20)
-    macro = result.macro()
-    assert macro.value[0] == pytest.approx(result.value[:2].mean())
-    np.testing.assert_allclose(macro.replicates[:, 0], result.replicates[:, :2].mean(axis=1))
     assert result.undefined.tolist() == [0, 0, 20]
     assert np.isnan(result.intervals()[2].lower)
-    assert np.isnan(bootstrap_auc(score, 0 * label, patient, 5).macro().value[0])
 
 
 def test_means_and_ratios_are_weighted_sums():

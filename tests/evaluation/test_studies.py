@@ -1,20 +1,19 @@
-"""Views of a study and models of an ensemble, by hand."""
+"""Views of a study, by hand."""
 
 import numpy as np
 import pytest
 
-from evaluation.studies import ensemble, group_by_study
+from evaluation.studies import group_by_study
 
 STUDY = ["s2", "s1", "s2", "s3"]
 SCORE = np.array([[0.1, 0.9], [0.5, 0.5], [0.3, 0.4], [0.7, 0.0]])
 
 
-def test_maximum_and_mean_over_views():
+def test_maximum_over_views():
     studies = group_by_study(STUDY)
     assert studies.name.tolist() == ["s1", "s2", "s3"]
     assert studies.first.tolist() == [1, 0, 3]
     np.testing.assert_allclose(studies.maximum(SCORE), [[0.5, 0.5], [0.3, 0.9], [0.7, 0]])
-    np.testing.assert_allclose(studies.mean(SCORE), [[0.5, 0.5], [0.2, 0.65], [0.7, 0]])
 
 
 def test_labels_of_studies():
@@ -29,7 +28,6 @@ def test_numbered_studies_agree_with_a_loop():
     studies = group_by_study(study)
     for k, name in enumerate(studies.name):
         np.testing.assert_array_equal(studies.maximum(score)[k], score[study == name].max(axis=0))
-        np.testing.assert_allclose(studies.mean(score)[k], score[study == name].mean(axis=0))
         assert studies.first[k] == np.flatnonzero(study == name)[0]
 
 
@@ -39,12 +37,4 @@ def test_no_image():
 
 def test_images_must_be_those_that_were_grouped():
     with pytest.raises(ValueError, match="2 images do not fit the 4 that were grouped"):
-        group_by_study(STUDY).mean(np.zeros((2, 1)))
-
-
-def test_ensemble_is_the_mean_of_probabilities():
-    np.testing.assert_allclose(ensemble([SCORE, 1 - SCORE]), np.full((4, 2), 0.5))
-    with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\], not in \[-3.0, 2.0\]"):
-        ensemble([[[-3.0, 2.0]]])
-    with pytest.raises(ValueError, match="at least one model"):
-        ensemble(np.zeros((0, 1, 1)))
+        group_by_study(STUDY).maximum(np.zeros((2, 1)))
