@@ -5,9 +5,7 @@ Source of the latter: Jimenez-Sanchez et al., "Detecting shortcuts in medical im
 model that sees the drain need not see the pneumothorax.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +23,6 @@ from evaluation.cases import (
     require_dimensions,
 )
 
-T = TypeVar("T")
 UNKNOWN = "unknown"
 
 
@@ -68,15 +65,6 @@ class TreatmentCheck:
     p: float
     treatment: FindingResult
     warning: str
-
-
-def by_subgroup(
-    measure: Callable[[FloatArray, FloatArray], T], score: ArrayLike, label: ArrayLike, group: ArrayLike
-) -> dict[str, T]:
-    """Any measure of scores and labels (N, ...), taken in each group (N,) alone, by the name of the group."""
-    names = group_names(group)
-    scores, labels = np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64)
-    return {name: measure(scores[names == name], labels[names == name]) for name in np.unique(names).tolist()}
 
 
 def group_names(group: ArrayLike) -> TextArray:

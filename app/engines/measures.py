@@ -11,8 +11,8 @@ import numpy as np
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
-from evaluation.calibration import expected_calibration_error
-from evaluation.cases import FindingResult, checked_labels
+from evaluation.calibration import brier_score, expected_calibration_error
+from evaluation.cases import FindingResult
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
 from evaluation.localisation import CORRECT_FROM, is_correct
 from evaluation.logits import probability
@@ -118,9 +118,8 @@ def _at_threshold(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, thr
     entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
     for name in ("sensitivity", "specificity", "precision", "f1", "accuracy"):
         entries[name] = asdict(getattr(point, name)) | counts | threshold
-    known, score = checked_labels(label).known, probability(logit)
-    squared = np.square(score[known] - label[known])
-    entries["brier"] = asdict(mean_interval(squared, patient[known])) | counts
+    score = probability(logit)
+    entries["brier"] = asdict(brier_score(score, label, patient))
     entries["calibration_error"] = {"value": expected_calibration_error(score, label)} | counts
     return entries
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evaluation.auc_tests import compare_unpaired
-from evaluation.delong import auc_interval, auc_intervals
-from evaluation.subgroups import age_bands, by_subgroup, check_treatment, group_names, subgroup_areas
+from evaluation.delong import auc_interval
+from evaluation.subgroups import age_bands, check_treatment, group_names, subgroup_areas
 
 
 def cases(seed=0, n=400):
@@ -40,13 +40,6 @@ def test_a_patient_on_both_sides_is_accounted_for():
     row = subgroup_areas(scores, np.tile(label, 2), sides, patient)[0]
     width = row.difference.upper - row.difference.lower
     assert width < 0.2 * (alone.difference.upper - alone.difference.lower)
-
-
-def test_any_measure_by_group():
-    score, label, view = cases()
-    result = by_subgroup(auc_intervals, np.stack([score, -score], 1), np.stack([label, label], 1), view)
-    assert list(result) == ["AP", "PA"]
-    assert result["PA"][0] == auc_interval(score[view == "PA"], label[view == "PA"])
 
 
 def test_one_class_missing_in_a_group():
