@@ -23,18 +23,8 @@ class WholeBatches(Dataset[Any]):
     def __init__(self, prepared: Any) -> None:  # noqa: ANN401 - a PreparedDataset, or a substitute
         self.prepared = prepared
 
-    @property
-    def samples(self) -> Sequence[Any]:
-        """The samples that were prepared, in their order."""
-        samples: Sequence[Any] = self.prepared.samples
-        return samples
-
     def __len__(self) -> int:
         return len(self.prepared)
-
-    def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - one sample's dictionary
-        """One sample, with masks as pixels."""
-        return self.prepared[index]
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """A batch, as ``PreparedDataset.read_planes`` gives it."""

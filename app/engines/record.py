@@ -21,6 +21,8 @@ from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_me
 logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
+KINDS = ("score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds")
+"""Thresholds of every record, one per finding."""
 TRAINING, VALIDATION = "training", "validation"
 RECORD = "a record of a model's settings and thresholds"
 
@@ -74,8 +76,7 @@ class ModelRecord:
 
     def of_findings(self, columns: Sequence[int]) -> ModelRecord:
         """The record of some of the findings, without thresholds of studies."""
-        kinds = ("findings", "score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds")
-        chosen: dict[str, Any] = {kind: tuple(getattr(self, kind)[c] for c in columns) for kind in kinds}
+        chosen: dict[str, Any] = {kind: tuple(getattr(self, kind)[c] for c in columns) for kind in ("findings", *KINDS)}
         return replace(self, **chosen, study_thresholds=())
 
     def write(self, checkpoint: Path) -> Path:
@@ -92,8 +93,7 @@ class ModelRecord:
         Raises:
             ValueError: Names the kind and its values, also if the two forms of score thresholds differ.
         """
-        kinds = ["score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds"]
-        for kind in [*kinds, "study_thresholds"] if self.study_thresholds else kinds:
+        for kind in (*KINDS, "study_thresholds") if self.study_thresholds else KINDS:
             values = getattr(self, kind)
             is_number = ~np.isnan(values) if kind == "logit_thresholds" else np.isfinite(values)
             if len(values) != len(self.findings) or not is_number.all():
@@ -173,19 +173,10 @@ def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any
     )
     content = read_record(path, RECORD, remedy)
     try:
-        thresholds = {
-            kind: tuple(map(float, content.get(kind, ())))
-            for kind in ("aggregate_thresholds", "logit_thresholds", "study_thresholds")
-        }
-        record = ModelRecord(
-            findings=tuple(content["findings"]),
-            settings=dict(content["settings"]),
-            score_thresholds=tuple(map(float, content["score_thresholds"])),
-            map_thresholds=tuple(map(float, content["map_thresholds"])),
-            **thresholds,
-            chosen_on=dict(content.get("chosen_on", {})),
-            validation=dict(content.get("validation", {})),
-        )
+        kinds = [kind for kind in (*KINDS, "study_thresholds") if kind in content]
+        values: dict[str, Any] = {kind: tuple(map(float, content[kind])) for kind in kinds}
+        values |= {name: dict(content[name]) for name in ("settings", "chosen_on", "validation") if name in content}
+        record = ModelRecord(findings=tuple(content["findings"]), **values)
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not {RECORD} ({error!r}). {remedy}") from error

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from app.annotations.agreement import labels_by_image
+from app.datalist.file import read_datalist
 from app.datalist.stored_images import stem
 from app.engines.measures import Metrics, patient_index, score_metrics
 from app.engines.outputs import Outputs, studies_of
@@ -100,8 +102,6 @@ class LabelSets:
     """
 
     def __init__(self, files: Mapping[str, str | Path] | None = None) -> None:
-        from app.datalist.file import read_datalist
-
         self.datalists = {name: read_datalist(Path(path)) for name, path in (files or {}).items()}
 
     def __call__(self, outputs: Outputs, samples: Samples, record: ModelRecord) -> Metrics:
@@ -110,8 +110,6 @@ class LabelSets:
         Raises:
             ValueError: A set shares no image or no finding with the section.
         """
-        from app.annotations.agreement import labels_by_image
-
         visited = [samples[i] for i in outputs.index]
         patient = patient_index(visited)
         entries: Metrics = {}

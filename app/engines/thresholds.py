@@ -71,7 +71,6 @@ class AlternatingThresholds:
         self.every = every
         self.inferer = inferer
         self.met = met
-        self.chosen = 0
 
     def attach(self, trainer: Engine) -> None:
         """Choose after every ``every`` epochs of ``trainer``."""
@@ -79,12 +78,11 @@ class AlternatingThresholds:
             trainer.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self._choose)
 
     def state_dict(self) -> dict[str, Any]:
-        """How often thresholds were chosen, and their values."""
-        return {"chosen": self.chosen, "thresholds": dict(self.thresholds.state_dict())}
+        """The thresholds."""
+        return {"thresholds": dict(self.thresholds.state_dict())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from ``state_dict``."""
-        self.chosen = int(state["chosen"])
         self.thresholds.load_state_dict(state["thresholds"])
 
     def _choose(self, engine: Engine) -> None:
@@ -95,7 +93,6 @@ class AlternatingThresholds:
         for name, values in chosen.items():
             getattr(self.thresholds, name).copy_(torch.tensor(values))
             logger.info(f"{name}: {', '.join(f'{value:.3g}' for value in values)}")
-        self.chosen += 1
         if kept:
             logger.info(f"tau_hat and rho_hat of findings {kept} stay: present and absent are not apart yet")
 
