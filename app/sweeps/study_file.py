@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.checking.documents import DocumentError, read_document
+from app.checking.documents import read_document
 from app.checking.files import load, untrusted_overrides
 from app.checking.trust import is_trusted
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
@@ -54,8 +54,6 @@ def read_sweep(path: Path, trust: bool = False) -> Sweep:
     content = read_document(path, fast=is_trusted(path))
     try:
         sweep = _sweep(as_mapping(content, "a study file", KEYS), trust)
-    except DocumentError:
-        raise  # it names its own file
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     problems = untrusted_overrides(sweep.bundle, [cell.overrides for cell in sweep.cells], path, trust)

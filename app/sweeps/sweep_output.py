@@ -15,6 +15,7 @@ from app.sweeps.sweep import Sweep
 from app.sweeps.sweep_tables import table_csv, table_markdown
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKERS = "osD^vP*X"
@@ -48,14 +49,16 @@ def draw_metric(sweep: Sweep, metric: str, results: Sequence[CellResult]) -> Fig
     The factor is the last one whose values are all numbers, or else the last one; values that are no numbers are not
     joined by lines. Lines are shifted a little, so that their intervals do not hide each other.
     """
+    import matplotlib
     from matplotlib.figure import Figure
 
+    matplotlib.rcParams["text.parse_math"] = False  # names are shown as they are
     along = _factor_along(sweep)
     names = sweep.factors.get(along, ("",))
     values = _as_numbers(names)
-    is_logarithmic = bool(values) and min(values) > 0 and max(values) / min(values) >= LOGARITHMIC
     positions = dict(zip(names, values or map(float, range(len(names))), strict=True))
     span = max(positions.values()) - min(positions.values()) or 1.0
+    is_logarithmic = bool(values) and min(values) > 0 and max(values) / min(values) >= LOGARITHMIC
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     lines = _lines(results, along)
@@ -63,17 +66,7 @@ def draw_metric(sweep: Sweep, metric: str, results: Sequence[CellResult]) -> Fig
         shift = (index - (len(lines) - 1) / 2) * 0.012
         x = [positions[result.cell.values.get(along, "")] for result in line]
         x = [each * (1 + 2 * shift) if is_logarithmic else each + shift * span for each in x]
-        axes.errorbar(
-            x,
-            [result.mean.value for result in line],
-            # A single seed has no interval.
-            yerr=[0.0 if math.isnan(each.mean.upper) else each.mean.upper - each.mean.value for each in line],
-            label=label,
-            capsize=3,
-            marker=MARKERS[index % len(MARKERS)],
-            color=COLOURS[index % len(COLOURS)],
-            linestyle="-" if values else "none",
-        )
+        _draw_line(axes, x, line, label, index, is_joined=bool(values))
     if is_logarithmic:
         axes.set_xscale("log")
     axes.set_xticks(list(positions.values()), names)
@@ -83,6 +76,22 @@ def draw_metric(sweep: Sweep, metric: str, results: Sequence[CellResult]) -> Fig
     if any(lines):
         axes.legend(fontsize=8)
     return figure
+
+
+def _draw_line(
+    axes: Axes, x: Sequence[float], line: Sequence[CellResult], label: str, index: int, is_joined: bool
+) -> None:
+    axes.errorbar(
+        x,
+        [result.mean.value for result in line],
+        # A single seed has no interval.
+        yerr=[0.0 if math.isnan(each.mean.upper) else each.mean.upper - each.mean.value for each in line],
+        label=label,
+        capsize=3,
+        marker=MARKERS[index % len(MARKERS)],
+        color=COLOURS[index % len(COLOURS)],
+        linestyle="-" if is_joined else "none",
+    )
 
 
 def _lines(results: Sequence[CellResult], along: str) -> dict[str, list[CellResult]]:
