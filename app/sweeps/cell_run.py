@@ -71,7 +71,7 @@ class CellRun:
             FileNotFoundError: There is no such file.
             ValueError: It is damaged.
         """
-        return read_record(self.folder / name, "what the run of a cell leaves", "This cell has to run again.")
+        return read_record(self.folder / name, "the record or result of a cell", "This cell has to run again.")
 
     def damage(self) -> str:
         """Why the record or the result cannot be read, so that the cell has to run again; empty if both can."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.nearest import did_you_mean
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.orderings import Ordering, Pair, over_replicates, verdict
 from app.sweeps.study_file import VALIDATION
@@ -72,7 +73,7 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     """The outcomes of all runs that have finished.
 
     Raises:
-        ValueError: A result lacks a metric; names those that it has.
+        ValueError: A result lacks a metric; lists those that it has.
     """
     finished: dict[str, list[CellRun]] = {cell.name: [] for cell in sweep.cells}
     for run in runs:
@@ -117,7 +118,7 @@ def metric_value(content: Mapping[str, Any], path: str, file: Path) -> float:
     """A value of ``metrics.json`` by its dotted path; ``null`` is NaN. Names may contain dots themselves.
 
     Raises:
-        ValueError: There is none; names what is there where the path leaves the file.
+        ValueError: There is no such value; lists the names that are there instead.
 
     Example:
         >>> metric_value({"iou_accuracy": {"T 0.1": {"Nodule": {"value": 0.25}}}}, "iou_accuracy.T 0.1.Nodule", Path())
@@ -128,7 +129,9 @@ def metric_value(content: Mapping[str, Any], path: str, file: Path) -> float:
     while rest and isinstance(value, Mapping):
         name = next((key for key in sorted(value, key=len, reverse=True) if f"{rest}.".startswith(f"{key}.")), None)
         if name is None:
-            raise ValueError(f"{file}: no {path!r}; where {rest!r} should be there are {', '.join(value)}.")
+            raise ValueError(
+                f"{file}: no {path!r}: unknown {rest!r}; known are {', '.join(value)}.{did_you_mean(rest, value)}"
+            )
         value, rest = value[name], rest[len(name) + 1 :]
     if isinstance(value, Mapping) and "value" in value:
         value = value["value"]

@@ -13,7 +13,7 @@ from app.sweeps.orderings import parse_ordering
 from app.sweeps.outcomes import gather, metric_value, selected
 from app.sweeps.study_file import parse_selection, read_sweep
 from app.sweeps.sweep import Cell, Sweep
-from app.sweeps.sweep_output import write_outcomes
+from app.sweeps.sweep_output import draw_metric, write_outcomes
 from app.sweeps.sweep_tables import table_csv, table_markdown
 
 FACTORS = {"level": ("contour", "box"), "size": ("100", "400")}
@@ -90,7 +90,7 @@ def test_failed_and_missing_runs_are_named(study):
     assert "- level=contour,size=100, seed 1\n" in text
 
 
-def test_changed_settings_make_a_result_void_unless_kept(study):
+def test_a_result_of_other_settings_does_not_count_unless_kept(study):
     _, runs = study
     other = CellRun(runs[0].cell, 0, runs[0].folder, {"seed": 0, "config": "new"})
     assert runs[0].is_finished()
@@ -103,6 +103,38 @@ def test_files_are_written_whole(study, tmp_path):
     written = write_outcomes(gather(*study), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in written)
     assert {path.name for path in written} == {"table.csv", "table.md", "dice_macro.png"}
+
+
+@pytest.mark.parametrize(("sizes", "scale"), [((100, 400), "linear"), ((100, 900), "log")])
+def test_a_picture_shows_every_mean_over_the_numbers(study, sizes: tuple[int, int], scale: str):
+    sweep, runs = study
+    results = gather(sweep, runs).results
+    renamed = {"100": str(sizes[0]), "400": str(sizes[1])}
+    results = [
+        replace(each, cell=Cell({**each.cell.values, "size": renamed[each.cell.values["size"]]}, {}, {}))
+        for each in results
+    ]
+    sweep = replace(sweep, factors={"level": ("contour", "box"), "size": tuple(map(str, sizes))})
+    axes = draw_metric(sweep, "dice.macro", results).axes[0]
+    assert axes.get_xscale() == scale
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["contour", "box"]
+    # By hand, means over seeds.
+    for bars, means in zip(axes.containers, ([0.52, 0.70], [0.42, 209 / 300]), strict=True):
+        line = bars.lines[0]
+        assert list(line.get_ydata()) == pytest.approx(means)
+        # Lines are shifted by little, so that they do not hide each other, and lie within the axes.
+        assert list(line.get_xdata()) == pytest.approx(sizes, rel=0.05)
+        assert axes.get_ylim()[0] < min(means) < max(means) < axes.get_ylim()[1]
+
+
+def test_values_that_are_no_numbers_are_not_joined(study):
+    sweep, runs = study
+    sweep = replace(sweep, factors={"size": sweep.factors["size"][:1], "level": sweep.factors["level"]})
+    results = [result for result in gather(sweep, runs).results if result.cell.values["size"] == "100"]
+    axes = draw_metric(sweep, "dice.macro", results).axes[0]
+    assert axes.get_xlabel() == "level"
+    assert axes.containers[0].lines[0].get_linestyle() == "None"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["contour", "box"]
 
 
 CONTENT = {
@@ -123,13 +155,13 @@ def test_values_by_path():
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("auc.Nodul", "'Nodul' should be there are Nodule, macro"),
+        ("auc.Nodul", "unknown 'Nodul'; known are Nodule, macro. Did you mean 'Nodule'"),
         ("auc", "'auc' is no number"),
         ("section", "'section' is no number"),
         ("threshold.1.x", "is no number"),
     ],
 )
-def test_paths_to_nothing_are_refused(path, message):
+def test_paths_to_no_number_are_refused(path, message):
     with pytest.raises(ValueError, match=message):
         metric_value(CONTENT, path, Path())
 

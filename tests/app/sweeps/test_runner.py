@@ -1,4 +1,4 @@
-"""A small study run in this process: results, a cell that fails, restarting, claims and MLflow."""
+"""A small sweep run in this process: results, a cell that fails, restarting, claims and MLflow."""
 
 import json
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_the_others_go_on_after_a_failure_and_the_status_tells(ran):
     assert "last.pt" not in left
 
 
-def test_what_has_run_is_not_run_again(ran):
+def test_finished_cells_are_not_run_again(ran):
     folder, _, ended = ran
     assert json.loads(cell(folder, "box").read_text())["ended"] == ended
     assert json.loads(cell(folder, "broken").read_text())["ended"] > ended
@@ -146,7 +146,7 @@ def test_stopping_by_hand_is_no_failure_of_the_cell(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b"])
-def test_shards_that_are_none_are_refused(text, capsys):
+def test_a_malformed_shard_is_refused(text, capsys):
     with pytest.raises(SystemExit):
         main(["study", "x.yaml", "--shard", text])
     assert "I/N with I from 1 to N" in capsys.readouterr().err
@@ -154,7 +154,7 @@ def test_shards_that_are_none_are_refused(text, capsys):
 
 @pytest.mark.parametrize("name", ["cell.json", "metrics.json"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 20, b'{"state": "fin', b"[]"], ids=["empty", "zeros", "cut", "list"])
-def test_a_cell_whose_files_are_damaged_is_told_and_runs_again(tmp_path, caplog, name, content):
+def test_a_cell_with_damaged_files_is_named_and_runs_again(tmp_path, caplog, name, content):
     first = Counting(tmp_path)
     run_all(first, first.runs())
     run = first.runs()[1]
@@ -163,5 +163,5 @@ def test_a_cell_whose_files_are_damaged_is_told_and_runs_again(tmp_path, caplog,
     assert [each.is_finished() for each in again.runs()] == [True, False, True]
     run_all(again, again.runs())
     assert again.launched == ["a=y"]
-    assert f"{run.folder / name}: not what the run of a cell leaves" in caplog.text
+    assert f"{run.folder / name}: not the record or result of a cell" in caplog.text
     assert run.is_finished()
