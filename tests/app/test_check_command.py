@@ -21,7 +21,7 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def test_a_good_config_is_ok_and_says_what_was_looked_at(capsys: pytest.CaptureFixture):
+def test_a_good_config_passes_and_lists_what_was_looked_at(capsys: pytest.CaptureFixture):
     assert (
         main(
             ["check", TRAIN, PUBLISHED, "--batch_size", "8", "--train#trainer#max_epochs=@max_epochs", "--init_id", "x"]
@@ -42,7 +42,7 @@ def test_all_problems_are_one_list_on_stderr(capsys: pytest.CaptureFixture):
     assert sorted(line.split(": ")[1] for line in lines[1:]) == ["batch_size", "checkpoint", "max_epoch"]
 
 
-def test_a_config_from_elsewhere_needs_trust(tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_an_untrusted_config_needs_trust(tmp_path: Path, capsys: pytest.CaptureFixture):
     copy = tmp_path / "train.yaml"
     copy.write_text(Path(TRAIN).read_text())
     assert main(["check", str(copy)]) == 1

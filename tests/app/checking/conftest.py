@@ -1,4 +1,4 @@
-"""A config as bundles write them, small enough to be changed by hand in each test, and a datalist of empty pictures."""
+"""A small config in the form of the bundles', for tests to change, and a datalist of empty pictures."""
 
 import json
 from collections.abc import Callable
@@ -84,7 +84,7 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture
 def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A trusted folder, which is the working directory as well; runs would be recorded in it."""
+    """A trusted folder that is also the working directory, where runs would be recorded."""
     folder = tmp_path / "bundles"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -95,7 +95,7 @@ def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def write(bundles: Path) -> Callable[..., Path]:
-    """Write the small config with some ids changed (``...`` takes one away), and give its file."""
+    """Write the small config with some ids changed (``...`` removes one), and return its path."""
 
     def to_file(changes: dict[str, Any] | None = None, name: str = "train.yaml") -> Path:
         config = json.loads(json.dumps(CONFIG))
@@ -116,7 +116,7 @@ def write(bundles: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def datalist(bundles: Path) -> Callable[..., Path]:
-    """Write a datalist of two patients a section, the first with a nodule, and give its file."""
+    """Write a datalist with two patients per section, the first with a nodule, and return its path."""
 
     def to_file(**changes: Any) -> Path:
         content: dict[str, Any] = {"name": "small", "findings": ["Nodule"]}

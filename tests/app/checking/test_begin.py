@@ -1,4 +1,4 @@
-"""The same check as the first thing that a run of a bundle does, within MONAI's own machinery."""
+"""The check that begins every run of a bundle, within MONAI's own machinery."""
 
 import contextlib
 import sys
@@ -19,7 +19,7 @@ TRAIN = ROOT / "bundles/lung_segmentation/configs/train.yaml"
 
 
 def refused(config_file: str | list[str], **overrides: Any) -> str:
-    """What a run of training is refused with before anything is made."""
+    """The message with which a training is refused."""
     with pytest.raises(RuntimeError, match="Failed to evaluate") as caught:
         create_workflow(config_file=config_file, workflow_type="train", run_id="training", **overrides)
     assert isinstance(caught.value.__cause__, CheckError)
@@ -28,7 +28,7 @@ def refused(config_file: str | list[str], **overrides: Any) -> str:
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Where a run that was not refused would leave its data and results."""
+    """Folders for the data and results of a run that is not refused."""
     monkeypatch.chdir(ROOT)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return {"dataset_dir": str(tmp_path / "data"), "output_dir": str(tmp_path / "out")}
@@ -43,13 +43,13 @@ def test_a_run_is_refused_with_all_problems_before_data_is_made(places: dict[str
     assert not (tmp_path / "data").exists()
 
 
-def test_code_from_elsewhere_is_refused_without_trust(places: dict[str, str], tmp_path: Path):
+def test_untrusted_code_is_refused_without_trust(places: dict[str, str], tmp_path: Path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("batch_size: $2 + 2\nmax_epochs: 0\n")
     text = refused([str(TRAIN), str(mine)], **places)
     assert f"{mine}: batch_size: a config from outside of bundles/ would run '$2 + 2'." in text
     assert "2 problems" in text
-    # Trusted, the other mistake is left.
+    # With trust, only the other mistake remains.
     assert "1 problem (training):\n  " in refused([str(TRAIN), str(mine)], trust=True, **places)
 
 
@@ -65,7 +65,7 @@ def test_a_good_config_begins(places: dict[str, str], tmp_path: Path):
 
 
 def test_references_are_found_as_monai_finds_them():
-    # The second implementation: MONAI's own resolver, over all bundles.
+    # Expected: MONAI's own resolver, for all bundles.
     for path in sorted(ROOT.glob("bundles/*/configs/train.yaml")):
         for identifier, value in walk(ConfigParser.load_config_file(path)):
             if isinstance(value, str):
@@ -88,7 +88,7 @@ def test_references_are_found_as_monai_finds_them():
         ("start_from", "run #3.pt", "'run ::3.pt': MONAI writes '::' for each '#' in a text"),
     ],
 )
-def test_what_names_no_file_or_folder_is_refused_in_one_sentence(
+def test_values_that_name_no_file_or_folder_are_refused_in_one_sentence(
     places: dict[str, str], tmp_path: Path, key: str, value: Any, sentence: str
 ):
     before = sorted(Path.cwd().iterdir())
@@ -98,20 +98,20 @@ def test_what_names_no_file_or_folder_is_refused_in_one_sentence(
     assert not (tmp_path / "data").exists()
 
 
-def test_the_checkpoint_and_the_folder_of_an_inference_are_looked_at_too(places: dict[str, str]):
+def test_paths_of_an_inference_are_checked_too(places: dict[str, str]):
     config = str(ROOT / "bundles/lung_segmentation/configs/inference.yaml")
     for key, value in (("checkpoint", "a#1.pt"), ("dataset_dir", 2024), ("output_dir", 2025), ("prepared_dir", "p#")):
         report = check_files([config], places | {key: value}, "run")
         assert any(f"{key}: " in str(problem) for problem in report.problems), key
 
 
-def test_an_output_folder_that_is_no_text_is_refused_outside_of_a_workflow_as_well():
+def test_begin_refuses_an_output_folder_that_is_no_text():
     with pytest.raises(ValueError, match="output_dir: 2025 is read as a whole number"):
         begin(2025, 0)
 
 
 def merged_by_monai(files: list[Path]) -> object:
-    """The second implementation of merging, with the separators as we write them."""
+    """MONAI's own merging, with the separators as we write them."""
     return ConfigParser.load_config_files([str(file) for file in files])
 
 
@@ -145,8 +145,10 @@ def test_files_are_merged_as_monai_merges_them(write: Callable[..., Path], bundl
         ("network: {_target_: LoadImaged, keys: image, reader: executing.Reader}\n", "network"),
     ],
 )
-def test_what_is_refused_would_have_run(write: Callable[..., Path], bundles: Path, content: str, name: str):
-    # Otherwise the refusals of test_trust would show nothing.
+def test_the_hostile_configs_run_if_nothing_refuses_them(
+    write: Callable[..., Path], bundles: Path, content: str, name: str
+):
+    # Otherwise the refusals of test_trust would prove nothing.
     (bundles / "executing.py").write_text("open('executed', 'w')\n")
     sys.path.insert(0, str(bundles))
     try:

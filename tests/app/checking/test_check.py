@@ -1,4 +1,4 @@
-"""Wrong configs and the words that each is refused with; right ones pass; nothing of a config ever runs."""
+"""Wrong configs with the message that refuses each; good ones pass; nothing in a config ever runs."""
 
 import sys
 from collections.abc import Callable
@@ -14,8 +14,8 @@ BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/train.
 Write = Callable[..., Path]
 
 
-def told(*files: Path, overrides: dict[str, Any] | None = None, **how: Any) -> list[str]:
-    """The problems, a line each."""
+def problems_of(*files: Path, overrides: dict[str, Any] | None = None, **how: Any) -> list[str]:
+    """The problems, one a line."""
     return [str(problem) for problem in check_files(files, overrides, **how).problems]
 
 
@@ -25,7 +25,7 @@ def test_the_small_config_is_fine(write: Write):
     require_good(report)
 
 
-# (changes of the config, the place, a part of what is told)
+# (changes to the config, the id, a part of the message)
 UNKNOWN = {
     "top level": (
         {"max_epoch": 3},
@@ -143,8 +143,8 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("changes", "place", "text"), UNKNOWN.values(), ids=UNKNOWN)
-def test_what_there_is_not(write: Write, changes: dict[str, Any], place: str, text: str):
-    found = told(write(changes))
+def test_unknown_and_missing_names(write: Write, changes: dict[str, Any], place: str, text: str):
+    found = problems_of(write(changes))
     assert any(line.startswith(f"train.yaml: {place}: ") and text in line for line in found), found
 
 
@@ -209,8 +209,8 @@ VALUES = {
 
 # 655360 GB by hand: 10**9 images, (1 + 1) planes of 256 x 256 pixels, 1 + 4 bytes each.
 @pytest.mark.parametrize(("changes", "place", "text"), VALUES.values(), ids=VALUES)
-def test_what_cannot_be_meant(write: Write, changes: dict[str, Any], place: str, text: str):
-    found = told(write(changes))
+def test_values_that_cannot_be_meant(write: Write, changes: dict[str, Any], place: str, text: str):
+    found = problems_of(write(changes))
     assert len(found) == 1, found
     assert found[0].startswith(f"train.yaml: {place}: ")
     assert text in found[0]
@@ -244,51 +244,51 @@ OVERRIDES = {
 
 
 @pytest.mark.parametrize(("overrides", "place", "text"), OVERRIDES.values(), ids=OVERRIDES)
-def test_wrong_overrides_are_told_as_the_users_own(write: Write, overrides: dict[str, Any], place: str, text: str):
-    (found,) = told(write(), overrides=overrides)
+def test_problems_of_overrides_name_the_command_line(write: Write, overrides: dict[str, Any], place: str, text: str):
+    (found,) = problems_of(write(), overrides=overrides)
     assert found.startswith(f"command line: {place}: ")
     assert text in found
 
 
-def test_an_override_mends_and_null_changes_nothing(write: Write):
+def test_an_override_can_fix_a_file_and_null_changes_nothing(write: Write):
     file = write({"max_epochs": 0})
-    assert told(file, overrides={"max_epochs": 3}) == []
-    assert len(told(file, overrides={"max_epochs": None})) == 1
+    assert problems_of(file, overrides={"max_epochs": 3}) == []
+    assert len(problems_of(file, overrides={"max_epochs": None})) == 1
 
 
 def test_ten_mistakes_are_found_at_once(write: Write):
     changes = [UNKNOWN[name] for name in ("top level", "argument", "handed on", "target", "deep reference", "import")]
     changes += [VALUES[name] for name in ("half a batch", "exponent", "negative seed", "section")]
-    found = told(write({key: value for change, _, _ in changes for key, value in change.items()}))
+    found = problems_of(write({key: value for change, _, _ in changes for key, value in change.items()}))
     for _, place, text in changes:
         assert [line for line in found if line.startswith(f"train.yaml: {place}: ") and text in line], (place, found)
     with pytest.raises(CheckError, match=r"this configuration cannot run, nothing was done: 1[0-9] problems"):
         require_good(check_files([Path("train.yaml")]))
 
 
-def test_a_key_twice_is_told(write: Write):
+def test_a_repeated_key_is_refused_with_its_line(write: Write):
     file = write()
     file.write_text(file.read_text() + "seed: 1\n")
     line = len(file.read_text().splitlines())
     with pytest.raises(
         CheckError, match=rf"^train.yaml: cannot be parsed \(the key 'seed' is given twice \(line {line}\)"
     ):
-        told(file)
+        problems_of(file)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [("a: [1", "cannot be parsed"), ("- 1", "a config is a mapping of names to values, not list")],
 )
-def test_a_file_that_is_no_config_is_named(bundles: Path, text: str, message: str):
+def test_every_file_that_is_no_config_is_named(bundles: Path, text: str, message: str):
     (bundles / "bad.yaml").write_text(text)
     with pytest.raises(CheckError, match=rf"^bad.yaml: {message}[\s\S]*absent.yaml: cannot be read \(No such file"):
         load(["bad.yaml", "absent.yaml"])
 
 
-def test_later_files_go_over_earlier_ones_and_are_named(write: Write, bundles: Path):
+def test_later_files_override_earlier_ones_and_are_named(write: Write, bundles: Path):
     (bundles / "more.yaml").write_text("max_epochs: 0\n+phantoms: {size: 256}\ntrain::trainer::amp: 7\n")
-    found = told(write(), Path("more.yaml"))
+    found = problems_of(write(), Path("more.yaml"))
     assert [line.split(" is")[0] for line in found] == [
         "more.yaml: train#trainer#amp: 7",
         "more.yaml: max_epochs: max_epochs",
@@ -301,21 +301,21 @@ def test_later_files_go_over_earlier_ones_and_are_named(write: Write, bundles: P
     }
 
 
-def test_another_workflow_asks_for_other_things(write: Write, bundles: Path):
+def test_each_workflow_needs_its_own_inputs(write: Write, bundles: Path):
     file = write()
-    (found,) = told(file, run_id="evaluating")
+    (found,) = problems_of(file, run_id="evaluating")
     assert found == "train.yaml: checkpoint: name the weights to evaluate: --checkpoint FILE."
-    (found,) = told(file, run_id="evaluating", overrides={"checkpoint": "absent.pt"})
+    (found,) = problems_of(file, run_id="evaluating", overrides={"checkpoint": "absent.pt"})
     assert found == "command line: checkpoint: absent.pt: no such checkpoint."
-    # Training does not look at them.
-    assert told(file, overrides={"checkpoint": "absent.pt"}) == []
-    (found,) = told(file, run_id="trianing")
+    # Training needs none.
+    assert problems_of(file, overrides={"checkpoint": "absent.pt"}) == []
+    (found,) = problems_of(file, run_id="trianing")
     assert found == (
         "there is no workflow 'trianing' in this config. Did you mean 'training'? There are training, evaluating."
     )
 
 
-def test_a_good_datalist_is_looked_at(write: Write, datalist: Write):
+def test_a_good_datalist_passes(write: Write, datalist: Write):
     report = check_files([write({"datalist": str(datalist())})])
     assert report.problems == ()
     assert "datalist list.json and every file that it names: training 2, validation 2, test 2" in report.facts
@@ -346,29 +346,29 @@ DATALISTS = {
 
 @pytest.mark.parametrize(("changes", "text"), DATALISTS.values(), ids=DATALISTS)
 def test_bad_datalists(write: Write, datalist: Write, changes: dict[str, Any], text: str):
-    found = told(write(), overrides={"datalist": str(datalist(**changes))})
+    found = problems_of(write(), overrides={"datalist": str(datalist(**changes))})
     assert any(line.startswith("command line: datalist: list.json: ") and text in line for line in found), found
 
 
-def test_certainties_that_the_config_decides_are_allowed(write: Write, datalist: Write):
+def test_certainties_are_allowed_if_the_config_decides_them(write: Write, datalist: Write):
     expression = "$uncertain_labels.counted(@data.samples(@section))"
     modules = ("engines", "networks.pooling", "annotations.uncertain_labels")
     imports = [f"$import app.{module} as {module.split('.')[-1]}" for module in modules]
     changes = {"imports": imports, "test#dataset#samples": expression}
     given = {"datalist": str(datalist(test=[item("test0.png", "x", 0.75)]))}
-    assert told(write(changes), overrides=given) == []
+    assert problems_of(write(changes), overrides=given) == []
 
 
 def test_sampling_needs_items_of_both_kinds(write: Write, datalist: Write):
     sampler = {"_target_": "app.datalist.sampling.BalancedSampler", "labels": "$@data.labels('training')"}
     file = write({"train#dataloader#sampler": sampler})
     changed = datalist(training=[item("training1.png", "x", 1)])
-    (found,) = told(file, overrides={"datalist": str(changed)})
+    (found,) = problems_of(file, overrides={"datalist": str(changed)})
     assert "items of both kinds; there are 1 with a finding and 0 without (train#dataloader#sampler)." in found
-    assert told(file, overrides={"datalist": str(datalist())}) == []
+    assert problems_of(file, overrides={"datalist": str(datalist())}) == []
 
 
-def test_what_cannot_be_learnt_is_a_warning(write: Write, datalist: Write):
+def test_a_finding_that_cannot_be_learnt_is_a_warning(write: Write, datalist: Write):
     report = check_files([write()], {"datalist": str(datalist(training=[item("training1.png", "x", 0)]))})
     assert report.problems == ()
     (warning,) = report.warnings
@@ -390,16 +390,18 @@ TRACKING = {
 @pytest.mark.parametrize(("address", "text"), TRACKING.values(), ids=TRACKING)
 def test_addresses_that_cannot_be_written_to(write: Write, monkeypatch: pytest.MonkeyPatch, address: str, text: str):
     file = write({"train#trainer#train_handlers": [{"_target_": "MLFlowHandler", "tracking_uri": address}]})
-    (found,) = told(file)
+    (found,) = problems_of(file)
     assert found.startswith("train.yaml: train#trainer#train_handlers#0#tracking_uri: ")
     assert text in found
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    assert any(line.startswith("environment variable MLFLOW_TRACKING_URI: ") and text in line for line in told(file))
+    assert any(
+        line.startswith("environment variable MLFLOW_TRACKING_URI: ") and text in line for line in problems_of(file)
+    )
 
 
 def test_an_output_folder_that_cannot_be_made(write: Write, bundles: Path):
     (bundles / "file").touch()
-    (found,) = told(write({"output_dir": "file/out"}))
+    (found,) = problems_of(write({"output_dir": "file/out"}))
     assert found == f"train.yaml: output_dir: file/out: {bundles / 'file'} is a file, not a folder for results."
 
 
@@ -420,11 +422,11 @@ def test_every_bundle_passes(bundle: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for name in ("image.png", "model.pt"):
         (tmp_path / name).write_text("not looked into")
-    # Whether published data is here, and a computer large enough for it, is none of the config's faults.
+    # Published data may be missing here, or the memory for it; the config is not at fault.
     configs, of_this_computer = bundle / "configs", ("GB at least", "no such datalist")
     over = [path for path in sorted(configs.glob("*.yaml")) if path.name not in ("train.yaml", "inference.yaml")]
     for files in ([configs / "train.yaml"], *([configs / "train.yaml", path] for path in over)):
-        assert [line for line in told(*files) if not any(text in line for text in of_this_computer)] == []
+        assert [line for line in problems_of(*files) if not any(text in line for text in of_this_computer)] == []
     weights = {"checkpoint": str(tmp_path / "model.pt")}
-    assert told(configs / "train.yaml", run_id="evaluating", overrides=weights) == []
-    assert told(configs / "inference.yaml", overrides=weights | {"dataset_dir": str(tmp_path)}) == []
+    assert problems_of(configs / "train.yaml", run_id="evaluating", overrides=weights) == []
+    assert problems_of(configs / "inference.yaml", overrides=weights | {"dataset_dir": str(tmp_path)}) == []

@@ -1,4 +1,4 @@
-"""YAML and JSON from users: bombs, cycles and depths are refused at once, whatever reads the file."""
+"""YAML and JSON from users: bombs, cycles and deep nesting are refused at once by whatever reads the file."""
 
 import json
 import os
@@ -18,7 +18,7 @@ SECONDS = 2.0  # of one loaded core; a quiet one takes half of it
 
 
 def bomb(levels: int, width: int) -> str:
-    """Each line stands for ``width`` times what the line before it does."""
+    """Each line stands for ``width`` times as many values as the line before it."""
     lines = [f"a0: &a0 [{', '.join('x' * width)}]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, levels)]
     return "\n".join(lines) + "\n"
@@ -60,7 +60,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("text", "message"), HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("reader", ["config", "study", "a run's settings"])
-def test_what_no_file_of_a_user_needs_is_refused_in_a_second(
+def test_hostile_files_are_refused_in_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, text: str, message: str
 ):
     monkeypatch.chdir(tmp_path)
@@ -87,21 +87,21 @@ def test_what_no_file_of_a_user_needs_is_refused_in_a_second(
         ('{"a": [1,', "cannot be parsed"),
     ],
 )
-def test_json_is_held_to_the_same(tmp_path: Path, text: str, message: str):
+def test_hostile_json_is_refused(tmp_path: Path, text: str, message: str):
     file = tmp_path / "x.json"
     file.write_text(text)
     with pytest.raises(CheckError, match=message):
         check_files([file])
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path):
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path):
     os.mkfifo(tmp_path / "x.yaml")
     with pytest.raises(DocumentError, match=r"x.yaml: cannot be read \(not a file\)"):
         read_document(tmp_path / "x.yaml")
 
 
-def test_honest_files_are_read_as_monai_reads_them(tmp_path: Path):
-    # The second implementation: PyYAML's own safe loader, which MONAI's derives from.
+def test_ordinary_files_are_read_as_monai_reads_them(tmp_path: Path):
+    # Expected: PyYAML's own safe loader, from which MONAI derives its loader.
     text = "a: &a [1, yes, 1.0e-3, 1e-3, ~, 'x', 0x10, 1_000, 12:30]\nb: *a\nc: {d: 2025-01-01, 3: |-\n  x\n  y}\n"
     file = tmp_path / "x.yaml"
     file.write_text(text.replace("{d: 2025-01-01, 3: |-\n  x\n  y}", "{d: 2025-01-01, 3: [x]}"))
@@ -114,7 +114,7 @@ def test_honest_files_are_read_as_monai_reads_them(tmp_path: Path):
     assert read_document(tmp_path / "x.json") == {"a": nested}
 
 
-# As MONAI would: "detected circular references".
+# MONAI refuses them, too: "detected circular references".
 @pytest.mark.parametrize(
     ("text", "circle"),
     [
@@ -124,7 +124,7 @@ def test_honest_files_are_read_as_monai_reads_them(tmp_path: Path):
         ('seed: "$@max_epochs + 1"\nmax_epochs: "$@seed - 1"\n', "max_epochs -> seed -> max_epochs"),
     ],
 )
-def test_references_in_a_circle_are_told(write: Callable[..., Path], bundles: Path, text: str, circle: str):
+def test_circular_references_are_found(write: Callable[..., Path], bundles: Path, text: str, circle: str):
     (bundles / "circle.yaml").write_text(text)
     begun = time.process_time()
     found = [str(each) for each in check_files([write(), Path("circle.yaml")]).problems]
@@ -132,7 +132,7 @@ def test_references_in_a_circle_are_told(write: Callable[..., Path], bundles: Pa
     assert [line for line in found if line.endswith(f"refers to itself: {circle}.")], found
 
 
-# (text, part of a problem); each took minutes where hints were looked for, or sources read, once for each value.
+# (text, part of the message); each would take minutes if hints were computed, or sources read, for every value.
 CROWDS = {
     "unknown settings": ("\n".join(f"setting{n:05}: 1" for n in range(2000)), "more than 100 problems"),
     "references to nothing": (
@@ -151,7 +151,9 @@ CROWDS = {
 
 
 @pytest.mark.parametrize(("text", "message"), CROWDS.values(), ids=CROWDS)
-def test_a_crowd_of_problems_is_told_of_in_seconds(write: Callable[..., Path], tmp_path: Path, text: str, message: str):
+def test_thousands_of_problems_are_reported_in_seconds(
+    write: Callable[..., Path], tmp_path: Path, text: str, message: str
+):
     (tmp_path / "crowd.yaml").write_text(text)
     begun = time.process_time()
     with pytest.raises(CheckError, match=message):

@@ -60,7 +60,7 @@ def test_missing_names_come_with_those_that_exist():
     assert {"SupervisedTrainer", "Compose"} <= set(caught.value.known)
 
 
-def test_what_is_no_list_of_words():
+def test_a_class_is_no_list_of_words():
     with pytest.raises(MissingNameError):
         constant_words("app.datalist.item", "Box")
 

@@ -1,4 +1,4 @@
-"""What a config from elsewhere may hold: values of known settings and components of a list; nothing else, however."""
+"""What an untrusted config may hold: values of known settings and components of a list, and nothing else."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def elsewhere(write: Write, tmp_path: Path) -> Callable[..., list[str]]:
-    """Put a file (of a mapping, or as it is written) over the small config, from a folder that nothing trusts."""
+    """The problems of the small config with untrusted files (given as mappings or as text) after it."""
 
     def problems(*contents: Any, name: str = "mine.yaml", **how: Any) -> list[str]:
         files = [write()]
@@ -35,7 +35,7 @@ def elsewhere(write: Write, tmp_path: Path) -> Callable[..., list[str]]:
     return problems
 
 
-def test_this_repositorys_bundles_are_trusted_and_copies_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_bundles_of_this_repository_are_trusted_and_copies_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     own = ROOT / "bundles/nodule_detection/configs/train.yaml"
     copy = tmp_path / "bundles/nodule_detection/configs/train.yaml"
     copy.parent.mkdir(parents=True)
@@ -53,7 +53,7 @@ def test_this_repositorys_bundles_are_trusted_and_copies_are_not(tmp_path: Path,
 RUN = "$open('executed', 'w')"
 SYSTEM = {"_target_": "os.system", "command": "touch executed"}
 READER = {"_target_": "LoadImaged", "keys": ["image"], "reader": "os.system"}
-# (what the file holds; the place of the first refusal)
+# (content of the file, id of the first refusal)
 HOSTILE: dict[str, tuple[Any, str]] = {
     "expression": ({"max_epochs": RUN}, "max_epochs"),
     "expression in a list": ({"network::blocks": [6, RUN]}, "network#blocks#1"),
@@ -189,8 +189,8 @@ def test_a_hostile_file_is_refused_and_nothing_runs(elsewhere: Write, bundles: P
 
 
 @pytest.mark.parametrize("name", [".json", ".JSON", ".yml"])
-def test_the_form_of_the_file_makes_no_difference(elsewhere: Write, name: str):
-    # JSON is YAML, too.
+def test_json_and_other_suffixes_are_refused_alike(elsewhere: Write, name: str):
+    # JSON can be read as YAML.
     (found,) = elsewhere(json.dumps({"max_epochs": RUN}), name=name)
     assert f"0{name}: max_epochs: a config from outside of bundles/ would run {RUN!r}" in found
 
@@ -203,14 +203,14 @@ def test_a_key_that_monai_may_read_as_another_is_refused(elsewhere: Write, key: 
     assert elsewhere({key: {"count": 3}})
 
 
-def test_two_files_cannot_do_together_what_one_may_not(elsewhere: Write):
+def test_two_untrusted_files_may_do_no_more_than_one(elsewhere: Write):
     found = elsewhere({"network::pooling": {"_target_": "app.networks.pooling.MaxPooling"}}, {"network::pooling::x": 1})
     assert any("1mine.yaml: network#pooling#x" in line and REMEDY in line for line in found)
     found = elsewhere({"network::pooling::command": "touch executed"}, {"network::pooling::_target_": "os.system"})
     assert found
 
 
-def test_a_file_from_elsewhere_never_stands_first(write: Write, tmp_path: Path):
+def test_an_untrusted_file_cannot_be_the_first(write: Write, tmp_path: Path):
     (tmp_path / "metadata.json").write_text(json.dumps({"x": "$import executing"}))
     mine = tmp_path / "mine.yaml"
     mine.write_text("max_epochs: 3\n")
@@ -219,7 +219,7 @@ def test_a_file_from_elsewhere_never_stands_first(write: Write, tmp_path: Path):
     assert check_files([mine, write()], trust=True).problems == ()
 
 
-def test_a_whole_config_from_elsewhere_is_refused_with_all_that_it_runs(
+def test_a_whole_untrusted_config_is_refused_with_everything_that_it_runs(
     write: Write, bundles: Path, monkeypatch: pytest.MonkeyPatch
 ):
     file = write()
@@ -228,15 +228,13 @@ def test_a_whole_config_from_elsewhere_is_refused_with_all_that_it_runs(
     begin, opened = "$engines.begin(@output_dir, @seed)", "app.phantoms.opened.open_data"
     assert f"train.yaml: initialize#0: a config from outside of bundles/ would run {begin!r}. {REMEDY}" in found
     assert f"a config from outside of bundles/ holds {opened!r}, which is called. {REMEDY}" in "\n".join(found)
-    # By hand: the expressions and the targets of the small config, and the line that says that it stands first.
+    # By hand: one for each expression and each target, and one because the file stands first.
     assert len(found) == 1 + file.read_text().count("$") + file.read_text().count("_target_")
     assert check_files([file], trust=True).problems == ()
 
 
 @pytest.mark.parametrize("value", ["%{other}::pooling", "%{trusted}::pooling"])
-def test_a_macro_names_trusted_files_alone_and_so_do_macros_in_these(
-    write: Write, bundles: Path, tmp_path: Path, value: str
-):
+def test_macros_may_only_name_trusted_files_also_within_these(write: Write, bundles: Path, tmp_path: Path, value: str):
     (tmp_path / "other.yaml").write_text(f"pooling: {RUN}\n")
     (bundles / "between.yaml").write_text(f'pooling: "%{tmp_path}/other.yaml::pooling"\n')
     value = value.format(other=tmp_path / "other.yaml", trusted="between.yaml")
@@ -247,7 +245,7 @@ def test_a_macro_names_trusted_files_alone_and_so_do_macros_in_these(
     assert not (bundles / "executed").exists()
 
 
-def test_macros_without_end_are_told(write: Write):
+def test_endless_macros_are_found(write: Write):
     found = [str(each) for each in check_files([write({"phantoms": {"count": "%phantoms"}})]).problems]
     assert any("these macros name each other" in line for line in found)
 
@@ -298,13 +296,13 @@ HONEST: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("content", HONEST.values(), ids=HONEST)
-def test_an_honest_file_needs_no_trust(elsewhere: Write, content: dict[str, Any]):
+def test_harmless_files_need_no_trust(elsewhere: Write, content: dict[str, Any]):
     found = elsewhere(content)
     assert not [line for line in found if "outside of bundles/" in line or "no setting" in line], found
 
 
 @pytest.mark.parametrize("published", sorted(ROOT.glob("bundles/*/configs/published.yaml")), ids=lambda p: p.parts[-3])
-def test_the_published_forms_may_lie_anywhere(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_copies_of_the_published_forms_need_no_trust(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(ROOT)
     copy = tmp_path / "mine.yaml"
     copy.write_text(published.read_text())
@@ -331,7 +329,7 @@ STUDIES = {
 
 
 @pytest.mark.parametrize(("content", "place"), STUDIES.values(), ids=STUDIES)
-def test_a_study_from_elsewhere_is_held_to_the_same(
+def test_untrusted_study_files_are_refused_alike(
     write: Write, bundles: Path, tmp_path: Path, content: dict[str, Any], place: str
 ):
     file = tmp_path / "study.yaml"
@@ -347,10 +345,10 @@ def test_a_study_from_elsewhere_is_held_to_the_same(
     assert not (bundles / "executed").exists()
 
 
-def test_an_honest_study_needs_no_trust_and_its_configs_are_looked_at(write: Write, tmp_path: Path):
+def test_a_harmless_study_needs_no_trust_but_its_configs_are_checked(write: Write, tmp_path: Path):
     file, mine = tmp_path / "study.yaml", tmp_path / "mine.yaml"
     mine.write_text("seed: 3\n")
-    # The study of docs/studies.md, without its data.
+    # The study in docs/studies.md, without its data.
     factors = {"level": {"contour": {"pixel_level": True}, "image": {"pixel_level": False}}, "learning_rate": [0.1, 1]}
     fixed = {"max_epochs": 20, "train#trainer#amp": False}
     study = {"name": "s", "bundle": [str(write()), str(mine)], "fixed": fixed, "factors": factors}
@@ -361,7 +359,7 @@ def test_an_honest_study_needs_no_trust_and_its_configs_are_looked_at(write: Wri
         read_sweep(file)
 
 
-def test_a_study_of_countless_cells_is_refused(write: Write, tmp_path: Path):
+def test_a_study_of_too_many_cells_is_refused(write: Write, tmp_path: Path):
     file = tmp_path / "study.yaml"
     factors = {f"f{n}": {str(value): {} for value in range(10)} for n in range(20)}
     file.write_text(yaml.safe_dump({"name": "s", "bundle": str(write()), "factors": factors}))
@@ -370,7 +368,7 @@ def test_a_study_of_countless_cells_is_refused(write: Write, tmp_path: Path):
 
 
 @pytest.mark.parametrize("option", ["meta_file", "logging_file", "tracking"])
-def test_further_files_of_a_run_are_trusted_or_refused(write: Write, tmp_path: Path, capsys: Any, option: str):
+def test_further_files_of_a_run_must_be_trusted(write: Write, tmp_path: Path, capsys: Any, option: str):
     file = tmp_path / "further.json"
     file.write_text("{}")
     assert main(["check", str(write()), f"--{option}", str(file)]) == 1
@@ -380,10 +378,8 @@ def test_further_files_of_a_run_are_trusted_or_refused(write: Write, tmp_path: P
     assert main(["check", "--trust", str(write()), f"--{option}", str(file)]) == 0
 
 
-def test_a_config_is_read_in_the_encoding_that_monai_reads_it_in(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    # Cyrillic ha is the bytes D1 85 in UTF-8, and 85 is the end of a line, and of the comment, in ISO 8859-1.
+def test_configs_are_read_in_monais_encoding(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # Cyrillic ha is D1 85 in UTF-8; in ISO 8859-1, byte 85 ends the line, and with it the comment.
     file = tmp_path / "mine.yaml"
     file.write_text(f"# \u0445output_dir: '{RUN.replace(chr(39), chr(34))}'\n", encoding="utf-8")
     with pytest.raises(CheckError, match="not NoneType"):
@@ -393,13 +389,13 @@ def test_a_config_is_read_in_the_encoding_that_monai_reads_it_in(
     assert "output_dir: a config from outside of bundles/ would run" in str(problem)
 
 
-def test_what_is_typed_is_the_users_own(write: Write):
+def test_overrides_that_the_user_types_are_trusted(write: Write):
     assert check_files([write()], {"max_epochs": "$1 + 2"}).problems == ()
     loss = {"_target_": "torch.nn.BCEWithLogitsLoss"}
     assert check_files([write()], {"train#trainer#loss_function": loss}).problems == ()
 
 
-def test_a_misspelt_setting_is_told_once(elsewhere: Write):
+def test_a_misspelt_setting_is_reported_once(elsewhere: Write):
     (found,) = elsewhere({"max_epoch": 3})
     assert found.endswith(
         "max_epoch: 'max_epoch' is no setting of this bundle's own configs. Did you mean 'max_epochs'?"
@@ -407,7 +403,7 @@ def test_a_misspelt_setting_is_told_once(elsewhere: Write):
 
 
 @pytest.mark.parametrize("target", sorted(ALLOWED))
-def test_the_list_names_what_there_is(target: str):
+def test_listed_components_have_the_listed_arguments(target: str):
     allowed, signature = ALLOWED[target], signature_of(target)
     named = {*allowed.numbers.split(), *allowed.components.split(), *(allowed.words or {})}
     assert named <= set(signature.names)
@@ -432,5 +428,5 @@ def test_the_list_names_what_there_is(target: str):
         ["os.system"],
     ],
 )
-def test_what_is_not_on_the_list(target: object):
+def test_targets_that_are_not_allowed(target: object):
     assert allowed_arguments(target) is None
