@@ -48,9 +48,9 @@ def _check_circles(config: dict[str, object], used: set[str], problems: Problems
         except CycleError as error:
             circle = error.args[1][:0:-1]  # each id needs the next one
             start = circle.index(min(circle))
-            text = " -> ".join([*circle[start:], *circle[: start + 1]])
-            problems.add(circle[start], f"refers to itself: {text}.", "circle")
-            needed[circle[start]] = set()
+            circle = [*circle[start:], *circle[: start + 1]]
+            problems.add(circle[0], f"refers to itself: {' -> '.join(circle)}.", "circle")
+            needed[circle[0]].discard(circle[1])
         else:
             return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from app.checking.ids import followed, is_literal, joined, walk
@@ -35,9 +35,8 @@ def check_targets(config: dict[str, object], problems: Problems) -> None:
             continue
         arguments = {str(key): value for key, value in component.items() if key not in SPECIAL_KEYS}
         _check_arguments(config, identifier, arguments, signature, problems)
-        missing = [name for name in signature.required if name not in arguments]
-        if missing and component.get("_mode_") != "callable":
-            problems.add(identifier, f"{signature.name} needs {', '.join(map(repr, missing))}.")
+        if component.get("_mode_") != "callable":
+            _check_missing(identifier, arguments, signature, problems)
         if target == _PASSED_ON[0] and _PASSED_ON[1] in component:
             _check_passed_on(config, joined(identifier, _PASSED_ON[1]), problems)
 
@@ -67,6 +66,12 @@ def _check_arguments(
             problems.add(joined(identifier, name), f"{signature.name} takes no argument {name!r}.{hint}")
 
 
+def _check_missing(identifier: str, arguments: Container[str], signature: Signature, problems: Problems) -> None:
+    missing = [name for name in signature.required if name not in arguments]
+    if missing:
+        problems.add(identifier, f"{signature.name} needs {', '.join(map(repr, missing))}.")
+
+
 def _check_kind(
     config: dict[str, object], identifier: str, parameter: Parameter, signature: Signature, problems: Problems
 ) -> None:
@@ -89,4 +94,6 @@ def _check_passed_on(config: dict[str, object], identifier: str, problems: Probl
     if isinstance(value, dict):
         signature = signature_of(_PASSED_ON[2])
         open_parameters = tuple(each for each in signature.parameters if each.name not in _PASSED_ON[3])
-        _check_arguments(config, place, value, replace(signature, parameters=open_parameters), problems)
+        signature = replace(signature, parameters=open_parameters)
+        _check_arguments(config, place, value, signature, problems)
+        _check_missing(place, value, signature, problems)

@@ -57,6 +57,11 @@ UNKNOWN = {
         "phantoms#cuont",
         "write_phantoms takes no argument 'cuont'. Did you mean 'count'?",
     ),
+    "missing in what is handed on": (
+        {"phantoms": {"size": 64}},
+        "phantoms",
+        "write_phantoms needs 'count', 'seed'.",
+    ),
     "special": ({"network#_modus_": 1}, "network#_modus_", "unknown special key '_modus_'. Did you mean '_mode_'?"),
     "separator in a key": (
         {"network": {"a#b": {"_target_": "app.networks.ResNet", "findings": 1}}},
@@ -348,6 +353,13 @@ DATALISTS = {
 def test_bad_datalists(write: Write, datalist: Write, changes: dict[str, Any], text: str):
     found = problems_of(write(), overrides={"datalist": str(datalist(**changes))})
     assert any(line.startswith("command line: datalist: list.json: ") and text in line for line in found), found
+
+
+def test_sections_that_a_component_asks_for_are_needed(write: Write, datalist: Write):
+    given = {"datalist": str(datalist(validation=[]))}
+    for expression, count in (("$@data.training()", 0), ("$@data.evaluation('validation')", 1)):
+        file = write({"train#dataset#samples": expression})
+        assert len(problems_of(file, overrides=given)) == count
 
 
 def test_certainties_are_allowed_if_the_config_decides_them(write: Write, datalist: Write):
