@@ -30,14 +30,7 @@ _MOST_LISTED = 20
 def check_datalist(config: dict[str, object], reached: set[str], problems: Problems, files: bool) -> int:
     """Find what is wrong with the datalist, or with the settings of the phantoms if there is no datalist.
 
-    Args:
-        config: merged, with a key ``datalist``.
-        reached: ids that the workflow evaluates.
-        problems: to add to.
-        files: whether to look at every image and mask as well.
-
-    Returns:
-        How many findings the data has; 1 if that cannot be told.
+    See `app.checking.inputs.check_inputs`.
     """
     place, value = followed(config, "datalist")
     if value is None:

@@ -17,7 +17,7 @@ _LONGEST_NAME = 255
 
 
 def check_inputs(config: dict[str, object], run_id: str, reached: set[str], problems: Problems, files: bool) -> int:
-    """Find missing files, and what the datalist lacks.
+    """Find missing files, and what the datalist lacks; return how many findings the data has (1 if unknown).
 
     Args:
         config: merged.
@@ -25,9 +25,6 @@ def check_inputs(config: dict[str, object], run_id: str, reached: set[str], prob
         reached: ids that the workflow evaluates; files of other ids may be missing.
         problems: to add to.
         files: whether to look at every file that the datalist names.
-
-    Returns:
-        How many findings the data has; 1 if that cannot be told.
     """
     for identifier in sorted(reached):
         value = value_at(config, identifier)

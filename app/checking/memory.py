@@ -26,13 +26,7 @@ def batch_bytes(batch_size: int, size: int, findings: int) -> int:
 
 
 def check_memory(config: dict[str, object], findings: int, problems: Problems) -> None:
-    """Find a batch that alone exceeds the memory it must fit into.
-
-    Args:
-        config: with ``batch_size`` and ``image_size``; without them nothing is checked.
-        findings: how many findings there are.
-        problems: to add to.
-    """
+    """Find a batch of ``batch_size`` images of ``image_size`` that alone exceeds the memory it must fit into."""
     batch_size, size = (followed(config, key)[1] if key in config else None for key in ("batch_size", "image_size"))
     if not is_integer(batch_size) or not is_integer(size) or batch_size < 1 or size < 1:
         return
@@ -54,13 +48,10 @@ def check_memory(config: dict[str, object], findings: int, problems: Problems) -
 
 
 def available_memory(device: str) -> tuple[str, int | None]:
-    """Which memory a device has, in words, and its bytes: all of a GPU's, or what is free of the computer's.
+    """Which memory a device has, in words, and its bytes (None if unknown): a GPU's total, or what a computer has free.
 
     Args:
         device: such as ``cpu`` or ``cuda:1``; empty for the first GPU if there is one, else the CPU.
-
-    Returns:
-        None for the bytes if they are unknown.
     """
     if not device.startswith("cpu"):
         total = _gpu_memory(device.partition(":")[2] or "0")

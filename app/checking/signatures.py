@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from app.checking.sources import Definition, Function, MissingNameError, find, find_short
 
@@ -101,7 +102,7 @@ def _of_class(node: ast.ClassDef, module: str) -> Signature | None:
         if base in _PLAIN_BASES:
             continue
         try:
-            above = Definition(module).member(base)
+            above = reduce(Definition.member, base.split("."), Definition(module))
         except MissingNameError:
             return None
         inherited = _of_class(above.node, above.module) if isinstance(above.node, ast.ClassDef) else None

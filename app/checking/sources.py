@@ -11,7 +11,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from importlib.machinery import ModuleSpec, all_suffixes
 from pathlib import Path
 
@@ -45,20 +45,18 @@ class Definition:
     name: str = ""
     node: ast.ClassDef | Function | None = None
 
-    def member(self, dotted: str) -> Definition:
-        """What a name within this module or class stands for.
+    def member(self, name: str) -> Definition:
+        """What a name within this module or class stands for; this definition itself if its source does not tell.
 
         Raises:
             MissingNameError: the module has no such name.
         """
-        name, _, rest = dotted.partition(".")
         if not self.name:
-            found = _in_module(self.module, name)
-        else:
-            body = self.node.body if isinstance(self.node, ast.ClassDef) else []
-            nodes = [each for each in body if isinstance(each, ast.ClassDef | Function) and each.name == name]
-            found = Definition(self.module, f"{self.name}.{name}", nodes[0] if nodes else None)
-        return found.member(rest) if rest else found
+            return _in_module(self.module, name)
+        if not isinstance(self.node, ast.ClassDef):
+            return Definition(self.module, self.name)
+        nodes = [each for each in self.node.body if isinstance(each, ast.ClassDef | Function) and each.name == name]
+        return Definition(self.module, f"{self.name}.{name}", nodes[0] if nodes else None)
 
 
 def find(dotted: str) -> Definition:
@@ -77,8 +75,7 @@ def find(dotted: str) -> Definition:
     length = 1
     while length < len(parts) and module_file(".".join(parts[: length + 1])) is not None:
         length += 1
-    module = Definition(".".join(parts[:length]))
-    return module.member(".".join(parts[length:])) if length < len(parts) else module
+    return reduce(Definition.member, parts[length:], Definition(".".join(parts[:length])))
 
 
 def find_short(name: str) -> Definition:

@@ -12,16 +12,8 @@ from app.checking.targets import KIND
 from app.nearest import did_you_mean
 
 _EXPONENT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([+-]?)(\d+)")
-_LEAST = {
-    "max_epochs": 1,
-    "epochs": 1,
-    "batch_size": 1,
-    "image_size": 1,
-    "accumulation_steps": 1,
-    "seed": 0,
-    "workers": 0,
-    "num_workers": 0,
-}
+_COUNTS = ("max_epochs", "epochs", "batch_size", "image_size", "accumulation_steps")
+_LEAST = dict.fromkeys(_COUNTS, 1) | dict.fromkeys(("seed", "workers", "num_workers"), 0)
 """Keys of whole numbers, and the least value of each."""
 _LARGEST_SEED = 2**32 - 1
 _RATES = {"learning_rate", "lr", "max_lr"}
@@ -46,13 +38,7 @@ def check_exponents(config: dict[str, object], problems: Problems) -> None:
 
 
 def check_values(config: dict[str, object], defaults: dict[str, object], problems: Problems) -> None:
-    """Find values that cannot be meant.
-
-    Args:
-        config: merged.
-        defaults: by id, the values that a later file or the command line replaced.
-        problems: to add to.
-    """
+    """Find values that cannot be meant, in themselves or given the defaults that they replaced."""
     values = dict(walk(config))
     for identifier, value in values.items():
         text = _value_problem(identifier.rpartition("#")[2], value) if is_literal(value) and value is not None else ""

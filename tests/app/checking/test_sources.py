@@ -45,6 +45,7 @@ def test_modules_are_found():
     assert (find("evaluation.delong").module, find("evaluation.delong").name) == ("evaluation.delong", "")
     assert find_short("SupervisedTrainer").module == "monai.engines.trainer"
     assert find_short("len").module == "builtins"
+    assert find("app.networks.ResNet" + 10_000 * ".a").node is None
 
 
 def test_missing_names_come_with_those_that_exist():
