@@ -2,6 +2,6 @@
 
 from app.prepared.dataset import PreparationError, PreparedDataset
 from app.prepared.drawn import spread_planes
-from app.prepared.identity import UnidentifiableError, identity
+from app.prepared.transform_identity import UnidentifiableError, identity
 
 __all__ = ["PreparationError", "PreparedDataset", "UnidentifiableError", "identity", "spread_planes"]

@@ -15,11 +15,11 @@ from torch.utils.data import Dataset, get_worker_info
 
 from app.prepared.drawn import EMPTY, put_planes, unpack_boxes, unpack_planes
 from app.prepared.folders import FolderUse
-from app.prepared.identity import digest
 from app.prepared.preparing import Preparation, default_workers
 from app.prepared.recipe import Keys, Recipe, Sample, Transform
 from app.prepared.shard_reader import DamagedError, ShardReader
 from app.prepared.shards import Geometry, ShardWriter
+from app.prepared.transform_identity import digest
 from app.prepared.workers import own_error
 
 MOST_NAMED = 5

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from app.prepared.drawn import pack
-from app.prepared.identity import digest, file_digest, identity, library_versions
 from app.prepared.shards import Geometry, NewEntry
+from app.prepared.transform_identity import digest, file_digest, identity, versions
 
 Sample = dict[str, Any]
 Transform = Callable[[Sample], Mapping[str, Any]]
@@ -56,7 +56,7 @@ class Recipe:
         self.description = {
             "format": FORMAT,
             "files": "content" if content else "path",
-            "libraries": library_versions(),
+            "versions": versions(),
             "transforms": [identity(part) for part in self.image_transforms],
         }
 

@@ -28,8 +28,8 @@ LIBRARIES = (
     *("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "torch"),
 )
 """What decodes and transforms radiographs; a result depends on their versions."""
-VERSIONED = frozenset({"monai", "numpy", "torch"})
-"""Packages whose classes are identified by name, since their versions stand in every description."""
+VERSIONED = frozenset({"monai", "numpy", "torch", "transforms"})
+"""Packages whose classes and functions are identified by name, since `versions` holds theirs."""
 
 
 class UnidentifiableError(TypeError):
@@ -46,9 +46,8 @@ def identity(thing: object) -> Any:  # noqa: ANN401 - nested plain values
     - Any other object is its class and its attributes. If every parameter of its constructor is an attribute of the
       same name, private attributes are left out: they follow from the parameters, or from use.
 
-    Classes and functions count with the content of the file that they are written in, those of `transforms` with all
-    files of that package. What a file of yours imports does not count: return it from ``identity()``, or a number
-    that you raise.
+    Classes and functions count with the content of the file that they are written in, or by name alone if `versions`
+    holds their package. What your file imports does not count: return from ``identity()`` a number that you raise.
 
     Raises:
         UnidentifiableError: The transform is random, or holds something that is none of the above; names it.
@@ -60,16 +59,21 @@ def identity(thing: object) -> Any:  # noqa: ANN401 - nested plain values
     return _identity(thing, type(thing).__name__)
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of `LIBRARIES`, those that are installed."""
-    versions = {}
+def versions() -> dict[str, str]:
+    """Versions of the `LIBRARIES` that are installed; that of `transforms` is a digest of its files.
+
+    Files of augmentation do not count, as it takes no part in preparing.
+    """
+    files = sorted(Path(str(transforms.__file__)).parent.glob("*.py"))
+    own = [[path.name, file_digest(path)] for path in files if not path.name.startswith("augment")]
+    found = {"transforms": digest(own)}
     for name in LIBRARIES:
         try:
             # What follows "+" names a build of the same version, for another accelerator.
-            versions[name] = importlib.metadata.version(name).partition("+")[0]
+            found[name] = importlib.metadata.version(name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def digest(plain: object) -> str:
@@ -147,21 +151,11 @@ def _sources(thing: Any, place: str) -> list[str]:  # noqa: ANN401 - a class or 
         package = part.__module__.partition(".")[0]
         if package in VERSIONED or package in sys.stdlib_module_names:
             continue
-        if package == transforms.__name__:
-            digests[package] = _transforms_digest()
-            continue
         try:
             digests[part.__module__] = file_digest(inspect.getfile(part))
         except (TypeError, OSError) as error:
             raise _unidentifiable(place, f"{_name(part)}, which is written in no file") from error
     return list(digests.values())
-
-
-@functools.cache
-def _transforms_digest() -> str:
-    """Digest of all files of `transforms` but augmentation, which takes no part in preparing."""
-    files = sorted(Path(str(transforms.__file__)).parent.glob("*.py"))
-    return digest([[path.name, file_digest(path)] for path in files if not path.name.startswith("augment")])
 
 
 def _unidentifiable(place: str, what: str) -> UnidentifiableError:
