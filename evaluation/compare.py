@@ -170,8 +170,8 @@ def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, s
         DifferentCasesError: Images, findings, patients or known labels differ. Uncertain and not said are both unknown
             and count as equal.
     """
-    problems = _only_in(first.findings, second.findings, names, "findings")
-    problems += _only_in(first.image.tolist(), second.image.tolist(), names, "images")
+    problems = only_in(first.findings, second.findings, names, "findings")
+    problems += only_in(first.image.tolist(), second.image.tolist(), names, "images")
     if not problems:
         column = [second.findings.index(name) for name in first.findings]
         other = second.rows(_index_of(first.image, second.image)).columns(column)
@@ -223,7 +223,13 @@ def _corrected(rows: list[ComparisonRow]) -> tuple[ComparisonRow, ...]:
     return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
 
 
-def _only_in(first: Iterable[str], second: Iterable[str], names: tuple[str, str], kind: str) -> list[str]:
+def only_in(first: Iterable[str], second: Iterable[str], names: tuple[str, str], kind: str) -> list[str]:
+    """A sentence for each of two models that has cases which the other lacks, with examples.
+
+    Example:
+        >>> only_in(["a.png", "b.png"], ["a.png"], ("A", "B"), "images")
+        ['1 images only in A (b.png)']
+    """
     one, two = list(dict.fromkeys(first)), list(dict.fromkeys(second))
     problems = []
     for name, own, others in ((names[0], one, set(two)), (names[1], two, set(one))):

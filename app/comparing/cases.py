@@ -13,11 +13,11 @@ import numpy as np
 from evaluation import DifferentCasesError
 from evaluation.cases import FloatArray, TextArray
 from evaluation.cells import opened_table, plain_cell
+from evaluation.compare import only_in
 
 MEASURES = {"dice": "Dice", "iou": "IoU", "ior": "IoR", "hit": "Pointing game"}
 """Columns that are compared, and their titles; other columns are ignored."""
 REQUIRED = ("image", "patient", "finding")
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,14 @@ def aligned_values(
 
 def _require_same(first: Cases, second: Cases, names: tuple[str, str], measure: str) -> None:
     one, two = first.value[measure], second.value[measure]
-    problems = []
-    for name, own, other in ((names[0], one, two), (names[1], two, one)):
-        only = [f"{image}, {finding}" for image, finding in own if (image, finding) not in other]
-        if only:
-            more = f" and {len(only) - SHOWN} more" if len(only) > SHOWN else ""
-            problems.append(f"{len(only)} located cases only in {name} ({'; '.join(only[:SHOWN])}{more})")
+    problems = only_in(map(", ".join, one), map(", ".join, two), names, "located cases")
     changed = sum(first.patient[image] != second.patient[image] for image in {image for image, _ in one.keys() & two})
     if changed:
         problems.append(f"{changed} images with another patient")
     if problems:
+        title = MEASURES[measure]
         raise DifferentCasesError(
-            f"{MEASURES[measure]} of {names[0]} and {names[1]} is not about the same cases: " + "; ".join(problems)
+            f"{title} of {names[0]} and {names[1]} is not about the same cases: " + "; ".join(problems)
         )
 
 
