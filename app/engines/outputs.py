@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,22 +50,20 @@ class Outputs:
         loss: Mean over batches, weighted by their size; NaN if no loss was computed.
 
     Example:
-        >>> located = np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-        >>> histograms = np.zeros((0, BINS)), np.zeros((0, BINS)), np.zeros(0), np.zeros(0, dtype=bool)
         >>> logit, label = np.array([[2.0], [0.0], [1.0]]), np.array([[1.0], [0.0], [0.0]])
-        >>> Outputs(np.arange(3), logit, label, *located, *histograms).macro_auc()
+        >>> Outputs(np.arange(3), logit, label).macro_auc()
         1.0
     """
 
     index: np.ndarray
     logit: np.ndarray
     label: np.ndarray
-    located_row: np.ndarray
-    located_finding: np.ndarray
-    inside: np.ndarray
-    outside: np.ndarray
-    missed: np.ndarray
-    hit: np.ndarray
+    located_row: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    located_finding: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    inside: np.ndarray = field(default_factory=lambda: np.zeros((0, BINS)))
+    outside: np.ndarray = field(default_factory=lambda: np.zeros((0, BINS)))
+    missed: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    hit: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     loss: float = float("nan")
 
     @property

@@ -199,17 +199,9 @@ def test_a_finding_without_present_cases_is_left_out_of_the_mean():
     label = truth()[1].label
     label[:, 0] = 0
     outputs = collected(3, target={"label": label}).outputs
-    each = [Outputs.macro_auc(one(outputs, c)) for c in range(C)]
+    each = [Outputs(outputs.index, outputs.logit[:, [c]], outputs.label[:, [c]]).macro_auc() for c in range(C)]
     assert math.isnan(each[0])
     assert outputs.macro_auc() == pytest.approx((each[1] + each[2]) / 2)
-
-
-def one(outputs: Outputs, c: int) -> Outputs:
-    """The same outputs with one finding alone."""
-    empty = np.zeros((0, 1000), dtype=np.int32)
-    none = np.zeros(0, dtype=np.int64)
-    logit, label = outputs.logit[:, c : c + 1], outputs.label[:, c : c + 1]
-    return Outputs(outputs.index, logit, label, none, none, empty, empty, none, none.astype(bool))
 
 
 def test_nothing_located_and_nothing_known():

@@ -9,7 +9,7 @@ import pytest
 
 from app.datalist.file import write_datalist
 from app.datalist.item import Datalist, Item
-from app.engines.outputs import BINS, Outputs
+from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord, choose_thresholds, record_of
 from app.engines.reports import FindingGroups, LabelSets, StudyLevel, tubes_and_pathologies
 from app.engines.results import logged, table
@@ -20,10 +20,7 @@ RECORD = ModelRecord(FINDINGS, {}, (0.5, 0.5), (0.5, 0.5))
 
 
 def outputs(score: list[list[float]], label: list[list[float]]) -> Outputs:
-    nothing = np.zeros(0, dtype=np.int64)
-    bins = np.zeros((0, BINS), dtype=np.int32)
-    arrays = logit_of(score), np.array(label, np.float32)
-    return Outputs(np.arange(len(score)), *arrays, nothing, nothing, bins, bins, nothing, nothing.astype(bool))
+    return Outputs(np.arange(len(score)), logit_of(score), np.array(label, np.float32))
 
 
 def sample(name: str, study: str = "", patient: str = "", **attributes: Any) -> dict[str, Any]:
