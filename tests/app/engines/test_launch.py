@@ -351,7 +351,7 @@ def test_certainties_can_be_learnt_from(world, launch, store, tmp_path):
 
 
 def test_a_start_that_is_nowhere_is_refused(world, launch, store, tmp_path):
-    refused(launch, world.overrides(tmp_path / "out", start_from="modle.pt"), "there is no file 'modle.pt', nor a run")
+    refused(launch, world.overrides(tmp_path / "out", start_from="modle.pt"), "there is no file 'modle.pt'")
 
 
 def test_one_kind_of_label_alone_is_refused(world, launch, store, tmp_path):
