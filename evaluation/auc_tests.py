@@ -67,14 +67,13 @@ def compare_paired(
 def compare_unpaired(
     first: ArrayLike, first_label: ArrayLike, second: ArrayLike, second_label: ArrayLike, level: float = 0.95
 ) -> AucComparison:
-    """Test of two areas on different cases, whose variances add. Undefined cases as in ``compare_paired``.
+    """Test of two areas on different cases (N,) and (M,), whose variances add; otherwise like ``compare_paired``.
 
-    Args:
-        first: (N,) scores A.
-        first_label: (N,) labels of A's cases.
-        second: (M,) scores B.
-        second_label: (M,) labels of B's cases.
-        level: Confidence.
+    Example:
+        >>> score, label = np.arange(20), np.arange(20) % 2
+        >>> result = compare_unpaired(score + 8 * label, label, score, label)
+        >>> round(result.first.value, 2), round(result.second.value, 2), round(result.p, 3)
+        (0.85, 0.55, 0.061)
     """
     one, labels_one = checked_cases(first, first_label, 1)
     two, labels_two = checked_cases(second, second_label, 1)
@@ -114,10 +113,14 @@ def compared(areas: AreaCovariance, first: int, second: int, level: float = 0.95
         trials = min(areas.trials[first], areas.trials[second])
         sign_test = 1.0 if value == 0 else min(1.0, 2 * 0.5**trials)
         return AucComparison(one, two, _hybrid(one, two), math.nan, sign_test)
-    error = math.sqrt(variance)
-    half = normal_quantile(level) * error
-    limits = Interval(value, max(value - half, -1.0), min(value + half, 1.0))
-    return AucComparison(one, two, limits, value / error, two_sided_p(value / error))
+    z = value / math.sqrt(variance)
+    return AucComparison(one, two, difference_interval(value, variance, level), z, two_sided_p(z))
+
+
+def difference_interval(value: float, variance: float, level: float = 0.95) -> Interval:
+    """Normal interval of a difference of two areas, within [-1, 1]."""
+    half = normal_quantile(level) * math.sqrt(variance)
+    return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
 def no_difference(first: FindingResult, second: FindingResult) -> AucComparison:

@@ -36,7 +36,7 @@ def average_precision_interval(
 
     The standard error of the logit is 1 / sqrt(P A (1 - A)) for an average precision A and P present cases. With
     ``patient``, P is the number of patients who have one, as if all images of a patient said the same, which is the
-    worst case. At A = 1 the interval is Clopper and Pearson's for P of P.
+    worst case. At A = 1 the interval is Clopper and Pearson's for P of P. Arguments as for ``delong.auc_interval``.
 
     Source: Boyd, Eng and Page, "Area under the precision-recall curve: point estimates and confidence intervals", 2013.
 
@@ -44,12 +44,6 @@ def average_precision_interval(
         >>> result = average_precision_interval([3, 2, 1, 0], [1, 0, 1, 0])
         >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3)
         (0.833, 0.108, 0.995)
-
-    Args:
-        score: (N,) as for ``average_precision``.
-        label: (N,) as for ``average_precision``.
-        patient: (N,) names or numbers; None if every case is a patient of its own.
-        level: Confidence.
     """
     values, labels = checked_cases(score, label, 1)
     area, limits = _average_precision(values, labels), UNDEFINED

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.auc_tests import NO_VARIANCE, compared, no_difference, rank_alike
+from evaluation.auc_tests import NO_VARIANCE, compared, difference_interval, no_difference, rank_alike
 from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, TextArray
 from evaluation.delong import AreaCovariance, area_covariance, bounded_interval
-from evaluation.distributions import normal_quantile, two_sided_p
+from evaluation.distributions import two_sided_p
 from evaluation.means import ratio_difference, ratio_interval
 from evaluation.patients import patient_numbers
 from evaluation.permutation import holm, paired_ratio_permutation_test
@@ -50,12 +50,10 @@ class Comparison:
     """Two models compared.
 
     Attributes:
-        names: Of A and B.
         rows: One for each finding, in A's order.
         macro: The mean over findings that have a value in both, or None if there is no such mean.
     """
 
-    names: tuple[str, str]
     rows: tuple[ComparisonRow, ...]
     macro: ComparisonRow | None
 
@@ -101,15 +99,11 @@ def compare_predictions(
         if alike[c] and not math.isnan(result.difference.value):
             result = no_difference(result.first, result.second)
         rows.append(ComparisonRow(finding, result.first, result.second, result.difference, result.p, math.nan))
-    return Comparison(names, _corrected(rows), _macro(areas, all(alike), level))
+    return Comparison(_corrected(rows), _macro(areas, all(alike), level))
 
 
 def compare_means(
-    first: ArrayLike,
-    second: ArrayLike,
-    findings: tuple[str, ...],
-    patient: ArrayLike | None = None,
-    names: tuple[str, str] = ("A", "B"),
+    first: ArrayLike, second: ArrayLike, findings: tuple[str, ...], patient: ArrayLike | None = None
 ) -> Comparison:
     """Compare means over the same images: Dice, IoU, or localisations that are right (1) or wrong (0).
 
@@ -125,14 +119,13 @@ def compare_means(
         second: (N, C) values of B on the same images.
         findings: C names.
         patient: (N,) or None if every image is a patient of its own.
-        names: Of A and B.
     """
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.shape != two.shape or one.ndim != 2:
         raise ValueError(f"A has shape {one.shape} and B {two.shape}; both must be the same (N, C)")
     known = ~(np.isnan(one) | np.isnan(two))
     a, b = ((np.where(known, side, 0.0), known) for side in (one, two))
-    return compare_ratios(a, b, findings, patient, names)
+    return compare_ratios(a, b, findings, patient)
 
 
 def compare_ratios(
@@ -140,16 +133,16 @@ def compare_ratios(
     second: tuple[ArrayLike, ArrayLike],
     findings: tuple[str, ...],
     patient: ArrayLike | None = None,
-    names: tuple[str, str] = ("A", "B"),
 ) -> Comparison:
     """Compare ratios of sums over the same images, such as the aggregated Dice; otherwise like ``compare_means``.
 
-    Args:
-        first: ``(part, whole)`` of A, each (N, C): for Dice twice the intersection and the sum of areas.
-        second: ``(part, whole)`` of B.
-        findings: C names.
-        patient: (N,) or None.
-        names: Of A and B.
+    A and B are ``(part, whole)``, each (N, C): for Dice twice the intersection and the sum of areas.
+
+    Example:
+        >>> whole = [[10], [40], [20]]
+        >>> [row] = compare_ratios(([[8], [36], [14]], whole), ([[6], [32], [12]], whole), ("Nodule",)).rows
+        >>> round(row.first.value, 3), round(row.second.value, 3), row.p
+        (0.829, 0.714, 0.25)
     """
     one, two = ([np.asarray(table, dtype=np.float64) for table in side] for side in (first, second))
     rows = []
@@ -160,7 +153,7 @@ def compare_ratios(
         first_result, second_result = (FindingResult.of(ratio_interval(*side, patient), counts) for side in (a, b))
         difference, p = ratio_difference(a, b, patient), paired_ratio_permutation_test(a, b, patient).p
         rows.append(ComparisonRow(finding, first_result, second_result, difference, p, math.nan))
-    return Comparison(names, _corrected(rows), None)
+    return Comparison(_corrected(rows), None)
 
 
 def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, str] = ("A", "B")) -> PredictionTable:
@@ -214,8 +207,7 @@ def _difference(value: float, variance: float, alike: bool, level: float) -> tup
         return Interval(0.0, 0.0, 0.0), 1.0
     if not variance > NO_VARIANCE:
         return Interval(value, math.nan, math.nan), math.nan
-    half = normal_quantile(level) * math.sqrt(variance)
-    return Interval(value, value - half, value + half), two_sided_p(value / math.sqrt(variance))
+    return difference_interval(value, variance, level), two_sided_p(value / math.sqrt(variance))
 
 
 def _corrected(rows: list[ComparisonRow]) -> tuple[ComparisonRow, ...]:

@@ -84,7 +84,13 @@ def auc_interval(
 def auc_intervals(
     score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
 ) -> tuple[FindingResult, ...]:
-    """``auc_interval`` of every finding: (N, C) scores and labels in, C results out."""
+    """``auc_interval`` of every finding: (N, C) scores and labels in, C results out.
+
+    Example:
+        >>> score, label = np.arange(40).reshape(20, 2) % 7, np.arange(40).reshape(20, 2) % 3 == 0
+        >>> [round(result.value, 2) for result in auc_intervals(score, label)]
+        [0.52, 0.53]
+    """
     values, labels = checked_cases(score, label, 2)
     if patient is None:
         return tuple(_unclustered(*column, level) for column in zip(values.T, labels.columns, strict=True))
@@ -129,6 +135,12 @@ def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
     """Mean area over findings. The interval allows for findings that are measured on the same cases.
 
     Findings without a variance (a class is missing, or has one case) are left out of mean and interval.
+
+    Example:
+        >>> score = np.stack([np.arange(20), np.arange(20) % 7], axis=1)
+        >>> result = macro_auc_interval(area_covariance(score, np.arange(20) % 3 == 0))
+        >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3)
+        (0.497, 0.27, 0.725)
     """
     kept = ~np.isnan(np.diag(areas.covariance))
     if not kept.any():

@@ -103,12 +103,23 @@ def froc_sensitivity(curve: FreeResponseCurve, rate: ArrayLike = (0.125, 0.25, 0
     """The highest sensitivity that a threshold reaches without exceeding each of the given rates of false marks.
 
     The mean over the default rates is the score of the LUNA16 challenge.
+
+    Example:
+        >>> curve = FreeResponseCurve(np.array([0, 0.2, 0.9]), np.array([0, 0.5, 1]), np.array([np.inf, 0.8, 0.4]))
+        >>> froc_sensitivity(curve).tolist()
+        [0.0, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
     """
     return curve.sensitivity[np.searchsorted(curve.x, np.asarray(rate, dtype=np.float64), side="right") - 1]
 
 
 def afroc_curve(matches: Matches) -> FreeResponseCurve:
-    """Share of lesions hit against the share of normal images with a false mark. NaN without either."""
+    """Share of lesions hit against the share of normal images with a false mark. NaN without either.
+
+    Example:
+        >>> zero = np.zeros(1, dtype=int)
+        >>> afroc_curve(Matches(np.array([0.9]), zero, np.array([0.4]), zero + 1, images=3)).x.tolist()
+        [0.0, 0.0, 0.5]
+    """
     normal = _highest_false(matches)
     threshold = _thresholds(matches.lesion_score, normal)
     return FreeResponseCurve(_share(normal, threshold, len(normal)), _hit(matches, threshold), threshold)

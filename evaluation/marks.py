@@ -51,16 +51,13 @@ def peaks(value: ArrayLike, region: ArrayLike, minimum: float) -> Marks:
 def components(value: ArrayLike, region: ArrayLike, threshold: float) -> Marks:
     """Mark each connected region of patches of at least ``threshold`` at its centre, scored by its highest patch.
 
+    Arguments as for ``peaks``.
+
     Example:
         >>> value = [[[0.9, 0.6, 0.2, 0.6], [0.1, 0.2, 0.2, 0.7]]]
         >>> marks = components(value, [[0, 0, 40, 20]], threshold=0.5)
         >>> marks.x.tolist(), marks.score.tolist()
         ([10.0, 35.0], [0.9, 0.7])
-
-    Args:
-        value: (N, h, w).
-        region: (N, 4) as for ``peaks``.
-        threshold: In the unit of ``value``.
     """
     values = _checked(value)
     return _marks(values, values >= threshold, region)

@@ -154,7 +154,7 @@ def over_runs(value: ArrayLike, level: float = 0.95) -> RepeatedRuns:
 def _linearised(
     part: ArrayLike, whole: ArrayLike, patients: int, number: IntArray
 ) -> tuple[float, FloatArray, BoolArray]:
-    """The ratio of sums (NaN of nothing), what each patient moves it by, and which patients count."""
+    """The ratio of sums (NaN of nothing), how much each patient changes it, and which patients count."""
     sums = (np.bincount(number, weights=np.asarray(x, float), minlength=patients) for x in (part, whole))
     parts, wholes = (np.asarray(total, dtype=np.float64) for total in sums)
     total = float(wholes.sum())

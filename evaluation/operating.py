@@ -60,16 +60,11 @@ def youden_threshold(score: ArrayLike, label: ArrayLike) -> float:
 
 
 def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: float) -> float:
-    """The highest threshold that finds at least this share of present cases; NaN if none is present.
+    """The highest threshold that finds at least this share of present validation cases; NaN if none is present.
 
     Example:
         >>> threshold_at_sensitivity([0.1, 0.3, 0.4, 0.8], [1, 0, 1, 1], 0.6)  # two of three
         0.4
-
-    Args:
-        score: (N,), of validation cases.
-        label: (N,).
-        sensitivity: In [0, 1].
     """
     _check_share(sensitivity, "sensitivity")
     threshold, present, _ = _applicable(score, label)
@@ -78,16 +73,11 @@ def threshold_at_sensitivity(score: ArrayLike, label: ArrayLike, sensitivity: fl
 
 
 def threshold_at_specificity(score: ArrayLike, label: ArrayLike, specificity: float) -> float:
-    """The lowest threshold that spares at least this share of absent cases.
+    """The lowest threshold that spares at least this share of absent validation cases.
 
     Example:
         >>> threshold_at_specificity([0.1, 0.3, 0.4, 0.8], [0, 0, 1, 0], 0.6)  # two of three are spared
         0.4
-
-    Args:
-        score: (N,), of validation cases.
-        label: (N,).
-        specificity: In [0, 1].
 
     Returns:
         Plus infinity if only calling no case spares enough. NaN if no case is absent, or if an absent case of score

@@ -67,12 +67,14 @@ def paired_ratio_permutation_test(
 ) -> PermutationTest:
     """Test whether two ratios of sums over the same cases differ, such as the aggregated Dice.
 
-    Args:
-        first: ``(part, whole)`` of A, each (N,): for Dice twice the intersection and the sum of areas.
-        second: ``(part, whole)`` of B.
-        patient: (N,) or None.
-        replicates: Number of exchanges to sample with more than 12 patients.
-        seed: Seed of the sampling.
+    A and B are ``(part, whole)``, each (N,): for Dice twice the intersection and the sum of areas. Other arguments as
+    for ``paired_permutation_test``.
+
+    Example:
+        >>> whole = [10, 40, 20]
+        >>> result = paired_ratio_permutation_test(([8, 36, 14], whole), ([6, 32, 12], whole))
+        >>> round(result.difference, 3), result.p
+        (0.114, 0.25)
     """
     table = np.stack([np.asarray(column, dtype=np.float64) for column in (*first, *second)], axis=1)
     patients, number = patient_numbers(patient, len(table))

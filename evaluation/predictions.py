@@ -94,6 +94,16 @@ class PredictionTable:
 def write_predictions(path: Path, table: PredictionTable) -> None:
     """Write a table; reading it gives the same numbers to the last bit (a label of NaN becomes "not said").
 
+    Example:
+        >>> import tempfile
+        >>> name, one = np.array(["a.png"]), np.ones((1, 1))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_predictions(Path(folder) / "a.csv", PredictionTable(("Nodule",), name, name, one, one / 2))
+        ...     print((Path(folder) / "a.csv").read_text())
+        image,patient,finding,label,score
+        a.png,a.png,Nodule,1,0.5
+        <BLANKLINE>
+
     Raises:
         ValueError: A score is NaN, a label is none of 1, 0, -1, -2 and NaN, or the name of an image, patient or finding
             is empty.

@@ -75,25 +75,27 @@ def bootstrap_auc(
 def bootstrap_average_precision(
     score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, replicates: int = 1000, seed: int = 0
 ) -> Bootstrap:
-    """Average precision of every finding, resampled by patient; arguments as for ``bootstrap_auc``."""
+    """Average precision of every finding, resampled by patient; arguments as for ``bootstrap_auc``.
+
+    Example:
+        >>> score, label = np.arange(20.0)[:, None], (np.arange(20) % 3 == 0)[:, None]
+        >>> round(float(bootstrap_average_precision(score, label, replicates=10).value[0]), 3)
+        0.386
+    """
     return _bootstrap_ranks(_average_precision, score, label, patient, (replicates, seed))
 
 
 def bootstrap_mean(
     value: ArrayLike, patient: ArrayLike | None = None, replicates: int = 1000, seed: int = 0
 ) -> Bootstrap:
-    """Means over cases, such as Dice over images, resampled by patient.
+    """Means over cases (N, C), such as Dice over images, resampled by patient; NaN is left out.
+
+    Other arguments as for ``bootstrap_auc``.
 
     Example:
         >>> limits = bootstrap_mean([[0.7], [0.8], [0.6], [0.7]]).intervals()[0]
         >>> round(limits.value, 2), round(limits.lower, 2), round(limits.upper, 2)
         (0.7, 0.62, 0.78)
-
-    Args:
-        value: (N, C); NaN is left out.
-        patient: (N,) or None.
-        replicates: How many.
-        seed: See ``bootstrap_auc``.
     """
     values = np.asarray(value, dtype=np.float64)
     known = ~np.isnan(values)
@@ -103,16 +105,14 @@ def bootstrap_mean(
 def bootstrap_ratio(
     part: ArrayLike, whole: ArrayLike, patient: ArrayLike | None = None, replicates: int = 1000, seed: int = 0
 ) -> Bootstrap:
-    """Ratios of sums over cases, resampled by patient.
+    """Ratios of sums over cases (N, C), resampled by patient. A replicate whose whole is 0 is undefined.
 
-    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas.
+    The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas, which must not be
+    negative. Other arguments as for ``bootstrap_auc``.
 
-    Args:
-        part: (N, C).
-        whole: (N, C), not negative; a replicate whose sum is 0 is undefined.
-        patient: (N,) or None.
-        replicates: How many.
-        seed: See ``bootstrap_auc``.
+    Example:
+        >>> bootstrap_ratio([[20], [60], [10]], [[40], [80], [40]]).value.tolist()
+        [0.5625]
     """
     parts, wholes = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     require_dimensions(parts, 2, "values")

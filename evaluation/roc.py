@@ -187,7 +187,7 @@ def _counted(score: FloatArray, present: BoolArray) -> TiedCounts | None:
     low, high = float(score.min()), float(score.max())
     bins = min(2 * len(score), MOST_BINS)
     scale = (bins - 1) / (high - low) if 0 < high - low < np.inf else np.inf
-    if not scale < np.inf:  # constant or infinite scores, or such as differ by less than 1e-302
+    if not scale < np.inf:  # constant or infinite scores, or scores that differ by less than 1e-302
         return None
     number = ((score - low) * scale).astype(np.int64)
     in_bin = np.full(bins, low)

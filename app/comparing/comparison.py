@@ -162,10 +162,7 @@ def _located(runs: Sequence[RunFiles], labels: list[str]) -> tuple[list[MeasureC
 
 def _of_cases(key: str, title: str, tables: list[Cases], labels: list[str]) -> MeasureComparison:
     findings, patient, values = aligned_values(tables, labels, key)
-    comparisons = [
-        compare_means(values[0], other, findings, patient, (labels[0], label))
-        for other, label in zip(values[1:], labels[1:], strict=True)
-    ]
+    comparisons = [compare_means(values[0], other, findings, patient) for other in values[1:]]
     counts = len(patient), len(np.unique(patient))
     test = "permutation that exchanges the models patient by patient"
     return _measure(key, f"{title}, mean over located images", test, counts, comparisons)

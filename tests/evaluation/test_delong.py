@@ -9,7 +9,7 @@ import pytest
 from evaluation.auc_tests import compare_paired, compare_unpaired
 from evaluation.delong import area_covariance, auc_interval, auc_intervals, macro_auc_interval
 from evaluation.distributions import exact_interval
-from evaluation.roc import auc_per_finding
+from evaluation.resampling import bootstrap_auc
 
 # Albumin, total protein, K-G score and whether surgery failed (0) or helped (1) in ovarian cancer with intestinal
 # obstruction: the example of DeLong et al. 1988, without the six patients that lack a test.
@@ -143,9 +143,7 @@ def test_influences_of_different_findings_covary_as_resampling_says():
     common = random.normal(size=(400, 1))
     label = (common + 0.3 * random.normal(size=(400, 2)) > 0.5).astype(float)
     scores = label + random.normal(size=(400, 1)) + 0.3 * random.normal(size=(400, 2))
-    replicates = np.array(
-        [auc_per_finding(scores[i], label[i]) for i in (random.integers(0, 400, 400) for _ in range(4000))]
-    )
+    replicates = bootstrap_auc(scores, label, replicates=4000).replicates
     found, expected = area_covariance(scores, label).covariance, np.cov(replicates.T)
     np.testing.assert_allclose(found, expected, atol=0.08 * expected[0, 0])
     assert expected[0, 1] > 0.3 * expected[0, 0]  # or the test would show nothing
