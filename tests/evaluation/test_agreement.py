@@ -159,7 +159,7 @@ def test_no_variance_is_no_certainty(one, two, kappa):
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 4), (3, 5, 3), (6, 7, 36)])
-def test_full_agreement_is_found_whatever_rounding_does(sizes):
+def test_full_agreement_survives_rounding(sizes):
     codes = np.repeat([0, 1, 2], sizes)
     result = cohen_kappa(codes, codes, (0, 1, 2)).kappa
     assert (result.value, result.upper) == pytest.approx((1, 1), abs=1e-12)
@@ -195,7 +195,7 @@ def test_images_of_a_patient_are_taken_together(kappa):
 
 
 @pytest.mark.parametrize("weight", [None, linear_weight(5)], ids=["plain", "weighted"])
-def test_one_image_a_patient_is_no_difference_and_a_copy_no_evidence(weight):
+def test_patients_of_one_image_are_cases_and_copies_are_no_evidence(weight):
     one, two = readers(3)
     alone = cohen_kappa(one, two, range(5), weight)
     names = np.array([f"p{n}" for n in range(len(one))])
@@ -205,7 +205,7 @@ def test_one_image_a_patient_is_no_difference_and_a_copy_no_evidence(weight):
     assert width(copied) == pytest.approx(width(alone), rel=0.01)
 
 
-def test_full_agreement_is_of_as_many_patients():
+def test_full_agreement_counts_patients():
     label = np.tile([0, 1], 20)
     result = cohen_kappa(label, label, patient=np.arange(40) // 4)
     # Ten patients agree in ten of ten: Clopper and Pearson's lower limit is 0.025 ** (1 / 10), and chance is one half.

@@ -52,14 +52,14 @@ def test_expected_calibration_error_by_hand():
     assert expected_calibration_error([0.1, 0.2, 0.3, 0.8, 1.0], [0, 1, 0, 1, 0], bins=2) == pytest.approx(1.2 / 5)
 
 
-def test_it_is_the_weighted_gap_of_the_curve():
+def test_calibration_error_is_the_weighted_gap_of_the_curve():
     probability, label = cases(1)
     curve = reliability_curve(probability, label, bins=15)
     gap = np.average(np.abs(curve.share - curve.probability), weights=curve.cases)
     assert expected_calibration_error(probability, label, bins=15) == pytest.approx(gap)
 
 
-def test_empty_bins_and_nobody():
+def test_empty_bins_and_no_known_case():
     curve = reliability_curve([0.05, 0.95], [0, 1], bins=10)
     assert np.isnan(curve.share).sum() == 8
     assert math.isnan(brier_score([0.5], [-1]).value)
@@ -72,7 +72,7 @@ def test_logits_are_refused():
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15, 100])
-def test_limits_of_bins_belong_to_the_bin_above(bins):
+def test_edges_belong_to_the_bin_above(bins):
     random = np.random.default_rng(bins)
     for _ in range(20):
         probability, label = random.integers(0, 101, 40) / 100, random.integers(0, 2, 40)
@@ -84,6 +84,6 @@ def test_limits_of_bins_belong_to_the_bin_above(bins):
         assert expected_calibration_error(probability, label, bins) == pytest.approx(expected, abs=1e-12)
 
 
-def test_there_is_a_bin():
+def test_no_bin_is_refused():
     with pytest.raises(ValueError, match="bins must be 1 or more, not 0"):
         expected_calibration_error([0.5], [1], 0)

@@ -9,7 +9,7 @@ from app.comparing.cases import read_cases
 from evaluation.cells import plain_cell, safe_cell
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 
-# What OWASP's page on CSV injection lists, and names that are none.
+# The beginnings that OWASP's page on CSV injection lists, and names that are no formulas.
 FORMULAS = [
     "=1+1",
     "+A1",
@@ -42,7 +42,7 @@ def test_names_and_numbers_stay(text):
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, None])
-def test_what_is_no_text_stays(value):
+def test_other_values_stay(value):
     assert safe_cell(value) is value
 
 
@@ -83,11 +83,11 @@ def test_predictions_come_back_with_their_names(tmp_path):
         rows = list(csv.reader(file))[1:]
     for row in rows:
         assert not any(cell.startswith(("=", "@", "+", "\t", "\r", "\n")) for cell in row)
-    # Numbers stay such, negative ones too.
+    # Numbers stay numbers, also negative ones.
     assert float(rows[0][4]) == score[0, 0] == -5
 
 
-def test_tables_of_before_are_read(tmp_path):
+def test_tables_without_apostrophes_are_read(tmp_path):
     path = tmp_path / "predictions.csv"
     path.write_text("image,patient,finding,label,score\n=1.png,-p,Nodule,1,0.5\n")
     assert read_predictions(path).image.tolist() == ["=1.png"]
@@ -99,7 +99,7 @@ def test_tables_of_before_are_read(tmp_path):
 
 @pytest.mark.parametrize("content", [b"image,patient,finding,\xff", b'image,patient,"' + b"x" * 200_000])
 @pytest.mark.parametrize("read", [read_cases, read_predictions])
-def test_a_table_that_is_none_is_named(tmp_path, read, content):
+def test_a_file_that_is_no_table_is_named(tmp_path, read, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"{path}: cannot be read as a table \("):

@@ -1,4 +1,4 @@
-"""Models compared: the same numbers as the single tests, exact zeros, and refusals that say why."""
+"""Models compared: the same numbers as the single tests, exact zeros, and errors that say what differs."""
 
 import math
 from dataclasses import replace
@@ -83,7 +83,7 @@ def test_other_cases_are_refused_with_what_differs():
         compare_predictions(one, replace(two, label=label))
 
 
-def test_a_finding_that_nobody_has_is_kept_without_values():
+def test_a_finding_without_present_cases_has_no_value():
     one, two = tables()
     one.label[:, 2] = 0
     result = compare_predictions(one, two)

@@ -1,4 +1,4 @@
-"""DeLong's variance against all pairs, against the data published with the method, and where it is undefined."""
+"""DeLong's variance against all pairs, against the data published with the method, and its undefined cases."""
 
 import itertools
 import math
@@ -137,7 +137,7 @@ def test_unknown_labels_are_left_out_and_counted():
     assert by_finding[0] == result
 
 
-def test_influences_of_different_findings_covary_as_resampling_says():
+def test_covariance_of_different_findings_agrees_with_resampling():
     # Oracle: 4,000 plain bootstrap replicates; their standard error of a covariance is about 3%.
     random = np.random.default_rng(0)
     common = random.normal(size=(400, 1))
@@ -159,7 +159,7 @@ def test_cases_of_one_patient_count_once():
     assert thrice == pytest.approx(single, rel=1e-12)  # while without patients it would be a third of it
 
 
-def test_patients_nobody_knows_anything_of_change_nothing():
+def test_patients_with_unknown_labels_alone_change_nothing():
     scores, label = random_cases(4, models=1)
     patient = np.arange(len(label)) // 2
     known = area_covariance(scores, label, patient).covariance

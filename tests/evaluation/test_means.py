@@ -38,7 +38,7 @@ def test_ratio_interval_agrees_with_the_bootstrap():
     assert (drawn.lower, drawn.upper) == pytest.approx((result.lower, result.upper), abs=0.08 * width)
 
 
-def test_too_few_to_say():
+def test_too_few_cases_or_runs():
     assert math.isnan(mean_interval([]).value)
     assert math.isnan(mean_interval([0.5]).lower)
     assert mean_interval([0.5]).value == 0.5
@@ -63,7 +63,7 @@ def test_limits_of_shares_stay_shares():
     assert mean_interval([-1, 0, 0, 0, 0.5]).lower < -0.5  # no shares: Student's as it is
 
 
-def test_where_no_share_varies_patients_are_counted():
+def test_patients_are_counted_if_no_share_varies():
     images = mean_interval(np.zeros(30), np.repeat(np.arange(10), 3))
     assert (images.value, images.lower) == (0, 0)
     assert images.upper == pytest.approx(1 - 0.025**0.1)  # Clopper and Pearson's for 0 of 10

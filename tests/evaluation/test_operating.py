@@ -1,4 +1,4 @@
-"""Thresholds and what they do, against scikit-learn and by hand."""
+"""Thresholds and their effects, against scikit-learn and by hand."""
 
 import math
 from fractions import Fraction
@@ -62,7 +62,7 @@ def test_youden_is_the_best_of_all_thresholds(seed):
 
 @pytest.mark.parametrize("target", [0, 0.5, 0.9, 1])
 @pytest.mark.parametrize("seed", range(3))
-def test_set_sensitivity_and_specificity_are_kept_and_no_threshold_keeps_them_closer(seed, target):
+def test_no_threshold_meets_the_wanted_share_more_closely(seed, target):
     score, label = cases(seed)
     cut = threshold_at_sensitivity(score, label, target)
     assert operating_point(score, label, cut).sensitivity.value >= target

@@ -88,7 +88,7 @@ def test_one_map_is_a_batch_of_one():
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, np.nan])
-def test_what_is_no_probability_is_refused(value):
+def test_other_values_than_probabilities_are_refused(value):
     with pytest.raises(ValueError, match=r"probabilities must lie in \[0, 1\]"):
         probability_histogram([[0.5, value]], [[True, False]])
 
@@ -121,7 +121,7 @@ def test_a_pixel_that_is_nan_is_refused():
         dice(np.full((1, 2, 2), np.nan), np.ones((1, 2, 2)))
 
 
-def test_what_the_map_does_not_cover_is_missed_at_every_threshold():
+def test_truth_beyond_the_map_is_missed_at_every_threshold():
     # Image 0 has 4 true pixels at 0.75 and 4 beyond the map: Dice 2 * 4 / (4 + 8) up to there. Image 1 has all of its
     # 8 beyond the map, which says 0.25 in 2 pixels: 0 throughout.
     inside, outside = np.zeros((2, 4)), np.zeros((2, 4))

@@ -29,7 +29,7 @@ def written(tmp_path, text):
     return path
 
 
-def test_what_is_written_is_read_to_the_last_bit(tmp_path):
+def test_reading_gives_what_was_written_to_the_last_bit(tmp_path):
     path = tmp_path / "predictions.csv"
     write_predictions(path, table())
     read = read_predictions(path)
@@ -71,7 +71,7 @@ def test_columns_and_rows_may_come_in_any_order_and_labels_in_any_number_format(
         (HEADER + "a,p,F,1,1\na,q,G,1,1\n", "line 3: patient is another one than in line 2, of the same image"),
     ],
 )
-def test_what_cannot_be_right_is_refused(tmp_path, text, message):
+def test_wrong_tables_are_refused(tmp_path, text, message):
     path = written(tmp_path, text)
     with pytest.raises(ValueError, match=message) as refusal:
         read_predictions(path)
@@ -96,7 +96,7 @@ def test_logits_are_read_to_the_last_bit_and_rank(tmp_path):
     np.testing.assert_array_equal(read.rows(np.array([2, 0])).logit, with_logits().logit[[2, 0]])
 
 
-def test_a_table_of_before_logits_ranks_by_its_scores(tmp_path):
+def test_a_table_without_logits_ranks_by_its_scores(tmp_path):
     path = tmp_path / "predictions.csv"
     write_predictions(path, table())
     assert path.read_text().splitlines()[0] == "image,patient,finding,label,score,view,age"
@@ -124,7 +124,7 @@ def test_an_empty_table_is_a_table(tmp_path):
     assert read.score.shape == (0, 0)
 
 
-def test_lines_are_counted_over_parts(tmp_path, monkeypatch):
+def test_lines_are_counted_over_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.predictions.ROWS_AT_ONCE", 2)
     rows = "".join(f"i{k},p,F,1,{'x' if k == 5 else 1}\n" for k in range(8))
     with pytest.raises(ValueError, match="line 7: score 'x'"):
@@ -132,7 +132,7 @@ def test_lines_are_counted_over_parts(tmp_path, monkeypatch):
     assert len(read_predictions(written(tmp_path, HEADER + rows.replace("x", "1"))).image) == 8
 
 
-def test_what_cannot_be_written_is_not(tmp_path):
+def test_nothing_is_written_of_a_wrong_table(tmp_path):
     path = tmp_path / "predictions.csv"
     bad = table()
     bad.score[0, 0] = np.nan

@@ -1,4 +1,4 @@
-"""The bootstrap by weights against repeating cases, and what clusters do to it."""
+"""The bootstrap by weights against repeating cases, and against DeLong."""
 
 import numpy as np
 import pytest
@@ -117,13 +117,13 @@ def test_patients_must_be_as_many_as_cases():
         bootstrap_auc([[1.0], [2.0]], [[0], [1]], [1, 2, 3])
 
 
-def test_cases_of_nobody_are_not_one_patient():
+def test_cases_without_a_name_are_not_one_patient():
     with pytest.raises(ValueError, match="2 of 3 cases have no patient"):
         bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), ["a", "", ""])
     with pytest.raises(ValueError, match="1 of 3 cases have no patient"):
         bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), [1, 2, np.nan])
 
 
-def test_there_is_a_replicate():
+def test_no_replicate_is_refused():
     with pytest.raises(ValueError, match="1 replicate or more, not 0"):
         bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), None, 0)

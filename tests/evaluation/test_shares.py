@@ -1,4 +1,4 @@
-"""Wilson's interval for the number of cases that the images of patients are worth."""
+"""Wilson's interval for the effective number of cases."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_patients_of_one_image_are_independent_cases():
     assert share_interval(part, np.ones(20)) == expected
 
 
-def test_copies_of_an_image_are_worth_one():
+def test_copies_of_an_image_count_as_one():
     part = np.repeat(np.arange(40) < 30, 5)
     found, expected = share_interval(part, np.ones(200), np.repeat(np.arange(40), 5)), wilson_interval(30, 40)
     assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper), abs=0.005)
@@ -38,13 +38,13 @@ def test_only_the_whole_counts():
     assert math.isnan(share_interval(part, np.zeros(5), list("aabcd")).value)
 
 
-def test_a_single_patient_is_worth_one_case():
+def test_a_single_patient_counts_as_one_case():
     found = share_interval([1, 1, 0, 1], np.ones(4), ["a"] * 4)
     limits = wilson_interval(0.75, 1)
     assert (found.lower, found.upper) == (limits.lower, limits.upper)
 
 
-def test_it_covers_and_independence_would_not():
+def test_it_covers_while_independence_would_not():
     random, by_patient, by_image = np.random.default_rng(0), 0, 0
     for _ in range(600):
         part = clustered(random, 60, 8)

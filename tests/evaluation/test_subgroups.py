@@ -1,4 +1,4 @@
-"""Subgroups against measuring them alone, and a shortcut that was put in."""
+"""Subgroups against measuring them alone, and a known shortcut."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def drained(shortcut, n=2000):
     return random.normal(size=n) + label + shortcut * drain, label, drain
 
 
-def test_a_finding_recognised_by_its_drain_is_told():
+def test_a_finding_recognised_by_its_drain_is_warned_of():
     score, label, drain = drained(shortcut=2)
     result = check_treatment(score, label, drain, ("Pneumothorax", "a chest drain"))
     assert result.difference.lower > 0.1
