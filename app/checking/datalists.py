@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Expressions that ask for a section: ``@data.samples('test')``, ``@sections.evaluation(@section)``,
 # ``@sections.training()``.
 _ASKED = re.compile(r"\.(?:samples|labels|evaluation)\(\s*(?:['\"](\w+)['\"]|@(\w+))\s*\)|\.(training)\(")
-_DECIDED = "counted"
-"""In the name of the function that turns certainties into labels that can be measured."""
+_DECIDED = ".counted"
+"""The function that turns certainties into labels that can be measured."""
 _MOST_LISTED = 20
 
 
@@ -67,11 +67,10 @@ def check_datalist(config: dict[str, object], reached: set[str], problems: Probl
 
 def _sections(config: dict[str, object], reached: set[str]) -> list[str]:
     """The sections that the workflow asks for."""
-    names: dict[object, None] = {}
-    for identifier in sorted(reached):
+    names: list[object] = []
+    for identifier in reached:
         for match in _ASKED.finditer(str(value_at(config, identifier))):
-            setting = match[2]
-            names[followed(config, setting)[1] if setting in config else match[1] or match[3]] = None
+            names.append(followed(config, match[2])[1] if match[2] in config else match[1] or match[3])
     return [section for section in SECTIONS if section in names]
 
 

@@ -204,17 +204,13 @@ def _bindings(module: str) -> tuple[dict[str, _Binding], list[str]]:
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements at module level, including those under ``if``, ``with`` and ``try``."""
     for node in body:
-        match node:
-            case ast.If():
-                yield from _statements([*node.body, *node.orelse])
-            case ast.Try():
-                handled = [each for handler in node.handlers for each in handler.body]
-                # The later binding wins: that of a ``try`` that succeeds.
-                yield from _statements([*handled, *node.body, *node.orelse, *node.finalbody])
-            case ast.With():
-                yield from _statements(node.body)
-            case _:
-                yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            # Handlers first, as the later binding wins: that of a ``try`` that succeeds.
+            blocks = [*(handler.body for handler in getattr(node, "handlers", ())), node.body]
+            blocks += [getattr(node, "orelse", []), getattr(node, "finalbody", [])]
+            yield from _statements([each for block in blocks for each in block])
+        else:
+            yield node
 
 
 def _is_python(module: str) -> bool:

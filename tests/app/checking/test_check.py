@@ -362,6 +362,11 @@ def test_sections_that_a_component_asks_for_are_needed(write: Write, datalist: W
         assert len(problems_of(file, overrides=given)) == count
 
 
+def test_a_section_that_is_no_name_is_one_problem(write: Write, datalist: Write):
+    (found,) = problems_of(write({"section": ["test"]}), overrides={"datalist": str(datalist())})
+    assert found == "train.yaml: section: ['test'] is a list, but Launch's section is of type str."
+
+
 def test_certainties_are_allowed_if_the_config_decides_them(write: Write, datalist: Write):
     expression = "$uncertain_labels.counted(@data.samples(@section))"
     modules = ("engines", "networks.pooling", "annotations.uncertain_labels")
