@@ -74,7 +74,7 @@ def draw_metric(sweep: Sweep, metric: str, results: Sequence[CellResult]) -> Fig
     axes.set(xlabel=along, ylabel=metric, title=f"{sweep.name}: mean and 95% interval over {sweep.replicate_word}s")
     axes.grid(alpha=0.3)
     if any(lines):
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))  # beside the axes, where it hides nothing
     return figure
 
 
