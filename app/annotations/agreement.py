@@ -1,4 +1,4 @@
-"""How far label sets of the same radiographs agree beyond chance, two by two and finding by finding."""
+"""How far label sets of the same radiographs agree beyond chance, in pairs and by finding."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.datalist.item import Datalist, Item
-from app.datalist.stored_images import stem
-from app.files.image_names import last_parts
+from app.datalist.stored_images import bare_name
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, require_known
 
 if TYPE_CHECKING:
     from evaluation.agreement import Agreement
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
-"""Findings of the first datalist, any of which is taken for any of these findings of the second."""
-
-
+"""Findings of one datalist, and findings of another, any of which count as the same."""
 Labels = Mapping[str, tuple[float, ...]]
 """Labels by image."""
 
@@ -31,19 +28,19 @@ class FindingAgreement(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The finding, or those that are taken for each other: ``Nodule or Mass = Nodule + Mass``."""
+        """The finding, or those that count as the same: ``Nodule or Mass = Nodule + Mass``."""
         sides = [" + ".join(side) for side in (self.first, self.second)]
         return sides[0] if self.first == self.second else " = ".join(sides)
 
 
 class SetsAgreement(NamedTuple):
-    """What two label sets have in common, and how far they agree on it.
+    """How far two label sets agree on what they share.
 
     Attributes:
-        first: name of the one set.
-        second: name of the other.
-        shared: images that both have.
-        findings: kappa of each finding that both have; empty where they share no image or no finding.
+        first: Name of the one set.
+        second: Name of the other.
+        shared: Number of images that both have.
+        findings: Kappa of each finding that both have; empty if they share no image or no finding.
     """
 
     first: str
@@ -58,64 +55,63 @@ def agreements(
     """Cohen's kappa between every two of several label sets, or between the first and every other one.
 
     As in Figs. 3 to 5 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Sets that
-    share no image or no finding have no kappa. For how images are matched see :func:`agreement`.
+    share no image or no finding have no kappa. :func:`agreement` says how images are matched.
 
     Args:
-        sets: name to datalist.
-        same: as for :func:`agreement`, for the pairs of sets that have such findings, either side first.
-        against_first: leave out the pairs without the first.
-        level: confidence of the intervals.
+        sets: Name to datalist.
+        same: As for :func:`agreement`, for the pairs of sets that have such findings, either side first.
+        against_first: Leave out the pairs without the first set.
+        level: Confidence of the intervals.
 
     Raises:
-        ValueError: findings in ``same`` that no two sets have.
+        ValueError: No two sets have findings that are in ``same``.
     """
     labels = {name: labels_by_image(datalist) for name, datalist in sets.items()}
-    found, unused = [], list(same)
+    results, unused = [], set(same)
     for one, two in itertools.combinations(sets, 2):
         if against_first and one != next(iter(sets)):
             break
-        pairs = shared_findings(sets[one], sets[two])
+        pairs = _shared_findings(sets[one], sets[two])
         for pair in same:
-            for sides in (pair, pair[::-1]):
-                if set(sides[0]) <= set(sets[one].findings) and set(sides[1]) <= set(sets[two].findings):
-                    unused = [each for each in unused if each != pair]
-                    pairs += [sides] if sides not in pairs else []
-                    break
+            sides = next((s for s in (pair, pair[::-1]) if _have(s, sets[one], sets[two])), None)
+            if sides is not None:
+                unused.discard(pair)
+                pairs += [sides] if sides not in pairs else []
         shared = labels[one].keys() & labels[two].keys()
         kappas = _kappas((labels[one], labels[two]), (sets[one], sets[two]), pairs, level) if shared else []
-        found.append(SetsAgreement(one, two, len(shared), tuple(kappas)))
+        results.append(SetsAgreement(one, two, len(shared), tuple(kappas)))
     if unused:
-        asked = "=".join("+".join(side) for side in unused[0])
-        raise ValueError(f"{asked}: no two of {', '.join(sets)} have these findings, spelt so.")
-    return found
+        asked = "=".join("+".join(side) for side in next(pair for pair in same if pair in unused))
+        raise ValueError(f"{asked}: no two of {', '.join(sets)} have these findings, in this spelling.")
+    return results
 
 
 def agreement(
     first: Datalist, second: Datalist, same: Sequence[Pair] = (), level: float = 0.95
 ) -> list[FindingAgreement]:
-    """Cohen's kappa for each finding that both have, over the images that both say present or absent of.
+    """Cohen's kappa for each finding that both have, over the images that both label present or absent.
 
     As in Fig. 3 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Images are matched
-    by file name without suffix, those of the RSNA challenge by their attribute ``nih_image``; where a datalist has one
-    image twice, its finding is present where either says so. A certainty above 0.5 is present, below it absent. In the
-    interval, images of one patient (by the first datalist) are taken together.
+    by file name without suffix, those of the RSNA challenge by their attribute ``nih_image``. If a datalist has an
+    image twice, its finding is present if either says so. A certainty above 0.5 is present, below it absent. The
+    interval takes images of one patient (by the first datalist) together.
 
     Args:
-        first: rows of the table that kappa is made of.
-        second: its columns.
-        same: findings to take for each other, beside those of one name, such as ``(("Nodule or Mass",), ("Nodule",
+        first: Rows of the table that kappa is made of.
+        second: Its columns.
+        same: Findings that count as the same, beside those of one name, such as ``(("Nodule or Mass",), ("Nodule",
             "Mass"))``.
-        level: confidence of the interval.
+        level: Confidence of the interval.
 
     Raises:
-        ValueError: no shared image, no shared finding, or an unknown finding in ``same``.
+        ValueError: There is no shared image or finding, or a finding in ``same`` is unknown.
     """
     ours, theirs = labels_by_image(first), labels_by_image(second)
     if not ours.keys() & theirs.keys():
         raise ValueError(f"{first.name} and {second.name} have no image in common, by file name.")
     for datalist, side in ((first, 0), (second, 1)):
         require_known([name for pair in same for name in pair[side]], datalist.findings, datalist.name)
-    pairs = shared_findings(first, second)
+    pairs = _shared_findings(first, second)
     pairs += [pair for pair in same if pair not in pairs]
     if not pairs:
         raise ValueError(
@@ -125,13 +121,8 @@ def agreement(
     return _kappas((ours, theirs), (first, second), pairs, level)
 
 
-def shared_findings(first: Datalist, second: Datalist) -> list[Pair]:
-    """Findings of one name."""
-    return [((name,), (name,)) for name in first.findings if name in second.findings]
-
-
 def agreement_text(first: Datalist, second: Datalist, found: Sequence[FindingAgreement]) -> str:
-    """One line a finding: kappa, its interval, its name by Landis and Koch, and how many images it is of."""
+    """One line per finding: kappa, its interval, its name by Landis and Koch, and the number of images."""
     lines = [f"{first.name} against {second.name}: Cohen's kappa (95% interval)"]
     for each in found:
         measured, kappa = each.agreement, each.agreement.kappa
@@ -142,39 +133,52 @@ def agreement_text(first: Datalist, second: Datalist, found: Sequence[FindingAgr
     return "\n".join(lines)
 
 
+def labels_by_image(datalist: Datalist) -> Labels:
+    """Labels by file name without suffix, RSNA's by the ChestX-ray14 image.
+
+    If an image occurs twice, each finding has the larger label: 1 is more than 0, and either is more than -1 uncertain
+    or -2 not said.
+    """
+    labels: dict[str, tuple[float, ...]] = {}
+    for item in datalist.items():
+        name = _image_of(item)
+        labels[name] = tuple(map(max, labels[name], item.label)) if name in labels else item.label
+    return labels
+
+
+def _shared_findings(first: Datalist, second: Datalist) -> list[Pair]:
+    """Findings with the same name."""
+    return [((name,), (name,)) for name in first.findings if name in second.findings]
+
+
+def _have(sides: Pair, first: Datalist, second: Datalist) -> bool:
+    return set(sides[0]) <= set(first.findings) and set(sides[1]) <= set(second.findings)
+
+
 def _kappas(
     labels: tuple[Labels, Labels], sets: tuple[Datalist, Datalist], pairs: Sequence[Pair], level: float
 ) -> list[FindingAgreement]:
     from evaluation.agreement import cohen_kappa
 
     shared = sorted(labels[0].keys() & labels[1].keys())
-    patients = {_image_of(item): item.patient for items in sets[0].sections.values() for item in items}
+    patients = {_image_of(item): item.patient for item in sets[0].items()}
     patient = [patients[image] for image in shared]
-    found = []
+    results = []
     for pair in pairs:
         one, two = (
-            [_said(of[image], datalist.findings, names) for image in shared]
+            [_state(of[image], datalist.findings, names) for image in shared]
             for of, datalist, names in zip(labels, sets, pair, strict=True)
         )
-        found.append(FindingAgreement(*pair, cohen_kappa(one, two, level=level, patient=patient)))
-    return found
-
-
-def labels_by_image(datalist: Datalist) -> Labels:
-    """Labels by file name without suffix, RSNA's by the ChestX-ray14 image; of an image named twice the larger ones."""
-    labels: dict[str, tuple[float, ...]] = {}
-    for item in (item for items in datalist.sections.values() for item in items):
-        name = _image_of(item)
-        # 1 is more than 0, and either is more than -1 uncertain or -2 not said.
-        labels[name] = tuple(map(max, labels[name], item.label)) if name in labels else item.label
-    return labels
+        results.append(FindingAgreement(*pair, cohen_kappa(one, two, level=level, patient=patient)))
+    return results
 
 
 def _image_of(item: Item) -> str:
-    return stem(last_parts(str(item.attributes.get("nih_image", item.image)), 1))
+    return bare_name(str(item.attributes.get("nih_image", item.image)))
 
 
-def _said(label: tuple[float, ...], findings: tuple[str, ...], names: tuple[str, ...]) -> float:
+def _state(label: tuple[float, ...], findings: tuple[str, ...], names: tuple[str, ...]) -> float:
+    """Whether any of some findings is present."""
     values = [label[findings.index(name)] for name in names]
     if any(value > 0.5 for value in values):
         return PRESENT

@@ -1,11 +1,11 @@
-"""A picture of how far label sets agree: a row a finding, a column two label sets, a colour how good that is."""
+"""A picture of how far label sets agree: rows are findings, columns pairs of label sets, colours bands of kappa."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.annotations.agreement import SetsAgreement
 from app.files.atomic import write_figure
@@ -27,20 +27,23 @@ _DARK = ("Almost perfect", "No agreement")
 
 
 def draw(found: Sequence[SetsAgreement], path: Path) -> None:
-    """Draw a picture, in the format that the file's suffix names.
+    """Draw a picture, in the format of the file's suffix.
 
-    The numbers of shared images stand below the names of the sets. A place is empty where the two do not share the
-    finding, and says so where they share no image. A kappa is undefined where both sets say one and the same of all.
+    The number of shared images is below the names of the sets. A cell is empty if the two sets do not share the
+    finding; a column says so if they share no image. A kappa is undefined if both sets give all images one label.
 
     Args:
-        found: as :func:`app.annotations.agreement.agreements` gives it.
-        path: of the picture.
+        found: The result of :func:`app.annotations.agreement.agreements`.
+        path: Of the picture.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    rows = list(dict.fromkeys(_row(title) for each in found for title in _titles(each)))
-    labels = {_row(title): title for each in reversed(found) for title in _titles(each)}
+    titles = [one.title for each in found for one in each.findings]
+    labels: dict[frozenset[str], str] = {}
+    for title in titles:
+        labels.setdefault(_row(title), title)
+    rows = list(labels)
     width = 2.2 + 0.09 * max(map(len, labels.values()), default=10) + 1.05 * len(found)
     figure = Figure(figsize=(max(width, 7.0), 2.6 + 0.34 * max(len(rows), 3)), layout="constrained")
     axes = figure.subplots()
@@ -48,7 +51,7 @@ def draw(found: Sequence[SetsAgreement], path: Path) -> None:
         _draw_column(axes, column, each, rows)
     axes.set(xlim=(-0.5, len(found) - 0.5), ylim=(max(len(rows), 1) - 0.5, -0.5))
     axes.set_xticks(range(len(found)), [f"{each.first}\nand {each.second}\n({each.shared:,})" for each in found])
-    axes.set_yticks(range(len(rows)), [labels[row] for row in rows])
+    axes.set_yticks(range(len(rows)), list(labels.values()))
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
     axes.set_title("Cohen's kappa (number of shared images)", fontsize=10)
@@ -60,24 +63,19 @@ def draw(found: Sequence[SetsAgreement], path: Path) -> None:
 def _draw_column(axes: Axes, column: int, each: SetsAgreement, rows: Sequence[frozenset[str]]) -> None:
     from matplotlib.patches import Rectangle
 
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
     if not each.findings:
         words = "no shared finding" if each.shared else "no shared images"
-        axes.text(
-            column, (len(rows) - 1) / 2, words, rotation=90, ha="center", va="center", fontsize=8, color="#555555"
-        )
+        axes.text(column, (len(rows) - 1) / 2, words, rotation=90, color="#555555", **centred)
         return
     for one in each.findings:
         row, measured = rows.index(_row(one.title)), one.agreement
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=COLOURS[measured.name]))
         value = measured.kappa.value
-        text, colour = ("-" if math.isnan(value) else f"{value:.2f}"), "white" if measured.name in _DARK else "black"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-
-
-def _titles(each: SetsAgreement) -> list[str]:
-    return [one.title for one in each.findings]
+        colour = "white" if measured.name in _DARK else "black"
+        axes.text(column, row, "-" if math.isnan(value) else f"{value:.2f}", color=colour, **centred)
 
 
 def _row(title: str) -> frozenset[str]:
-    """The row of a finding: ``A = B`` and ``B = A`` stand in one."""
+    """The row of a finding: ``A = B`` and ``B = A`` share one."""
     return frozenset(title.split(" = "))

@@ -1,4 +1,4 @@
-"""Phantoms with other labels than the true ones: those of simulated annotators without medical training."""
+"""Phantoms with the labels of simulated annotators without medical training instead of the true ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.annotations.several_readers import by_certainty
+from app.annotations.voting import by_certainty
 from app.datalist.item import Datalist, Item
 from app.findings import ABSENT, PRESENT
 from app.phantoms.opened import OpenedData, open_data
@@ -19,7 +19,7 @@ CHANCES: Mapping[float, tuple[float, ...]] = {
     PRESENT: (0.70, 0.12, 0.06, 0.04, 0.08),
     ABSENT: (0.03, 0.02, 0.03, 0.07, 0.85),
 }
-"""How often a simulated annotator gives each of `CERTAINTIES` to what is present, and to what is absent."""
+"""How often a simulated annotator gives each of `CERTAINTIES` to a present finding, and to an absent one."""
 
 Change = Callable[[Datalist], Datalist]
 
@@ -27,31 +27,36 @@ Change = Callable[[Datalist], Datalist]
 def open_changed(
     datalist: str | Path | None, phantoms: Mapping[str, Any], folder: str | Path, change: Change
 ) -> OpenedData:
-    """A named datalist as it is; or phantoms, changed in memory. ``path`` stays that of the datalist on disk.
+    """Open a named datalist as it is, or phantoms whose datalist is changed in memory.
 
     Args:
-        datalist: see ``open_data``.
-        phantoms: see ``open_data``.
-        folder: see ``open_data``.
-        change: what is done to the phantoms' datalist, and to that alone.
+        datalist: See ``open_data``.
+        phantoms: See ``open_data``.
+        folder: See ``open_data``.
+        change: Applied to the phantoms' datalist; ``path`` stays that of the unchanged one on disk.
     """
     opened = open_data(datalist, phantoms, folder)
     return opened if datalist is not None else OpenedData(change(opened.datalist), opened.path)
 
 
 class Annotated:
-    """Replace labels by the certainties of simulated annotators without medical training, in every section.
+    """Replace all labels by the certainties of simulated annotators without medical training, and remove locations.
 
-    Two annotators look at each finding of each image, each for themselves, and say 0, 0.25, 0.5, 0.75 or 1 as in NEATX;
-    how often which is `CHANCES`. Locations are forgotten: nobody was asked for them.
+    Two annotators label each finding of each image independently with 0, 0.25, 0.5, 0.75 or 1, as in NEATX; `CHANCES`
+    gives the probabilities.
 
     Args:
-        annotator: ``1`` or ``2`` for the certainties of one; ``combined`` for both as one, as NEATX combined them:
-            present, absent or uncertain.
-        seed: of the draws.
+        annotator: ``1`` or ``2`` for the certainties of one; ``combined`` for NEATX's combination of both into present,
+            absent or uncertain.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: an unknown annotator.
+        ValueError: The annotator is unknown.
+
+    Example:
+        >>> item = Item("1.png", "7", (1,))
+        >>> Annotated("1", seed=0)(Datalist.unsplit("wards", ("Nodule",), [item])).items()[0].label
+        (1.0,)
     """
 
     def __init__(self, annotator: str = "1", seed: int = 0) -> None:
@@ -61,31 +66,26 @@ class Annotated:
         self.seed = seed
 
     def __call__(self, datalist: Datalist) -> Datalist:
-        """The datalist with such labels; the step is told in description and provenance."""
-        changed = {
-            section: [self._labelled(item, datalist.findings) for item in items]
-            for section, items in datalist.sections.items()
-        }
+        """The datalist with such labels, and the step in its description and provenance."""
         step = {"annotator": self.annotator, "seed": self.seed}
         return replace(
-            datalist,
-            sections=changed,
+            datalist.mapped(lambda item: self._labelled(item, datalist.findings)),
             description=f"{datalist.description} Labels by simulated annotators: {self.annotator}.".strip(),
             provenance=datalist.provenance | {"simulated annotation": step},
         )
 
     def _labelled(self, item: Item, findings: Sequence[str]) -> Item:
-        readers = {name: [self._said(item, c, finding, name) for c, finding in enumerate(findings)] for name in "12"}
+        both = {name: [self._certainty(item, c, finding, name) for c, finding in enumerate(findings)] for name in "12"}
         if self.annotator == "combined":
-            label = tuple(map(by_certainty, zip(*readers.values(), strict=True)))
+            label = tuple(map(by_certainty, zip(*both.values(), strict=True)))
+            source = "simulated annotators"
         else:
-            label = tuple(readers[self.annotator])
-        source = "simulated annotators" if self.annotator == "combined" else f"simulated annotator {self.annotator}"
+            label, source = tuple(both[self.annotator]), f"simulated annotator {self.annotator}"
         return replace(item, label=label, boxes=(), mask={}, annotated=(), source=source)
 
-    def _said(self, item: Item, finding: int, name: str, annotator: str) -> float:
-        truth = item.label[finding]
+    def _certainty(self, item: Item, index: int, finding: str, annotator: str) -> float:
+        truth = item.label[index]
         if truth not in CHANCES:
             return truth
-        generator = random.Random(f"{self.seed} {annotator} {name} {item.image}")
+        generator = random.Random(f"{self.seed} {annotator} {finding} {item.image}")
         return generator.choices(CERTAINTIES, CHANCES[truth])[0]

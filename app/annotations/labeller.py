@@ -1,4 +1,4 @@
-"""Labels as a program that reads reports would give them: with so many mistakes that its F1 score is what was asked."""
+"""Labels as a program that reads reports would give them, with as many errors as a given F1 score means."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.findings import ABSENT, PRESENT, require_known
 
 
 class Quality(NamedTuple):
-    """How good a labeller is at one finding; both above 0, at most 1."""
+    """How good a labeller is at one finding; both values are above 0 and at most 1."""
 
     precision: float
     recall: float
@@ -27,7 +27,11 @@ def quality_at(f1: float, precision: float | None = None, recall: float | None =
     """Precision and recall of a labeller with a given F1: equal, unless one of them is given.
 
     Raises:
-        ValueError: F1 outside (0, 1], both given, or a value with which no labeller has this F1.
+        ValueError: F1 is outside (0, 1], both are given, or no labeller with this F1 has the given one.
+
+    Example:
+        >>> quality_at(0.8), quality_at(0.75, precision=1.0)
+        (Quality(precision=0.8, recall=0.8), Quality(precision=1.0, recall=0.6))
     """
     if not 0 < f1 <= 1:
         raise ValueError(f"F1 {f1:g}: must be above 0 and at most 1.")
@@ -48,57 +52,55 @@ def labelled(
 ) -> tuple[list[Item], dict[str, dict[str, float]]]:
     """Items as a labeller of reports would label them.
 
-    Source: the study of annotation cost models NLP labels ("NLP@F1 0.80") as errors at random
-    at a given F1. Of the positives so many are missed, and of the negatives so many claimed, that precision and recall
-    are what was asked, to the nearest whole image; which ones is drawn at random, each finding for itself. With one
-    seed, the positives that a better labeller misses are among those that a worse one misses, and likewise its false
-    claims. Where the study's errors are independent of each other and of the image, so are ours; a real program's are
-    not.
+    Source: the study of annotation cost models NLP labels ("NLP@F1 0.80") as random errors at a given F1. As many
+    positives are missed and as many negatives are labelled present as precision and recall say, to the nearest image;
+    which ones is drawn at random, for each finding separately. With one seed, the positives that a better labeller
+    misses are among those that a worse one misses, and likewise its false positives. Like the study's errors, these are
+    independent of each other and of the image; a real program's are not.
 
     Args:
-        items: labels of -1, -2 or between 0 and 1 stay as they are.
-        findings: in the order of the labels.
-        quality: by finding; the labels of a finding without one stay as they are.
-        seed: of the draw; the order of the items has no say.
+        items: Their labels of -1, -2 or between 0 and 1 stay as they are.
+        findings: In the order of the labels.
+        quality: By finding; the labels of a finding without one stay as they are.
+        seed: Seed of the draw; the order of the items does not matter.
 
     Returns:
-        New items without any location, and by finding what came of it: ``positives``, ``missed``, ``claimed``,
-        ``precision``, ``recall``, ``f1``, the last three where they are defined.
+        New items without any location, and the outcome by finding: ``positives``, ``missed``, ``claimed`` (false
+        positives), and ``precision``, ``recall``, ``f1`` if they are defined.
 
     Raises:
-        ValueError: an unknown finding, or more false claims needed than there are negatives.
+        ValueError: A finding is unknown, or more false positives are needed than there are negatives.
     """
     require_known(quality, findings, "labeller")
-    order = sorted(range(len(items)), key=lambda place: items[place].image)
+    order = sorted(range(len(items)), key=lambda index: items[index].image)
     labels = [list(item.label) for item in items]
     facts = {}
     for finding, asked in quality.items():
-        place = findings.index(finding)
-        present = [index for index in order if items[index].label[place] == PRESENT]
-        absent = [index for index in order if items[index].label[place] == ABSENT]
+        column = findings.index(finding)
+        present = [index for index in order if items[index].label[column] == PRESENT]
+        absent = [index for index in order if items[index].label[column] == ABSENT]
         found = round(asked.recall * len(present))
         claimed = round(found * (1 - asked.precision) / asked.precision)
         if claimed > len(absent):
             raise ValueError(
-                f"{finding}: precision {asked.precision:g} at recall {asked.recall:g} needs {claimed} false claims, "
+                f"{finding}: precision {asked.precision:g} at recall {asked.recall:g} needs {claimed} false positives, "
                 f"but only {len(absent)} images are without it."
             )
         for index in _drawn(present, len(present) - found, f"{seed} {finding} missed"):
-            labels[index][place] = ABSENT
+            labels[index][column] = ABSENT
         for index in _drawn(absent, claimed, f"{seed} {finding} claimed"):
-            labels[index][place] = PRESENT
+            labels[index][column] = PRESENT
         facts[finding] = _facts(len(present), found, claimed)
-    kept: dict[tuple[float, ...], tuple[float, ...]] = {}
-    tuples = (tuple(label) for label in labels)
-    made = [
-        replace(item, label=kept.setdefault(label, label), boxes=(), mask={}, annotated=())
-        for item, label in zip(items, tuples, strict=True)
+    shared: dict[tuple[float, ...], tuple[float, ...]] = {}
+    new = (shared.setdefault(label, label) for label in map(tuple, labels))
+    result = [
+        replace(item, label=label, boxes=(), mask={}, annotated=()) for item, label in zip(items, new, strict=True)
     ]
-    return made, facts
+    return result, facts
 
 
 def _drawn(indices: list[int], count: int, seed: str) -> list[int]:
-    """The first of a shuffled list: a smaller draw is part of a larger one."""
+    """The first of a shuffled list, so that a smaller draw is part of a larger one."""
     shuffled = list(indices)
     random.Random(seed).shuffle(shuffled)
     return shuffled[:count]

@@ -1,9 +1,9 @@
-"""Cheaper annotations made from better ones: less exact locations, none, a labeller's labels, fewer patients, mixtures.
+"""Cheaper annotations made from better ones: less exact locations, none, a report labeller's labels, and mixtures.
 
 The levels are those of the study of annotation cost (quantity, quality and granularity): outlines drawn by
 radiologists, boxes around findings, image-level labels by radiologists, and image-level labels by a program at a given
-F1. Ellipses in boxes are those of Kim et al. 2022. Only the training section is changed unless others are named: what
-is measured then stays what it was.
+F1. Ellipses in boxes are those of Kim et al. 2022. Only the training section changes unless others are named, so that
+measurements stay comparable.
 """
 
 from __future__ import annotations
@@ -11,20 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from app.annotations.labeller import Quality, labelled
-from app.annotations.reduction import TRAINING, degraded, section_of, shuffled_patients
+from app.annotations.reduction import TRAINING, degraded, in_random_order, section_of
 from app.datalist.item import Box, Datalist, Item, RunLengths
-from app.datalist.people import normalised
 from app.datalist.run_lengths import boxes_of, decode, ellipses
 from app.datalist.validate import absolute_path
 from app.files.image_names import image_size
 from app.files.limited import limited
 from transforms.masks import read_mask
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LEVELS: Mapping[str, str] = {
     "outline": "outlines (contours) drawn around each finding",
@@ -33,34 +29,40 @@ LEVELS: Mapping[str, str] = {
     "image": "image-level labels: whether a finding is there, not where",
     "nlp": "image-level labels as a program that reads reports gives them, at an F1 of",
 }
-"""Granularities and qualities of annotation, the dearest first, in words."""
+"""Levels of annotation, the most expensive first, in words."""
 
 LOCATED = ("outline", "ellipse", "box")
 
 
 class LevelCount(NamedTuple):
-    """A part of a mixture: so many images at one level; None for all that no other part takes."""
+    """How many images of a mixture are at one level; None for all that no other level takes."""
 
     level: str
     images: int | None
 
 
 def at_level(datalist: Datalist, level: str, root: Path, sections: Sequence[str] = TRAINING) -> Datalist:
-    """A datalist with locations of one level at most, labels as they are.
+    """A datalist with locations of at most one level; labels stay.
 
     - ``outline``: unchanged.
     - ``box``: each region of a mask (8-connected) becomes the box around it; boxes stay.
-    - ``ellipse``: as ``box``, and then the union of the ellipses in the boxes becomes a mask, as run lengths.
+    - ``ellipse``: as ``box``, then the union of the ellipses in the boxes becomes a mask, as run lengths.
     - ``image``: no location.
 
     Args:
-        datalist: as read.
-        level: one of the above; for ``nlp`` see :func:`by_labeller`.
-        root: folder that the datalist's paths are relative to: mask files, and images whose size is needed, are read.
-        sections: those to change.
+        datalist: A datalist.
+        level: One of the above; for ``nlp`` see :func:`by_labeller`.
+        root: Folder that the datalist's paths are relative to. Mask files, and images whose size is needed, are read.
+        sections: The sections to change.
 
     Raises:
-        ValueError: an unknown level or section, a mask file that cannot be read, an image whose size cannot be.
+        ValueError: The level or a section is unknown, or a mask or an image's size cannot be read.
+
+    Example:
+        >>> box = Box("Nodule", 2, 1, 4, 3)
+        >>> item = Item("1.png", "7", (1,), boxes=(box,), annotated=("Nodule",))
+        >>> at_level(Datalist.unsplit("wards", ("Nodule",), [item]), "image", Path()).items()[0].boxes
+        ()
     """
     if level not in LEVELS or level == "nlp":
         raise ValueError(f"level {level!r}: must be one of {', '.join(name for name in LEVELS if name != 'nlp')}.")
@@ -71,12 +73,12 @@ def at_level(datalist: Datalist, level: str, root: Path, sections: Sequence[str]
 def by_labeller(
     datalist: Datalist, quality: Mapping[str, Quality], seed: int, sections: Sequence[str] = TRAINING
 ) -> Datalist:
-    """A datalist labelled by a program of the given quality, section by section, without locations.
+    """A datalist labelled by a program of the given quality, without locations.
 
-    See :func:`app.annotations.labeller.labelled`. The source of each item then tells that a labeller stands between.
+    See :func:`app.annotations.labeller.labelled`, which labels each section. The source of each item names the program.
 
     Raises:
-        ValueError: an unknown finding or section, or a quality that these labels cannot have.
+        ValueError: A finding or section is unknown, or these labels cannot have that quality.
     """
     changed, facts = {}, {}
     for name in sections:
@@ -87,32 +89,35 @@ def by_labeller(
 
 
 def mixture(
-    datalist: Datalist, parts: Sequence[LevelCount], root: Path, seed: int, quality: Mapping[str, Quality] | None = None
+    datalist: Datalist,
+    counts: Sequence[LevelCount],
+    root: Path,
+    seed: int,
+    quality: Mapping[str, Quality] | None = None,
 ) -> Datalist:
-    """A training section of so many images at each level, such as 6,000 outlines and 24,000 image-level labels.
+    """A training section with a number of images at each level, such as 6,000 outlines and 24,000 image-level labels.
 
-    Patients come in random order, each with all images, until a part is full; the last patient of a part may stand in
-    the next as well, and images that no part takes are left out. A located part takes images alone whose location was
-    annotated, an outline alone those without a box that has no outline. With one seed a part of 6,000 is the beginning
-    of one of 12,000.
+    Patients are taken in random order, each with all images, until a level has its number; the last patient's other
+    images may go to the next level. Images that no level takes are left out. A located level takes only images whose
+    location was annotated, outlines only those in which every box has an outline. With one seed, the 6,000 images at a
+    level are among its 12,000.
 
     Args:
-        datalist: as read.
-        parts: dearest level first, or in any order: they are filled dearest first.
-        root: as for :func:`at_level`.
-        seed: of the draw, and of the labeller.
-        quality: of the labeller; needed for a part ``nlp``.
+        datalist: A datalist.
+        counts: Levels in any order; the most expensive is filled first.
+        root: As for :func:`at_level`.
+        seed: Seed of the draw, and of the labeller.
+        quality: Of the labeller; needed for the level ``nlp``.
 
     Raises:
-        ValueError: an unknown level, a level twice, a count below 1, too few images, or no quality for ``nlp``.
+        ValueError: A level is unknown or given twice, a count is below 1, there are too few images, or ``nlp`` has no
+            quality.
     """
-    _require_parts(parts, quality)
-    training = section_of(datalist, "training")
-    rank = {patient: place for place, patient in enumerate(shuffled_patients(training, seed))}
-    left = sorted(training, key=lambda item: (rank[normalised(item.patient)], item.image))
-    made: list[Item] = []
+    _require_counts(counts, quality)
+    left = in_random_order(section_of(datalist, "training"), seed)
+    items: list[Item] = []
     words, facts = [], {}
-    for level, count in sorted(parts, key=lambda part: (part.images is None, list(LEVELS).index(part.level))):
+    for level, count in sorted(counts, key=lambda part: (part.images is None, list(LEVELS).index(part.level))):
         fit = [item for item in left if _can_give(item, level)]
         if count is not None and len(fit) < count:
             raise ValueError(f"{datalist.name}: {count} images at level {level!r} asked, but only {len(fit)} are left.")
@@ -120,44 +125,39 @@ def mixture(
         taken = {item.image for item in chosen}
         left = [item for item in left if item.image not in taken]
         if level == "nlp":
-            items, facts[level] = labelled(chosen, datalist.findings, quality or {}, seed)
-            made += map(_by_program, items)
+            labels, facts[level] = labelled(chosen, datalist.findings, quality or {}, seed)
+            items += map(_by_program, labels)
         else:
-            made += [_item_at(item, level, root) for item in chosen]
+            items += [_item_at(item, level, root) for item in chosen]
         words.append(f"{len(chosen)} images with {_in_words(quality or {}) if level == 'nlp' else LEVELS[level]}")
     step: dict[str, object] = {"to": " + ".join(words), "sections": ["training"], "seed": seed}
     step |= {"images left out": len(left)} | ({"came to": facts} if facts else {})
-    made.sort(key=lambda item: item.image)
-    return degraded(datalist, {"training": made}, step)
+    items.sort(key=lambda item: item.image)
+    return degraded(datalist, {"training": items}, step)
 
 
 def _item_at(item: Item, level: str, root: Path) -> Item:
     if level == "image":
         return replace(item, boxes=(), mask={}, annotated=())
-    if level == "outline" or not (item.mask or item.boxes):
+    if level == "outline" or not item.is_located:
         return item
-    boxes = _boxes(item, root)
+    boxes = _boxes(item, root.resolve())
     if level == "box":
         return replace(item, boxes=boxes, mask={})
-    size = _size(item, root)
+    known = next((mask.size for mask in item.mask.values() if isinstance(mask, RunLengths)), None)
+    size = known or image_size(absolute_path(root.resolve(), item.image))
     findings = dict.fromkeys(box.finding for box in boxes)
     masks = {name: ellipses([box for box in boxes if box.finding == name], size) for name in findings}
     return replace(item, boxes=(), mask=masks)
 
 
 def _boxes(item: Item, root: Path) -> tuple[Box, ...]:
-    """Boxes around masks and, of findings without a mask, the boxes there are."""
-    around = [box for finding, mask in item.mask.items() for box in boxes_of(_pixels(mask, root), finding)]
-    return (*(box for box in item.boxes if box.finding not in item.mask), *around)
-
-
-def _pixels(mask: str | RunLengths, root: Path) -> np.ndarray:
-    return decode(mask) if isinstance(mask, RunLengths) else limited(read_mask, absolute_path(root.resolve(), mask))
-
-
-def _size(item: Item, root: Path) -> tuple[int, int]:
-    known = next((mask.size for mask in item.mask.values() if isinstance(mask, RunLengths)), None)
-    return known or image_size(absolute_path(root.resolve(), item.image))
+    """The boxes of findings without a mask, then boxes around the regions of masks."""
+    boxes = [box for box in item.boxes if box.finding not in item.mask]
+    for finding, mask in item.mask.items():
+        pixels = decode(mask) if isinstance(mask, RunLengths) else limited(read_mask, absolute_path(root, mask))
+        boxes += boxes_of(pixels, finding)
+    return tuple(boxes)
 
 
 def _in_words(quality: Mapping[str, Quality]) -> str:
@@ -179,13 +179,13 @@ def _can_give(item: Item, level: str) -> bool:
     return bool(item.annotated) and (level != "outline" or all(box.finding in item.mask for box in item.boxes))
 
 
-def _require_parts(parts: Sequence[LevelCount], quality: Mapping[str, Quality] | None) -> None:
-    levels = [part.level for part in parts]
-    if not parts or len(set(levels)) < len(levels) or not set(levels) <= set(LEVELS):
+def _require_counts(counts: Sequence[LevelCount], quality: Mapping[str, Quality] | None) -> None:
+    levels = [part.level for part in counts]
+    if not counts or len(set(levels)) < len(levels) or not set(levels) <= set(LEVELS):
         raise ValueError(f"mixture of {', '.join(levels) or 'nothing'}: each once, of {', '.join(LEVELS)}.")
-    if any(part.images is not None and part.images < 1 for part in parts):
+    if any(part.images is not None and part.images < 1 for part in counts):
         raise ValueError("mixture: every part has 1 image or more.")
-    if sum(part.images is None for part in parts) > 1:
+    if sum(part.images is None for part in counts) > 1:
         raise ValueError("mixture: only one part can take the rest.")
     if "nlp" in levels and not quality:
         raise ValueError("mixture: a part 'nlp' needs the labeller's quality (--f1).")

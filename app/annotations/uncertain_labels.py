@@ -1,8 +1,7 @@
-"""What training makes of uncertain labels: policies that turn -1 into something else, or leave it out.
+"""Policies for uncertain labels in training: turn -1 into something else, or leave it out of the loss.
 
-A policy changes the labels of the training samples, and nothing else: the loss then leaves out what is still negative
-(equation 1 of Haghpanah), and validation and test, where nobody may decide for the reader, keep what was said. What
-nobody said (-2) is another thing than a reader's doubt and stays as it is.
+A policy changes only the labels of the training samples; the loss then leaves out what is still negative (equation 1 of
+Haghpanah). Validation and test keep the reader's labels. A label that nobody gave (-2) is not a doubt, and stays.
 
 Sources: Irvin et al., "CheXpert", 2019, section 3.1 (ignoring, zeros, ones, self-training); Pham et al.,
 "Interpreting chest X-rays via CNNs that exploit hierarchical disease dependencies and uncertainty labels", 2019,
@@ -31,7 +30,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "smoothed_zeros": (0.0, 0.3),
     "smoothed_ones": (0.55, 0.85),
 }
-"""Policies that put a number from a range in the place of every uncertain label, and their ranges."""
+"""Policies that replace every uncertain label by a number from a range, and their ranges."""
 POLICIES = (IGNORE, *RANGES, SELF_TRAINED)
 
 logger = logging.getLogger(__name__)
@@ -44,27 +43,32 @@ def settled(
     predictions: str | Path | None = None,
     seed: int = 0,
 ) -> list[Sample]:
-    """Training samples with their uncertain labels as a policy has them.
+    """Training samples with their uncertain labels changed by a policy.
 
     - ``ignore`` (U-Ignore; the paper's): they stay uncertain, and so out of the loss.
     - ``zeros``, ``ones`` (U-Zeros, U-Ones): absent, present.
-    - ``smoothed_zeros``, ``smoothed_ones``: a number drawn evenly from 0 to 0.3, or from 0.55 to 0.85, once a label.
-    - ``self_trained`` (U-SelfTrained): the probability that a model trained with ``ignore`` gives them.
+    - ``smoothed_zeros``, ``smoothed_ones``: one number per label, drawn evenly from 0 to 0.3, or from 0.55 to 0.85.
+    - ``self_trained`` (U-SelfTrained): the probability that a model trained with ``ignore`` predicts.
 
     Args:
-        samples: as ``OpenedData.samples`` gives them; they are not changed.
-        findings: names, in the order of the labels.
-        policy: one for all findings, or one by finding; findings that are not named are ignored.
-        predictions: of ``self_trained``: the ``predictions.csv`` that evaluating a model on the training section wrote.
-        seed: of the draws.
+        samples: As ``OpenedData.samples`` gives them; they are not changed.
+        findings: Names, in the order of the labels.
+        policy: One for all findings, or one by finding; findings that are not named are ignored.
+        predictions: For ``self_trained``: the ``predictions.csv`` of a model evaluated on the training section.
+        seed: Seed of the draws.
 
     Returns:
-        Samples of the same order, with new labels.
+        Samples in the same order, with new labels.
 
     Raises:
-        FileNotFoundError: there are no such predictions.
-        ValueError: an unknown policy or finding, ``self_trained`` without predictions or predictions without it, or
-            predictions that lack an image or finding with an uncertain label.
+        FileNotFoundError: The predictions do not exist.
+        ValueError: A policy or finding is unknown, only one of ``self_trained`` and predictions is given, or the
+            predictions lack an image or finding with an uncertain label.
+
+    Example:
+        >>> samples = [{"name": "1.png", "label": np.array([1.0, -1.0])}]
+        >>> settled(samples, ["Nodule", "Effusion"], "ones")[0]["label"]
+        array([1., 1.], dtype=float32)
     """
     chosen = _by_finding(findings, policy)
     if (SELF_TRAINED in chosen) != (predictions is not None):
@@ -73,21 +77,25 @@ def settled(
             f"or neither, not {policy!r} and {predictions!r}"
         )
     label = np.stack([sample["label"] for sample in samples]).astype(np.float32)
-    doubtful = label == UNCERTAIN
+    uncertain = label == UNCERTAIN
     filled = _filled(label, chosen, seed)
     if predictions is not None:
         columns = [c for c, name in enumerate(chosen) if name == SELF_TRAINED]
-        score = _scores(Path(predictions), samples, findings, doubtful, columns)
-        filled[:, columns] = np.where(doubtful[:, columns], score, filled[:, columns])
-    _tell(findings, chosen, doubtful)
+        score = _scores(Path(predictions), samples, findings, uncertain, columns)
+        filled[:, columns] = np.where(uncertain[:, columns], score, filled[:, columns])
+    _log(findings, chosen, uncertain)
     return [{**sample, "label": values} for sample, values in zip(samples, filled, strict=True)]
 
 
 def counted(samples: Sequence[Sample]) -> list[Sample]:
-    """Samples whose certainties are decided: above 0.5 present, below absent, 0.5 uncertain.
+    """Samples whose certainties are decided for evaluation: above 0.5 present, below absent, 0.5 uncertain.
 
-    For evaluating on, as certainties can be learnt from but not counted; as NEATX decided (see
-    ``app.annotations.several_readers.by_certainty``). Labels that are 1, 0 or negative stay.
+    Certainties can be learnt from but not counted; NEATX decided them alike (see
+    ``app.annotations.voting.by_certainty``). Labels that are 1, 0 or negative stay.
+
+    Example:
+        >>> counted([{"label": np.array([0.75, 0.25, 0.5, -2.0])}])[0]["label"]
+        array([ 1.,  0., -1., -2.], dtype=float32)
     """
     return [{**sample, "label": _decided(np.asarray(sample["label"], dtype=np.float32))} for sample in samples]
 
@@ -105,8 +113,8 @@ def _by_finding(findings: Sequence[str], policy: str | Mapping[str, str]) -> lis
         chosen = [policy] * len(findings)
     for name in chosen:
         if name not in POLICIES:
-            hint = did_you_mean(name, POLICIES)
-            raise ValueError(f"policy for uncertain labels {name!r}: must be one of {', '.join(POLICIES)}.{hint}")
+            allowed = f"must be one of {', '.join(POLICIES)}.{did_you_mean(name, POLICIES)}"
+            raise ValueError(f"policy for uncertain labels {name!r}: {allowed}")
     return chosen
 
 
@@ -114,7 +122,7 @@ def _filled(label: np.ndarray, chosen: Sequence[str], seed: int) -> np.ndarray:
     filled = label.copy()
     generator = np.random.default_rng(seed)
     for c, name in enumerate(chosen):
-        # Drawn for each finding whether or not it is smoothed, so that one finding's policy leaves the others alone.
+        # Numbers are drawn for every finding, so that one finding's policy does not change another's labels.
         drawn = generator.random(len(label))
         if name in RANGES:
             low, high = RANGES[name]
@@ -123,30 +131,32 @@ def _filled(label: np.ndarray, chosen: Sequence[str], seed: int) -> np.ndarray:
 
 
 def _scores(
-    path: Path, samples: Sequence[Sample], findings: Sequence[str], doubtful: np.ndarray, columns: Sequence[int]
+    path: Path, samples: Sequence[Sample], findings: Sequence[str], uncertain: np.ndarray, columns: Sequence[int]
 ) -> np.ndarray:
-    """Predicted probabilities (N, columns); NaN where none is needed nor there."""
+    """Predicted probabilities (N, columns); NaN if there is none and none is needed."""
     from evaluation.predictions import read_predictions
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such predictions")
     table = read_predictions(path)
     require_known([findings[c] for c in columns], table.findings, str(path))
-    row = {str(name): number for number, name in enumerate(table.image)}
+    row_of = {str(name): row for row, name in enumerate(table.image)}
     score = np.full((len(samples), len(columns)), np.nan)
-    of_finding = [table.findings.index(findings[c]) for c in columns]
-    for number, sample in enumerate(samples):
-        at = row.get(sample["name"])
-        if at is not None:
-            score[number] = table.score[at, of_finding]
-        elif doubtful[number, columns].any():
+    table_columns = [table.findings.index(findings[c]) for c in columns]
+    for index, sample in enumerate(samples):
+        row = row_of.get(sample["name"])
+        if row is not None:
+            score[index] = table.score[row, table_columns]
+        elif uncertain[index, columns].any():
             raise ValueError(f"{path}: no prediction for {sample['name']}, which has an uncertain label")
     if np.nanmin(score, initial=0) < 0 or np.nanmax(score, initial=0) > 1:
         raise ValueError(f"{path}: scores are no probabilities from 0 to 1")
     return score
 
 
-def _tell(findings: Sequence[str], chosen: Sequence[str], doubtful: np.ndarray) -> None:
-    counts = [f"{name} {doubtful[:, c].sum()} ({chosen[c]})" for c, name in enumerate(findings) if doubtful[:, c].any()]
+def _log(findings: Sequence[str], chosen: Sequence[str], uncertain: np.ndarray) -> None:
+    counts = [
+        f"{name} {uncertain[:, c].sum()} ({chosen[c]})" for c, name in enumerate(findings) if uncertain[:, c].any()
+    ]
     if counts:
-        logger.info(f"uncertain labels in training, and what is made of them: {', '.join(counts)}")
+        logger.info(f"uncertain labels in training, and their policies: {', '.join(counts)}")

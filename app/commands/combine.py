@@ -1,12 +1,13 @@
-"""``frugal combine``: make one reader of several."""
+"""``frugal combine``: combine several readers into one."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from app.commands.datalist import write_checked
 
 if TYPE_CHECKING:
     from app.datalist.item import Datalist
@@ -18,12 +19,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "combine",
-        help="make one reader of several",
-        description="Of one datalist with boxes by reader, or of one datalist a reader, make one reader's datalist. "
-        "With several IN, images are matched by file name and all else is the first one's.",
+        help="combine several readers into one",
+        description="Make one reader's datalist from one with boxes by several readers, or from one per reader. "
+        "With several IN, images are matched by file name and everything else is taken from the first.",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="datalist to write")
-    parser.add_argument("files", type=Path, nargs="+", metavar="IN", help="datalist with several readers, or one each")
+    parser.add_argument("files", type=Path, nargs="+", metavar="IN", help="one datalist, or one per reader")
     parser.add_argument(
         "--labels",
         choices=("majority", "any", "certainty"),
@@ -33,7 +34,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--at-least", type=int, metavar="N", help="readers needed for --labels any and for --iou")
     parser.add_argument("--iou", type=float, metavar="T", help="... at one place: boxes that overlap by T or more")
     parser.add_argument(
-        "--otherwise", choices=tuple(_OTHERWISE), default="uncertain", help="what fewer say (default: %(default)s)"
+        "--otherwise",
+        choices=tuple(_OTHERWISE),
+        default="uncertain",
+        help="label of a finding that fewer saw (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 
@@ -41,9 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Combine and write."""
     from app.annotations.several_readers import read_together, with_agreed_boxes, with_votes
-    from app.datalist.file import moved, read_datalist, write_datalist
-    from app.datalist.showing import summary
-    from app.datalist.validate import validate
+    from app.datalist.file import moved, read_datalist
 
     if arguments.at_least is None and (arguments.iou is not None or arguments.labels == "any"):
         raise ValueError("--iou and --labels any need --at-least N: how many readers.")
@@ -61,21 +63,18 @@ def run(arguments: argparse.Namespace) -> None:
     how = _in_words(arguments)
     datalist.provenance["readers combined"] = how
     datalist.description = f"{datalist.description} Readers combined: {how}."
-    datalist = moved(datalist, arguments.files[0], arguments.out)
-    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
-    write_datalist(datalist, arguments.out)
-    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+    write_checked(moved(datalist, arguments.files[0], arguments.out), arguments.out)
 
 
 def _require_readers(at_least: int | None, datalists: Sequence[Datalist]) -> None:
-    """Refuse to ask for more readers than there are: nothing would ever be present."""
+    """Refuse to ask for more readers than there are, as nothing would ever be present."""
     if at_least is None:
         return
     readers = len(datalists)
     if readers == 1:
-        items = [item for items in datalists[0].sections.values() for item in items]
         named = [
-            {*str(item.attributes.get("readers", "")).split(), *(box.reader for box in item.boxes)} for item in items
+            {*str(item.attributes.get("readers", "")).split(), *(box.reader for box in item.boxes)}
+            for item in datalists[0].items()
         ]
         readers = max((len(names - {""}) for names in named), default=0)
     if not readers:
@@ -85,7 +84,7 @@ def _require_readers(at_least: int | None, datalists: Sequence[Datalist]) -> Non
 
 
 def _in_words(arguments: argparse.Namespace) -> str:
-    # Of one datalist, boxes that agree decide alone.
+    # With one datalist and --iou, only the boxes decide.
     words = [f"labels by {arguments.labels}"] if arguments.iou is None or len(arguments.files) > 1 else []
     if arguments.at_least is not None:
         place = "" if arguments.iou is None else f" at IoU {arguments.iou:g}"
@@ -94,7 +93,7 @@ def _in_words(arguments: argparse.Namespace) -> str:
 
 
 def _rule(arguments: argparse.Namespace) -> Callable[[Sequence[float]], float]:
-    from app.annotations.several_readers import any_of, by_certainty, majority
+    from app.annotations.voting import any_of, by_certainty, majority
 
     if arguments.labels == "any":
         return any_of(arguments.at_least, _OTHERWISE[arguments.otherwise])

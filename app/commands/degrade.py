@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.datalist import names
+from app.commands.datalist import write_checked
+from app.datalist.arguments import names
 
 if TYPE_CHECKING:
     from app.annotations.labeller import Quality
@@ -24,37 +24,43 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "degrade",
         help="make cheaper annotations from better ones",
-        description="Make a datalist with fewer patients, less exact locations, none, or a report labeller's labels. "
-        "Validation and test sections stay as they are, so that what is measured stays the same, unless --sections "
-        "names them. What was done is written into the datalist and logged with every run on it.",
+        description="Make a datalist with fewer patients, less exact or no locations, or a report labeller's labels. "
+        "Validation and test sections stay as they are, so that measurements stay comparable, unless --sections names "
+        "them. The datalist records what was done, and every run on it logs that.",
     )
     parser.add_argument("file", type=Path, metavar="IN", help="datalist")
     parser.add_argument("out", type=Path, metavar="OUT", help="datalist to write; images keep their place")
     few = parser.add_mutually_exclusive_group()
     few.add_argument("--patients", type=float, metavar="SHARE", help="first: only this share of the patients")
-    few.add_argument("--images", type=int, metavar="N", help="or: only so many training images, patient by patient")
+    few.add_argument("--images", type=int, metavar="N", help="or: only N training images, patient by patient")
     parser.add_argument(
-        "--uncertain", type=float, metavar="SHARE", help="then: this share of each finding's training labels uncertain"
+        "--uncertain",
+        type=float,
+        metavar="SHARE",
+        help="then: make this share of each finding's training labels uncertain",
     )
     parser.add_argument(
         "--present", type=float, metavar="P", help="share of these that was present (default: as drawn)"
     )
     parser.add_argument(
-        "--unannotated", type=float, metavar="SHARE", help="then: this share of the training images loses its locations"
+        "--unannotated",
+        type=float,
+        metavar="SHARE",
+        help="then: remove the locations of this share of the training images",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--level", choices=_LEVELS, help="then: annotations of this level")
     kind.add_argument(
         "--mix",
-        type=parts,
+        type=level_counts,
         metavar="LEVEL=N,...",
-        help="then: so many training images at each level, and no others: outline=6000,image=24000; N or 'rest'",
+        help="then: N (or the 'rest') training images at each level, and no others: outline=6000,image=24000",
     )
     parser.add_argument(
         "--f1",
         type=scores,
         metavar="F1",
-        help="of the labeller of level nlp: 0.8, or by finding Nodule=0.7,Effusion=0.9 (others keep their labels)",
+        help="F1 of the labeller of level nlp: 0.8, or by finding Nodule=0.7,Effusion=0.9 (others keep their labels)",
     )
     parser.add_argument("--precision", type=float, metavar="P", help="of the labeller (default: equal to its recall)")
     parser.add_argument("--recall", type=float, metavar="R", help="of the labeller (default: equal to its precision)")
@@ -68,23 +74,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Degrade and write."""
     from app.annotations.reduction import share_of_patients
-    from app.datalist.file import moved, read_datalist, write_datalist
-    from app.datalist.showing import summary
-    from app.datalist.validate import validate
+    from app.datalist.file import moved, read_datalist
 
     _require_sense(arguments)
     datalist = read_datalist(arguments.file)
     if arguments.patients is not None:
         datalist = share_of_patients(datalist, arguments.patients, arguments.seed, arguments.sections)
-    datalist = _levelled(_forgotten(datalist, arguments), arguments)
-    datalist = moved(datalist, arguments.file, arguments.out)
-    validate(datalist, arguments.out.parent, files=False, where=str(arguments.out))
-    write_datalist(datalist, arguments.out)
-    sys.stdout.write(f"{summary(datalist)}\nwritten to {arguments.out}\n")
+    datalist = _levelled(_reduced(datalist, arguments), arguments)
+    write_checked(moved(datalist, arguments.file, arguments.out), arguments.out)
 
 
 def _require_sense(arguments: argparse.Namespace) -> None:
-    """Raise where options contradict each other, or nothing is asked."""
+    """Refuse options that contradict each other, or ask for nothing."""
     if arguments.present is not None and arguments.uncertain is None:
         raise ValueError("--present belongs to --uncertain: give both, or the latter alone.")
     asked = [f"--{name}" for name in (*_STEPS, "patients", "level", "mix") if getattr(arguments, name) is not None]
@@ -102,8 +103,8 @@ def _require_sense(arguments: argparse.Namespace) -> None:
         raise ValueError("--precision and --recall are of the labeller: they need --f1.")
 
 
-def _forgotten(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
-    """In the order of a study's cells, so that both make the same of one seed."""
+def _reduced(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
+    """Fewer images, labels and locations, in the order of a sweep's steps, so that one seed gives the same result."""
     from app.annotations.reduction import first_images, with_uncertain, without_locations
 
     if arguments.images is not None:
@@ -140,21 +141,21 @@ def _quality(datalist: Datalist, arguments: argparse.Namespace) -> Mapping[str, 
     return {name: quality_at(value, arguments.precision, arguments.recall) for name, value in named.items()}
 
 
-def parts(text: str) -> list[LevelCount]:
-    """``outline=6000,image=rest`` as parts of a mixture."""
+def level_counts(text: str) -> list[LevelCount]:
+    """Parse ``outline=6000,image=rest``."""
     from app.annotations.levels import LevelCount
 
-    made = []
+    counts = []
     for word in names(text):
         level, _, count = word.partition("=")
         if level not in _LEVELS or not (count == "rest" or count.isdecimal()):
             raise argparse.ArgumentTypeError(f"{word!r}: LEVEL=N or LEVEL=rest, LEVEL one of {', '.join(_LEVELS)}")
-        made.append(LevelCount(level, None if count == "rest" else int(count)))
-    return made
+        counts.append(LevelCount(level, None if count == "rest" else int(count)))
+    return counts
 
 
 def scores(text: str) -> dict[str | None, float]:
-    """``0.8`` for every finding (under None), or ``Nodule=0.7,Effusion=0.9``."""
+    """Parse ``0.8``, for every finding (under None), or ``Nodule=0.7,Effusion=0.9``."""
     try:
         pairs = [(word.rpartition("=")[0].strip() or None, float(word.rpartition("=")[2])) for word in names(text)]
     except ValueError:

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from app.datalist.form import ItemParser, item_record
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import SECTIONS, Datalist, Item
+from app.datalist.records import RecordReader, item_record
 from app.datalist.validate import DatalistError, problems, report
 from app.files.atomic import whole_file
 from app.files.image_names import relative_to
@@ -25,12 +25,12 @@ _SECTION_LINES = {f'"{section}": ['.encode(): section for section in SECTIONS}
 
 
 def read_datalist(path: Path) -> Datalist:
-    """Read a datalist and refuse it where its text alone shows that something is wrong.
+    """Read a datalist, and refuse it if its text alone shows that something is wrong.
 
-    Files are not looked at: :func:`app.datalist.validate.validate` does that.
+    The files that it names are not opened: see :func:`app.datalist.validate.validate`.
 
     Raises:
-        DatalistError: the file is missing or no datalist, or has problems; all are counted, the first 20 listed.
+        DatalistError: The file is missing, is no datalist or has problems; counts them all and lists the first 20.
     """
     datalist, found = parse_datalist(path)
     if found:
@@ -39,14 +39,14 @@ def read_datalist(path: Path) -> Datalist:
 
 
 def parse_datalist(path: Path) -> tuple[Datalist, list[str]]:
-    """A datalist as far as it can be read, with every problem that its text shows (none: an empty list).
+    """Read as much of a datalist as possible, and list every problem that its text shows.
 
     Raises:
-        DatalistError: the file is missing, no JSON, or has no list of findings.
+        DatalistError: The file is missing, is not JSON or has no list of findings.
     """
-    parser = ItemParser()
+    reader = RecordReader()
     with without_garbage_collection():
-        head, sections = _read_by_line(path, parser) or _read_whole(path, parser)
+        head, sections = _read_by_line(path, reader) or _read_whole(path, reader)
     findings = head.get("findings")
     if not isinstance(findings, list) or not findings or not all(isinstance(name, str) for name in findings):
         raise DatalistError(f"{path}: 'findings' must be a list of one name or more, not {findings!r}.")
@@ -55,20 +55,15 @@ def parse_datalist(path: Path) -> tuple[Datalist, list[str]]:
     if not isinstance(provenance, dict):
         found.append(f"'provenance' must be an object, not {provenance!r}.")
         provenance = {}
-    datalist = Datalist(
-        name=str(head.get("name", "")),
-        findings=tuple(findings),
-        sections=sections,
-        description=str(head.get("description", "")),
-        provenance=provenance,
-    )
-    return datalist, found + parser.problems + problems(datalist)
+    name, description = str(head.get("name", "")), str(head.get("description", ""))
+    datalist = Datalist(name, tuple(findings), sections, description, provenance)
+    return datalist, found + reader.problems + problems(datalist)
 
 
 def write_datalist(datalist: Datalist, path: Path) -> None:
-    """Write a datalist, one item a line, so that a person can read and compare it.
+    """Write a datalist, one item a line, so that people can read and compare it.
 
-    It appears under its name only when it is complete; an older file of that name is then replaced.
+    The file appears under its name only when it is complete; it replaces an older one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary, temporary.open("wb") as file:
@@ -76,7 +71,7 @@ def write_datalist(datalist: Datalist, path: Path) -> None:
 
 
 def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
-    """A datalist read from the file ``old``, with its files named relative to ``new``, where it will be written."""
+    """Rename the images and masks of a datalist that was read from the file ``old`` and will be written to ``new``."""
     before, after = old.parent.resolve(), new.parent.resolve()
     if before == after:
         return datalist
@@ -84,18 +79,11 @@ def moved(datalist: Datalist, old: Path, new: Path) -> Datalist:
     def path(name: str) -> str:
         return relative_to(Path(os.path.normpath(before / name)), after)
 
-    sections = {
-        section: [
-            replace(
-                item,
-                image=path(item.image),
-                mask={finding: path(mask) if isinstance(mask, str) else mask for finding, mask in item.mask.items()},
-            )
-            for item in items
-        ]
-        for section, items in datalist.sections.items()
-    }
-    return replace(datalist, sections=sections)
+    def move(item: Item) -> Item:
+        mask = {finding: path(mask) if isinstance(mask, str) else mask for finding, mask in item.mask.items()}
+        return replace(item, image=path(item.image), mask=mask)
+
+    return datalist.mapped(move)
 
 
 def _lines(datalist: Datalist) -> Iterator[bytes]:
@@ -113,10 +101,10 @@ def _lines(datalist: Datalist) -> Iterator[bytes]:
     yield b"}\n"
 
 
-def _read_by_line(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[str, list[Item]]] | None:
-    """Read the layout that :func:`write_datalist` writes, a line at a time; None where the file has another one.
+def _read_by_line(path: Path, reader: RecordReader) -> tuple[dict[str, Any], dict[str, list[Item]]] | None:
+    """Read the layout of :func:`write_datalist` line by line; None if the file has another layout.
 
-    The records of 112,120 items at once would take 150 MB for a moment; line by line they take nothing.
+    Reading 112,120 records at once would take 150 MB for a moment; line by line takes none.
     """
     head: list[bytes] = []
     sections: dict[str, list[Item]] = {section: [] for section in SECTIONS}
@@ -134,20 +122,20 @@ def _read_by_line(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[
                     return None
                 else:
                     comma = line.endswith(b",")
-                    item = parser.item(strict_loads(line.removesuffix(b",")), section, len(sections[section]))
+                    item = reader.item(strict_loads(line.removesuffix(b",")), section, len(sections[section]))
                     sections[section] += [item] if item is not None else []
         known = strict_loads(b"\n".join(head))
     except OSError as error:
         raise DatalistError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError:  # a value over several lines; or what is wrong, which reading the whole file names
+    except ValueError:  # either a value over several lines, or an error, which reading the whole file names
         return None
     by_line = isinstance(known, dict) and not any(known.get(name) for name in SECTIONS)
     return (known, sections) if by_line else None
 
 
-def _read_whole(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[str, list[Item]]]:
+def _read_whole(path: Path, reader: RecordReader) -> tuple[dict[str, Any], dict[str, list[Item]]]:
     """Read any JSON layout."""
-    parser.problems.clear()
+    reader.problems.clear()
     try:
         head = strict_loads(path.read_bytes())
     except ValueError as error:
@@ -159,6 +147,6 @@ def _read_whole(path: Path, parser: ItemParser) -> tuple[dict[str, Any], dict[st
         records = head.get(section, [])
         if not isinstance(records, list):
             raise DatalistError(f"{path}: {section!r} must be a list of items.")
-        items = (parser.item(record, section, index) for index, record in enumerate(records))
+        items = (reader.item(record, section, index) for index, record in enumerate(records))
         sections[section] = [item for item in items if item is not None]
     return head, sections

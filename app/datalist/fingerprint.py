@@ -1,4 +1,4 @@
-"""Fingerprints of a datalist: of its content, and of its split."""
+"""Fingerprints that tell datalists apart: one of the items' content, one of the split."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from itertools import takewhile
 
 import orjson
 
-from app.datalist.form import item_record
 from app.datalist.item import Datalist, Item
+from app.datalist.records import item_record
 
 
 def fingerprint(datalist: Datalist) -> str:
-    """16 hexadecimal digits that change with the findings and the items' content, not with order or sections.
+    """16 hexadecimal digits that depend on the findings and the items' content, not on order or sections.
 
-    Where the files lie has no say: paths count from the folder that holds all images, or all masks.
+    They do not depend on where the files are either: paths count from the folder that holds all images (or masks).
     """
-    items = [item for items in datalist.sections.values() for item in items]
+    items = datalist.items()
     image = _folder_length(item.image for item in items)
     mask = _folder_length(mask for item in items for mask in item.mask.values() if isinstance(mask, str))
     digest = hashlib.sha256(orjson.dumps(datalist.findings))
@@ -26,11 +26,11 @@ def fingerprint(datalist: Datalist) -> str:
 
 
 def split_fingerprint(datalist: Datalist) -> str:
-    """16 hexadecimal digits that change with which image is in which section, and with nothing else.
+    """16 hexadecimal digits that depend on which image is in which section, and on nothing else.
 
-    Paths count from the folder that holds all images, so that the same split is known wherever the files lie.
+    Paths count from the folder that holds all images, so that a split is recognised wherever the files are.
     """
-    start = _folder_length(item.image for items in datalist.sections.values() for item in items)
+    start = _folder_length(item.image for item in datalist.items())
     lines = [f"{item.image[start:]}\t{section}" for section, items in datalist.sections.items() for item in items]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
@@ -40,7 +40,7 @@ def _folder_length(paths: Iterable[str]) -> int:
     names = sorted(set(paths))
     if not names:
         return 0
-    # What the first and the last in order share, all between them share.
+    # All paths share what the first and the last in sorted order share.
     pairs = zip(names[0].split("/")[:-1], names[-1].split("/")[:-1], strict=False)
     return sum(len(folder) + 1 for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

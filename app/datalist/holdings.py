@@ -14,27 +14,27 @@ STATES = ("present", "absent", "uncertain", "not said", "certainty")
 _STATE_OF: dict[float, str] = {PRESENT: "present", ABSENT: "absent", UNCERTAIN: "uncertain", NOT_SAID: "not said"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FindingHoldings:
     """What one section holds of one finding.
 
     Attributes:
-        states: images by state of their label; every state is there.
-        located: images with a box or a mask of it.
-        nowhere: images annotated for it that have neither: it is nowhere.
-        boxes: boxes of it.
-        masks: masks of it.
-        present_nowhere: images labelled present but annotated as nowhere, a contradiction.
-        absent_located: images labelled absent but with a box or a mask, a contradiction.
+        states: Images by state of their label, for every state.
+        located: Images with a box or mask of it.
+        nowhere: Images that are annotated for it but have neither.
+        boxes: Boxes of it.
+        masks: Masks of it.
+        present_nowhere: Images labelled present but annotated as nowhere: a contradiction.
+        absent_located: Images labelled absent but with a box or mask: a contradiction.
     """
 
     states: dict[str, int]
-    located: int
-    nowhere: int
-    boxes: int
-    masks: int
-    present_nowhere: int
-    absent_located: int
+    located: int = 0
+    nowhere: int = 0
+    boxes: int = 0
+    masks: int = 0
+    present_nowhere: int = 0
+    absent_located: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,13 @@ class SectionHoldings:
 
 
 def holdings(datalist: Datalist) -> dict[str, SectionHoldings]:
-    """What each section that is not empty holds."""
-    filled = {section: datalist.sections.get(section, []) for section in SECTIONS}
+    """What each section that is not empty holds.
+
+    Example:
+        >>> held = holdings(Datalist.unsplit("wards", ("Nodule",), [Item("1.png", "7", (-1,))]))["training"]
+        >>> held.patients, held.findings["Nodule"].states["uncertain"]
+        (1, 1)
+    """
     return {
         section: SectionHoldings(
             images=len(items),
@@ -59,18 +64,18 @@ def holdings(datalist: Datalist) -> dict[str, SectionHoldings]:
             views=dict(Counter(item.view or "unknown" for item in items).most_common()),
             findings=_findings(items, datalist.findings),
         )
-        for section, items in filled.items()
-        if items
+        for section in SECTIONS
+        if (items := datalist.sections.get(section, []))
     }
 
 
 def co_occurrence(datalist: Datalist) -> list[list[int]]:
-    """Images, of all sections, on which two findings are both present; on the diagonal, one finding."""
-    labels = Counter(item.label for items in datalist.sections.values() for item in items)
+    """Images of all sections on which two findings are both present; on the diagonal, one finding."""
+    labels = Counter(item.label for item in datalist.items())
     size = len(datalist.findings)
     matrix = [[0] * size for _ in range(size)]
     for label, count in labels.items():
-        present = [place for place, value in enumerate(label[:size]) if value == PRESENT]
+        present = [index for index, value in enumerate(label[:size]) if value == PRESENT]
         for row in present:
             for column in present:
                 matrix[row][column] += count
@@ -79,39 +84,32 @@ def co_occurrence(datalist: Datalist) -> list[list[int]]:
 
 def _findings(items: Sequence[Item], findings: tuple[str, ...]) -> dict[str, FindingHoldings]:
     labels = Counter(item.label for item in items)
-    counts: Counter[tuple[str, str]] = Counter()
+    counts = {finding: FindingHoldings(_states(labels, index)) for index, finding in enumerate(findings)}
     for item in items:
         if item.annotated:
-            _count_locations(item, findings, counts)
-    return {
-        finding: FindingHoldings(
-            states=_states(labels, place),
-            **{  # the names are those of the attributes
-                name: counts[finding, name]
-                for name in ("located", "nowhere", "boxes", "masks", "present_nowhere", "absent_located")
-            },
-        )
-        for place, finding in enumerate(findings)
-    }
+            _count_locations(item, dict(zip(findings, item.label, strict=False)), counts)
+    return counts
 
 
-def _states(labels: Counter[tuple[float, ...]], place: int) -> dict[str, int]:
+def _states(labels: Counter[tuple[float, ...]], index: int) -> dict[str, int]:
     states = dict.fromkeys(STATES, 0)
     for label, count in labels.items():
-        if place < len(label):
-            states[_STATE_OF.get(label[place], "certainty")] += count
+        if index < len(label):
+            states[_STATE_OF.get(label[index], "certainty")] += count
     return states
 
 
-def _count_locations(item: Item, findings: tuple[str, ...], counts: Counter[tuple[str, str]]) -> None:
-    boxed = Counter(box.finding for box in item.boxes)
-    value = dict(zip(findings, item.label, strict=False))
+def _count_locations(item: Item, label: dict[str, float], counts: dict[str, FindingHoldings]) -> None:
+    boxes = Counter(box.finding for box in item.boxes)
     for finding in item.annotated:
-        if finding in boxed or finding in item.mask:
-            counts[finding, "located"] += 1
-            counts[finding, "absent_located"] += value.get(finding) == ABSENT
+        if finding not in counts:  # a problem, which `validate` reports
+            continue
+        count = counts[finding]
+        if finding in boxes or finding in item.mask:
+            count.located += 1
+            count.absent_located += label.get(finding) == ABSENT
         else:
-            counts[finding, "nowhere"] += 1
-            counts[finding, "present_nowhere"] += value.get(finding) == PRESENT
-        counts[finding, "boxes"] += boxed[finding]
-        counts[finding, "masks"] += finding in item.mask
+            count.nowhere += 1
+            count.present_nowhere += label.get(finding) == PRESENT
+        count.boxes += boxes[finding]
+        count.masks += finding in item.mask

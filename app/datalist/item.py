@@ -1,10 +1,12 @@
-"""One radiograph of a datalist: where it is, whose it is, and everything that anybody said about it."""
+"""Items of a datalist, and the datalist itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+SECTIONS = ("training", "validation", "test")
 
 
 class Box(NamedTuple):
@@ -16,11 +18,11 @@ class Box(NamedTuple):
     width: float
     height: float
     reader: str = ""
-    """Who drew it, where several readers did and were not yet combined."""
+    """Who drew it, if several readers did and are not yet combined."""
 
 
 class RunLengths(NamedTuple):
-    """A mask as COCO's uncompressed run lengths: column by column, alternately off and on, starting with off."""
+    """A mask as COCO's uncompressed run lengths: down the columns, alternately off and on, starting with off."""
 
     size: tuple[int, int]
     """(height, width) of the stored image."""
@@ -32,18 +34,18 @@ class Item:
     """One radiograph in a datalist.
 
     Attributes:
-        image: path, relative to the datalist's folder, with forward slashes; unique within a datalist.
-        patient: pseudonym of the patient; patients never cross a split.
-        label: one value a finding of the datalist, in its order: 1 present, 0 absent, -1 uncertain, -2 not said
+        image: Path relative to the datalist's folder, with forward slashes; unique within a datalist.
+        patient: Pseudonym of the patient. Patients never cross sections.
+        label: One value per finding, in the datalist's order: 1 present, 0 absent, -1 uncertain, -2 not said
             (``null`` in the file); a value between 0 and 1 is a certainty.
-        study: pseudonym of the study; images of one study show the patient at one time.
-        view: PA, AP, LATERAL, ... or empty where unknown.
-        boxes: where findings are.
-        mask: by finding: a path (relative to the datalist's folder) or run lengths.
-        annotated: findings whose location was asked for: with neither box nor mask it is "nowhere". Every finding
-            with a box or a mask belongs here.
-        source: which reader, labeller or data set said so.
-        attributes: what subgroups are made of: ``sex``, ``age`` (years, 90 for all above), ``drain`` and the like.
+        study: Pseudonym of the study. Images of one study show the patient at one time.
+        view: PA, AP, LATERAL, ...; empty if unknown.
+        boxes: Where findings are.
+        mask: A path (relative to the datalist's folder) or run lengths, by finding.
+        annotated: Findings that somebody was asked to locate; without a box or mask, such a finding is nowhere.
+            Every finding with a box or mask is listed.
+        source: The reader, labeller or data set that the label comes from.
+        attributes: What subgroups are made of: ``sex``, ``age`` (years, 90 for all above), ``drain`` and so on.
     """
 
     image: str
@@ -57,21 +59,28 @@ class Item:
     source: str = ""
     attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
-
-SECTIONS = ("training", "validation", "test")
+    @property
+    def is_located(self) -> bool:
+        """Whether somebody drew where a finding is."""
+        return bool(self.boxes or self.mask)
 
 
 @dataclass(slots=True)
 class Datalist:
-    """Items by section, with the findings that their labels are in order of.
+    """Items in three sections.
 
     Attributes:
-        name: short name of the data.
-        description: what the data is, and what was done to it, for a reader.
-        findings: names in the order of every item's ``label``.
-        sections: items of ``training``, ``validation`` and ``test``; a section may be empty.
-        provenance: machine-readable facts: split seed and fingerprint, what was excluded and how often, what was
-            degraded.
+        name: Short name of the data.
+        findings: Names, in the order of every item's ``label``.
+        sections: Items of ``training``, ``validation`` and ``test``; a section may be empty.
+        description: What the data is and what was done to it, for people.
+        provenance: The same for machines: counts of what was included and excluded, the split's seed and fingerprint,
+            how annotations were degraded.
+
+    Example:
+        >>> datalist = Datalist.unsplit("wards", ("Nodule",), [Item("1.png", "7", (1,)), Item("2.png", "8", (0,))])
+        >>> datalist.filtered(lambda item: item.label[0] == 1).items()[0].image
+        '1.png'
     """
 
     name: str
@@ -79,3 +88,38 @@ class Datalist:
     sections: dict[str, list[Item]]
     description: str = ""
     provenance: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def unsplit(
+        cls,
+        name: str,
+        findings: tuple[str, ...],
+        items: Sequence[Item],
+        description: str = "",
+        counts: Mapping[str, int] | None = None,
+    ) -> Datalist:
+        """A datalist with all items in ``training``."""
+        sections: dict[str, list[Item]] = {"training": list(items), "validation": [], "test": []}
+        return cls(name, findings, sections, description, {} if counts is None else {"counts": dict(counts)})
+
+    def items(self) -> list[Item]:
+        """The items of all sections, one section after the other."""
+        return [item for items in self.sections.values() for item in items]
+
+    def mapped(self, change: Callable[[Item], Item]) -> Datalist:
+        """A datalist with every item changed."""
+        return replace(
+            self, sections={section: [change(item) for item in items] for section, items in self.sections.items()}
+        )
+
+    def filtered(self, keep: Callable[[Item], bool]) -> Datalist:
+        """A datalist of only those items for which ``keep`` is true."""
+        return replace(
+            self, sections={section: [i for i in items if keep(i)] for section, items in self.sections.items()}
+        )
+
+    def with_counts(self, counts: Mapping[str, int]) -> Datalist:
+        """A datalist with further counts in its provenance, of what was included or excluded and why."""
+        before = self.provenance.get("counts")
+        merged = {**(before if isinstance(before, dict) else {}), **counts}
+        return replace(self, provenance=self.provenance | {"counts": merged})

@@ -1,21 +1,19 @@
-"""What data sets say of people: identifiers as they are compared, age and sex as the attributes of subgroups."""
+"""Patients: identifiers in the form in which they are compared, and age and sex as attributes."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 
-from app.files.tables import TableError, number
+from app.files.tables import TableError, number, one_of
 from app.findings import without_invisible
 
 Attributes = dict[str, str | int | float | bool]
 
 OLDEST = 90
-"""Ages above are given as this, so that they identify nobody."""
+"""Higher ages are given as this one, so that they identify nobody."""
 _IMPLAUSIBLE_AGE = 120
-_A_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
+_PER_YEAR = {"Y": 1, "M": 12, "W": 52, "D": 365}
 """How many of DICOM's units of age (PS3.5, value representation AS) make a year."""
-UNKNOWN = ("", "?", "-", "Unknown", "None", "nan", "O")
 _MISSING = frozenset(
     {
         *("", "?", "-", "--", ".", "na", "n/a", "n.a.", "<na>", "nan", "-nan", "nat", "none", "null", "<null>", "nil"),
@@ -24,15 +22,15 @@ _MISSING = frozenset(
     }
 )
 """Missing values in small letters, those of ``pandas.read_csv`` among them."""
-SEXES: Mapping[str, str] = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
+_SEXES = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
 
 
 def normalised(patient: str) -> str:
-    r"""A patient's identifier in the form in which two are compared, so that one patient is not taken for two.
+    r"""A patient's identifier in the form in which two are compared, so that spelling makes no second patient.
 
-    Unicode's compatibility composition (NFKC), without characters that nobody sees (zero-width, soft hyphen, byte
-    order mark, control), without blanks at the ends, and with one space for each run of blanks inside. Capitals,
-    punctuation and leading zeros stay: see :func:`caseless` for the first.
+    The form is Unicode's compatibility composition (NFKC) without invisible characters (zero-width, soft hyphen, byte
+    order mark, control), without blanks at the ends, and with one space for each run of blanks. Capitals, punctuation
+    and leading zeros stay; :func:`caseless` ignores capitals too.
 
     Example:
         >>> normalised(" 1\u200b ")
@@ -46,7 +44,7 @@ def normalised(patient: str) -> str:
 
 
 def caseless(patient: str) -> str:
-    """As :func:`normalised`, with capitals and small letters alike; two patients may well differ in case alone.
+    """Like :func:`normalised`, but capitals do not matter; two patients may well differ in them alone.
 
     Example:
         >>> caseless("A1 ") == caseless("a1")
@@ -56,7 +54,7 @@ def caseless(patient: str) -> str:
 
 
 def is_missing(identifier: str) -> bool:
-    """Whether a cell stands for no value: blank, or what pandas, R, Excel and people write for a missing one.
+    """Whether a cell holds no value: it is blank, or what pandas, R, Excel and people write for a missing value.
 
     Example:
         >>> [is_missing(cell) for cell in ("nan", "<NA>", " ", "7")]
@@ -66,10 +64,10 @@ def is_missing(identifier: str) -> bool:
 
 
 def patient_of(cell: str, where: str) -> str:
-    """A patient's identifier as a table has it, :func:`normalised`.
+    """The :func:`normalised` identifier in a table's cell.
 
     Raises:
-        TableError: the cell is blank, or says that the patient is not known: all such rows would be one patient.
+        TableError: The cell is blank or stands for a missing value: all such rows would become one patient.
     """
     if is_missing(cell):
         said = f", {cell.strip()!r}, stands for a missing value" if cell.strip() else " is empty"
@@ -81,40 +79,47 @@ def patient_of(cell: str, where: str) -> str:
 
 
 def person(sex: str, age: str, where: str) -> Attributes:
-    """``sex`` (F or M) and ``age`` (whole years, 90 for all above), each left out where unknown or implausible.
+    """The attributes ``sex`` (F or M) and ``age`` (whole years, 90 for all above), without those that are unknown.
 
     Args:
-        sex: F, M, female or male in any case; see ``UNKNOWN``.
-        age: years as a number, or as DICOM has it: ``058Y``, ``006M``, ``003W``, ``010D``; implausible below 0 and
-            above 120.
-        where: file and line, for the message.
+        sex: F, M, female or male in any case; missing values and DICOM's ``O`` are unknown.
+        age: Years as a number, or in DICOM's form ``058Y``, ``006M``, ``003W``, ``010D``. Below 0 and above 120 it is
+            implausible, and so unknown.
+        where: File and line, for messages.
 
     Raises:
-        TableError: another text.
+        TableError: The sex or age is another text.
+
+    Example:
+        >>> person("Female", "097Y", "")
+        {'sex': 'F', 'age': 90}
     """
     attributes: Attributes = {}
-    if sex.strip() not in UNKNOWN and not is_missing(sex):
-        attributes["sex"] = _sex(sex, where)
-    if age.strip() not in UNKNOWN and not is_missing(age):
+    if not _is_unknown(sex):
+        attributes["sex"] = _SEXES[one_of(sex.strip().upper(), tuple(_SEXES), "sex", where)]
+    if not _is_unknown(age):
         years = years_of(age, "age", where)
         if years is not None:
             attributes["age"] = years
     return attributes
 
 
+def is_implausible(age: str, where: str) -> bool:
+    """Whether an age is given but below 0 or above 120."""
+    return not _is_unknown(age) and years_of(age, "age", where) is None
+
+
 def years_of(age: str, column: str, where: str) -> int | None:
-    """Whole years of an age that is not empty, 90 for all above; None for an implausible one.
+    """Whole years of an age that is given, 90 for all above; None if it is implausible.
 
     Raises:
-        TableError: neither a number nor DICOM's form of an age.
+        TableError: The age is neither a number nor in DICOM's form.
     """
     text = age.strip()
     unit = text[-1:].upper() if text[:-1].isdecimal() else ""
-    years = int(number(text[:-1] if unit in _A_YEAR else text, column, where) // _A_YEAR.get(unit, 1))
+    years = int(number(text[:-1] if unit in _PER_YEAR else text, column, where) // _PER_YEAR.get(unit, 1))
     return min(years, OLDEST) if 0 <= years <= _IMPLAUSIBLE_AGE else None
 
 
-def _sex(cell: str, where: str) -> str:
-    from app.files.tables import one_of
-
-    return SEXES[one_of(cell.strip().upper(), tuple(SEXES), "sex", where)]
+def _is_unknown(cell: str) -> bool:
+    return cell.strip() == "O" or is_missing(cell)  # O is DICOM's sex of others

@@ -1,4 +1,4 @@
-"""Masks as run lengths: from and to arrays and the written forms of COCO and of SIIM, unions, and ellipses."""
+"""Masks as run lengths: from and to arrays, from the written forms of COCO and SIIM, unions, and boxes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from app.datalist.item import Box, RunLengths
 if TYPE_CHECKING:
     import numpy as np
 
+Size = tuple[int, int]
+"""(height, width)."""
 Run = tuple[int, int]
 """First and one past the last pixel of a run that is on, counted down the columns."""
 
 
 def encode(mask: np.ndarray) -> RunLengths:
-    """Run lengths of a mask of shape (height, width); what is not zero is on."""
+    """Run lengths of a mask (H, W), in which everything but 0 is on.
+
+    Example:
+        >>> import numpy as np
+        >>> encode(np.array([[0, 1, 0], [1, 0, 0]]))
+        RunLengths(size=(2, 3), counts=(1, 2, 3))
+    """
     import numpy as np
 
     height, width = mask.shape
@@ -28,28 +36,31 @@ def encode(mask: np.ndarray) -> RunLengths:
 
 
 def decode(mask: RunLengths) -> np.ndarray:
-    """(height, width) uint8, 0 or 1."""
-    import numpy as np
+    """The mask (H, W) uint8, 0 or 1."""
+    from transforms.shapes import run_length_mask
 
-    values = np.arange(len(mask.counts), dtype=np.uint8) % 2
-    return np.repeat(values, mask.counts).reshape(mask.size[1], mask.size[0]).T
+    return run_length_mask(mask.size, mask.counts)
 
 
-def from_relative(text: str, size: tuple[int, int]) -> RunLengths:
-    """Run lengths of SIIM's written form: how far on from the end of the last run, and how long, in turn.
+def from_relative(text: str, size: Size) -> RunLengths:
+    """Run lengths from SIIM's form: offset from the end of the last run, then length, alternately.
 
     Args:
-        text: whole numbers between blanks, down the columns, such as ``557374 2 1015 8``.
+        text: Whole numbers separated by blanks, down the columns, such as ``557374 2 1015 8``.
         size: (height, width) of the mask.
 
     Raises:
-        ValueError: no such numbers, one of them negative, an odd number of them, a run without length, or more pixels
-            than the mask has.
+        ValueError: The text holds something else, a negative number, an odd number of numbers, a run without length,
+            or more pixels than the mask has.
+
+    Example:
+        >>> from_relative("1 2", (2, 3)).counts
+        (1, 2, 3)
     """
     try:
         counts = [int(word) for word in text.split()]
     except ValueError as error:
-        raise ValueError(f"run lengths are whole numbers between blanks, not {_short(text)}.") from error
+        raise ValueError(f"run lengths are whole numbers separated by blanks, not {_short(text)}.") from error
     rest = size[0] * size[1] - sum(counts)
     if not counts or len(counts) % 2 or min(counts) < 0 or 0 in counts[1::2] or rest < 0:
         raise ValueError(
@@ -59,19 +70,18 @@ def from_relative(text: str, size: tuple[int, int]) -> RunLengths:
     return RunLengths(size, (*counts, rest) if rest else tuple(counts))
 
 
-def to_relative(mask: RunLengths) -> str:
-    """SIIM's written form of a mask that is not empty: the inverse of :func:`from_relative`."""
-    counts = mask.counts if len(mask.counts) % 2 == 0 else mask.counts[:-1]
-    return " ".join(map(str, counts))
+def from_compressed(text: str, size: Size) -> RunLengths:
+    """Run lengths from COCO's compressed form.
 
-
-def from_compressed(text: str, size: tuple[int, int]) -> RunLengths:
-    """Run lengths of COCO's compressed form.
-
-    Five bits a character, lowest first; from the fourth count on they are differences to the last but one.
+    Each character holds five bits, the lowest first; from the fourth count on, differences to the last but one are
+    stored.
 
     Raises:
-        ValueError: other characters than COCO's, or lengths that do not add up to the mask.
+        ValueError: The text holds other characters than COCO's, or lengths that do not add up to the mask.
+
+    Example:
+        >>> from_compressed("123", (2, 3)).counts
+        (1, 2, 3)
     """
     counts: list[int] = []
     value = shift = 0
@@ -82,7 +92,7 @@ def from_compressed(text: str, size: tuple[int, int]) -> RunLengths:
         value |= (bits & 31) << shift
         shift += 5
         if not bits & 32:
-            # The last group's highest bit is the sign.
+            # The highest bit of the last group is the sign.
             if bits & 16:
                 value -= 1 << shift
             counts.append(value + (counts[-2] if len(counts) > 2 else 0))
@@ -92,14 +102,76 @@ def from_compressed(text: str, size: tuple[int, int]) -> RunLengths:
     return RunLengths(size, tuple(counts))
 
 
+def union(masks: Sequence[RunLengths]) -> RunLengths:
+    """The mask that is on where any of the masks is.
+
+    Raises:
+        ValueError: There is no mask, or the masks differ in size.
+    """
+    sizes = {mask.size for mask in masks}
+    if len(sizes) != 1:
+        raise ValueError(f"a union is of one mask or more, all of one size, not of sizes {sorted(sizes)}.")
+    return _from_runs((run for mask in masks for run in runs_of(mask)), masks[0].size)
+
+
+def resized(mask: RunLengths, size: Size) -> RunLengths:
+    """The mask on a grid of another (height, width): each new pixel takes the old pixel that holds its centre."""
+    if mask.size == size:
+        return mask
+    import numpy as np
+
+    rows, columns = (
+        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
+        for new, old in zip(size, mask.size, strict=True)
+    )
+    return encode(decode(mask)[np.ix_(rows, columns)])
+
+
+def ellipses(boxes: Iterable[Box], size: Size) -> RunLengths:
+    """The union of the ellipses inscribed in boxes: pixels whose centres are inside.
+
+    Source: Kim et al. 2022, where ellipses in boxes stand for nodules. An ellipse that holds no pixel's centre is the
+    pixel that holds its own centre.
+    """
+    return _from_runs((run for box in boxes for run in _ellipse_runs(box, size)), size)
+
+
+def rectangles(boxes: Iterable[Box], size: Size) -> RunLengths:
+    """The union of full boxes: pixels whose centres are inside.
+
+    Example:
+        >>> rectangles([Box("Nodule", 1, 0, 2, 1)], (2, 4)).counts
+        (2, 1, 1, 1, 3)
+    """
+    return _from_runs((run for box in boxes for run in _rectangle_runs(box, size)), size)
+
+
+def boxes_of(mask: np.ndarray, finding: str) -> list[Box]:
+    """The smallest box around each region of a mask (H, W); pixels that touch at a corner are in one region."""
+    import cv2
+    import numpy as np
+
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return []
+    # A finding covers a small part of an image; searching all of it would take most of the time.
+    top, left = int(rows[0]), int(columns[0])
+    part = np.ascontiguousarray(mask[top : rows[-1] + 1, left : columns[-1] + 1], dtype=np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    return [
+        Box(finding, float(left + x), float(top + y), float(width), float(height))
+        for x, y, width, height, _ in stats[1:].tolist()
+    ]
+
+
 def runs_of(mask: RunLengths) -> list[Run]:
     """The runs that are on, in order."""
     ends = list(accumulate(mask.counts))
-    return [(ends[place - 1], ends[place]) for place in range(1, len(ends), 2) if ends[place] > ends[place - 1]]
+    return [(ends[index - 1], ends[index]) for index in range(1, len(ends), 2) if ends[index] > ends[index - 1]]
 
 
-def from_runs(runs: Iterable[Run], size: tuple[int, int]) -> RunLengths:
-    """The mask that is on in any of the runs, which may overlap and stand in any order."""
+def _from_runs(runs: Iterable[Run], size: Size) -> RunLengths:
+    """The mask that is on in any of the runs, which may overlap and come in any order."""
     counts: list[int] = []
     end = 0
     for first, last in sorted(runs):
@@ -112,85 +184,28 @@ def from_runs(runs: Iterable[Run], size: tuple[int, int]) -> RunLengths:
     return RunLengths(size, tuple([*counts, rest] if rest or not counts else counts))
 
 
-def union(masks: Sequence[RunLengths]) -> RunLengths:
-    """Where any of the masks is on.
-
-    Raises:
-        ValueError: no mask, or masks of different sizes.
-    """
-    sizes = {mask.size for mask in masks}
-    if len(sizes) != 1:
-        raise ValueError(f"a union is of one mask or more, all of one size, not of sizes {sorted(sizes)}.")
-    return from_runs((run for mask in masks for run in runs_of(mask)), masks[0].size)
-
-
-def resized(mask: RunLengths, size: tuple[int, int]) -> RunLengths:
-    """The mask on another grid of (height, width): each new pixel takes the old one that its centre lies in."""
-    if mask.size == size:
-        return mask
-    import numpy as np
-
-    rows, columns = (
-        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
-        for new, old in zip(size, mask.size, strict=True)
-    )
-    return encode(decode(mask)[np.ix_(rows, columns)])
-
-
-def ellipses(boxes: Iterable[Box], size: tuple[int, int]) -> RunLengths:
-    """The union of the ellipses inscribed in boxes: pixels whose centres lie inside.
-
-    Source: Kim et al. 2022, where ellipses in boxes stand for nodules. An ellipse that holds no pixel's centre is the
-    pixel that its own centre lies in.
-    """
-    return from_runs((run for box in boxes for run in _ellipse_runs(box, size)), size)
-
-
-def rectangles(boxes: Iterable[Box], size: tuple[int, int]) -> RunLengths:
-    """The union of full boxes: pixels whose centres lie inside."""
-    return from_runs((run for box in boxes for run in _rectangle_runs(box, size)), size)
-
-
-def boxes_of(mask: np.ndarray, finding: str) -> list[Box]:
-    """The smallest box around each region of a mask (H, W); pixels that touch at a corner are of one region."""
-    import cv2
-    import numpy as np
-
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return []
-    # A finding fills a small part of an image: to look at the rest takes most of the time.
-    top, left = int(rows[0]), int(columns[0])
-    part = np.ascontiguousarray(mask[top : rows[-1] + 1, left : columns[-1] + 1], dtype=np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
-    return [
-        Box(finding, float(left + x), float(top + y), float(width), float(height))
-        for x, y, width, height, _ in stats[1:].tolist()
-    ]
-
-
-def _ellipse_runs(box: Box, size: tuple[int, int]) -> list[Run]:
+def _ellipse_runs(box: Box, size: Size) -> list[Run]:
     centre_x, centre_y = box.x + box.width / 2, box.y + box.height / 2
     runs = []
     for column in range(max(0, math.floor(box.x)), min(size[1], math.ceil(box.x + box.width))):
         inside = 1 - ((column + 0.5 - centre_x) / (box.width / 2)) ** 2
         if inside >= 0:
             half = box.height / 2 * math.sqrt(inside)
-            runs += _column(column, centre_y - half, centre_y + half, size)
+            runs += _column_runs(column, centre_y - half, centre_y + half, size)
     row, column = math.floor(centre_y), math.floor(centre_x)
     if not runs and 0 <= row < size[0] and 0 <= column < size[1]:
         return [(column * size[0] + row, column * size[0] + row + 1)]
     return runs
 
 
-def _rectangle_runs(box: Box, size: tuple[int, int]) -> list[Run]:
+def _rectangle_runs(box: Box, size: Size) -> list[Run]:
     first, last = math.ceil(box.x - 0.5), math.floor(box.x + box.width - 0.5)
     columns = range(max(0, first), min(size[1] - 1, last) + 1)
-    return [run for column in columns for run in _column(column, box.y, box.y + box.height, size)]
+    return [run for column in columns for run in _column_runs(column, box.y, box.y + box.height, size)]
 
 
-def _column(column: int, top: float, bottom: float, size: tuple[int, int]) -> list[Run]:
-    """The run of one column's pixels whose centres lie between two heights."""
+def _column_runs(column: int, top: float, bottom: float, size: Size) -> list[Run]:
+    """The run of those pixels in a column whose centres are between two heights, if there are any."""
     first, last = max(0, math.ceil(top - 0.5)), min(size[0] - 1, math.floor(bottom - 0.5))
     return [(column * size[0] + first, column * size[0] + last + 1)] if first <= last else []
 

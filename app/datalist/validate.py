@@ -1,4 +1,4 @@
-"""What can be wrong with a datalist: in its text, and against the files that it names."""
+"""Find what is wrong with a datalist: in its text, and compared with the files that it names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from transforms.errors import RadiographError
 from transforms.masks import read_mask
 
 LISTED = 20
-"""So many problems are spelt out in an error; the rest is counted."""
+"""How many problems an error lists; it counts the others."""
 _TOLERANCE = 0.01
-"""Pixels by which a box may reach over the edge: what rounding to hundredths does."""
+"""Pixels by which a box may reach over the edge, because of rounding to hundredths."""
 
 
 class DatalistError(ValueError):
@@ -29,17 +29,17 @@ class DatalistError(ValueError):
 
 
 def validate(datalist: Datalist, root: Path, files: bool, where: str = "") -> None:
-    """Refuse a datalist with any problem.
+    """Refuse a datalist that has any problem.
 
     Args:
-        datalist: as read or built.
-        root: the folder that its paths are relative to.
-        files: whether to look at the files as well: that they exist, and by their headers that boxes lie inside the
-            image and that masks have its size.
-        where: the datalist's file, for the message; without it the datalist's name.
+        datalist: A datalist.
+        root: The folder that its paths are relative to.
+        files: Whether to look at the headers of its files as well: that they exist, that boxes are inside the image,
+            and that masks have its size.
+        where: The datalist's file, for messages; by default its name.
 
     Raises:
-        DatalistError: counting all problems and listing the first 20.
+        DatalistError: Counts all problems and lists the first 20.
     """
     found = problems(datalist)
     if files:
@@ -59,27 +59,31 @@ def report(where: str, found: list[str]) -> DatalistError:
 
 
 def problems(datalist: Datalist) -> list[str]:
-    """Every problem that needs no look at a file, each naming its item."""
+    """Every problem that shows without opening a file, each with its item.
+
+    Example:
+        >>> problems(Datalist.unsplit("wards", ("Nodule", "Effusion"), [Item("1.png", "7", (1,))]))
+        ["training[0] 1.png: 'label' has 1 value for 2 findings."]
+    """
     found = _head_problems(datalist)
     known = frozenset(datalist.findings)
-    labels = {item.label for _, _, item in items_of(datalist)}
-    wrong = {label: text for label in labels if (text := _label_problem(label, len(datalist.findings)))}
-    nobody = {patient for patient in {item.patient for _, _, item in items_of(datalist)} if is_missing(patient)}
-    for section, index, item in items_of(datalist):
-        texts = [wrong[item.label]] if wrong and item.label in wrong else []
-        if nobody and item.patient in nobody:
-            said = (
-                f"'patient', {item.patient!r}, stands for a missing value" if item.patient else "'patient' is missing"
-            )
-            texts.append(f"{said}; without it nobody can keep a patient out of two splits.")
+    items = datalist.items()
+    # Few labels and patients recur in many items: each is checked once.
+    wrong = {label: _label_problem(label, len(datalist.findings)) for label in {item.label for item in items}}
+    missing = {patient for patient in {item.patient for item in items} if is_missing(patient)}
+    for section, index, item in _numbered(datalist):
+        texts = [wrong[item.label]] if wrong[item.label] else []
+        if missing and item.patient in missing:
+            what = f", {item.patient!r}, stands for a missing value" if item.patient else " is missing"
+            texts.append(f"'patient'{what}; without it nobody can keep a patient out of two splits.")
         if item.boxes or item.mask or item.annotated:
             texts += _location_problems(item, known)
         found += [f"{section}[{index}] {item.image}: {text}" for text in texts]
-    return found + _repeated_images(datalist) + crossing_patients(datalist)
+    return found + _repeated_images(items) + crossing_patients(datalist)
 
 
 def crossing_patients(datalist: Datalist) -> list[str]:
-    """One problem where patients are in two sections or more, naming three of them; else an empty list."""
+    """One problem, which names three patients, if any are in more than one section; else an empty list."""
     section_of: dict[str, str] = {}
     crossing: dict[str, str] = {}
     for section, items in datalist.sections.items():
@@ -94,7 +98,7 @@ def crossing_patients(datalist: Datalist) -> list[str]:
 
 
 def notes(datalist: Datalist) -> list[str]:
-    """What may be meant, but should be looked at: patients whose names differ in nothing but case."""
+    """What may be intended but should be looked at: patients whose names differ only in capitals."""
     spellings: dict[str, dict[str, str]] = {}
     for section, items in datalist.sections.items():
         for patient in {item.patient: None for item in items}:
@@ -104,33 +108,34 @@ def notes(datalist: Datalist) -> list[str]:
         return []
     named = "; ".join(" and ".join(f"{name!r} ({where})" for name, where in each.items()) for each in alike[:3])
     return [
-        f"{_count(len(alike), 'patient')} may be written in two ways, in names that differ in nothing but capitals: "
-        f"{named}. They count as different patients, who may be in training and test; write one patient in one way."
+        f"{_count(len(alike), 'patient')} may be written in two ways, as their names differ only in capitals: {named}. "
+        "They count as different patients, who may be in training and test; write each patient in one way."
     ]
 
 
 def file_problems(datalist: Datalist, root: Path) -> list[str]:
-    """Every problem between the items and their files, as headers tell: nothing of their pixels is read.
+    """Every problem with the files as their headers show it; pixels are not read.
 
-    Missing ones, boxes outside the image, masks of another size, one file in two sections.
+    These are missing files, boxes outside the image, masks of another size, and one file in two sections.
     """
     base = root.resolve()
-    images = {item.image: absolute_path(base, item.image) for _, _, item in items_of(datalist)}
-    named = (mask for _, _, item in items_of(datalist) for mask in item.mask.values())
-    masks = {mask: absolute_path(base, mask) for mask in named if isinstance(mask, str)}
-    sizes = image_sizes([*images.values(), *masks.values()])
-    found = []
-    for section, index, item in items_of(datalist):
-        texts = _file_problems(item, images, masks, sizes)
-        found += [f"{section}[{index}] {item.image}: {text}" for text in texts]
+    masks = {mask for item in datalist.items() for mask in item.mask.values() if isinstance(mask, str)}
+    paths = {name: absolute_path(base, name) for name in {item.image for item in datalist.items()} | masks}
+    by_path = image_sizes(paths.values())
+    sizes = {name: by_path[path] for name, path in paths.items()}
+    found = [
+        f"{section}[{index}] {item.image}: {text}"
+        for section, index, item in _numbered(datalist)
+        for text in _file_problems(item, sizes)
+    ]
     return found + crossing_files(datalist, root)
 
 
 def mask_problems(datalist: Datalist, root: Path) -> list[str]:
-    """Every mask file that cannot be read, or is no clear mask; those whose headers cannot be read are left out."""
+    """Every mask file whose pixels cannot be read as a mask; :func:`file_problems` reports unreadable headers."""
     base = root.resolve()
     found = []
-    for section, index, item in items_of(datalist):
+    for section, index, item in _numbered(datalist):
         for finding, mask in item.mask.items():
             if not isinstance(mask, str):
                 continue
@@ -140,21 +145,21 @@ def mask_problems(datalist: Datalist, root: Path) -> list[str]:
                 limited(read_mask, path)
             except RadiographError as error:
                 found.append(f"{section}[{index}] {item.image}: mask of {finding!r}: {error}")
-            except ValueError:  # its header, of which `file_problems` tells
+            except ValueError:  # the header, which `file_problems` reports
                 continue
     return found
 
 
-def items_of(datalist: Datalist) -> Iterator[tuple[str, int, Item]]:
-    """(section, place in it, item) of every item."""
+def absolute_path(base: Path, name: str) -> Path:
+    """The path of a file that a datalist in the (resolved) folder ``base`` names; ``..`` is removed by name."""
+    return Path(os.path.normpath(base / name))
+
+
+def _numbered(datalist: Datalist) -> Iterator[tuple[str, int, Item]]:
+    """(section, index in it, item) of every item."""
     for section, items in datalist.sections.items():
         for index, item in enumerate(items):
             yield section, index, item
-
-
-def absolute_path(base: Path, name: str) -> Path:
-    """Where a datalist in the (resolved) folder ``base`` says that a file is; ``..`` is taken off by name."""
-    return Path(os.path.normpath(base / name))
 
 
 def _head_problems(datalist: Datalist) -> list[str]:
@@ -167,7 +172,7 @@ def _head_problems(datalist: Datalist) -> list[str]:
 
 def _label_problem(label: tuple[float, ...], length: int) -> str:
     if len(label) != length:
-        return f"'label' has {_count(len(label), 'value')}, but there are {_count(length, 'finding')}."
+        return f"'label' has {_count(len(label), 'value')} for {_count(length, 'finding')}."
     wrong = [value for value in label if value not in (UNCERTAIN, NOT_SAID) and not 0 <= value <= 1]
     if not wrong:
         return ""
@@ -188,21 +193,19 @@ def _location_problems(item: Item, known: frozenset[str]) -> Iterator[str]:
             yield f"{_box_text(box)} begins outside the image."
 
 
-def _repeated_images(datalist: Datalist) -> list[str]:
-    # "a/../b.png" and "b.png" are one file; posixpath, as a datalist has forward slashes everywhere.
+def _repeated_images(items: list[Item]) -> list[str]:
+    # "a/../b.png" and "b.png" are one file. A datalist has forward slashes on every system, hence posixpath.
     counts = Counter(
         posixpath.normpath(image) if "/." in image or "//" in image or image[:1] == "." else image
-        for image in (item.image for _, _, item in items_of(datalist))
+        for image in (item.image for item in items)
     )
-    if len(counts) == sum(map(len, datalist.sections.values())):
+    if len(counts) == len(items):
         return []
     return [f"image {image!r} is named {count} times." for image, count in counts.items() if count > 1]
 
 
-def _file_problems(
-    item: Item, images: dict[str, Path], masks: dict[str, Path], sizes: dict[Path, tuple[int, int] | ValueError]
-) -> Iterator[str]:
-    size = sizes[images[item.image]]
+def _file_problems(item: Item, sizes: dict[str, tuple[int, int] | ValueError]) -> Iterator[str]:
+    size = sizes[item.image]
     if isinstance(size, ValueError):
         yield str(size)
         return
@@ -211,7 +214,7 @@ def _file_problems(
         if box.x + box.width > width + _TOLERANCE or box.y + box.height > height + _TOLERANCE:
             yield f"{_box_text(box)} reaches outside the image of {width} x {height} pixels (width x height)."
     for finding, mask in item.mask.items():
-        mask_size = mask.size if isinstance(mask, RunLengths) else sizes[masks[mask]]
+        mask_size = mask.size if isinstance(mask, RunLengths) else sizes[mask]
         if isinstance(mask_size, ValueError):
             yield f"mask of {finding!r}: {mask_size}"
         elif tuple(mask_size) != size:

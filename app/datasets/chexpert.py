@@ -2,13 +2,13 @@
 
 Source: Irvin et al., "CheXpert: A Large Chest Radiograph Dataset with Uncertainty Labels and Expert Comparison", AAAI
 2019; https://stanfordmlgroup.github.io/competitions/chexpert. Stanford University Dataset Research Use Agreement: non-
-commercial research, no passing on. Known faults: labels are what a program read in reports, one set for all images of a
-study; an empty cell means not mentioned, which is not the same as absent; "No Finding" leaves support devices out of
-account; the heart's shadow, the mediastinum and opacities are labelled in a hierarchy; 17 images are frontal but have a
-lateral projection (LL or RL), and one has no sex and three have age 0 (left out as unknown).
+commercial research, no redistribution. Known faults: labels are what a program read in reports, one set for all images
+of a study; an empty cell means not mentioned, which is not the same as absent; "No Finding" ignores support devices;
+the heart's shadow, the mediastinum and opacities are labelled in a hierarchy; 17 images are frontal but have a lateral
+projection (LL or RL), and one has no sex and three have age 0 (left out as unknown).
 
-Tables: ``train.csv`` (or ``chexpert_train.csv``) and, where it is there, ``valid.csv`` (``chexpert_valid.csv``), read
-by three radiologists, which becomes the test section. Each may be gzipped.
+Tables: ``train.csv`` (or ``chexpert_train.csv``) and, optionally, ``valid.csv`` (``chexpert_valid.csv``), labelled by
+three radiologists, which becomes the test section. Each may be gzipped.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from app.annotations.subset import first_of_studies, with_views
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
 from app.datalist.stored_images import with_images
-from app.files.tables import Table, TableError, find_table, one_of, optional_table, read_table
+from app.datasets.arguments import EMPTY, add_empty_argument
+from app.datasets.rows import add_once, rows
+from app.files.tables import TableError, find_table, one_of, optional_table, read_table
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
 
 TRAINING_TABLES = ("train.csv", "chexpert_train.csv")
@@ -45,17 +48,16 @@ COLUMNS = (
 FINDINGS = tuple(canonical(name) or name for name in COLUMNS)
 """Of CheXpert's 14 columns, in their order; ``Pleural Effusion`` is the vocabulary's ``Effusion``."""
 
-EMPTY = {"unknown": NOT_SAID, "absent": ABSENT}
 _ABOUT = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
 _PROJECTIONS = ("AP", "PA", "LL", "RL", "")
-"""What may stand in ``AP/PA``."""
+"""Allowed values of ``AP/PA``."""
 _STATES = {"1.0": PRESENT, "0.0": ABSENT, "-1.0": UNCERTAIN, "1": PRESENT, "0": ABSENT, "-1": UNCERTAIN}
-# Images are named view1_frontal.jpg in every study's folder: patient, study and name tell them apart.
+# Every study's folder has a view1_frontal.jpg: only patient, study and name together are unique.
 _PARTS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is particular to this data set to its command."""
+    """Add the options of this data set."""
     add_empty_argument(parser)
     parser.add_argument("--view", choices=("frontal", "lateral"), help="only these images (default: both)")
     parser.add_argument(
@@ -63,20 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_empty_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--empty``, how to take a label that is not there."""
-    parser.add_argument(
-        "--empty",
-        choices=tuple(EMPTY),
-        default="unknown",
-        help="how to take an empty label: nobody said anything, or absent (default: %(default)s)",
-    )
-
-
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
-    from app.annotations.subset import first_of_studies, with_views
-
     datalist = chexpert(arguments.tables, EMPTY[arguments.empty])
     if arguments.view:
         datalist = with_views(datalist, ("LATERAL",), keep=arguments.view == "lateral")
@@ -87,23 +77,21 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
 
 @without_garbage_collection()
 def chexpert(tables: Path, empty: int = NOT_SAID) -> Datalist:
-    """All rows of the training table as ``training``, those of the radiologists' as ``test``.
+    """All rows of the training table in ``training``, those of the radiologists' in ``test``.
 
     Items are named by the table's ``Path``; their view is AP, PA or LATERAL.
 
     Args:
-        tables: folder of the tables.
-        empty: the state of an empty cell, ``NOT_SAID`` or ``ABSENT``.
+        tables: Folder of the tables.
+        empty: Meaning of an empty cell, ``NOT_SAID`` or ``ABSENT``.
 
     Raises:
-        TableError: a table is missing or wrong.
+        TableError: A table is missing or wrong.
     """
     notes: Counter[str] = Counter()
-    training = _items(read_table(find_table(tables, *TRAINING_TABLES), (*_ABOUT, *COLUMNS)), "CheXpert", empty, notes)
+    training = _items(find_table(tables, *TRAINING_TABLES), "CheXpert", empty, notes)
     test_table = optional_table(tables, *TEST_TABLES)
-    test = []
-    if test_table is not None:
-        test = _items(read_table(test_table, (*_ABOUT, *COLUMNS)), "radiologists", empty, notes)
+    test = [] if test_table is None else _items(test_table, "radiologists", empty, notes)
     counts = {"rows of the training table": len(training), "rows of the radiologists' table": len(test), **notes}
     meaning = "absent" if empty == ABSENT else "nobody said anything"
     return Datalist(
@@ -115,32 +103,32 @@ def chexpert(tables: Path, empty: int = NOT_SAID) -> Datalist:
     )
 
 
-def _items(table: Table, source: str, empty: int, notes: Counter[str]) -> list[Item]:
+def _items(path: Path, source: str, empty: int, notes: Counter[str]) -> list[Item]:
+    table = read_table(path, (*_ABOUT, *COLUMNS))
+    # Few texts recur in many rows: each is checked once, and its value is shared.
     labels: dict[tuple[str, ...], tuple[float, ...]] = {}
     people: dict[tuple[str, str], Attributes] = {}
     texts: dict[str, str] = {}
     seen: set[str] = set()
     items = []
     cells_of = table.select(*COLUMNS)
-    for index, (path, sex, age, side, projection) in enumerate(table.select(*_ABOUT)):
+    for where, (image, sex, age, side, projection) in rows(table, *_ABOUT):
         cells = next(cells_of)
         if cells not in labels:
-            labels[cells] = _label(cells, empty, table.where(index))
+            labels[cells] = _label(cells, empty, where)
         if (sex, age) not in people:
-            people[sex, age] = person(sex, "" if age == "0" else age, table.where(index))
-        parts = path.split("/")
-        if len(parts) < _PARTS or path in seen:
-            what = "is named twice" if path in seen else "must end with patient/study/file"
-            raise TableError(f"{table.where(index)}: image {path!r} {what}.")
-        seen.add(path)
+            people[sex, age] = person(sex, "" if age == "0" else age, where)
+        parts = image.split("/")
+        if len(parts) < _PARTS:
+            raise TableError(f"{where}: image {image!r} must end with patient/study/file.")
+        add_once(image, seen, where)
         if side != "Lateral":
-            one_of(side, ("Frontal", "Lateral"), "Frontal/Lateral", table.where(index))
-            if projection not in _PROJECTIONS:
-                one_of(projection, _PROJECTIONS, "AP/PA", table.where(index))
+            one_of(side, ("Frontal", "Lateral"), "Frontal/Lateral", where)
+            one_of(projection, _PROJECTIONS, "AP/PA", where)
             notes["frontal images with a lateral projection"] += projection in ("LL", "RL")
         patient = texts.setdefault(parts[-3], parts[-3])
         study = f"{patient}-{parts[-2]}"
-        item = Item(path, patient, labels[cells], texts.setdefault(study, study))
+        item = Item(image, patient, labels[cells], texts.setdefault(study, study))
         item.view = "LATERAL" if side == "Lateral" else texts.setdefault(projection, projection)
         item.source, item.attributes = source, people[sex, age]
         items.append(item)

@@ -1,4 +1,4 @@
-"""Boxes, polygons and run lengths of a COCO JSON file, by image."""
+"""Read boxes, polygons and run lengths from a COCO JSON file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from app.files.tables import TableError
 
 
 @dataclass(slots=True)
-class Located:
-    """What a COCO file says of one image.
+class CocoImage:
+    """The locations that a COCO file gives in one image.
 
     Attributes:
-        size: (height, width) in whose pixels its locations are.
-        boxes: of findings that have boxes alone.
-        mask: by finding, where any of its annotations is an outline; its boxes without one are filled in.
+        size: (height, width) in whose pixels the locations are.
+        boxes: Of findings that have only boxes.
+        mask: By finding, if any of its annotations is an outline; its boxes without one are filled in.
     """
 
     size: tuple[int, int]
@@ -36,13 +36,13 @@ class Coco:
     """A COCO file.
 
     Attributes:
-        findings: names of its categories that are findings: whoever drew was asked for all of them in every image.
-        images: by the file name that it gives, with forward slashes.
-        unmapped: categories that are no findings, with the number of their annotations.
+        findings: Names of its categories that are findings; all of them were asked for in every image.
+        images: By the file name that it gives, with forward slashes.
+        unmapped: Categories that are no findings, with the number of their annotations.
     """
 
     findings: tuple[str, ...]
-    images: dict[str, Located]
+    images: dict[str, CocoImage]
     unmapped: dict[str, int]
 
 
@@ -53,29 +53,19 @@ def read_coco(path: Path, finding_of: Callable[[str], str | None]) -> Coco:
         path: JSON with ``images`` (id, file_name, width, height), ``categories`` (id, name), ``annotations`` (image_id,
             category_id, ``bbox`` as x, y, width, height, and optionally ``segmentation``: polygons, run lengths, or
             compressed run lengths).
-        finding_of: the finding that a category's name means, or None.
+        finding_of: Gives the finding that a category's name means, or None.
 
     Raises:
-        TableError: no such file or no COCO, an image named twice, a box of no area or outside its image, an outline
-            that does not fit its image or covers no pixel of it, an unknown id.
+        TableError: There is no such file or it is not COCO; an image is named twice; a box has no area or is outside
+            its image; an outline does not fit its image or covers no pixel of it; or an id is unknown.
     """
     content = _content(path)
     names = _category_names(content["categories"], path)
-    images: dict[object, tuple[str, Located]] = {}
-    for entry in content["images"]:
-        name, height, width = str(entry.get("file_name", "")), entry.get("height"), entry.get("width")
-        if not name or not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
-            raise TableError(
-                f"{path}: image {name!r} must have a file_name and whole height and width, not {height!r}, {width!r}."
-            )
-        images[entry.get("id")] = (name.replace("\\", "/"), Located((height, width)))
-    if len({name for name, _ in images.values()}) < len(content["images"]):
-        repeated = Counter(str(entry.get("file_name")) for entry in content["images"]).most_common(1)[0][0]
-        raise TableError(f"{path}: image {repeated!r} is named twice, or two images have one id.")
+    images = _images(content["images"], path)
     unmapped: Counter[str] = Counter()
     drawn: dict[object, list[tuple[str, Box | RunLengths]]] = defaultdict(list)
-    for place, annotation in enumerate(content["annotations"]):
-        where = f"{path}, annotations[{place}]"
+    for index, annotation in enumerate(content["annotations"]):
+        where = f"{path}, annotations[{index}]"
         image, category = annotation.get("image_id"), annotation.get("category_id")
         if image not in images or category not in names:
             raise TableError(f"{where}: no image of id {image!r} or no category of id {category!r}.")
@@ -86,7 +76,7 @@ def read_coco(path: Path, finding_of: Callable[[str], str | None]) -> Coco:
             drawn[image].append((finding, _location(annotation, finding, images[image][1].size, where)))
     for image, locations in drawn.items():
         _add(images[image][1], locations)
-    findings = dict.fromkeys(found for name in names.values() if (found := finding_of(name)) is not None)
+    findings = dict.fromkeys(finding for name in names.values() if (finding := finding_of(name)) is not None)
     return Coco(tuple(findings), dict(images.values()), dict(unmapped.most_common()))
 
 
@@ -103,9 +93,17 @@ def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
         found = ", ".join(content) if isinstance(content, dict) else type(content).__name__
         raise TableError(f"{path}: COCO has lists {', '.join(keys)}; {', '.join(missing)} missing. Found: {found}.")
     for key in keys:
-        for place, entry in enumerate(content[key]):
-            _require_entry(entry, f"{path}, {key}[{place}]")
+        for index, entry in enumerate(content[key]):
+            _require_object(entry, f"{path}, {key}[{index}]")
     return content
+
+
+def _require_object(entry: object, where: str) -> None:
+    if not isinstance(entry, dict):
+        raise TableError(f"{where}: must be an object, not {entry!r}.")
+    for key in ("id", "image_id", "category_id"):
+        if not isinstance(entry.get(key), int | str | None):
+            raise TableError(f"{where}: {key!r} must be a number or text, not {entry[key]!r}.")
 
 
 def _category_names(entries: list[dict[str, Any]], path: Path) -> dict[object, str]:
@@ -114,19 +112,27 @@ def _category_names(entries: list[dict[str, Any]], path: Path) -> dict[object, s
         identifier, name = entry.get("id"), unicodedata.normalize("NFC", str(entry.get("name", "")))
         if identifier in names:
             raise TableError(
-                f"{path}: categories {names[identifier]!r} and {name!r} have one id, {identifier!r}; which of them an "
-                "annotation means cannot be known. Give each category an id of its own."
+                f"{path}: categories {names[identifier]!r} and {name!r} have one id, {identifier!r}, so an annotation "
+                "may mean either. Give each category an id of its own."
             )
         names[identifier] = name
     return names
 
 
-def _require_entry(entry: object, where: str) -> None:
-    if not isinstance(entry, dict):
-        raise TableError(f"{where}: must be an object, not {entry!r}.")
-    for key in ("id", "image_id", "category_id"):
-        if not isinstance(entry.get(key), int | str | None):
-            raise TableError(f"{where}: {key!r} must be a number or text, not {entry[key]!r}.")
+def _images(entries: list[dict[str, Any]], path: Path) -> dict[object, tuple[str, CocoImage]]:
+    """File name and locations, still empty, by id."""
+    images: dict[object, tuple[str, CocoImage]] = {}
+    for entry in entries:
+        name, height, width = str(entry.get("file_name", "")), entry.get("height"), entry.get("width")
+        if not name or not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+            raise TableError(
+                f"{path}: image {name!r} must have a file_name and whole height and width, not {height!r}, {width!r}."
+            )
+        images[entry.get("id")] = (name.replace("\\", "/"), CocoImage((height, width)))
+    if len({name for name, _ in images.values()}) < len(entries):
+        repeated = Counter(str(entry.get("file_name")) for entry in entries).most_common(1)[0][0]
+        raise TableError(f"{path}: image {repeated!r} is named twice, or two images have one id.")
+    return images
 
 
 def _location(annotation: dict[str, Any], finding: str, size: tuple[int, int], where: str) -> Box | RunLengths:
@@ -143,12 +149,11 @@ def _location(annotation: dict[str, Any], finding: str, size: tuple[int, int], w
     if not isinstance(corners, list) or len(corners) != 4 or not all(_is_number(value) for value in corners):
         raise TableError(f"{where}: needs 'bbox' as [x, y, width, height] or 'segmentation', not {corners!r}.")
     x, y, width, height = map(float, corners)
-    box = Box(finding, x, y, width, height)
     if not (width > 0 and height > 0):
         raise TableError(f"{where}: the box {corners} has no area.")
     if x < -0.01 or y < -0.01 or x + width > size[1] + 0.01 or y + height > size[0] + 0.01:
         raise TableError(f"{where}: the box {corners} reaches outside the image of {size[1]} x {size[0]} pixels.")
-    return box
+    return Box(finding, x, y, width, height)
 
 
 def _outline(outline: object, size: tuple[int, int]) -> RunLengths:
@@ -164,14 +169,14 @@ def _outline(outline: object, size: tuple[int, int]) -> RunLengths:
             raise ValueError(f"run lengths add up to {sum(counts)}, not to {size[0]} x {size[1]}")
         return RunLengths(size, tuple(counts))
     if not isinstance(outline, list) or not all(isinstance(polygon, list) for polygon in outline):
-        raise ValueError("a segmentation is a list of polygons, or run lengths with size and counts")
+        raise ValueError("a segmentation must be a list of polygons, or run lengths with size and counts")
     return union([_polygon(polygon, size) for polygon in outline])
 
 
 def _polygon(points: list[float], size: tuple[int, int]) -> RunLengths:
-    """Pixels whose centres lie in a polygon of x, y, x, y, ...: even-odd rule, column by column."""
+    """Pixels whose centres are in a polygon of x, y, x, y, ... by the even-odd rule, column by column."""
     if len(points) < 6 or len(points) % 2 or not all(_is_number(value) for value in points):
-        raise ValueError(f"a polygon has three points or more of two numbers each, not {len(points)} numbers")
+        raise ValueError(f"a polygon must have three points or more of two numbers each, not {len(points)} numbers")
     import numpy as np
 
     xs, ys = np.array(points[0::2], dtype=float), np.array(points[1::2], dtype=float)
@@ -184,18 +189,18 @@ def _polygon(points: list[float], size: tuple[int, int]) -> RunLengths:
         crosses = (xs <= at) != (next_xs <= at)
         x, y, x_next, y_next = (values[crosses] for values in (xs, ys, next_xs, next_ys))
         heights = np.sort(y + (at - x) / (x_next - x) * (y_next - y))
-        # A centre is inside where an odd number of edges lies above it.
+        # A centre is inside if an odd number of edges is above it.
         mask[:, column] = np.searchsorted(heights, centres) % 2 == 1
     return encode(mask)
 
 
-def _add(located: Located, locations: list[tuple[str, Box | RunLengths]]) -> None:
+def _add(image: CocoImage, locations: list[tuple[str, Box | RunLengths]]) -> None:
     outlined = {finding for finding, location in locations if isinstance(location, RunLengths)}
-    located.boxes = tuple(box for finding, box in locations if isinstance(box, Box) and finding not in outlined)
-    located.mask = {
+    image.boxes = tuple(box for finding, box in locations if isinstance(box, Box) and finding not in outlined)
+    image.mask = {
         finding: union(
             [
-                location if isinstance(location, RunLengths) else rectangles([location], located.size)
+                location if isinstance(location, RunLengths) else rectangles([location], image.size)
                 for name, location in locations
                 if name == finding
             ]

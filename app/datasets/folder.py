@@ -1,9 +1,8 @@
-"""A user's own tree of images with a CSV of labels and, optionally, locations as COCO JSON or mask files.
+"""A user's own folder of images with a CSV of labels and, optionally, locations as COCO JSON or mask files.
 
-One row an image or, where there is a study column alone, one row a study: its labels then go to every image in a folder
-of the study's name. Labels are 1 present, 0 absent, -1 uncertain, empty not said (or absent), a number between 0 and 1
-a certainty; ``WORDS`` serve as well. The file belongs to the user; no licence is implied. Leave out of it whatever
-identifies a person.
+The CSV has one row per image or, if it has a study column but no image column, one row per study, whose labels then go
+to every image in a folder of the study's name. Labels are 1 present, 0 absent, -1 uncertain, empty not said (or
+absent), a number between 0 and 1 a certainty; ``WORDS`` are allowed as well. Leave out whatever identifies a person.
 """
 
 from __future__ import annotations
@@ -11,18 +10,18 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from app.datalist.headers import with_header_facts
 from app.datalist.item import Datalist, Item
-from app.datalist.people import UNKNOWN, is_missing, patient_of, person
-from app.datalist.stored_images import keep_stored, place_images, with_counts
-from app.datasets.chexpert import EMPTY, add_empty_argument
+from app.datalist.people import is_implausible, is_missing, patient_of, person
+from app.datalist.stored_images import keep_stored, place_images
+from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argument
 from app.datasets.coco import read_coco
 from app.datasets.folder_locations import category_finding, with_coco, with_masks
-from app.datasets.neatx import add_patient_argument
+from app.datasets.rows import add_once
 from app.files.folders import composed
 from app.files.images import image_files
 from app.files.tables import Table, TableError, looks_like, read_table, require_columns, separator_hint
@@ -37,7 +36,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "sex": ("sex", "gender"),
     "age": ("age",),
 }
-"""What each column may be called, in any case, where its name is not given."""
+"""The names that each column may have, in any case, unless its name is given."""
 WORDS: Mapping[str, int] = {
     **dict.fromkeys(("yes", "true", "present", "positive"), PRESENT),
     **dict.fromkeys(("no", "false", "absent", "negative"), ABSENT),
@@ -45,10 +44,9 @@ WORDS: Mapping[str, int] = {
 }
 """Labels in words, in any case."""
 VIEWS = ("PA", "AP", "LATERAL")
-"""Views that are written in capitals whatever the table's case, so that subgroups hold together."""
-_SAID = ("study", "view", "source")
+"""Views that are written in capitals whatever the table's case, so that they form one subgroup each."""
 _PARTS = 64
-"""Images are named by their whole path below the folder of all."""
+"""Images are named by their whole path below the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +54,10 @@ class Choices:
     """How to read the CSV.
 
     Attributes:
-        columns: names of the columns for image, patient and study, where they are not any of ``COLUMNS``.
-        labels: columns of labels; empty: every column whose name is a finding's.
-        empty: state of an empty label.
-        each_image_a_patient: what to do without a patient column.
+        columns: Names of the columns for image, patient and study, if they are not among ``COLUMNS``.
+        labels: Columns of labels; if empty, every column that has the name of a finding.
+        empty: Meaning of an empty label.
+        each_image_a_patient: Whether to count each image as a patient if there is no patient column.
     """
 
     columns: Mapping[str, str]
@@ -69,12 +67,12 @@ class Choices:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is particular to a folder of one's own to its command."""
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="the labels (default: the one CSV in --tables)")
+    """Add the options of a user's own folder."""
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="the labels (default: the only CSV in --tables)")
     for role in ("image", "patient", "study"):
         parser.add_argument(f"--{role}-column", metavar="NAME", help=f"default: {', '.join(COLUMNS[role][:3])} ...")
     parser.add_argument(
-        "--labels", metavar="A,B", help="columns of labels (default: those named as a finding of the vocabulary)"
+        "--labels", metavar="A,B", help="columns of labels (default: those named like a finding of the vocabulary)"
     )
     add_empty_argument(parser)
     add_patient_argument(parser)
@@ -91,14 +89,9 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
     given = {role: composed(getattr(arguments, f"{role}_column") or "") for role in ("image", "patient", "study")}
     labels = tuple(name.strip() for name in composed(arguments.labels or "").split(",") if name.strip())
-    choices = Choices(
-        {role: name for role, name in given.items() if name},
-        labels,
-        EMPTY[arguments.empty],
-        arguments.each_image_a_patient,
-    )
-    path = arguments.csv or _only_csv(arguments.tables)
-    datalist = from_csv(path, choices, arguments.images)
+    columns = {role: name for role, name in given.items() if name}
+    choices = Choices(columns, labels, EMPTY[arguments.empty], arguments.each_image_a_patient)
+    datalist = from_csv(arguments.csv or _only_csv(arguments.tables), choices, arguments.images)
     frames: dict[str, tuple[int, int]] = {}
     if arguments.coco:
         coco = read_coco(arguments.coco, lambda name: category_finding(name, datalist.findings))
@@ -111,98 +104,103 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
         datalist = with_masks(datalist, arguments.masks, arguments.tables, arguments.out)
     if stored is None:
         return datalist
-    located = {item.image for items in datalist.sections.values() for item in items if item.image in frames}
-    return place_images(datalist, stored, arguments.out, {image: frames[image] for image in located} or None)
+    frames = {item.image: frames[item.image] for item in datalist.items() if item.image in frames}
+    return place_images(datalist, stored, arguments.out, frames or None)
 
 
 def from_csv(path: Path, choices: Choices, images: Path | None) -> Datalist:
-    """Items of a CSV, all in ``training``, named as the CSV names them.
+    """The items of a CSV, all in ``training``, named as the CSV names them.
 
     Args:
-        path: the CSV.
-        choices: how to read it.
-        images: the folder of images; needed for rows of studies.
+        path: The CSV.
+        choices: How to read it.
+        images: The folder of images; needed for rows of studies.
 
     Raises:
-        TableError: no column of images or studies, of patients, or of labels; a value that is no label; an image twice.
+        TableError: There is no column of images or studies, of patients, or of labels; a label is wrong; or an image is
+            named twice.
     """
     table = read_table(path)
     named = {role: _column(table, role, choices) for role in COLUMNS}
-    by_study = named["image"] is None
-    if by_study and (named["study"] is None or images is None):
+    if named["image"] is None and (named["study"] is None or images is None):
         _missing(table, "image", "or, with --images, a study column")
     if named["patient"] is None and not choices.each_image_a_patient:
         _missing(table, "patient", "or --each-image-a-patient")
-    spelt = choices.labels or tuple(name for name in table.columns if canonical(name) and name not in named.values())
-    if not spelt:
-        raise TableError(
-            f"{path}: no column is named as a finding; name the columns of labels with --labels. "
-            f"Columns found: {', '.join(map(repr, table.columns))}.{_resembles(table)}"
-        )
-    findings = tuple(canonical(name) or name for name in spelt)
-    twice = [name for name, count in Counter(findings).items() if count > 1]
-    if twice:
-        raise TableError(f"{path}: two columns are {twice[0]!r}: {', '.join(map(repr, spelt))}.")
-    files = _files_of_studies(images) if by_study and images is not None else {}
-    items = list(_items(table, named, spelt, choices, files if by_study else None))
+    columns = choices.labels or tuple(name for name in table.columns if canonical(name) and name not in named.values())
+    findings = _findings(table, columns)
+    of_study = _images_by_folder(images) if named["image"] is None and images is not None else None
+    items = []
     seen: set[str] = set()
-    for item, where in items:
-        if item.image in seen:
-            raise TableError(f"{where}: image {item.image!r} is named twice.")
-        seen.add(item.image)
-    used = {*named.values(), *spelt}
+    for where, about, label in _rows(table, named, columns, choices.empty):
+        for item in _items(about, label, where, of_study):
+            add_once(item.image, seen, where)
+            items.append(item)
+    used = {*named.values(), *columns}
     require_columns(path, table.columns, [name for name in used if name is not None])
+    counts = {"rows of the table": len(table.rows)}
+    ages = table.select(named["age"]) if named["age"] else ()
+    implausible = sum(is_implausible(age, str(path)) for (age,) in ages)
+    if implausible:
+        counts["ages left out as implausible"] = implausible
+    if named["patient"] is None:
+        counts["images whose patient is not known (each counts as its own)"] = len(items)
+    description = f"{path.name}: {len(findings)} findings."
+    datalist = Datalist.unsplit(path.name.partition(".")[0], findings, items, description, counts)
     ignored = [name for name in table.columns if name not in used]
-    datalist = Datalist(
-        name=path.name.partition(".")[0],
-        description=f"{path.name}: {len(findings)} findings.",
-        findings=findings,
-        sections={"training": [item for item, _ in items], "validation": [], "test": []},
-        provenance={"counts": {"rows of the table": len(table.rows)}},
-    )
     if ignored:
         datalist.provenance["columns not used"] = ignored
-    implausible = _implausible_ages(table, named["age"])
-    if implausible:
-        datalist = with_counts(datalist, {"ages left out as implausible": implausible})
-    if named["patient"] is None:
-        datalist = with_counts(datalist, {"images whose patient is not known (each counts as its own)": len(items)})
     return datalist
 
 
-def _items(
-    table: Table,
-    named: Mapping[str, str | None],
-    spelt: tuple[str, ...],
-    choices: Choices,
-    files: Mapping[str, list[str]] | None,
-) -> Iterable[tuple[Item, str]]:
-    places = {role: table.columns.index(name) for role, name in named.items() if name is not None}
-    for name in spelt:
+def _findings(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The findings that columns of labels mean."""
+    if not columns:
+        raise TableError(
+            f"{table.path}: no column has the name of a finding; name the columns of labels with --labels. "
+            f"Columns found: {', '.join(map(repr, table.columns))}.{_resembles(table)}"
+        )
+    findings = tuple(canonical(name) or name for name in columns)
+    twice = [name for name, count in Counter(findings).items() if count > 1]
+    if twice:
+        raise TableError(f"{table.path}: two columns are {twice[0]!r}: {', '.join(map(repr, columns))}.")
+    for name in columns:
         if name not in table.columns:
             _missing(table, name, "among the labels")
-    labelled = [(name, table.columns.index(name)) for name in spelt]
-    for index, row in enumerate(table.rows):
-        where = table.where(index)
-        about = {role: row[place].strip() for role, place in places.items()}
-        label = tuple(_label(row[place], name, choices.empty, where) for name, place in labelled)
-        attributes = person(about.get("sex", ""), about.get("age", ""), where)
-        if files is None:
-            images = [about["image"].replace("\\", "/").removeprefix("./")]
-        else:
-            images = files.get(composed(about["study"]), [])
-            if not images:
-                raise TableError(f"{where}: no image lies in a folder named {about['study']!r}, as the study is.")
-        patient = about.get("patient")
-        patient = patient_of(patient, where) if patient else patient
-        study, view, source = ("" if is_missing(cell) else cell for cell in map(about.get, _SAID, ("", "", "")))
-        view = view.upper() if view.upper() in VIEWS else view
-        for image in images:
-            if not image or patient == "":
-                raise TableError(f"{where}: the image's or the patient's cell is empty.")
-            item = Item(image, image if patient is None else patient, label, study, view)
-            item.source, item.attributes = source, attributes
-            yield item, where
+    return findings
+
+
+def _rows(
+    table: Table, named: Mapping[str, str | None], columns: tuple[str, ...], empty: int
+) -> Iterator[tuple[str, dict[str, str], tuple[float, ...]]]:
+    """Place, cells by role, and label of each row."""
+    index_of = {role: table.columns.index(name) for role, name in named.items() if name is not None}
+    labelled = [(name, table.columns.index(name)) for name in columns]
+    for number, row in enumerate(table.rows):
+        where = table.where(number)
+        about = {role: row[index].strip() for role, index in index_of.items()}
+        yield where, about, tuple(_label(row[index], name, empty, where) for name, index in labelled)
+
+
+def _items(
+    about: Mapping[str, str], label: tuple[float, ...], where: str, of_study: Mapping[str, list[str]] | None
+) -> Iterator[Item]:
+    """The items of a row: one or, by the study's name, one for each of its images."""
+    if of_study is None:
+        images = [about["image"].replace("\\", "/").removeprefix("./")]
+    else:
+        images = of_study.get(composed(about["study"]), [])
+        if not images:
+            raise TableError(f"{where}: no image is in a folder named {about['study']!r}, like the study.")
+    patient = about.get("patient")
+    if patient == "" or "" in images:
+        raise TableError(f"{where}: the image's or the patient's cell is empty.")
+    patient = patient and patient_of(patient, where)
+    attributes = person(about.get("sex", ""), about.get("age", ""), where)
+    texts = (about.get(role, "") for role in ("study", "view", "source"))
+    study, view, source = ("" if is_missing(text) else text for text in texts)
+    view = view.upper() if view.upper() in VIEWS else view
+    for image in images:
+        yield Item(image, patient or image, label, study, view, source=source, attributes=attributes)
 
 
 def _label(cell: str, column: str, empty: int, where: str) -> float:
@@ -221,22 +219,13 @@ def _label(cell: str, column: str, empty: int, where: str) -> float:
     return int(value) if value == int(value) else value
 
 
-def _implausible_ages(table: Table, column: str | None) -> int:
-    if column is None:
-        return 0
-    ages = (row[0].strip() for row in table.select(column))
-    return sum(
-        age not in UNKNOWN and not is_missing(age) and "age" not in person("", age, str(table.path)) for age in ages
-    )
-
-
 def _column(table: Table, role: str, choices: Choices) -> str | None:
     wanted = choices.columns.get(role)
-    if wanted is not None:
-        if wanted not in table.columns:
-            _missing(table, wanted, f"for --{role}-column")
-        return wanted
-    return next((name for known in COLUMNS[role] for name in table.columns if name.casefold() == known), None)
+    if wanted is None:
+        return next((name for known in COLUMNS[role] for name in table.columns if name.casefold() == known), None)
+    if wanted not in table.columns:
+        _missing(table, wanted, f"for --{role}-column")
+    return wanted
 
 
 def _missing(table: Table, what: str, why: str) -> None:
@@ -251,15 +240,14 @@ def _resembles(table: Table) -> str:
     return f" It looks like {other}." if other else separator_hint(table.columns)
 
 
-def _files_of_studies(images: Path) -> dict[str, list[str]]:
-    """Image files, named below the folder of all, by every folder that they lie in."""
+def _images_by_folder(images: Path) -> dict[str, list[str]]:
+    """Image files, by path below the folder, for the name of every folder that they are in."""
     listing = image_files(images)
-    paths = [path.relative_to(listing.folder).as_posix() for path in listing.files]
-    found: dict[str, list[str]] = {}
-    for path in paths:
+    by_folder: dict[str, list[str]] = {}
+    for path in (file.relative_to(listing.folder).as_posix() for file in listing.files):
         for folder in PurePosixPath(path).parts[:-1]:
-            found.setdefault(composed(folder), []).append(path)
-    return found
+            by_folder.setdefault(composed(folder), []).append(path)
+    return by_folder
 
 
 def _only_csv(tables: Path) -> Path:
@@ -267,5 +255,5 @@ def _only_csv(tables: Path) -> Path:
     there = [path for path in files if path.name.lower().endswith((".csv", ".csv.gz")) and path.name[0] != "."]
     if len(there) != 1:
         names = ", ".join(path.name for path in there) or "none"
-        raise TableError(f"{tables}: --csv must name the table unless there is one CSV alone; found: {names}.")
+        raise TableError(f"{tables}: --csv must name the table unless there is only one CSV; found: {names}.")
     return there[0]

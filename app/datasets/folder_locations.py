@@ -1,4 +1,4 @@
-"""Locations of a user's own images: from a COCO file, or from mask files named by a pattern."""
+"""Locations in a user's own images: from a COCO file, or from mask files named by a pattern."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.datalist.item import Datalist, Item
-from app.datalist.stored_images import stem, with_counts
-from app.datasets.coco import Coco, Located
+from app.datalist.stored_images import bare_name, stem
+from app.datasets.coco import Coco, CocoImage
 from app.files.folders import Listing, composed, list_files
-from app.files.image_names import last_parts, relative_image
+from app.files.image_names import relative_image
 from app.files.limited import limited
 from app.files.tables import TableError
 from app.findings import ABSENT, NOT_SAID, PRESENT, canonical
@@ -20,37 +20,36 @@ from transforms.masks import read_mask
 
 
 def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple[int, int]]]:
-    """A datalist with the locations of a COCO file, and the size that the file gives of each image.
+    """A datalist with the locations of a COCO file, and the size of each image that the file gives.
 
-    Every finding of the file was asked for in each of its images: without a location it is nowhere, except where the
-    label says present (then it counts as not asked for). A label that nobody gave becomes present by a location and
-    absent by its lack; a label of absent stays beside a location, and is counted.
+    Every finding of the file was asked for in each of its images: without a location it is nowhere, unless the label is
+    present (then its location counts as not asked for). A label that nobody gave becomes present with a location and
+    absent without one; a label of absent stays beside a location, and is counted.
 
-    Images are matched by as many last parts of their paths as both names have; another suffix does not matter.
+    Images are matched by as many last parts of their paths as both names have; the image suffix does not matter.
 
     Raises:
-        TableError: an image of the table may be one or another of the file's, or none of the file's images is in the
-        datalist.
+        TableError: An image of the table may be any of several of the file's, or none of the file's images is in the
+            datalist.
     """
-    by_file: dict[str, list[str]] = defaultdict(list)
+    by_name: dict[str, list[str]] = defaultdict(list)
     for name in coco.images:
-        by_file[composed(last_parts(stem(name), 1))].append(name)
+        by_name[composed(bare_name(name))].append(name)
     counts: Counter[str] = Counter()
     frames: dict[str, tuple[int, int]] = {}
 
     def located(item: Item) -> Item:
-        names = by_file[composed(last_parts(stem(item.image), 1))]
-        named = [name for name in names if _is_same(name, item.image)]
+        named = [name for name in by_name[composed(bare_name(item.image))] if _is_same(name, item.image)]
         if len(named) > 1:
             raise TableError(f"{item.image}: the COCO file has several such images: {', '.join(named)}.")
         if not named:
             return item
-        found = coco.images[named[0]]
-        frames[item.image] = found.size
+        image = coco.images[named[0]]
+        frames[item.image] = image.size
         counts["COCO: images located"] += 1
-        return _located_item(item, datalist.findings, coco.findings, found, counts)
+        return _located(item, datalist.findings, coco.findings, image, counts)
 
-    sections = {section: [located(item) for item in items] for section, items in datalist.sections.items()}
+    result = datalist.mapped(located)
     if not coco.findings:
         raise TableError(
             f"none of the COCO file's categories ({', '.join(coco.unmapped) or 'without annotations'}) is one of the "
@@ -61,44 +60,43 @@ def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple
             f"none of the COCO file's {len(coco.images)} images (such as {next(iter(coco.images), '')!r}) is a row's."
         )
     counts["COCO: left out: images that are not in the table"] = len(coco.images) - counts["COCO: images located"]
-    made = with_counts(replace(datalist, sections=sections), counts)
+    result = result.with_counts(counts)
     if coco.unmapped:
-        made.provenance["unmapped"] = coco.unmapped
-    return made, frames
+        result.provenance["unmapped"] = coco.unmapped
+    return result, frames
 
 
 def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datalist:
-    """A datalist with the mask files that are there, each named by the image's stem and the finding.
+    """A datalist with the mask files that exist, each named by the image's stem and the finding.
 
-    A finding with a mask file was annotated; without one nothing is known. Where nobody said anything it is present or,
-    where the mask is empty, absent; a label of absent stays beside a mask that is not, and is counted.
+    A finding with a mask file was annotated; without one nothing is known about its location. A label that nobody gave
+    becomes present or, if the mask is empty, absent; a label of absent stays beside a mask that is not empty, and is
+    counted.
 
     Raises:
-        ValueError: a pattern without ``{stem}``, one without ``{finding}`` for several findings, no file that fits, or
-            one that fits two images.
+        ValueError: The pattern has no ``{stem}``, or no ``{finding}`` for several findings; no file fits it; or one
+            fits two images.
     """
     if "{stem}" not in pattern or ("{finding}" not in pattern and len(datalist.findings) > 1):
         raise ValueError(f"--masks {pattern!r}: must hold {{stem}} and, for more than one finding, {{finding}}.")
-    masks = _Masks(pattern, root)
+    masks = _MaskFiles(pattern, root)
     image_of: dict[Path, str] = {}
     beside_absent = 0
-    for item in (item for items in datalist.sections.values() for item in items):
-        for place, finding in enumerate(datalist.findings):
+    for item in datalist.items():
+        for index, finding in enumerate(datalist.findings):
             path = masks.file_of(item, finding)
             if path is None:
                 continue
             if image_of.setdefault(path, item.image) != item.image:
-                raise ValueError(
-                    f"{path}: may be the mask of {image_of[path]} or of {item.image}, whose names are one."
-                )
+                raise ValueError(f"{path}: may be the mask of {image_of[path]} or of {item.image}, which share a name.")
             item.mask = {**item.mask, finding: relative_image(path, out)}
             item.boxes = tuple(box for box in item.boxes if box.finding != finding)
             item.annotated = tuple(dict.fromkeys((*item.annotated, finding)))
-            is_drawn = bool(limited(read_mask, path).any())  # read whatever the label, as it may be no clear mask
-            if item.label[place] == NOT_SAID:
+            is_drawn = bool(limited(read_mask, path).any())  # read whatever the label, as it may be ambiguous
+            if item.label[index] == NOT_SAID:
                 state = PRESENT if is_drawn else ABSENT
-                item.label = (*item.label[:place], state, *item.label[place + 1 :])
-            elif item.label[place] == ABSENT:
+                item.label = (*item.label[:index], state, *item.label[index + 1 :])
+            elif item.label[index] == ABSENT:
                 beside_absent += is_drawn
     if not image_of:
         raise ValueError(f"{root}: no mask file fits {pattern!r} for any of the images.")
@@ -109,20 +107,25 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
     }
     if beside_absent:
         counts["labelled absent, but masked (both kept)"] = beside_absent
-    return with_counts(datalist, counts)
+    return datalist.with_counts(counts)
 
 
-class _Masks:
-    """The files of the folder that a pattern begins with, by their names below it.
+def category_finding(name: str, findings: tuple[str, ...]) -> str | None:
+    """The datalist's finding that the name of a COCO category means, or None."""
+    return next((each for each in (unicodedata.normalize("NFC", name), canonical(name)) if each in findings), None)
+
+
+class _MaskFiles:
+    """The files in the folder that a pattern begins with, by their names below it.
 
     Attributes:
-        listing: of that folder; empty where there is none.
-        fitting: how many of its files fit the pattern, whatever image or finding they name.
+        listing: Of that folder; empty if it does not exist.
+        fitting: How many of its files fit the pattern, whatever image or finding they name.
     """
 
     def __init__(self, pattern: str, root: Path) -> None:
         parts = Path(pattern).parts
-        fixed = next(place for place, part in enumerate(parts) if "{" in part)
+        fixed = next(index for index, part in enumerate(parts) if "{" in part)
         folder, self._pattern = root.joinpath(*parts[:fixed]), "/".join(parts[fixed:])
         self.listing = list_files(folder) if folder.is_dir() else Listing(folder, ())
         self._files = {composed(path.relative_to(self.listing.folder).as_posix()): path for path in self.listing.files}
@@ -130,26 +133,18 @@ class _Masks:
         self.fitting = sum(fits.fullmatch(name) is not None for name in self._files)
 
     def file_of(self, item: Item, finding: str) -> Path | None:
-        """The mask of a finding in an item's image, where there is one."""
-        spellings = (finding, finding.casefold().replace(" ", "_"), finding.replace(" ", "_"))
-        stems = last_parts(stem(item.image), 1)
-        names = (composed(_filled(self._pattern, stems, spelling)) for spelling in spellings)
-        return next((self._files[name] for name in names if name in self._files), None)
+        """The mask of a finding in an item's image, or None."""
+        for spelling in (finding, finding.casefold().replace(" ", "_"), finding.replace(" ", "_")):
+            name = composed(self._pattern.replace("{stem}", bare_name(item.image)).replace("{finding}", spelling))
+            if name in self._files:
+                return self._files[name]
+        return None
 
 
-def _filled(pattern: str, name: str, finding: str) -> str:
-    return pattern.replace("{stem}", name).replace("{finding}", finding)
-
-
-def category_finding(name: str, findings: tuple[str, ...]) -> str | None:
-    """The datalist's finding that the name of a COCO category means, or None."""
-    return next((found for found in (unicodedata.normalize("NFC", name), canonical(name)) if found in findings), None)
-
-
-def _located_item(
-    item: Item, findings: tuple[str, ...], asked: tuple[str, ...], found: Located, counts: Counter[str]
+def _located(
+    item: Item, findings: tuple[str, ...], asked: tuple[str, ...], image: CocoImage, counts: Counter[str]
 ) -> Item:
-    drawn = {*(box.finding for box in found.boxes), *found.mask}
+    drawn = {*(box.finding for box in image.boxes), *image.mask}
     label = dict(zip(findings, item.label, strict=True))
     annotated = list(item.annotated)
     for finding in asked:
@@ -161,13 +156,12 @@ def _located_item(
             label[finding] = PRESENT if finding in drawn else ABSENT
         elif label[finding] == ABSENT and finding in drawn:
             counts["COCO: labelled absent, but located (both kept)"] += 1
-    made = replace(item, label=tuple(label.values()), boxes=found.boxes, mask=found.mask)
-    made.annotated = tuple(dict.fromkeys(annotated))
-    return made
+    annotated_once = tuple(dict.fromkeys(annotated))
+    return replace(item, label=tuple(label.values()), boxes=image.boxes, mask=image.mask, annotated=annotated_once)
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Whether one of two paths, without suffixes, ends as the other is."""
+    """Whether one of two paths, without image suffixes, ends with the other."""
     first, second = composed(stem(one)).split("/"), composed(stem(other)).split("/")
     count = min(len(first), len(second))
     return first[-count:] == second[-count:]

@@ -1,13 +1,14 @@
 """JSRT: 247 radiographs, 154 with one lung nodule of known position, size and subtlety, 93 without any.
 
 Source: Shiraishi et al., "Development of a digital image database for chest radiographs with and without a lung
-nodule", AJR 2000; http://db.jsrt.or.jp/eng.php. Free for research and teaching, with the source named; no passing on.
-Known faults: film digitised in 1995; positions and sizes are of the nodule on the radiograph, confirmed by CT, but the
-box made of them is a square around a circle; a few nodules lie behind heart or diaphragm; some ages are unknown; images
-are raw (``JPCLN001.IMG``: 2048x2048 big-endian 16-bit numbers of 12 bits, 0 is white, no header) and must be stored as
-PNG or DICOM before use; which nodule of an image that has several is meant is not told.
+nodule", AJR 2000; http://db.jsrt.or.jp/eng.php. Free for research and teaching if the source is named; no
+redistribution. Known faults: film digitised in 1995; positions and sizes are of the nodule on the radiograph, confirmed
+by CT, but the box made from them is a square around a circle; a few nodules are behind the heart or diaphragm; some
+ages are unknown; images are raw (``JPCLN001.IMG``: 2048x2048 big-endian 16-bit numbers of 12 bits, 0 is white, no
+header) and must be stored as PNG or DICOM before use; if an image has several nodules, the table does not say which one
+it means.
 
-Tables, tab between the cells, no header: ``CLNDAT_EN.txt`` (file, subtlety 1 to 5, size in mm, age, sex, x, y,
+Tables, with tabs between the cells and no header: ``CLNDAT_EN.txt`` (file, subtlety 1 to 5, size in mm, age, sex, x, y,
 malignant or benign, place, diagnosis) and, for those without a nodule, ``CNNDAT_EN.txt`` (file, age, sex,
 "Non-nodule"). x and y are pixels of 0.175 mm in the 2048x2048 image.
 """
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.people import person
-from app.datalist.stored_images import with_counts, with_images
+from app.datalist.stored_images import with_images
+from app.datasets.rows import add_once
 from app.files.tables import TableError, looks_like, number, one_of, optional_table, table_text
 from app.findings import ABSENT, PRESENT
 
@@ -27,18 +29,14 @@ FINDING = "Nodule"
 FRAME = (2048, 2048)
 PIXEL = 0.175
 """Millimetres a pixel."""
-NODULE_TABLES = ("CLNDAT_EN.txt",)
-OTHER_TABLES = ("CNNDAT_EN.TXT",)
+NODULE_TABLE = "CLNDAT_EN.txt"
+OTHER_TABLE = "CNNDAT_EN.TXT"
 _NODULE_CELLS = 8
 _OTHER_CELLS = 3
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This data set has no arguments of its own."""
-
-
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
-    """Build the datalist; images are ``JPCLN001.png`` and so on, or of another suffix, of any size."""
+    """Build the datalist; images are ``JPCLN001.png`` and so on, of any size and image suffix."""
     return with_images(jsrt(arguments.tables), arguments.images, arguments.out, FRAME)
 
 
@@ -49,53 +47,46 @@ def jsrt(tables: Path) -> Datalist:
     is of another patient.
 
     Raises:
-        TableError: a table is missing or wrong.
+        TableError: A table is missing or wrong.
     """
-    items = []
-    cut = 0
-    for cells, where in _rows(tables, NODULE_TABLES, _NODULE_CELLS):
-        item, is_cut = _nodule(cells, where)
-        items.append(item)
-        cut += is_cut
-    nodules = len(items)
-    for cells, where in _rows(tables, OTHER_TABLES, _OTHER_CELLS):
-        name = _name(cells[0], where)
-        item = Item(f"{name}.png", name, (ABSENT,), name, "PA", annotated=(FINDING,), source="JSRT")
-        item.attributes = person(cells[2], cells[1], where)
-        items.append(item)
+    nodules = [_nodule(cells, where) for cells, where in _rows(tables, NODULE_TABLE, _NODULE_CELLS)]
+    others = [_without_nodule(cells, where) for cells, where in _rows(tables, OTHER_TABLE, _OTHER_CELLS)]
+    items = [*(item for item, _ in nodules), *others]
     seen: set[str] = set()
     for item in items:
-        if item.image in seen:
-            raise TableError(f"{tables}: image {item.image!r} is named twice.")
-        seen.add(item.image)
-    datalist = Datalist(
-        name="JSRT",
-        description="Lung nodules confirmed by CT: squares of the nodule's size around its position.",
-        findings=(FINDING,),
-        sections={"training": items, "validation": [], "test": []},
-        provenance={"counts": {"images with a nodule": nodules, "images without": len(items) - nodules}},
-    )
-    return with_counts(datalist, {"boxes cut at the image's edge": cut}) if cut else datalist
+        add_once(item.image, seen, str(tables))
+    counts = {"images with a nodule": len(nodules), "images without": len(others)}
+    cut = sum(is_cut for _, is_cut in nodules)
+    if cut:
+        counts["boxes cut at the image's edge"] = cut
+    description = "Lung nodules confirmed by CT: squares of the nodule's size around its position."
+    return Datalist.unsplit("JSRT", (FINDING,), items, description, counts)
 
 
-def _rows(tables: Path, names: tuple[str, ...], least: int) -> list[tuple[list[str], str]]:
-    """Cells of each row that is not empty, and where it stands."""
-    path = optional_table(tables, *names)
+def _rows(tables: Path, name: str, least: int) -> list[tuple[list[str], str]]:
+    """Cells of each row that is not empty, and its place for messages."""
+    path = optional_table(tables, name)
     if path is None:
         there = sorted(path.name for path in tables.iterdir()) if tables.is_dir() else []
-        raise TableError(f"{tables}: holds no {names[0]}. Found: {', '.join(there) or 'nothing'}.")
+        raise TableError(f"{tables}: holds no {name}. Found: {', '.join(there) or 'nothing'}.")
     rows = []
-    for place, line in enumerate(table_text(path).splitlines(), start=1):
+    for number_of_line, line in enumerate(table_text(path).splitlines(), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) < least and any(cells):
             other = looks_like(line.split(","))
             hint = f" It looks like {other}." if other else ""
             raise TableError(
-                f"{path}, line {place}: {len(cells)} cells between tabs, at least {least} are needed.{hint}"
+                f"{path}, line {number_of_line}: {len(cells)} cells between tabs, at least {least} are needed.{hint}"
             )
         if any(cells):
-            rows.append((cells, f"{path}, line {place}"))
+            rows.append((cells, f"{path}, line {number_of_line}"))
     return rows
+
+
+def _without_nodule(cells: list[str], where: str) -> Item:
+    name = _name(cells[0], where)
+    attributes = person(cells[2], cells[1], where)
+    return Item(f"{name}.png", name, (ABSENT,), name, "PA", annotated=(FINDING,), source="JSRT", attributes=attributes)
 
 
 def _nodule(cells: list[str], where: str) -> tuple[Item, bool]:
@@ -118,7 +109,7 @@ def _nodule(cells: list[str], where: str) -> tuple[Item, bool]:
 
 
 def _square(centre: tuple[float, float], side: float) -> tuple[Box, bool]:
-    """A square around a centre, cut at the edges of the image, and whether it was cut."""
+    """A square around a centre, cut off at the edges of the image, and whether it was cut."""
     left, top = (max(0.0, value - side / 2) for value in centre)
     right, bottom = (min(edge, value + side / 2) for value, edge in zip(centre, FRAME, strict=True))
     is_cut = min(right - left, bottom - top) < side - 1e-6

@@ -1,8 +1,8 @@
-"""Radiographs with drawn lung masks, made a datalist by a table of whose they are and what each mask covers.
+"""Radiographs with drawn lung masks, and a table with the patient of each and what its mask covers.
 
 ``lungs.csv`` has the columns image (file name), patient, and left, top, width, height: the part of the image, in
-fractions of its sides, that the mask shows. A mask that was cut square out of a landscape radiograph whose image was
-squeezed instead shows 0.82 of the width; such an image is cut alike and written beside the datalist.
+fractions of its sides, that the mask shows. A mask that was cut square from a landscape radiograph whose image was
+squeezed instead shows 0.82 of the width; such an image is cut in the same way and written beside the datalist.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from app.datalist.item import Datalist, Item
 from app.datalist.people import patient_of
-from app.datalist.stored_images import with_counts
+from app.datalist.splitting import folds
+from app.datasets.rows import rows
 from app.files.atomic import write_png
 from app.files.folders import composed
 from app.files.image_names import relative_image
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 TABLE = "lungs.csv"
-Part = tuple[float, float, float, float]
+Extent = tuple[float, float, float, float]
 """Left, top, width, height, in fractions of the image's sides."""
-WHOLE: Part = (0.0, 0.0, 1.0, 1.0)
+WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
+_SIDES = ("left", "top", "width", "height")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is particular to lung masks."""
-    parser.add_argument("--masks", type=Path, required=True, metavar="DIR", help="masks, named as the images are")
+    """Add the options of this data set."""
+    parser.add_argument("--masks", type=Path, required=True, metavar="DIR", help="masks, named like the images")
     parser.add_argument(
         "--fold", type=int, metavar="K", help="make this fold, from 0, the test section (default: split by shares)"
     )
@@ -46,59 +48,54 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     An image without a row in the table is a patient of its own, and its mask covers all of it.
 
     Raises:
-        ValueError: no folder of images, an image without a mask, no such fold, or a table that is not as it should be.
+        ValueError: There is no folder of images or no such fold, an image has no mask, or the table is wrong.
     """
     if arguments.images is None:
         raise ValueError("name the folder of radiographs: --images DIR")
-    rows = parts_and_patients(arguments.tables / TABLE)
+    table = parts_and_patients(arguments.tables / TABLE)
     of_images, of_masks = image_files(arguments.images), image_files(arguments.masks)
     images, masks = by_name(of_images), by_name(of_masks)
     items = []
     for name, image in sorted(images.items()):
         if name not in masks:
             raise ValueError(f"{image}: no mask of this name in {arguments.masks}.")
-        patient, part = rows.get(name, (Path(name).stem, WHOLE))
+        patient, part = table.get(name, (Path(name).stem, WHOLE))
         stored = image if part == WHOLE else cut_out(image, part, arguments.out.parent / "images" / name)
         items.append(_item(stored, masks[name], patient, arguments.out))
-    datalist = Datalist(
-        name="lungs",
-        description="Radiographs with drawn outlines of both lungs, the parts behind the heart included.",
-        findings=(LUNGS,),
-        sections={"training": items, "validation": [], "test": []},
-        provenance={"cut to what the mask covers": sum(part != WHOLE for _, part in rows.values())},
-    )
+    description = "Radiographs with drawn outlines of both lungs, the parts behind the heart included."
+    datalist = Datalist.unsplit("lungs", (LUNGS,), items, description)
+    datalist.provenance["cut to what the mask covers"] = sum(part != WHOLE for _, part in table.values())
     counts = {"left out: masks without an image": len(masks) - len(items)}
     for listing, kind in ((of_images, "images"), (of_masks, "masks")):
         counts |= {f"left out of the folder of {kind}: {reason}": count for reason, count in listing.left_out.items()}
-    datalist = with_counts(datalist, {reason: count for reason, count in counts.items() if count})
+    datalist = datalist.with_counts({reason: count for reason, count in counts.items() if count})
     return datalist if arguments.fold is None else _fold(datalist, arguments)
 
 
-def parts_and_patients(path: Path) -> dict[str, tuple[str, Part]]:
+def parts_and_patients(path: Path) -> dict[str, tuple[str, Extent]]:
     """By image name: its patient, and the part of the image that its mask covers.
 
     Raises:
-        TableError: the table is missing or lacks a column, or a part does not lie inside the image.
+        TableError: The table is missing or lacks a column, or a part is not inside the image.
     """
-    table = read_table(path)
-    rows: dict[str, tuple[str, Part]] = {}
-    for line, (name, patient, *cells) in enumerate(table.select("image", "patient", "left", "top", "width", "height")):
+    table: dict[str, tuple[str, Extent]] = {}
+    for where, (name, patient, *cells) in rows(read_table(path), "image", "patient", *_SIDES):
         try:
             left, top, width, height = (float(cell) for cell in cells)
         except ValueError as error:
-            raise TableError(f"{table.where(line)}: {','.join(cells)!r} are not four numbers.") from error
+            raise TableError(f"{where}: {','.join(cells)!r} are not four numbers.") from error
         if not (left >= 0 < width and top >= 0 < height and left + width <= 1.0005 and top + height <= 1.0005):
-            raise TableError(f"{table.where(line)}: part {','.join(cells)} does not lie inside the image (0 to 1).")
-        rows[composed(name)] = (patient_of(patient, table.where(line)), (left, top, width, height))
-    return rows
+            raise TableError(f"{where}: part {','.join(cells)} does not lie inside the image (0 to 1).")
+        table[composed(name)] = (patient_of(patient, where), (left, top, width, height))
+    return table
 
 
-def cut_out(image: Path, part: Part, out: Path) -> Path:
+def cut_out(image: Path, part: Extent, out: Path) -> Path:
     """Write a part of an image, stretched to the whole image's size, as 8-bit grey PNG.
 
     Raises:
-        ValueError: the image cannot be read.
-        OSError: its part cannot be written.
+        ValueError: The image cannot be read.
+        OSError: Its part cannot be written.
     """
     import cv2
     import numpy as np
@@ -110,13 +107,11 @@ def cut_out(image: Path, part: Part, out: Path) -> Path:
     return out
 
 
-def cut(grey: np.ndarray, part: Part) -> np.ndarray:
+def cut(grey: np.ndarray, part: Extent) -> np.ndarray:
     """The pixels (h, w) of a part of an image (H, W)."""
     left, top, width, height = part
-    rows, columns = grey.shape
-    return grey[
-        round(top * rows) : round((top + height) * rows), round(left * columns) : round((left + width) * columns)
-    ]
+    down, across = grey.shape
+    return grey[round(top * down) : round((top + height) * down), round(left * across) : round((left + width) * across)]
 
 
 def _item(image: Path, mask: Path, patient: str, out: Path) -> Item:
@@ -131,9 +126,7 @@ def _item(image: Path, mask: Path, patient: str, out: Path) -> Item:
 
 
 def _fold(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
-    from app.datalist.splitting import folds
-
-    made = folds(datalist, arguments.folds, located_only=False, extra_share=0.0, seed=arguments.seed)
-    if not 0 <= arguments.fold < len(made):
-        raise ValueError(f"fold {arguments.fold}: must be from 0 to {len(made) - 1}.")
-    return made[arguments.fold]
+    parts = folds(datalist, arguments.folds, located_only=False, extra_share=0.0, seed=arguments.seed)
+    if not 0 <= arguments.fold < len(parts):
+        raise ValueError(f"fold {arguments.fold}: must be from 0 to {len(parts) - 1}.")
+    return parts[arguments.fold]

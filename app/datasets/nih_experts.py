@@ -6,15 +6,15 @@ Sources, both of https://cloud.google.com/healthcare-api/docs/resources/public-d
   adjudicated by three radiologists. "Airspace opacity" is wider than any label of ChestX-ray14.
 - GCS16L: Nabulsi et al., "Deep learning for distinguishing normal versus abnormal chest radiographs", Scientific
   Reports 2021. All 14 findings of ChestX-ray14, whether there is anything (``Abnormal``) and anything else (``Other``):
-  the majority of three radiologists, who looked for findings only in what they had called abnormal; PA views alone, all
-  of them among the test images of GCS4L.
+  the majority of three radiologists, who looked for findings only in images that they had called abnormal; PA views
+  only, all of them among the test images of GCS4L.
 
-Known faults: only images that those authors chose, enriched with findings, so prevalences say nothing. No patient is in
-both of GCS4L's sets, "val" and "test".
+Known faults: only images that those authors chose, enriched with findings, so prevalences mean nothing. No patient is
+in both of GCS4L's sets, "val" and "test".
 
 Tables: for GCS4L ``google2019_nih-chest-xray-labels.csv`` (or ``four_findings_expert_labels.csv``), for GCS16L
 ``all_findings_expert_labels_test_labels.csv`` (or ``all_findings_expert_labels.csv``, ``test_labels.csv``), gzipped or
-not; the columns decide which of the two a table is, whatever its name.
+not. The columns decide which of the two a table is, whatever its name.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.datalist.item import Datalist, Item
-from app.datasets.nih import FINDINGS as NIH_FINDINGS
-from app.datasets.nih import known_people, patient_and_study, person
+from app.datasets.nih_tables import FINDINGS as NIH_FINDINGS
+from app.datasets.nih_tables import known_people, patient_and_study, patient_number, person
+from app.datasets.rows import add_once, rows
 from app.files.tables import Table, TableError, one_of, optional_tables, read_table
 from app.findings import ABSENT, PRESENT
 
@@ -45,17 +46,17 @@ _YES_NO = {"YES": PRESENT, "NO": ABSENT, "1": PRESENT, "0": ABSENT}
 
 
 def expert_labels(tables: Path, kind: str | None = None) -> Datalist:
-    """The experts' labels, alone: nothing to train on.
+    """The experts' labels, without a training section.
 
-    Items are named by their file name. GCS4L has ``val`` as validation and ``test`` as test; GCS16L is all test.
-    ``--split`` on the command line shares them out anew.
+    Items have bare file names. GCS4L has ``val`` as validation and ``test`` as test; GCS16L is all test. ``--split`` on
+    the command line shares them out anew.
 
     Args:
-        tables: folder of the tables.
-        kind: ``4`` or ``16`` findings; None for those of the table that is there.
+        tables: Folder of the tables.
+        kind: ``4`` or ``16`` findings; None for the table that is there.
 
     Raises:
-        TableError: the table is missing or wrong, or both are there and ``kind`` does not say which.
+        TableError: The table is missing or wrong, or both are there and ``kind`` does not say which.
     """
     found = {_kind_of(table): table for table in map(read_table, optional_tables(tables, *TABLES))}
     if not found or (kind is not None and kind not in found):
@@ -83,14 +84,12 @@ def _kind_of(table: Table) -> str:
 def _four_findings(table: Table) -> Datalist:
     sections: dict[str, list[Item]] = {"training": [], "validation": [], "test": []}
     images: set[str] = set()
-    answers = table.select(*_ANSWERS)
-    for index, (image, follow_up, patient, age, sex, view, section) in enumerate(table.select(*_COLUMNS)):
-        where = table.where(index)
-        _require_new(image, images, where)
-        patient = patient.lstrip("0") or "0"
-        label = _label(next(answers), _ANSWERS, where)
+    for where, (image, follow_up, patient, age, sex, view, section, *answers) in rows(table, *_COLUMNS, *_ANSWERS):
+        add_once(image, images, where)
+        patient = patient_number(patient)
+        label = _label(answers, _ANSWERS, where)
         item = Item(image, patient, label, f"{patient}-{follow_up}", view, source="expert")
-        item.attributes = person(sex, age, where)[0]
+        item.attributes = person(sex, age, where)
         sections[_SECTIONS[one_of(section, tuple(_SECTIONS), "Set Id", where)]].append(item)
     return Datalist(
         name="ChestX-ray14 expert labels",
@@ -105,18 +104,15 @@ def _all_findings(table: Table, tables: Path) -> Datalist:
     people = known_people(tables)
     items = []
     images: set[str] = set()
-    answers = table.select(*ALL_FINDINGS)
-    for index, (image, patient) in enumerate(table.select("Image ID", "Patient ID")):
-        where = table.where(index)
-        _require_new(image, images, where)
+    for where, (image, patient, *answers) in rows(table, "Image ID", "Patient ID", *ALL_FINDINGS):
+        add_once(image, images, where)
         named, study = patient_and_study(image, where)
-        if (patient.lstrip("0") or "0") != named:
+        if patient_number(patient) != named:
             raise TableError(f"{where}: image {image!r} is of patient {named}, not {patient!r}.")
-        # All are PA, says the release; ChestX-ray14's own table tells so too, where it is there.
+        # The release says that all are PA, as does ChestX-ray14's own table.
         view, attributes = people.get(image, ("PA", {}))
-        item = Item(image, named, _label(next(answers), ALL_FINDINGS, where), study, view, source="expert")
-        item.attributes = attributes
-        items.append(item)
+        label = _label(answers, ALL_FINDINGS, where)
+        items.append(Item(image, named, label, study, view, source="expert", attributes=attributes))
     return Datalist(
         name="ChestX-ray14 expert labels of all findings",
         description="All 14 findings, abnormal and other: the majority of three radiologists (GCS16L).",
@@ -126,12 +122,6 @@ def _all_findings(table: Table, tables: Path) -> Datalist:
     )
 
 
-def _require_new(image: str, images: set[str], where: str) -> None:
-    if image in images:
-        raise TableError(f"{where}: image {image!r} is named twice.")
-    images.add(image)
-
-
-def _label(cells: tuple[str, ...], columns: tuple[str, ...], where: str) -> tuple[float, ...]:
+def _label(cells: list[str], columns: tuple[str, ...], where: str) -> tuple[float, ...]:
     answers = zip(columns, cells, strict=True)
     return tuple(_YES_NO[one_of(cell, tuple(_YES_NO), column, where)] for column, cell in answers)

@@ -4,8 +4,8 @@ Source: Bustos et al., "PadChest: A large chest x-ray image dataset with multi-l
 Analysis 2020; https://bimcv.cipf.es/bimcv-projects/padchest. CC BY-NC-SA 4.0 with a data use agreement: research only.
 Known faults: 27% of the reports were labelled by physicians, the others by a recurrent network (``MethodLabel``, here
 the item's source, ``physician`` or ``RNN``); a label says what a report says, so absent means not mentioned; some image
-files are truncated or empty; some rows have no label at all, or the label ``exclude``, ``suboptimal study`` or
-``unchanged``, which tells nothing of what the image shows; study ids and file names hold dates.
+files are truncated or empty; some rows have no label, or only ``exclude``, ``suboptimal study`` or ``unchanged``, which
+say nothing about what the image shows; study ids and file names contain dates.
 
 Table: ``PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv``, gzipped or not.
 """
@@ -21,7 +21,10 @@ from pathlib import Path
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
-from app.datalist.stored_images import with_counts, with_images
+from app.datalist.stored_images import with_images
+from app.datasets.neatx_tables import TABLES as NEATX_TABLES
+from app.datasets.neatx_tables import read_neatx
+from app.datasets.rows import add_once, rows
 from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import ABSENT, NO_FINDING, NOT_SAID, PRESENT, TUBES, VOCABULARY, canonical
 
@@ -32,7 +35,7 @@ TABLES = (
 )
 METHODS = {"Physician": "physician", "RNN_model": "RNN"}
 VIEWS = {"L": "LATERAL", "AP_horizontal": "AP_SUPINE"}
-"""What differs from PadChest's own names: PA, AP, COSTAL, EXCLUDE stay."""
+"""Views that are renamed; PA, AP, COSTAL and EXCLUDE stay."""
 
 # Kinds of a finding in PadChest's tree of labels, beside the spellings that every data set may use.
 _KINDS = {
@@ -54,13 +57,13 @@ _KINDS = {
     "vertebral fracture": "Fracture",
 }
 _UNUSABLE = frozenset({"exclude", "suboptimal study", "unchanged"})
-"""Labels that say nothing of what the image shows: where no other stands, nobody said anything."""
+"""Labels that say nothing about what the image shows: without another label, nobody said anything."""
 _COLUMNS = ("ImageID", "StudyID", "PatientID", "Projection", "MethodLabel", "Labels")
 _PERSON = ("PatientSex_DICOM", "PatientBirth", "StudyDate_DICOM")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is particular to this data set to its command."""
+    """Add the options of this data set."""
     methods = parser.add_mutually_exclusive_group()
     methods.add_argument("--physician", action="store_true", help="only images whose report a physician labelled")
     methods.add_argument("--rnn", action="store_true", help="only images whose report a network labelled")
@@ -72,11 +75,10 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     datalist = padchest(arguments.tables)
     if arguments.physician or arguments.rnn:
         wanted = METHODS["Physician" if arguments.physician else "RNN_model"]
-        items = datalist.sections["training"]
-        datalist.sections["training"] = [item for item in items if item.source == wanted]
-        left_out = len(items) - len(datalist.sections["training"])
+        chosen = datalist.filtered(lambda item: item.source == wanted)
         other = "without a physician" if arguments.physician else "by a physician"
-        datalist = with_counts(datalist, {f"left out: reports labelled {other}": left_out})
+        left_out = len(datalist.items()) - len(chosen.items())
+        datalist = chosen.with_counts({f"left out: reports labelled {other}": left_out})
     if arguments.neatx:
         datalist = with_tubes(datalist, arguments.tables)
     return with_images(datalist, arguments.images, arguments.out)
@@ -84,52 +86,51 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
 
 @without_garbage_collection()
 def padchest(tables: Path) -> Datalist:
-    """All rows that name a patient, all in ``training``, with every finding that is in the vocabulary and in the table.
+    """All rows in ``training``, with every finding that is in the vocabulary and in the table.
 
-    Labels outside the vocabulary are listed in the provenance as ``unmapped``, with the number of their images.
+    The provenance lists labels outside the vocabulary as ``unmapped``, with the number of their images.
 
     Raises:
-        TableError: the table is missing or wrong.
+        TableError: The table is missing or wrong.
     """
     table = read_table(find_table(tables, *TABLES), _COLUMNS)
     has_people = all(column in table.columns for column in _PERSON)
-    people_of = table.select(*_PERSON) if has_people else None
+    columns = (*_COLUMNS, *_PERSON) if has_people else _COLUMNS
     labels: dict[str, frozenset[str] | None] = {}
     unmapped: Counter[str] = Counter()
-    rows: list[tuple[Item, frozenset[str] | None]] = []
+    named: list[tuple[Item, frozenset[str] | None]] = []
     seen: set[str] = set()
-    for index, (image, study, patient, projection, method, cell) in enumerate(table.select(*_COLUMNS)):
-        if image in seen or not image:
-            what = "is named twice" if image else "has no name"
-            raise TableError(f"{table.where(index)}: image {image!r} {what}.")
-        seen.add(image)
+    for where, (image, study, patient, projection, method, cell, *cells) in rows(table, *columns):
+        if not image:
+            raise TableError(f"{where}: image {image!r} has no name.")
+        add_once(image, seen, where)
         if cell not in labels:
-            labels[cell] = _names(cell, table.where(index))
+            labels[cell] = _names(cell, where)
         names = labels[cell]
         unmapped.update(name for name in names or () if finding_of(name) is None and name not in _UNUSABLE)
         item = Item(image, patient, (), study, VIEWS.get(projection, projection))
-        item.source = METHODS[one_of(method, tuple(METHODS), "MethodLabel", table.where(index))]
-        if people_of is not None:
-            item.attributes = _attributes(next(people_of), table.where(index))
-        rows.append((item, names))
+        item.source = METHODS[one_of(method, tuple(METHODS), "MethodLabel", where)]
+        if cells:
+            item.attributes = _attributes(cells, where)
+        named.append((item, names))
     findings = _findings(labels.values())
-    made: dict[frozenset[str] | None, tuple[float, ...]] = {}
-    for item, names in rows:
-        if names not in made:
-            made[names] = _label(names, findings)
-        item.label = made[names]
-    counts = {"rows of the table": len(rows), "rows that say nothing of findings": sum(n is None for _, n in rows)}
-    return Datalist(
-        name="PadChest",
-        description="Labels from reports, by physicians (source physician) and by a network (source RNN).",
-        findings=findings,
-        sections={"training": [item for item, _ in rows], "validation": [], "test": []},
-        provenance={"counts": counts, "unmapped": dict(unmapped.most_common())},
-    )
+    label_of = {names: _label(names, findings) for names in set(labels.values())}
+    for item, names in named:
+        item.label = label_of[names]
+    counts = {"rows of the table": len(named), "rows that say nothing of findings": sum(n is None for _, n in named)}
+    description = "Labels from reports, by physicians (source physician) and by a network (source RNN)."
+    datalist = Datalist.unsplit("PadChest", findings, [item for item, _ in named], description, counts)
+    datalist.provenance["unmapped"] = dict(unmapped.most_common())
+    return datalist
 
 
 def finding_of(label: str) -> str | None:
-    """The vocabulary's finding that a label of PadChest is or is a kind of; None where there is none."""
+    """The finding of the vocabulary that a label of PadChest is, or is a kind of; None if there is none.
+
+    Example:
+        >>> finding_of("laminar atelectasis"), finding_of("scoliosis")
+        ('Atelectasis', None)
+    """
     return _KINDS.get(label) or canonical(label)
 
 
@@ -139,44 +140,40 @@ def with_tubes(datalist: Datalist, tables: Path) -> Datalist:
     Raises:
         TableError: NEATX's table is missing or wrong.
     """
-    from app.datasets.neatx import TABLES as NEATX_TABLES
-    from app.datasets.neatx import read_neatx
-
     tubes = {annotation.image: annotation.combined for annotation in read_neatx(find_table(tables, *NEATX_TABLES))}
     findings = (*(name for name in datalist.findings if name not in TUBES), *TUBES)
     order = [datalist.findings.index(name) if name in datalist.findings else -1 for name in findings]
     read = 0
-    for item in (item for items in datalist.sections.values() for item in items):
-        item.label = tuple(item.label[place] if place >= 0 else ABSENT for place in order)
+    for item in datalist.items():
+        item.label = tuple(item.label[index] if index >= 0 else ABSENT for index in order)
         if item.image in tubes:
             item.label = (*item.label[: -len(TUBES)], *tubes[item.image])
             item.source += "+NEATX"
             read += 1
     datalist.findings = findings
     datalist.description += " Tubes by NEATX's annotators where they read them."
-    return with_counts(
-        datalist, {"images with tubes by NEATX": read, "left out: NEATX's images not here": len(tubes) - read}
+    return datalist.with_counts(
+        {"images with tubes by NEATX": read, "left out: NEATX's images not here": len(tubes) - read}
     )
 
 
 def _names(cell: str, where: str) -> frozenset[str] | None:
-    """The labels of a cell, which is a Python list of texts, in small letters; None where they say nothing."""
+    """The labels in a cell, which holds a Python list of texts, in small letters; None if they mean nothing."""
     if cell.strip().casefold() in ("", "nan"):
         return None
     try:
-        found = ast.literal_eval(cell)
+        labels = ast.literal_eval(cell)
     except (ValueError, SyntaxError) as error:
         raise TableError(f"{where}: 'Labels' must be a list such as ['pneumonia'], not {cell[:60]!r}.") from error
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
         raise TableError(f"{where}: 'Labels' must be a list of texts, not {cell[:60]!r}.")
-    names = frozenset(" ".join(name.casefold().split()) for name in found) - {""}
+    names = frozenset(" ".join(name.casefold().split()) for name in labels) - {""}
     return names if names - _UNUSABLE else None
 
 
-def _findings(rows: Iterable[frozenset[str] | None]) -> tuple[str, ...]:
-    names = {name for row in rows if row for name in row}
-    there = {finding_of(name) for name in names} | {NO_FINDING, *TUBES}
-    return tuple(finding for finding in VOCABULARY if finding in there)
+def _findings(labels: Iterable[frozenset[str] | None]) -> tuple[str, ...]:
+    present = {finding_of(name) for names in labels if names for name in names} | {NO_FINDING, *TUBES}
+    return tuple(finding for finding in VOCABULARY if finding in present)
 
 
 def _label(names: frozenset[str] | None, findings: tuple[str, ...]) -> tuple[float, ...]:
@@ -186,7 +183,7 @@ def _label(names: frozenset[str] | None, findings: tuple[str, ...]) -> tuple[flo
     return tuple(PRESENT if finding in present else ABSENT for finding in findings)
 
 
-def _attributes(cells: tuple[str, ...], where: str) -> Attributes:
+def _attributes(cells: list[str], where: str) -> Attributes:
     sex, birth, date = cells
     years = [cell[:4] for cell in (birth, date)]
     age = str(int(years[1]) - int(years[0])) if all(year.isdecimal() and len(year) == 4 for year in years) else ""

@@ -1,12 +1,12 @@
 """RSNA Pneumonia Detection Challenge: opacity boxes by radiologists on 26,684 radiographs of ChestX-ray14.
 
 Source: Shih et al., "Augmenting the National Institutes of Health Chest Radiograph Dataset with Expert Annotations of
-Possible Pneumonia", Radiology: AI 2019; the challenge's stage 2 training set. Non-commercial research use. What was
-drawn are opacities suspicious for pneumonia, on 1024x1024 copies; most of the images were read by one radiologist.
-Known faults: 21 pairs of its images are one ChestX-ray14 image, 6 of them with different verdicts; the verdicts and
+Possible Pneumonia", Radiology: AI 2019; the challenge's stage 2 training set. Non-commercial research use. The boxes
+are around opacities suspicious for pneumonia, on 1024x1024 copies; most images were read by one radiologist. Known
+faults: 21 pairs of its images are one ChestX-ray14 image, 6 of them with different verdicts; the verdicts and
 ChestX-ray14's label Pneumonia differ on most images that have either (see :func:`with_readings`).
 
-Tables: ``rsna_stage_2_train_labels.csv`` (or ``stage_2_train_labels.csv``) and ``rsna_to_nih.csv``, which tells the
+Tables: ``rsna_stage_2_train_labels.csv`` (or ``stage_2_train_labels.csv``) and ``rsna_to_nih.csv``, which gives the
 ChestX-ray14 image and the class of each; for sex, age and view also ChestX-ray14's ``Data_Entry_2017``, if it is there.
 """
 
@@ -20,24 +20,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from app.datalist.boxes import checked_box
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.stored_images import with_counts, with_images
-from app.files.tables import TableError, find_table, number, one_of, read_table
+from app.datalist.stored_images import with_images
+from app.datasets.nih_tables import FRAME, known_people, patient_and_study
+from app.datasets.rows import add_once, box_from, rows
+from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import ABSENT, PRESENT
 
 FINDING = "Pneumonia"
-FRAME = (1024, 1024)
 CLASSES = ("Normal", "No Lung Opacity / Not Normal", "Lung Opacity")
 READER = "RSNA"
-_LABEL = ("patientId", "x", "y", "width", "height", "Target")
-_MAP = ("patientId", "nih_image", "class_info")
+_LABEL_COLUMNS = ("patientId", "x", "y", "width", "height", "Target")
+_MAP_COLUMNS = ("patientId", "nih_image", "class_info")
 _NIH_IMAGE = re.compile(r"\d+_\d+\.\w+")
 
 
 class Reading(NamedTuple):
-    """What the challenge says of one of its images."""
+    """What the challenge says about one of its images."""
 
     name: str
     """The challenge's ``patientId``, which is one image."""
@@ -46,10 +46,6 @@ class Reading(NamedTuple):
     """One of ``CLASSES``."""
     boxes: tuple[Box, ...]
     """In pixels of the 1024x1024 image; empty unless the verdict is Lung Opacity."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This data set has no arguments of its own."""
 
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
@@ -62,59 +58,45 @@ def challenge(tables: Path) -> Datalist:
     """All 26,684 images, named ``<patientId>.dcm``, with boxes in 1024x1024 pixels, all in ``training``.
 
     Patient and study are those of the ChestX-ray14 image; the class is the attribute ``rsna_class``, and that image
-    ``nih_image``. All are annotated: without a box there is nothing anywhere.
+    ``nih_image``. All images are annotated: without a box, Pneumonia is nowhere.
 
     Raises:
-        TableError: a table is missing or wrong.
+        TableError: A table is missing or wrong.
     """
-    from app.datasets.nih import known_people, patient_and_study
-
-    readings = read_rsna(tables)
     people = known_people(tables)
     items = []
-    for reading in readings:
+    for reading in read_rsna(tables):
         patient, study = patient_and_study(reading.nih_image, str(tables))
         view, attributes = people.get(reading.nih_image, ("", {}))
         item = Item(f"{reading.name}.dcm", patient, (PRESENT if reading.boxes else ABSENT,), study, view)
         item.boxes, item.annotated, item.source = reading.boxes, (FINDING,), READER
         item.attributes = attributes | {"rsna_class": reading.verdict, "nih_image": reading.nih_image}
         items.append(item)
-    return Datalist(
-        name="RSNA Pneumonia Detection Challenge",
-        description="Opacities suspicious for pneumonia, boxes by radiologists (stage 2 training set).",
-        findings=(FINDING,),
-        sections={"training": items, "validation": [], "test": []},
-        provenance={"counts": {"images of the label table": len(items)}},
-    )
+    description = "Opacities suspicious for pneumonia, boxes by radiologists (stage 2 training set)."
+    counts = {"images of the label table": len(items)}
+    return Datalist.unsplit("RSNA Pneumonia Detection Challenge", (FINDING,), items, description, counts)
 
 
 def read_rsna(tables: Path) -> list[Reading]:
-    """What the challenge says of each of its images.
+    """What the challenge says about each of its images.
 
     Raises:
-        TableError: a table is missing or lacks a column; a box that is incomplete, has no area or leaves the image; a
-            Target that does not fit its boxes or its class; an image that the other table does not have.
+        TableError: A table is missing or lacks a column; a box is incomplete, has no area or leaves the image; a Target
+            does not fit its boxes or its class; or the other table does not have an image.
     """
     targets, boxes = _read_boxes(find_table(tables, "rsna_stage_2_train_labels.csv", "stage_2_train_labels.csv"))
-    table = read_table(find_table(tables, "rsna_to_nih.csv"), _MAP)
+    table = read_table(find_table(tables, "rsna_to_nih.csv"), _MAP_COLUMNS)
     readings = []
-    seen = set()
-    for index, (name, nih_image, verdict) in enumerate(table.select(*_MAP)):
-        if verdict not in CLASSES:
-            one_of(verdict, CLASSES, "class_info", table.where(index))
-        if name in seen:
-            raise TableError(f"{table.where(index)}: image {name!r} is named twice.")
+    seen: set[str] = set()
+    for where, (name, nih_image, verdict) in rows(table, *_MAP_COLUMNS):
+        one_of(verdict, CLASSES, "class_info", where)
+        add_once(name, seen, where)
         if name not in targets:
-            raise TableError(f"{table.where(index)}: image {name!r} is not in the label table.")
+            raise TableError(f"{where}: image {name!r} is not in the label table.")
         if targets[name] != (verdict == CLASSES[-1]):
-            raise TableError(
-                f"{table.where(index)}: class {verdict!r}, but Target is {int(targets[name])} in the label table."
-            )
+            raise TableError(f"{where}: class {verdict!r}, but Target is {int(targets[name])} in the label table.")
         if not _NIH_IMAGE.fullmatch(nih_image):
-            raise TableError(
-                f"{table.where(index)}: 'nih_image' must be such as '00000013_026.png', not {nih_image!r}."
-            )
-        seen.add(name)
+            raise TableError(f"{where}: 'nih_image' must be such as '00000013_026.png', not {nih_image!r}.")
         readings.append(Reading(name, nih_image, verdict, tuple(boxes.get(name, ()))))
     missing = targets.keys() - seen
     if missing:
@@ -123,46 +105,44 @@ def read_rsna(tables: Path) -> list[Reading]:
 
 
 def with_readings(datalist: Datalist, readings: Iterable[Reading], keep_labels: bool) -> Datalist:
-    """ChestX-ray14 with the location knowledge of the challenge, for the finding Pneumonia.
+    """ChestX-ray14 with what the challenge knows about the location of Pneumonia.
 
-    An image without an opacity, which is not labelled Pneumonia, is annotated: nowhere. The two sources often disagree,
-    and no item may say both "present" and "nowhere", or "absent" and "here":
+    An image without an opacity, and not labelled Pneumonia, is annotated: nowhere. The two sources often disagree, and
+    no item may say both "present" and "nowhere", or "absent" and "here":
 
     - Labelled Pneumonia, but no opacity was seen: the label stays, the location stays unannotated.
     - Not labelled Pneumonia, but boxes were drawn: a radiologist's box is better evidence than silence in a report, so
       the label becomes present; with ``keep_labels`` the label stays and the boxes are left out.
-    - Of two readings of one image, the one that saw an opacity counts, and boxes of both are kept.
+    - If one of two readings of an image saw an opacity, that one counts, and boxes of both are kept.
 
     Args:
-        datalist: items named by ChestX-ray14's file names, boxes in 1024x1024 pixels.
-        readings: as :func:`read_rsna` gives them.
-        keep_labels: see above.
+        datalist: Items named by ChestX-ray14's file names, boxes in 1024x1024 pixels.
+        readings: The result of :func:`read_rsna`.
+        keep_labels: See above.
 
     Returns:
-        A new datalist; how often each of these happened is in the counts of its provenance.
+        A new datalist, whose provenance counts how often each of these happened.
     """
     by_image: dict[str, list[Reading]] = defaultdict(list)
     for reading in readings:
         by_image[reading.nih_image].append(reading)
     counts: Counter[str] = Counter()
-    place = datalist.findings.index(FINDING)
-    sections = {
-        section: [
-            _with_reading(item, by_image[item.image], place, keep_labels, counts) if item.image in by_image else item
-            for item in items
-        ]
-        for section, items in datalist.sections.items()
-    }
-    description = f"{datalist.description} Opacity boxes and 'nowhere' of the RSNA challenge for {FINDING}."
-    return with_counts(replace(datalist, sections=sections, description=description), counts)
+    index = datalist.findings.index(FINDING)
+    changed = datalist.mapped(
+        lambda item: (
+            _with_reading(item, by_image[item.image], index, keep_labels, counts) if item.image in by_image else item
+        )
+    )
+    changed.description += f" Opacity boxes and 'nowhere' of the RSNA challenge for {FINDING}."
+    return changed.with_counts(counts)
 
 
-def _with_reading(item: Item, readings: list[Reading], place: int, keep_labels: bool, counts: Counter[str]) -> Item:
+def _with_reading(item: Item, readings: list[Reading], index: int, keep_labels: bool, counts: Counter[str]) -> Item:
     boxes = tuple(box for reading in readings for box in reading.boxes)
     counts["RSNA: images read"] += 1
     if len({bool(reading.boxes) for reading in readings}) > 1:
         counts["RSNA: images read twice with different verdicts (an opacity counts)"] += 1
-    is_present = item.label[place] == PRESENT
+    is_present = item.label[index] == PRESENT
     if not boxes and is_present:
         counts["RSNA: no opacity but labelled Pneumonia (label kept, location unannotated)"] += 1
         return item
@@ -179,22 +159,19 @@ def _with_reading(item: Item, readings: list[Reading], place: int, keep_labels: 
     changed.boxes = (*(box._replace(reader=item.source) for box in item.boxes), *boxes)
     if not is_present:
         counts["RSNA: boxes but not labelled Pneumonia (label changed to present)"] += 1
-        changed.label = (*item.label[:place], PRESENT, *item.label[place + 1 :])
+        changed.label = (*item.label[:index], PRESENT, *item.label[index + 1 :])
     return changed
 
 
 def _read_boxes(path: Path) -> tuple[dict[str, bool], dict[str, list[Box]]]:
-    table = read_table(path, _LABEL)
     targets: dict[str, bool] = {}
     boxes: dict[str, list[Box]] = defaultdict(list)
-    for index, (name, *cells, target) in enumerate(table.select(*_LABEL)):
-        where = table.where(index)
+    for where, (name, *cells, target) in rows(read_table(path, _LABEL_COLUMNS), *_LABEL_COLUMNS):
         is_opacity = one_of(target, ("0", "1"), "Target", where) == "1"
         if targets.setdefault(name, is_opacity) != is_opacity:
             raise TableError(f"{where}: image {name!r} has Target 0 and 1.")
         if is_opacity:
-            x, y, width, height = (number(cell, column, where) for cell, column in zip(cells, _LABEL[1:5], strict=True))
-            box = checked_box(Box(FINDING, x, y, width, height, READER), FRAME, where)
+            box = box_from(FINDING, cells, _LABEL_COLUMNS[1:5], FRAME, where)._replace(reader=READER)
             if box in boxes[name]:
                 raise TableError(f"{where}: the box {','.join(cells)} on image {name!r} is named twice.")
             boxes[name].append(box)

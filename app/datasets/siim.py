@@ -2,12 +2,12 @@
 
 Source: the 2019 challenge of the Society for Imaging Informatics in Medicine with the American College of Radiology;
 images are of ChestX-ray14, outlines by radiologists. Terms of the challenge: non-commercial research. Known faults: the
-table tells no patient, so each image counts as its own, although several are of one person; which ChestX-ray14 image
-each is was not published, so never test one on models trained on the other; outlines follow the pleural line roughly.
+table gives no patients, so each image counts as one, although several are of one person; which ChestX-ray14 image each
+one is was not published, so never test one on models trained on the other; outlines follow the pleural line roughly.
 
-Table: ``train-rle.csv`` or ``siim-pneumothorax-train-rle.csv``, gzipped or not: ``ImageId`` and, with a blank before
-its name, ``EncodedPixels``: relative run lengths down the columns of a 1024x1024 image, ``-1`` for none; a row an
-outline.
+Table: ``train-rle.csv`` or ``siim-pneumothorax-train-rle.csv``, gzipped or not, with one row per outline: ``ImageId``
+and, with a blank before its name, ``EncodedPixels``: relative run lengths down the columns of a 1024x1024 image, or
+``-1`` for none.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item, RunLengths
 from app.datalist.run_lengths import from_relative, union
 from app.datalist.stored_images import with_images
+from app.datasets.rows import rows
 from app.files.tables import TableError, find_table, read_table
 from app.findings import ABSENT, PRESENT
 
@@ -28,10 +29,6 @@ FRAME = (1024, 1024)
 TABLES = ("train-rle.csv", "siim-pneumothorax-train-rle.csv", "stage_2_train.csv")
 _COLUMNS = ("ImageId", "EncodedPixels")
 _NOTHING = "-1"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This data set has no arguments of its own."""
 
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
@@ -43,56 +40,48 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
 def siim(tables: Path) -> Datalist:
     """All images, named ``<ImageId>.dcm``, with the union of each one's outlines, all in ``training``.
 
-    All are annotated: without a mask there is nothing anywhere.
+    All images are annotated: without a mask, Pneumothorax is nowhere.
 
     Raises:
-        TableError: the table is missing or wrong.
+        TableError: The table is missing or wrong.
     """
-    masks = read_masks(find_table(tables, *TABLES))
+    outlines = read_masks(find_table(tables, *TABLES))
     items = []
-    for image, outlines in masks.items():
-        item = Item(f"{image}.dcm", image, (PRESENT if outlines else ABSENT,), image)
-        item.mask = {FINDING: union(outlines)} if outlines else {}
+    for image, masks in outlines.items():
+        item = Item(f"{image}.dcm", image, (PRESENT if masks else ABSENT,), image)
+        item.mask = {FINDING: union(masks)} if masks else {}
         item.annotated, item.source = (FINDING,), "SIIM-ACR"
         items.append(item)
     counts = {
         "images of the table": len(items),
-        "images with outlines": sum(map(bool, masks.values())),
-        "outlines": sum(map(len, masks.values())),
+        "images with outlines": sum(map(bool, outlines.values())),
+        "outlines": sum(map(len, outlines.values())),
         "images whose patient the data set does not tell (each counts as its own)": len(items),
     }
-    return Datalist(
-        name="SIIM-ACR Pneumothorax",
-        description="Outlines of pneumothorax by radiologists.",
-        findings=(FINDING,),
-        sections={"training": items, "validation": [], "test": []},
-        provenance={"counts": counts},
-    )
+    description = "Outlines of pneumothorax by radiologists."
+    return Datalist.unsplit("SIIM-ACR Pneumothorax", (FINDING,), items, description, counts)
 
 
 def read_masks(path: Path) -> dict[str, list[RunLengths]]:
-    """Every outline by image; an empty list where there is none.
+    """Every outline by image; an empty list if there is none.
 
     Raises:
-        TableError: a column is missing, run lengths that are none, an image said to have none beside an outline, or a
-            row twice.
+        TableError: A column is missing, run lengths are wrong, an image has -1 for no outline beside an outline, or a
+            row occurs twice.
     """
-    table = read_table(path, _COLUMNS)
     masks: dict[str, list[RunLengths]] = defaultdict(list)
-    rows: set[tuple[str, ...]] = set()
-    for index, row in enumerate(table.select(*_COLUMNS)):
-        image, pixels = row[0].strip(), row[1].strip()
-        if (image, pixels) in rows:
-            raise TableError(f"{table.where(index)}: image {image!r} is named twice with the same outline.")
-        rows.add((image, pixels))
-        if pixels == _NOTHING:
-            if masks[image]:
-                raise TableError(f"{table.where(index)}: image {image!r} has -1, for no outline, beside an outline.")
-            continue
-        if image in masks and (image, _NOTHING) in rows:
-            raise TableError(f"{table.where(index)}: image {image!r} has an outline beside -1, for none.")
-        try:
-            masks[image].append(from_relative(pixels, FRAME))
-        except ValueError as error:
-            raise TableError(f"{table.where(index)}: 'EncodedPixels' of image {image!r}: {error}") from error
+    seen: set[tuple[str, str]] = set()
+    for where, cells in rows(read_table(path, _COLUMNS), *_COLUMNS):
+        image, pixels = map(str.strip, cells)
+        if (image, pixels) in seen:
+            raise TableError(f"{where}: image {image!r} is named twice with the same outline.")
+        seen.add((image, pixels))
+        outlines, is_empty = masks[image], pixels == _NOTHING
+        if (is_empty and outlines) or (not is_empty and (image, _NOTHING) in seen):
+            raise TableError(f"{where}: image {image!r} has -1, for no outline, beside an outline.")
+        if not is_empty:
+            try:
+                outlines.append(from_relative(pixels, FRAME))
+            except ValueError as error:
+                raise TableError(f"{where}: 'EncodedPixels' of image {image!r}: {error}") from error
     return dict(masks)

@@ -28,6 +28,14 @@ def datalist() -> Datalist:
     return Datalist("made", FINDINGS, sections)
 
 
+@pytest.fixture(scope="session")
+def chestxray14_datalist(frugal_data: Path) -> Datalist:
+    """All of ChestX-ray14, from its tables; not to be changed."""
+    from app.datasets.nih import chestxray14
+
+    return chestxray14(frugal_data / "tables")
+
+
 IMAGES = 120
 KEYS = ("image", "patient", "finding")
 RUN_FINDINGS = ("Effusion", "Pneumothorax", "Chest Drain")

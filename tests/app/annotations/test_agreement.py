@@ -107,7 +107,7 @@ def test_every_two_of_several_sets():
     # A: present, present, absent, absent; C: present, present, absent, absent.
     assert found["a", "c"].findings[0].agreement.kappa.value == 1
     assert [each.second for each in agreements(SETS, [ONE], against_first=True)] == ["b", "c", "d"]
-    with pytest.raises(ValueError, match=r"Edema=Nodul: no two of a, b, c, d have these findings, spelt so"):
+    with pytest.raises(ValueError, match=r"Edema=Nodul: no two of a, b, c, d have these findings, in this spelling"):
         agreements(SETS, [(("Edema",), ("Nodul",))])
 
 
@@ -162,16 +162,15 @@ NODULES = (("Nodule or Mass",), ("Nodule", "Mass"))
 OPACITIES = (("Lung Opacity",), ("Pneumonia",))
 
 
-def test_experts_against_chestxray14_and_rsna(frugal_data: Path):
-    from app.datasets.nih import chestxray14
+def test_experts_against_chestxray14_and_rsna(chestxray14_datalist: Datalist, frugal_data: Path):
     from app.datasets.nih_experts import expert_labels
     from app.datasets.rsna import challenge
 
-    experts, reports = expert_labels(frugal_data / "tables"), chestxray14(frugal_data / "tables")
+    experts, reports = expert_labels(frugal_data / "tables"), chestxray14_datalist
     rsna = challenge(frugal_data / "tables")
     found = agreement(experts, reports, [NODULES])
     assert [one.first for one in found] == [("Pneumothorax",), ("Nodule or Mass",)]
-    truth = {item.image: item.label for items in experts.sections.values() for item in items}
+    truth = {item.image: item.label for item in experts.items()}
     said = {item.image: item.label for item in reports.sections["training"]}
     place = [reports.findings.index(name) for name in ("Pneumothorax", "Nodule", "Mass")]
     for one, column, places in ((found[0], 1, place[:1]), (found[1], 3, place[1:])):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.annotations.annotators import CERTAINTIES, CHANCES, Annotated, open_changed
-from app.annotations.several_readers import by_certainty
+from app.annotations.voting import by_certainty
 from app.datalist.file import write_datalist
 from app.datalist.item import Box, Datalist, Item
 
@@ -27,7 +27,7 @@ def datalist(count: int = 400) -> Datalist:
 
 
 def all_items(data: Datalist) -> list[Item]:
-    return [item for items in data.sections.values() for item in items]
+    return data.items()
 
 
 def test_chances_are_chances_of_neatxs_certainties() -> None:

@@ -6,16 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations.several_readers import (
-    agreed_boxes,
-    any_of,
-    by_certainty,
-    majority,
-    overlap,
-    read_together,
-    with_agreed_boxes,
-    with_votes,
-)
+from app.annotations.several_readers import agreed_boxes, overlap, read_together, with_agreed_boxes, with_votes
+from app.annotations.voting import any_of, by_certainty, majority
 from app.datalist.item import Box, Datalist, Item
 
 

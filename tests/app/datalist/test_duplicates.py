@@ -108,8 +108,8 @@ def test_copies_within_a_section_and_unreadable_files_are_told(images: Path):
     assert found.problems == []
     pair = "images/1.png (training) and images/copy.png (training)"
     assert found.notes == [
-        f"1 image has the same pixels as another of its section: {pair}.",
-        "1 of 3 images cannot be read, so that nothing is known of their pixels.",
+        f"1 image has the same pixels as another image of the section: {pair}.",
+        "1 of 3 images cannot be read, so their pixels were not compared.",
     ]
 
 
@@ -153,7 +153,7 @@ def test_a_split_keeps_patients_together_who_have_a_file_in_common(images: Path)
         sections = {item.patient: name for name, items in made.sections.items() for item in items}
         assert sections["p0"] == sections["p1"] == sections["p2"]
         assert crossing_files(made, images) == []
-        assert sorted(item.image for items in made.sections.values() for item in items) == sorted(
+        assert sorted(item.image for item in made.items()) == sorted(
             item.image for item in datalist.sections["training"]
         )
         if seed == 0:

@@ -117,7 +117,7 @@ BREAKS = {
         "training[0] 1.png: unknown finding 'Nodul'. Did you mean 'Nodule'?",
     ),
     "unknown finding annotated": ((*ITEM, "annotated", ["Nodule", "Mass"]), "1.png: unknown finding 'Mass'"),
-    "label too short": ((*ITEM, "label", [1]), "1.png: 'label' has 1 value, but there are 2 findings"),
+    "label too short": ((*ITEM, "label", [1]), "1.png: 'label' has 1 value for 2 findings"),
     "label of another value": (
         (*ITEM, "label", [2, 0]),
         "1.png: label 2: allowed are 1 present, 0 absent, -1 uncertain",
@@ -125,7 +125,7 @@ BREAKS = {
     "label of text": ((*ITEM, "label", ["1", 0]), "1.png: 'label' must be a list of 1, 0, -1, null or certainties"),
     "label of a list": ((*ITEM, "label", [[1], 0]), "1.png: 'label' must be a list"),
     "label missing": ((*ITEM, "label", None), "1.png: 'label' must be a list"),
-    "unsaid written as a number": ((*ITEM, "label", [1, -2]), "what nobody said is written null, not -2"),
+    "unsaid written as a number": ((*ITEM, "label", [1, -2]), "a value that is not said is null, not -2"),
     "patient missing": ((*ITEM, "patient", ""), "training[0] 1.png: 'patient' is missing"),
     "patient a number": ((*ITEM, "patient", 7), "1.png: 'patient' must be text in quotes, not 7"),
     "image named twice": (("test", 0, "image", "1.png"), "image '1.png' is named 2 times"),

@@ -31,7 +31,7 @@ def made(folder: Path, *words: str, out: str = "out.json") -> dict[str, Item]:
     common = ["--tables", str(folder), "--images", str(folder / "images"), "--out", str(folder / out)]
     assert main(["datalist", "folder", *common, *words]) == 0
     datalist = read_datalist(folder / out)
-    return {item.image: item for items in datalist.sections.values() for item in items}
+    return {item.image: item for item in datalist.items()}
 
 
 def refused(folder: Path, capsys: pytest.CaptureFixture, *words: str) -> str:
@@ -200,9 +200,7 @@ def test_spellings_of_one_patient_must_not_cross_sections(tmp_path: Path, one: s
 def test_patients_that_differ_in_capitals_alone_are_told(tmp_path: Path, capsys: pytest.CaptureFixture):
     datalist = crossing("a1", "A1")
     assert notes(crossing("a1", "b1")) == []
-    assert notes(datalist)[0].startswith(
-        "1 patient may be written in two ways, in names that differ in nothing but cap"
-    )
+    assert notes(datalist)[0].startswith("1 patient may be written in two ways, as their names differ only in capitals")
     write_datalist(datalist, tmp_path / "data.json")
     assert main(["datalist", "show", str(tmp_path / "data.json")]) == 0
     assert "Note: 1 patient may be written in two ways" in capsys.readouterr().out

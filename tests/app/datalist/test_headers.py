@@ -37,15 +37,15 @@ def write(path, **elements):
     ],
 )
 def test_facts_of_a_header(tmp_path, elements, view, attributes):
-    assert facts_of(write(tmp_path / "a", **elements)) == (view, attributes)
+    assert facts_of([write(tmp_path / "a", **elements)]) == [(view, attributes)]
 
 
 def test_facts_of_other_files_are_none(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), PIXELS)
     (tmp_path / "empty.dcm").write_bytes(b"")
-    assert facts_of(tmp_path / "a.png") == facts_of(tmp_path / "empty.dcm") == ("", {})
+    assert facts_of([tmp_path / "a.png", tmp_path / "empty.dcm"]) == [("", {}), ("", {})]
     with pytest.raises(FileNotFoundError):
-        facts_of(tmp_path / "none.dcm")
+        facts_of([tmp_path / "none.dcm"])
 
 
 def test_headers_say_what_the_table_does_not(tmp_path, capsys):

@@ -63,7 +63,7 @@ def test_labels_of_a_study_go_to_all_its_images(tmp_path: Path):
     datalist = read(tmp_path, text, images)
     found = {item.image: (item.patient, item.label) for item in datalist.sections["training"]}
     assert found == {"s1/a.png": ("p", (1,)), "s1/b.png": ("p", (1,)), "s2/a.png": ("q", (0,))}
-    with pytest.raises(TableError, match="line 3: no image lies in a folder named 's3'"):
+    with pytest.raises(TableError, match="line 3: no image is in a folder named 's3'"):
         read(tmp_path, text.replace("s2", "s3"), images)
 
 
@@ -75,7 +75,7 @@ BAD = {
     "no patient column": ({"text": CSV.replace("Patient", "Bed")}, "no column 'patient' (or --each-image-a-patient)"),
     "columns found": ({"text": CSV.replace("Patient", "Bed")}, "Columns found: 'File', 'Bed', 'Study', 'View'"),
     "named column": ({"columns": {"image": "pic"}}, "no column 'pic' (for --image-column)"),
-    "no label": ({"text": "image,patient,x\n1.png,p,1\n"}, "no column is named as a finding; name the columns"),
+    "no label": ({"text": "image,patient,x\n1.png,p,1\n"}, "no column has the name of a finding; name the columns"),
     "no such label": ({"labels": ("Nodul",)}, "no column 'Nodul' (among the labels)"),
     "text for a label": ({"text": CSV.replace("0.25", "maybe")}, "or one of yes, true, present, positive, no,"),
     "another number": ({"text": CSV.replace("0.25", "2")}, "line 3: label 'Nodule' must be 1, 0, -1, empty"),
@@ -167,7 +167,7 @@ BAD_COCO = {
     "nothing": ({}, "needs 'bbox'"),
     "image": ({"image_id": 7, "bbox": [1, 2, 3, 4]}, "no image of id 7"),
     "category": ({"category_id": 7, "bbox": [1, 2, 3, 4]}, "no category of id 7"),
-    "polygon": ({"segmentation": [[1, 2, 3, 4]]}, "a polygon has three points or more"),
+    "polygon": ({"segmentation": [[1, 2, 3, 4]]}, "a polygon must have three points or more"),
     "size": (
         {"segmentation": {"size": [1, 1], "counts": [1]}},
         "size [1, 1], but the image has height and width [20, 30]",
@@ -285,7 +285,7 @@ def test_one_csv_must_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture):
     (tmp_path / "other.csv").write_text(CSV)
     assert main(["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json")]) == 1
     assert (
-        "--csv must name the table unless there is one CSV alone; found: labels.csv, other.csv"
+        "--csv must name the table unless there is only one CSV; found: labels.csv, other.csv"
         in capsys.readouterr().err
     )
 
@@ -321,7 +321,7 @@ def test_files_of_one_name_matter_only_to_rows_that_may_mean_both(tmp_path: Path
     for name in ("x.png", "2"):
         write_csv(tmp_path, f"image,patient,Nodule\n{name},p,1\n")
         assert main(["datalist", "folder", *words]) == 1
-        assert f"image {name!r} may be one or another of" in capsys.readouterr().err
+        assert f"image {name!r} may be any of" in capsys.readouterr().err
 
 
 def test_an_empty_mask_says_nowhere(tmp_path: Path):

@@ -13,8 +13,9 @@ from app.datalist.file import read_datalist
 from app.datalist.item import Box, Datalist
 from app.datalist.stored_images import with_images
 from app.datalist.validate import problems, validate
-from app.datasets.nih import FINDINGS, FRAME, add_arguments, chestxray14, datalist_from
+from app.datasets.nih import add_arguments, chestxray14, datalist_from
 from app.datasets.nih_experts import expert_labels
+from app.datasets.nih_tables import FINDINGS, FRAME
 from app.files.tables import TableError
 
 ENTRY = """Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,Orig[Width,Height]
@@ -41,15 +42,6 @@ def arguments(**given: object) -> argparse.Namespace:
     namespace = parser.parse_args([])
     vars(namespace).update({"images": None, "out": Path("list.json")} | given)
     return namespace
-
-
-def items_of(datalist: Datalist) -> list:
-    return [item for items in datalist.sections.values() for item in items]
-
-
-@pytest.fixture(scope="module")
-def whole(frugal_data: Path) -> Datalist:
-    return chestxray14(frugal_data / "tables")
 
 
 def test_a_row_becomes_an_item(tmp_path: Path):
@@ -82,7 +74,7 @@ def test_only_stored_images_with_boxes_at_their_size(tmp_path: Path):
     cv2.imwrite(str(tmp_path / "pictures" / "other.png"), np.zeros((8, 8), np.uint8))
     out = tmp_path / "lists" / "nih.json"
     datalist = datalist_from(arguments(tables=tables, images=tmp_path / "pictures", out=out))
-    (item,) = items_of(datalist)
+    (item,) = datalist.items()
     assert item.image == "../pictures/deep/00000001_000.png"
     # By hand: 1024 -> 512 down halves, 1024 -> 256 across quarters.
     assert item.boxes == (Box("Cardiomegaly", 25, 100, 75.125, 200),)
@@ -100,7 +92,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path):
     for folder in ("a", "b"):
         (tmp_path / "pictures" / folder).mkdir(parents=True)
         (tmp_path / "pictures" / folder / "00000001_000.png").touch()
-    with pytest.raises(ValueError, match=r"image '00000001_000\.png' may be one or another of .*a/0.*, .*b/0"):
+    with pytest.raises(ValueError, match=r"image '00000001_000\.png' may be any of .*a/0.*, .*b/0"):
         datalist_from(arguments(tables=tables_with(tmp_path / "tables"), images=tmp_path / "pictures"))
 
 
@@ -206,9 +198,9 @@ def test_an_unreadable_table_is_named(tmp_path: Path, content: bytes):
         chestxray14(tmp_path)
 
 
-def test_published_counts(whole: Datalist):
+def test_published_counts(chestxray14_datalist: Datalist):
     # Wang et al. 2017: 112,120 images of 30,805 patients, 984 boxes; on 880 images: the release's README.
-    items = items_of(whole)
+    items = chestxray14_datalist.items()
     assert len(items) == 112_120
     assert len({item.patient for item in items}) == 30_805
     assert sum(len(item.boxes) for item in items) == 984
@@ -216,17 +208,17 @@ def test_published_counts(whole: Datalist):
     # Rozenberg et al. 2020 evaluate on these boxes, in this order of classes.
     boxes = Counter(box.finding for item in items for box in item.boxes)
     assert [boxes[finding] for finding in FINDINGS[:8]] == [180, 146, 153, 123, 85, 79, 120, 98]
-    assert problems(whole) == []
+    assert problems(chestxray14_datalist) == []
 
 
-def test_every_box_is_on_an_image_labelled_with_its_finding(whole: Datalist):
-    for item in items_of(whole):
+def test_every_box_is_on_an_image_labelled_with_its_finding(chestxray14_datalist: Datalist):
+    for item in chestxray14_datalist.items():
         for box in item.boxes:
             assert item.label[FINDINGS.index(box.finding)] == 1
 
 
-def test_ages_are_at_most_90(whole: Datalist):
-    ages = Counter(item.attributes["age"] for item in items_of(whole))
+def test_ages_are_at_most_90(chestxray14_datalist: Datalist):
+    ages = Counter(item.attributes["age"] for item in chestxray14_datalist.items())
     assert max(ages) == 90
     assert all(isinstance(age, int) for age in ages)
 
@@ -235,7 +227,7 @@ def test_the_stored_images(frugal_data: Path, tmp_path: Path):
     # The numbers of the data folder's README: 418 Pneumonia, 373 No Finding, 446 AP, 345 PA, 36 images with 41 boxes.
     given = arguments(tables=frugal_data / "tables", images=frugal_data / "nih" / "images", out=tmp_path / "list.json")
     datalist = datalist_from(given)
-    items = items_of(datalist)
+    items = datalist.items()
     place = FINDINGS.index("Pneumonia")
     assert len(items) == 791
     assert len({item.patient for item in items}) == 526
@@ -246,11 +238,13 @@ def test_the_stored_images(frugal_data: Path, tmp_path: Path):
     validate(datalist, tmp_path, files=True)
 
 
-def test_boxes_agree_between_two_stored_sizes(whole: Datalist, frugal_data: Path, tmp_path: Path):
+def test_boxes_agree_between_two_stored_sizes(chestxray14_datalist: Datalist, frugal_data: Path, tmp_path: Path):
     small, large = (
         {
             Path(item.image).name: item
-            for item in items_of(with_images(whole, frugal_data / "nih" / folder, tmp_path / "list.json", FRAME))
+            for item in with_images(
+                chestxray14_datalist, frugal_data / "nih" / folder, tmp_path / "list.json", FRAME
+            ).items()
         }
         for folder in ("images", "images_1024")
     )
@@ -269,7 +263,7 @@ def test_expert_labels(frugal_data: Path):
         "validation": 2414,
         "test": 1962,
     }
-    positives = np.sum([item.label for item in items_of(datalist)], axis=0)
+    positives = np.sum([item.label for item in datalist.items()], axis=0)
     np.testing.assert_array_equal(positives, [186, 238, 2166, 605])
     assert problems(datalist) == []
 
@@ -279,8 +273,8 @@ def test_experts_take_no_other_source(tmp_path: Path):
         datalist_from(arguments(tables=tmp_path, experts=True, rsna=True))
 
 
-def test_the_tables_of_a_study_can_be_written_and_read(whole: Datalist, tmp_path: Path):
+def test_the_tables_of_a_study_can_be_written_and_read(chestxray14_datalist: Datalist, tmp_path: Path):
     from app.datalist.file import write_datalist
 
-    write_datalist(whole, tmp_path / "list.json")
-    assert read_datalist(tmp_path / "list.json") == whole
+    write_datalist(chestxray14_datalist, tmp_path / "list.json")
+    assert read_datalist(tmp_path / "list.json") == chestxray14_datalist

@@ -11,9 +11,10 @@ from app.cli import main
 from app.datalist.file import read_datalist
 from app.datalist.item import Datalist
 from app.datalist.validate import problems
-from app.datasets.nih import BOXED, FINDINGS, boxes_as_labels, chestxray14
+from app.datasets.nih import boxes_as_labels, chestxray14
 from app.datasets.nih_drains import drains
 from app.datasets.nih_experts import ALL_FINDINGS, expert_labels
+from app.datasets.nih_tables import BOXED, FINDINGS
 from app.files.tables import TableError
 
 ENTRY = """Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,Orig[Width,Height]
@@ -54,7 +55,7 @@ def tables(folder: Path, **files: str) -> Path:
 
 
 def items_of(datalist: Datalist) -> dict[str, tuple[float, ...]]:
-    return {item.image: item.label for items in datalist.sections.values() for item in items}
+    return {item.image: item.label for item in datalist.items()}
 
 
 def present(datalist: Datalist, image: str) -> list[str]:
@@ -187,8 +188,8 @@ def test_non_experts_drains_without_the_expert_s_patients(tmp_path: Path, capsys
     assert [item.image for item in read_datalist(Path(left)).sections["training"]] == ["00000003_004.png"]
 
 
-def test_the_boxes_of_chestxray14_against_its_labels(frugal_data: Path):
-    reports = chestxray14(frugal_data / "tables")
+def test_the_boxes_of_chestxray14_against_its_labels(chestxray14_datalist: Datalist):
+    reports = chestxray14_datalist
     boxes = boxes_as_labels(reports)
     assert len(boxes.sections["training"]) == 880
     # 984 different pairs of image and finding, counted in the table with `cut -d, -f1,2 | sort -u`.

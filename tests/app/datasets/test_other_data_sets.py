@@ -95,7 +95,7 @@ def test_vindr_keeps_readers_and_lists_what_is_not_in_the_vocabulary(tmp_path: P
 
 def test_what_is_not_in_the_vocabulary_is_shown(tmp_path: Path):
     text = summary(build("vindr", tmp_path, VINDR))
-    assert "Labels that are no finding of the vocabulary, and how often they occur: Lung cyst 1" in text
+    assert "Labels that are no finding of the vocabulary, with how often they occur: Lung cyst 1" in text
 
 
 def arguments(tables: Path, images: Path | None, **more: object) -> argparse.Namespace:
@@ -156,7 +156,7 @@ def test_neatx_is_combined_or_one_annotator_s(tmp_path: Path):
 
 def test_neatx_takes_patients_from_padchest_or_says_what_it_lacks(tmp_path: Path):
     make(tmp_path, raw=NEATX)
-    with pytest.raises(TableError, match="which alone tells the patients"):
+    with pytest.raises(TableError, match="the only table with the patients"):
         neatx(tmp_path)
     alone = neatx(tmp_path, each_image_a_patient=True)
     assert alone.provenance["counts"]["images whose patient is not known (each counts as its own)"] == 2
@@ -242,10 +242,10 @@ BAD = {
     "vindr column": ("vindr", VINDR.replace("rad_id", "who"), "no column 'rad_id'. Columns found: 'image_id'"),
     "vindr is not it": ("vindr", SIIM, "It looks like the mask table of SIIM-ACR pneumothorax"),
     "siim odd": ("siim", SIIM.replace("2 2\n", "2 2 2\n"), "line 4: 'EncodedPixels' of image '1.2.4': run lengths"),
-    "siim text": ("siim", SIIM.replace("2 2\n", "two 2\n"), "whole numbers between blanks, not 'two 2'"),
+    "siim text": ("siim", SIIM.replace("2 2\n", "two 2\n"), "whole numbers separated by blanks, not 'two 2'"),
     "siim too long": ("siim", SIIM.replace("2 2\n", "2 1048576\n"), "together at most 1024 x 1024"),
     "siim both": ("siim", SIIM + "1.2.4,-1\n", "line 5: image '1.2.4' has -1, for no outline, beside an outline"),
-    "siim both, other order": ("siim", SIIM + "1.2.3,1 2\n", "line 5: image '1.2.3' has an outline beside -1"),
+    "siim both, other order": ("siim", SIIM + "1.2.3,1 2\n", "line 5: image '1.2.3' has -1, for no outline"),
     "siim row twice": ("siim", SIIM + "1.2.4,2 2\n", "line 5: image '1.2.4' is named twice"),
     "siim is not it": ("siim", VINDR, "It looks like the box table of VinDr-CXR"),
     "neatx certainty": ("neatx", NEATX.replace("0.75", "0.7"), "line 2: 'NSG_tube_a1' must be one of '0'"),

@@ -7,7 +7,6 @@ import pytest
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.stored_images import keep_stored
 from app.datalist.validate import problems
-from app.datasets.nih import chestxray14
 from app.datasets.rsna import FINDING, Reading, challenge, read_rsna, with_readings
 from app.files.tables import TableError
 
@@ -111,9 +110,9 @@ def test_published_counts(frugal_data: Path):
     assert problems(datalist) == []
 
 
-def test_the_stored_images(frugal_data: Path):
+def test_the_stored_images(chestxray14_datalist: Datalist, frugal_data: Path):
     # The data folder's README: 278 of 791 images are in RSNA, 107 of them carry 172 boxes, 41 are ChestX-ray14's own.
-    datalist, _ = keep_stored(chestxray14(frugal_data / "tables"), frugal_data / "nih" / "images")
+    datalist, _ = keep_stored(chestxray14_datalist, frugal_data / "nih" / "images")
     combined = with_readings(datalist, read_rsna(frugal_data / "tables"), keep_labels=False)
     items = combined.sections["training"]
     drawn = [[box for box in item.boxes if box.reader == "RSNA"] for item in items]

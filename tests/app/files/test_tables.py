@@ -7,7 +7,7 @@ import pytest
 
 from app.datalist.people import person, years_of
 from app.datasets.jsrt import jsrt
-from app.datasets.nih import read_boxes, read_entries
+from app.datasets.nih_tables import read_boxes, read_labels
 from app.datasets.rsna import read_rsna
 from app.datasets.vindr import vindr
 from app.files.tables import TableError, find_table, read_table
@@ -84,7 +84,7 @@ def test_ages_in_each_of_dicoms_units():
 
 def test_one_patient_with_and_without_leading_noughts(tmp_path: Path):
     rows = "1_0.png,Mass,0,0007,001D,M,PA\n1_1.png,Mass,1,7,58,M,PA\n"
-    entries, _ = read_entries(written(tmp_path, ENTRY + rows))
+    entries, _ = read_labels(written(tmp_path, ENTRY + rows))
     assert [(entry.patient, entry.study) for entry in entries] == [("7", "7-0"), ("7", "7-1")]
 
 

@@ -1,0 +1,43 @@
+"""What every data set needs to read its tables: rows with their places, names that occur once, boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from app.datalist.item import Box
+from app.files.tables import Table, TableError, number
+
+
+def rows(table: Table, *columns: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each row's place, for messages, and its cells in the named columns."""
+    for index, cells in enumerate(table.select(*columns)):
+        yield table.where(index), cells
+
+
+def add_once(image: str, seen: set[str], where: str) -> None:
+    """Add the image of a row to those seen, and refuse it if it is there already."""
+    if image in seen:
+        raise TableError(f"{where}: image {image!r} is named twice.")
+    seen.add(image)
+
+
+def box_from(finding: str, cells: Sequence[str], columns: Sequence[str], frame: tuple[int, int], where: str) -> Box:
+    """A box from the cells of a row.
+
+    Args:
+        finding: The finding in the box.
+        cells: x, y, width and height as text.
+        columns: Their names, for messages.
+        frame: (height, width) of the image.
+        where: File and line, for messages.
+
+    Raises:
+        TableError: A cell is not a number, or the box has no area or reaches outside the image.
+    """
+    x, y, width, height = (number(cell, column, where) for cell, column in zip(cells, columns, strict=True))
+    text = f"{where}: the box x {x:g}, y {y:g}, width {width:g}, height {height:g}"
+    if not (width > 0 and height > 0):
+        raise TableError(f"{text} has no area.")
+    if x < 0 or y < 0 or x + width > frame[1] or y + height > frame[0]:
+        raise TableError(f"{text} reaches outside the image of {frame[1]} x {frame[0]} pixels (width x height).")
+    return Box(finding, x, y, width, height)
