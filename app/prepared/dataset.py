@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
-from app.prepared.drawn import EMPTY, put_planes, unpack_boxes, unpack_planes
+from app.prepared.drawn import EMPTY, put_planes, unpack
 from app.prepared.folders import FolderUse
 from app.prepared.preparing import Preparation, default_workers
 from app.prepared.recipe import Keys, Recipe, Sample, Transform
@@ -35,8 +35,8 @@ class PreparationError(RuntimeError):
 class PreparedDataset(Dataset[dict[str, Any]]):
     """Samples whose deterministic transforms ran once, and whose results are kept in a folder.
 
-    An image is kept under the transforms (see `identity`) and the sample's files; its masks and boxes under the
-    annotations too (see `Recipe`). If any of these changes, it is made again. Labels are taken from the samples.
+    An image is kept under the transforms (see `identity`) and the sample's files; its masks under the annotations
+    too (see `Recipe`). If any of these changes, it is made again. Labels are taken from the samples.
     Several processes may use a folder at once and share the work. If one is killed, the next goes on where it was.
 
     Args:
@@ -56,7 +56,6 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         samples: Those that were prepared, in the order given.
         excluded: (name, error) of each of the others.
         shape: (H, W).
-        rebuilt: Names of samples that this process found damaged and made again.
 
     Raises:
         PreparationError: Some files cannot be prepared (all were tried; names the first ones), or sizes differ.
@@ -78,7 +77,6 @@ class PreparedDataset(Dataset[dict[str, Any]]):
             raise ValueError(f"on_error is {on_error!r}, but must be 'stop' or 'exclude'")
         self.recipe = Recipe(transform, content)
         self.folder = Path(folder).absolute() / digest(self.recipe.description)
-        self.rebuilt: list[str] = []
         self._use: FolderUse | None = FolderUse(self.folder)
         self._reader = ShardReader(self.folder)
         self._writer = ShardWriter(self.folder)
@@ -96,6 +94,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
 
     def _set_keys(self, keys: Sequence[Keys]) -> None:
         entries = self._reader.entries
+        self._keys = keys
         self._image_keys = [key.image for key in keys]
         self._drawn_keys = [key.drawn if key.drawn and entries[key.drawn].length > EMPTY else None for key in keys]
         geometry = [entries[key].geometry for key in self._image_keys]
@@ -160,27 +159,6 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         columns = {key: values[chosen] for key, values in self._columns.items()}
         return {"image": self._read_images(numbers), "planes": planes, "plane_at": plane_at, **columns}
 
-    def boxes(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes of a sample: (N, 4) float32 x, y, width, height in pixels of its image, and (N,) int64 their findings.
-
-        Boxes are clipped to the image.
-        """
-        number = range(len(self))[index]
-        key = self._drawn_keys[number]
-        return (
-            (np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-            if key is None
-            else unpack_boxes(self._read(number, key))
-        )
-
-    def verify(self) -> list[str]:
-        """Read everything that is kept, make damaged parts again, and name them."""
-        before = len(self.rebuilt)
-        for number in range(len(self)):
-            self._read_images([number])
-            self._read_drawn([number])
-        return self.rebuilt[before:]
-
     def _read_images(self, numbers: Sequence[int]) -> Tensor:
         size = self.shape[0] * self.shape[1]
         result = _new_bytes((len(numbers) * size,))
@@ -200,36 +178,30 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         planes, plane_at = [], []
         for place, (number, key) in enumerate(zip(numbers, keys, strict=True)):
             if key is not None:
-                packed, findings = unpack_planes(self._read(number, key))
+                packed, findings = unpack(self._read_drawn_entry(number, key))
                 planes += list(packed)
                 plane_at += [(place, finding) for finding in findings.tolist()]
         if not planes:
             return torch.zeros((0, 0), dtype=torch.uint8), torch.zeros((0, 2), dtype=torch.int64)
         return torch.from_numpy(np.stack(planes)), torch.tensor(plane_at, dtype=torch.int64)
 
-    def _read(self, number: int, key: bytes) -> np.ndarray:
+    def _read_drawn_entry(self, number: int, key: bytes) -> np.ndarray:
         try:
             return np.frombuffer(self._reader.read(key), np.uint8)
         except DamagedError as error:
             return np.frombuffer(self._read_again(number, key, error), np.uint8)
 
     def _read_again(self, number: int, key: bytes, damage: DamagedError) -> memoryview:
-        """Read a damaged entry from where another process has kept it in the meantime, or make it again."""
+        """Read a damaged entry as another process has made it again in the meantime, or make it again."""
         name, damaged = _name(self.samples[number]), self._reader.entries[key]
         self._reader.refresh()
         if self._reader.entries[key] != damaged:
-            try:
-                return self._reader.read(key)
-            except DamagedError:
-                damaged = self._reader.entries[key]
+            return self._reader.read(key)
         logger.warning("%s: %s; it is made again", name, damage)
         try:
-            for entry in self.recipe.make(self.samples[number]):
+            for entry in self.recipe.make(self.samples[number], self._keys[number]):
                 self._writer.append(entry)
             self._reader.refresh()
-            if self._reader.entries[key] == damaged:
-                raise ValueError("its files have changed")
-            self.rebuilt.append(name)
             return self._reader.read(key)
         except Exception as error:
             own = own_error(error)

@@ -1,4 +1,4 @@
-"""Boxes and masks of one image as few bytes: only masks that are not empty are kept, with one bit a pixel."""
+"""Masks of one image as few bytes: only those that are not empty, with one bit a pixel."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_HEAD = struct.Struct("<II")
-"""How many masks and how many boxes follow."""
-EMPTY = _HEAD.size
-"""Length of what is kept if there are neither boxes nor masks."""
+_COUNT = struct.Struct("<I")
+"""How many masks follow."""
+EMPTY = _COUNT.size
+"""Length of what is kept if all masks are empty."""
 
 
-def pack(mask: np.ndarray, boxes: np.ndarray, box_finding: np.ndarray) -> np.ndarray:
-    """Pack what is drawn on one image.
-
-    Args:
-        mask: (C, H, W); a pixel that is not zero is on.
-        boxes: (N, 4) x, y, width, height in pixels of the image.
-        box_finding: (N,) indices of findings.
+def pack(mask: np.ndarray) -> np.ndarray:
+    """Pack the masks of one image, (C, H, W); a pixel that is not zero is on.
 
     Returns:
         (M,) uint8.
@@ -28,37 +23,27 @@ def pack(mask: np.ndarray, boxes: np.ndarray, box_finding: np.ndarray) -> np.nda
     Example:
         >>> mask = np.zeros((14, 512, 512), np.uint8)
         >>> mask[3, 100:200, 100:200] = 1
-        >>> packed = pack(mask, np.array([[100, 100, 100, 100]]), np.array([3]))
-        >>> len(packed)  # 512 x 512 bits, and 32 bytes that say what they are
-        32800
-        >>> unpack_boxes(packed)
-        (array([[100., 100., 100., 100.]], dtype=float32), array([3]))
+        >>> len(pack(mask))  # 512 x 512 bits, how many masks there are, and which
+        32776
+        >>> planes, findings = unpack(pack(mask))
+        >>> planes.shape, findings
+        ((1, 32768), array([3]))
     """
     findings = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
-    parts = [_HEAD.pack(len(findings), len(boxes)), findings.astype("<i4").tobytes()]
-    parts += [boxes.astype("<f4").tobytes(), box_finding.astype("<i4").tobytes()]
-    parts += [np.packbits(mask[finding] != 0, bitorder="little").tobytes() for finding in findings]
-    return np.frombuffer(b"".join(parts), np.uint8)
+    planes = [np.packbits(mask[finding] != 0, bitorder="little").tobytes() for finding in findings]
+    return np.frombuffer(b"".join([_COUNT.pack(len(findings)), findings.astype("<i4").tobytes(), *planes]), np.uint8)
 
 
-def unpack_boxes(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unpack boxes (N, 4) float32, and (N,) int64 their findings."""
-    planes, boxes = _HEAD.unpack(drawn[: _HEAD.size].tobytes())
-    start = _HEAD.size + 4 * planes
-    corners = np.frombuffer(drawn, "<f4", 4 * boxes, start).reshape(-1, 4)
-    return corners.astype(np.float32), np.frombuffer(drawn, "<i4", boxes, start + 16 * boxes).astype(np.int64)
-
-
-def unpack_planes(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unpack(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Unpack the masks that are not empty.
 
     Returns:
         (K, bytes) uint8, eight pixels a byte, rows first; and (K,) int64 their findings.
     """
-    planes, boxes = _HEAD.unpack(drawn[: _HEAD.size].tobytes())
-    findings = np.frombuffer(drawn, "<i4", planes, _HEAD.size).astype(np.int64)
-    packed = np.frombuffer(drawn, np.uint8, offset=_HEAD.size + 4 * planes + 20 * boxes)
-    return packed.reshape(planes, -1) if planes else np.zeros((0, 0), np.uint8), findings
+    (count,) = _COUNT.unpack(drawn[: _COUNT.size].tobytes())
+    findings = np.frombuffer(drawn, "<i4", count, _COUNT.size).astype(np.int64)
+    packed = np.frombuffer(drawn, np.uint8, offset=_COUNT.size + 4 * count)
+    return packed.reshape(count, -1) if count else np.zeros((0, 0), np.uint8), findings
 
 
 def spread_planes(planes: Tensor, plane_at: Tensor, shape: tuple[int, int, int, int]) -> Tensor:

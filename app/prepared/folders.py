@@ -148,23 +148,18 @@ def _lock_alone(file: int) -> bool:
 
 def _shared_lock(folder: Path) -> int:
     """A descriptor that holds a shared lock, or -1 if there can be none."""
-    path = folder / LOCK
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            os.utime(file)
-        except OSError as error:
-            if error.errno not in CANNOT_WRITE:
-                raise
-            return -1  # nothing can be prepared here, only read
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH)  # waits for a process that is about to remove it
-            if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
-                return file
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                return file
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        os.utime(file)
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        return -1  # nothing can be prepared here, only read
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
             os.close(file)
             raise
-        os.close(file)  # it was removed in the meantime: begin anew
+    return file

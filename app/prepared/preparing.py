@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import logging
 import os
 import shutil
 import time
@@ -25,8 +24,6 @@ from app.prepared.workers import Job, outcomes
 WAIT = 0.2
 """Seconds between two looks at what other processes have prepared."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-logger = logging.getLogger(__name__)
 
 
 class Preparation:
@@ -123,7 +120,7 @@ class Preparation:
 
     def _make(self, job: Job) -> list[NewEntry]:
         index, geometry = job
-        return self.recipe.make(self.samples[index], geometry)
+        return self.recipe.make(self.samples[index], self.keys[index], geometry)
 
 
 def default_workers() -> int:
@@ -162,11 +159,6 @@ def _full_disk(folder: Path, size: int, count: int) -> OSError:
 def _make_folder(folder: Path, description: object) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, "no permission to write", str(folder))
-        others = "" if (folder / DESCRIPTION).is_file() else other_folders(folder)
-        if others:
-            logger.info("%s: %s", folder.parent, others)
         write_whole(folder / DESCRIPTION, json.dumps(description, indent=1, sort_keys=True))
     except OSError as error:
         if error.errno not in CANNOT_WRITE:

@@ -1,4 +1,4 @@
-"""How a sample is prepared: under which keys its image and its annotations are kept, and how both are made."""
+"""How a sample is prepared: under which keys its image and its masks are kept, and how both are made."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ANNOTATIONS = ("mask", "boxes", "box_finding")
 """Keys of a sample that are drawn."""
 OVERSHOOT = 1e-3
 """How far rounding may push an image beyond [0, 1]; it is then clipped."""
-FORMAT = 2
+FORMAT = 3
 """Raised when the layout of what is kept changes."""
 
 
 class Keys(NamedTuple):
-    """Under which 16 bytes a sample's image and its annotations are kept; None if it has none to draw."""
+    """The 16 bytes under which a sample's image and its masks are kept; None if it has nothing to draw."""
 
     image: bytes
     drawn: bytes | None
@@ -61,7 +61,7 @@ class Recipe:
         }
 
     def keys(self, sample: Mapping[str, Any]) -> Keys:
-        """Keys that change with everything that image and annotations depend on.
+        """Keys that change with everything that image and masks depend on.
 
         Raises:
             OSError: The radiograph or a mask file cannot be found.
@@ -75,18 +75,18 @@ class Recipe:
         is_drawn = self.draw is None or is_annotated(sample)
         return Keys(bytes.fromhex(image), bytes.fromhex(digest(drawn)) if is_drawn else None)
 
-    def make(self, sample: Mapping[str, Any], geometry: Geometry | None = None) -> list[NewEntry]:
+    def make(self, sample: Mapping[str, Any], keys: Keys, geometry: Geometry | None = None) -> list[NewEntry]:
         """Run the transforms.
 
         Args:
             sample: As the datalist gives it.
-            geometry: Of the image, if that is kept already and only the annotations are to be drawn.
+            keys: Of the sample.
+            geometry: Of the image, if that is kept already and only the masks are to be drawn.
 
         Raises:
             ValueError: The result is not one image (1, H, W) of finite values in [0, 1] and one mask (H, W) a finding,
-                or a file changed while it was read.
+                or the sample's files have changed since its keys were made.
         """
-        keys = self.keys(sample)
         entries: list[NewEntry] = []
         drawn: Mapping[str, Any] = {}
         if geometry is None or self.draw is None:
@@ -98,9 +98,9 @@ class Recipe:
         if keys.drawn is not None:
             if self.draw is not None:
                 drawn = self.draw(_on_grid(sample, geometry))
-            entries.append(_drawn_entry(keys.drawn, sample, drawn, geometry.shape))
+            entries.append(NewEntry(keys.drawn, pack(_mask(sample, drawn, geometry.shape))))
         if self.keys(sample) != keys:
-            raise ValueError(f"{sample['image']}: the file or its annotations changed while they were read")
+            raise ValueError(f"{sample['image']}: the file or its annotations have changed in the meantime")
         return entries
 
     def _known(self, value: Any) -> Any:  # noqa: ANN401  nested plain values
@@ -151,18 +151,14 @@ def is_annotated(sample: Mapping[str, Any]) -> bool:
 
 
 def _on_grid(sample: Mapping[str, Any], geometry: Geometry) -> Sample:
-    """A sample with an empty image of a geometry in the place of its radiograph, and its boxes moved there."""
-    from transforms.regions import boxes_to_image, clip_boxes  # it imports MONAI
-
-    region = np.array(geometry.region, dtype=np.float32)
+    """A sample with an empty image of a geometry in the place of its radiograph."""
     given = shown(sample) | {
         "image": torch.zeros((1, *geometry.shape)),
         "original_size": np.array(geometry.original_size, dtype=np.int64),
-        "region": region,
+        "region": np.array(geometry.region, dtype=np.float32),
     }
     if given.get("boxes") is not None:
         given["stored_boxes"] = np.asarray(given["boxes"], dtype=np.float32).reshape(-1, 4)
-        given["boxes"] = clip_boxes(boxes_to_image(given["stored_boxes"], region, geometry.shape), geometry.shape)[0]
     return given
 
 
@@ -185,16 +181,7 @@ def _image_entry(key: bytes, result: Mapping[str, Any]) -> NewEntry:
     return NewEntry(key, np.rint(np.clip(image[0], 0, 1) * 255).astype(np.uint8), geometry)
 
 
-def _drawn_entry(key: bytes, sample: Mapping[str, Any], result: Mapping[str, Any], shape: tuple[int, int]) -> NewEntry:
-    given, box_finding = result.get("boxes"), result.get("box_finding")
-    boxes = np.zeros((0, 4)) if given is None else _numpy(given).reshape(-1, 4)
-    if len(boxes) and box_finding is None:
-        raise ValueError("the sample has boxes, but no box_finding that says of what")
-    findings = np.zeros(0) if box_finding is None else _numpy(box_finding)
-    return NewEntry(key, pack(_checked_mask(sample, result, shape), boxes, findings))
-
-
-def _checked_mask(sample: Mapping[str, Any], result: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
+def _mask(sample: Mapping[str, Any], result: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
     mask, findings = result.get("mask"), len(sample["label"])
     if mask is None or isinstance(mask, list | tuple):
         if is_annotated(sample):

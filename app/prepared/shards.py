@@ -51,7 +51,7 @@ class NewEntry:
 
     Attributes:
         key: 16 bytes.
-        data: uint8, contiguous: pixels (H, W) of an image, or bytes (N,) of what is drawn on one.
+        data: uint8, contiguous: pixels (H, W) of an image, or bytes (N,) of its masks.
         geometry: of an image.
     """
 

@@ -83,8 +83,6 @@ def assert_as_if_made_now(dataset, samples, **settings):
         fresh, kept = chain(**settings)(sample), dataset[at]
         np.testing.assert_array_equal(kept["image"].numpy(), np.rint(np.asarray(fresh["image"]) * 255))
         np.testing.assert_array_equal(kept["mask"].numpy(), np.asarray(fresh["mask"]))
-        np.testing.assert_allclose(dataset.boxes(at)[0], fresh["boxes"], atol=1e-4)
-        assert dataset.boxes(at)[1].tolist() == fresh["box_finding"].tolist()
         assert kept["region"].tolist() == [10, 10, 50, 70]
         assert kept["original_size"].tolist() == [90, 70]
         assert kept["lungs_found"] == fresh["lungs_found"]
@@ -156,13 +154,13 @@ def test_a_mask_of_another_size_is_named(samples, tmp_path):
         prepared(samples, tmp_path)
 
 
-def test_damage_to_what_was_drawn_is_repaired(samples, tmp_path):
+def test_damage_to_what_was_drawn_is_repaired(samples, tmp_path, caplog):
     prepared(samples, tmp_path)
     for path in (tmp_path / "kept").glob("*/*.data"):
         path.write_bytes(bytes(path.stat().st_size))
-    dataset = prepared(samples, tmp_path)
-    assert_as_if_made_now(dataset, samples)
-    assert sorted(set(dataset.rebuilt)) == ["0.png", "1.png", "2.png", "3.png"]
+    assert_as_if_made_now(prepared(samples, tmp_path), samples)
+    again = [record.getMessage().split(": ")[0] for record in caplog.records if "made again" in record.getMessage()]
+    assert again == ["0.png", "1.png", "2.png", "3.png"]
 
 
 def test_random_transforms_are_refused(samples, tmp_path):

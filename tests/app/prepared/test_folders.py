@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -82,22 +81,6 @@ def test_another_process_keeps_it_until_it_dies(parent):
 def test_using_it_makes_it_new(parent):
     FolderUse(parent / "old").close()
     assert remove_unused(parent, 30) == ([], [])
-
-
-def test_a_folder_that_is_removed_while_it_is_asked_for_is_made_anew(parent, monkeypatch):
-    lock, names = __import__("fcntl").flock, []
-
-    def remove_first(file, kind):
-        if not names:
-            names.append("removed")
-            shutil.rmtree(parent / "old")
-        lock(file, kind)
-
-    monkeypatch.setattr("app.prepared.folders.fcntl.flock", remove_first)
-    use = FolderUse(parent / "old")
-    assert [path.name for path in (parent / "old").iterdir()] == [LOCK]
-    assert [folder.is_used for folder in prepared_folders(parent) if folder.path.name == "old"] == [True]
-    use.close()
 
 
 def test_the_command_lists_and_prunes(parent, capsys):
