@@ -92,6 +92,13 @@ def compare_areas(
 
     Undefined cases as in ``compare_paired``.
 
+    Example:
+        >>> score, label = np.arange(20) % 7, np.arange(20) % 3 == 0
+        >>> first_half = np.where(np.arange(20) < 10, label, -1)  # against all
+        >>> result = compare_areas(np.stack([score, score], axis=1), np.stack([first_half, label], axis=1))
+        >>> round(result.first.value, 3), round(result.second.value, 3), round(result.p, 3)
+        (0.583, 0.533, 0.734)
+
     Args:
         score: (N, 2) scores A and B of the same cases.
         label: (N, 2) their labels; a case that is unknown in one column belongs to the other alone.

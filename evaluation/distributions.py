@@ -40,7 +40,12 @@ def t_quantile(level: float, freedom: int) -> float:
 
 
 def two_sided_p(z: float) -> float:
-    """Probability of a standard normal value at least as far from zero as ``z``; NaN for NaN."""
+    """Probability of a standard normal value at least as far from zero as ``z``; NaN for NaN.
+
+    Example:
+        >>> round(two_sided_p(-1.96), 3)
+        0.05
+    """
     return math.erfc(abs(z) / math.sqrt(2))
 
 

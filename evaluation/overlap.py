@@ -61,6 +61,10 @@ class BestThreshold:
 def areas(prediction: ArrayLike, truth: ArrayLike) -> Areas:
     """Count the pixels of regions (..., H, W), which are the pixels that are not zero.
 
+    Example:
+        >>> areas(prediction=[[1, 1, 0]], truth=[[0, 1, 0]])
+        Areas(both=array(1), predicted=array(2), true=array(1))
+
     Raises:
         ValueError: Shapes differ or have fewer than two axes, or a pixel is NaN.
     """

@@ -131,7 +131,16 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
 
 
 def read_predictions(path: Path) -> PredictionTable:
-    """Read a table; images and findings keep the order of their first appearance.
+    r"""Read a table; images and findings keep the order of their first appearance.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "predictions.csv"
+        ...     _ = path.write_text("image,patient,finding,label,score\na,p,Nodule,1,0.9\nb,p,Nodule,,0.2\n")
+        ...     table = read_predictions(path)
+        >>> table.findings, table.label.tolist(), table.score.tolist()
+        (('Nodule',), [[1.0], [-2.0]], [[0.9], [0.2]])
 
     Raises:
         ValueError: A column is missing; a row has too few cells, no image, patient or finding, a score or logit that is
