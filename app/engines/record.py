@@ -13,7 +13,7 @@ import numpy as np
 
 from app.engines.outputs import Outputs, studies_of
 from app.files.atomic import write_whole
-from app.files.records import read_record
+from app.files.own_json import read_record
 from evaluation.logits import logit_of, probability
 from evaluation.operating import youden_threshold
 from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean

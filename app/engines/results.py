@@ -15,7 +15,7 @@ from app.engines.measures import LOCALISED, Metrics
 from app.engines.outputs import Outputs
 from app.engines.record import RECORD, ModelRecord
 from app.files.atomic import whole_file, write_whole
-from app.files.records import read_record
+from app.files.own_json import read_record
 from app.findings import safe_names
 from app.networks.checkpoints import read_weights
 from app.tracking.names import clean

@@ -20,7 +20,7 @@ from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import SECTIONS, Box, Datalist, Item
 from app.datalist.splitting import require_shares
 from app.files.atomic import write_png, write_whole
-from app.files.records import read_record
+from app.files.own_json import read_record
 from app.findings import LUNGS, TUBES, require_known
 from app.phantoms.dicom import draw_form, encode
 from app.phantoms.findings import FINDINGS

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 from app.comparing.run_files import RunFiles
-from app.files.records import read_record
+from app.files.own_json import read_record
 from app.pages import numbers, page
 from app.reporting.group_tables import group_parts
 from app.reporting.metric_tables import MetricValue, headlines, metric_parts, metric_values

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.files.atomic import write_whole
-from app.files.records import read_record
+from app.files.own_json import read_record
 from app.sweeps.sweep import Cell
 
 RECORD = "cell.json"

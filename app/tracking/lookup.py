@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from app.files.records import read_record
+from app.files.own_json import read_record
 from app.tracking.clients import reached
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.names import clean

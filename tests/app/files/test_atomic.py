@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Datalist
 from app.files.atomic import remove_partial, whole_file, write_figure, write_png, write_whole
-from app.files.records import read_record
+from app.files.own_json import read_record
 from tests.app.faulty_disk import FaultyDisk
 
 ROOT = Path(__file__).parents[3]
