@@ -50,6 +50,7 @@ class AllowedArguments:
 
 
 _KEYS: Mapping[str, Words] = {"keys": ()}
+_FORMS: Mapping[str, Words] = {"form": ("li", "sigmoid", "relaxed")}
 _OWN = {
     "app.networks.PACCRF": AllowedArguments("findings window steps"),
     "app.networks.PatchCountPooling": AllowedArguments(components="thresholds"),
@@ -93,11 +94,16 @@ _OWN = {
     "app.engines.MixedPrecisionInferer": AllowedArguments(
         "compile", words={"precision": ("auto", "float32", "bfloat16", "float16")}
     ),
+    "app.engines.MapReading": AllowedArguments("activation_maps patches"),
     "app.engines.PrepareBatch": AllowedArguments("seed", "augment"),
-    "app.engines.RadiographEvaluator": AllowedArguments("activation_maps", "loader network inferer loss"),
+    "app.engines.RadiographEvaluator": AllowedArguments(components="loader network inferer loss reading"),
+    "app.engines.RadiographTrainer": AllowedArguments("max_epochs seed", "loader network optimizer loss step augment"),
+    "app.engines.Sections": AllowedArguments("batch_size workers", "reading"),
     "app.engines.TrainingLoader": AllowedArguments("batch_size seed workers", "dataset sampler"),
     "app.engines.TrainingStep": AllowedArguments("accumulate clip sync_batch_norm", "inferer"),
     "app.engines.TwoStages": AllowedArguments("first", "network"),
+    "app.engines.patch_forms.patch_loss": AllowedArguments("annotated_weight", "thresholds", _FORMS),
+    "app.engines.patch_forms.patch_pooling": AllowedArguments(components="thresholds", words=_FORMS),
 }
 _MONAI = {
     # ``log_stats`` takes the name of a logger, too, which is refused as it is no number.

@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "words",
         nargs=argparse.REMAINDER,
         metavar="...",
-        help="further files, and settings as for python -m monai.bundle run: --max_epochs 3 --train#trainer#amp True",
+        help="further files, and settings as for python -m monai.bundle run: --max_epochs 3 --train#step#clip 1.0",
     )
     parser.set_defaults(run=run)
 

@@ -7,10 +7,13 @@ from app.engines.evaluator import RadiographEvaluator
 from app.engines.inference import Inference, folder_samples
 from app.engines.launch import Launch, begin
 from app.engines.loading import EvaluationLoader, TrainingLoader
+from app.engines.located import MapReading
 from app.engines.schedule import StageDecay
+from app.engines.sections import Sections
 from app.engines.stages import TwoStages
 from app.engines.step import TrainingStep
 from app.engines.thresholds import AlternatingThresholds
+from app.engines.trainer import RadiographTrainer
 
 __all__ = [
     "AlternatingThresholds",
@@ -18,9 +21,12 @@ __all__ = [
     "GradCAMInferer",
     "Inference",
     "Launch",
+    "MapReading",
     "MixedPrecisionInferer",
     "PrepareBatch",
     "RadiographEvaluator",
+    "RadiographTrainer",
+    "Sections",
     "StageDecay",
     "TrainingLoader",
     "TrainingStep",

@@ -9,6 +9,7 @@ from monai.engines import SupervisedEvaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
+from app.engines.activation_maps import GradCAMInferer
 from app.engines.batch import PrepareBatch
 from app.engines.collect import CollectOutputs
 from app.engines.device import MixedPrecisionInferer
@@ -18,30 +19,26 @@ from app.engines.outputs import Outputs
 
 
 class RadiographEvaluator(SupervisedEvaluator):
-    """One pass over a section without gradients; afterwards ``outputs`` holds what the network said.
+    """One pass over a section without gradients; ``outputs`` then holds the network's predictions.
 
     Args:
-        loader: of a ``PreparedDataset``, in order: an ``EvaluationLoader``.
-        network: image to Prediction.
-        inferer: calls the network.
-        device: where the network is.
-        loss: validation loss, where wanted.
-        activation_maps: see ``MapReading``.
-        patches: see ``MapReading``.
+        loader: Of a ``PreparedDataset``, in order: an ``EvaluationLoader``.
+        network: Image to Prediction.
+        inferer: Calls the network, on its own device.
+        loss: Validation loss; None to leave it out.
+        reading: How maps are read; None for probabilities, bilinear between the centres of cells.
     """
 
     def __init__(
         self,
         loader: DataLoader[dict[str, torch.Tensor]],
         network: nn.Module,
-        inferer: MixedPrecisionInferer,
-        device: torch.device,
+        inferer: MixedPrecisionInferer | GradCAMInferer,
         loss: nn.Module | None = None,
-        activation_maps: bool = False,
-        patches: bool = False,
+        reading: MapReading | None = None,
     ) -> None:
         super().__init__(
-            device=device,
+            device=inferer.device,
             val_data_loader=loader,
             network=network,
             inferer=inferer,
@@ -50,7 +47,7 @@ class RadiographEvaluator(SupervisedEvaluator):
         )
         samples = getattr(dataset_of(loader), "samples", ())
         truth = StoredTruth(samples) if is_located(samples) else None
-        self.collected = CollectOutputs(loss, MapReading(activation_maps, patches), truth)
+        self.collected = CollectOutputs(loss, reading, truth)
         self.collected.attach(self)
 
     @property

@@ -15,7 +15,7 @@ from app.phantoms import write_phantoms
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bundles/annotation_cost/configs/train.yaml"
 TINY = {"depth": 18, "width": 4, "image_size": 64, "batch_size": 8, "precision": "float32", "max_epochs": 1}
-WITHOUT_WORKERS = {f"{section}#dataset#workers": 0 for section in ("train", "validate", "test")}
+WITHOUT_WORKERS = {"prepare#workers": 0}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def prepared(phantoms: Path, *words: str) -> list[dict[str, Any]]:
     parser = ConfigParser()
     parser.read_config(CONFIG)
     changes = {"datalist": str(datalist), "prepared_dir": str(phantoms.parent / "prepared"), "image_size": 64}
-    for key, value in (changes | {"train#dataset#workers": 0}).items():
+    for key, value in (changes | WITHOUT_WORKERS).items():
         parser[key] = value
     dataset = parser.get_parsed_content("train#dataset")
     return [dataset[place] for place in range(len(dataset))]

@@ -19,7 +19,7 @@ from app.phantoms import write_phantoms
 ROOT = Path(__file__).parents[2]
 FINDINGS = ("Effusion", "Chest Drain")
 TINY = {"image_size": 64, "batch_size": 8, "precision": "float32", "max_epochs": 1, "architecture": "lcnet_035"}
-WITHOUT_WORKERS = {f"{section}#dataset#workers": 0 for section in ("train", "validate", "test")}
+WITHOUT_WORKERS = {"prepare#workers": 0}
 
 Launched = Callable[..., dict[str, Any]]
 

@@ -347,7 +347,7 @@ def test_inference_scores_what_was_prepared_and_lists_the_rest(prepared, tmp_pat
     save(weights(network), tmp_path / "model.pt")
     inferer = engines.MixedPrecisionInferer(precision="float32", device=device)
     loader = DataLoader(prepared, batch_size=64)
-    evaluator = engines.RadiographEvaluator(loader, network, inferer, device)
+    evaluator = engines.RadiographEvaluator(loader, network, inferer)
     engines.Inference(evaluator, ["Nodule"], tmp_path / "out").run(tmp_path / "model.pt")
     scored = read_rows(tmp_path / "out" / "predictions.csv")
     excluded = read_rows(tmp_path / "out" / "excluded.csv")

@@ -24,7 +24,6 @@ ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "bundles/nodule_detection/configs"
 COUNTS = {"training": 12, "validation": 6, "test": 7}
 NETWORK = {"blocks": [1, 1, 1, 1], "growth": 4, "stem": 8, "image_size": 64, "precision": "float32", "batch_size": 4}
-SECTIONS = {"training": "train", "validation": "validate", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class World:
             "max_epochs": 2,
             "learning_rate": 1e-2,
             **NETWORK,
-            **{f"{name}#dataset#workers": 0 for name in SECTIONS.values()},
+            "prepare#workers": 0,
             **changes,
         }
 

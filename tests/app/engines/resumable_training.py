@@ -188,7 +188,7 @@ class Small:
 
     def _evaluator(self, section: str) -> RadiographEvaluator:
         loader = EvaluationLoader(self.sections[section], batch_size=4, workers=self.workers)
-        return RadiographEvaluator(loader, self.network, self.inferer, CPU, self.loss)
+        return RadiographEvaluator(loader, self.network, self.inferer, self.loss)
 
     def _groups(self) -> list[dict[str, Any]]:
         if self.first is None:

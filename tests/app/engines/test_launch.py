@@ -381,7 +381,7 @@ def test_images_that_cannot_be_read_are_left_out_by_choice_and_counted(world, la
     shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("prepared"))
     for name in ("training-0.png", "training-3.png", "test-1.png"):
         (folder / name).write_bytes((folder / name).read_bytes()[:200])
-    choice = {f"{name}#dataset#on_error": "exclude" for name in ("train", "validate", "test")}
+    choice = {"prepare#on_error": "exclude"}
     overrides = world.overrides(
         tmp_path / "out", datalist=str(folder / "datalist.json"), prepared_dir=str(folder / "prepared"), **choice
     )

@@ -233,7 +233,7 @@ def test_a_whole_evaluation_on_the_stored_radiographs(tmp_path: Path):
     dataset = PreparedDataset(samples, transform, tmp_path / "kept", workers=0, progress=False)
     evaluator = RadiographEvaluator(
         EvaluationLoader(dataset, 2), Bright(), MixedPrecisionInferer("float32", torch.device("cpu")),
-        torch.device("cpu"), patches=True,
+        reading=MapReading(patches=True),
     )  # fmt: skip
     evaluator.run()
     # Off, half off (x 48 to 66 of 30 to 66 is seen), and all there.

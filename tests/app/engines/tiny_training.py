@@ -143,8 +143,7 @@ def evaluated(count: int, batch_size: int = 3) -> dict[str, Any]:
         EvaluationLoader(Radiographs(count), batch_size),
         tiny_network(),
         MixedPrecisionInferer("float32", CPU),
-        CPU,
-        loss=BothHeads(),
+        BothHeads(),
     )
     evaluator.run()
     outputs = evaluator.outputs
