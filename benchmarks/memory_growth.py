@@ -49,12 +49,14 @@ def main() -> None:
     from monai.bundle import run
 
     import benchmarks.memory_growth as shared  # this module as the config names it, not as __main__
+    from app.engines import RadiographWorkflow
 
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{temporary}/mlflow.db"
         start = time.perf_counter()
         run(
             run_id="training",
+            workflow_name=RadiographWorkflow,
             config_file=f"bundles/{arguments.bundle}/configs/train.yaml",
             max_epochs=arguments.epochs,
             output_dir=f"{temporary}/out",

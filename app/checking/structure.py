@@ -9,7 +9,7 @@ from app.checking.ids import joined, normal, references, value_at, walk
 from app.checking.problems import Problems
 from app.nearest import did_you_mean
 
-RUN_BY_NAME = {"imports", "initialize", "training", "evaluating", "run", "finalize", "trust"}
+RUN_BY_NAME = {"imports", "configuration", "initialize", "training", "evaluating", "run", "finalize", "trust"}
 """Ids that MONAI runs, or that decide what may run."""
 ENTRIES = {*RUN_BY_NAME, "bundle_root", "dataset_dir"}
 """Ids that MONAI, the model zoo or users call by name, so that nothing else in a config need refer to them."""

@@ -2,6 +2,7 @@
 
 from app.engines.activation_maps import GradCAMInferer
 from app.engines.batch import PrepareBatch
+from app.engines.configuration import Configuration, RadiographWorkflow, command_line_configuration
 from app.engines.device import MixedPrecisionInferer, default_device
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.inference import Inference, folder_samples
@@ -17,6 +18,7 @@ from app.engines.trainer import RadiographTrainer
 
 __all__ = [
     "AlternatingThresholds",
+    "Configuration",
     "EvaluationLoader",
     "GradCAMInferer",
     "Inference",
@@ -26,12 +28,14 @@ __all__ = [
     "PrepareBatch",
     "RadiographEvaluator",
     "RadiographTrainer",
+    "RadiographWorkflow",
     "Sections",
     "StageDecay",
     "TrainingLoader",
     "TrainingStep",
     "TwoStages",
     "begin",
+    "command_line_configuration",
     "default_device",
     "folder_samples",
 ]

@@ -1,4 +1,4 @@
-"""What a user reads last when a bundle's run fails: what went wrong, not the expression that MONAI was evaluating."""
+"""The last line on the screen if a bundle's run fails: the error itself, not the expression that MONAI evaluated."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import sys
 from types import TracebackType
 
 from app.checking import CheckError
+from app.engines.configuration import monai_words
 
 _MONAIS = ("Failed to evaluate ", "Failed to instantiate component ")
-# Their messages are written for users, and need no class in front.
+# Their messages are written for users and need no class name in front.
 _PLAIN = (ValueError, OSError)
 
 
 def meant(error: BaseException) -> BaseException:
-    """The error beneath those that MONAI raises from it, one for each component and expression around it."""
+    """The original error: MONAI raises another one from it for each component and expression around it."""
     while isinstance(error, RuntimeError) and str(error).startswith(_MONAIS) and error.__cause__ is not None:
         error = error.__cause__
     return error
@@ -29,12 +30,11 @@ def last_words(error: BaseException) -> str:
 
 
 def tell_last() -> None:
-    """Where MONAI's command line runs, end with `last_words` whatever ends it; tracebacks stay above.
+    """Make MONAI's command line end with `last_words` after any error, below the traceback.
 
-    What a check lists needs no traceback, and gets none.
+    The list of a failed check gets no traceback, as it needs none.
     """
-    started = getattr(sys.modules["__main__"], "__spec__", None)
-    if started is not None and started.name == "monai.bundle.__main__" and sys.excepthook is sys.__excepthook__:
+    if monai_words() is not None and sys.excepthook is sys.__excepthook__:
         sys.excepthook = _tell
 
 

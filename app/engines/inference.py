@@ -15,13 +15,13 @@ from monai.utils.enums import CommonKeys
 
 from app.datalist.item import Datalist, Item
 from app.datalist.samples import samples
+from app.engines.configuration import Configuration, settings_of
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
 from app.engines.output_folder import remove, require_writable
 from app.engines.overlay import overlay
 from app.engines.processes import world_size
 from app.engines.record import record_of
-from app.engines.running import running_config, settings_of
 from app.files.atomic import whole_file, write_png
 from app.files.folders import list_files
 from app.files.limited import limited
@@ -71,6 +71,7 @@ class Inference:
         findings: Names, in the network's order.
         output_dir: Created if missing.
         threshold: Probability at which the maps are outlined; None for the thresholds kept beside the weights.
+        configuration: The config, whose settings must be those of the weights; None if it is not known.
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class Inference:
         findings: Sequence[str],
         output_dir: str | Path,
         threshold: float | None = None,
+        configuration: Configuration | None = None,
     ) -> None:
         self.evaluator = evaluator
         # MONAI's parser replaces each "#" of a name by "::".
         self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
+        self.configuration = Configuration() if configuration is None else configuration
         self._thresholds: tuple[float, ...] = ()
         self._without_overlay: list[str] = []
 
@@ -104,7 +107,7 @@ class Inference:
             )
         require_writable(self.output_dir)
         load_exactly(self.evaluator.network, checkpoint)
-        record = record_of(Path(checkpoint), self.findings, settings_of(running_config()))
+        record = record_of(Path(checkpoint), self.findings, settings_of(self.configuration.config))
         self._thresholds = record.map_thresholds
         if self.threshold is not None:
             self._thresholds = (self.threshold,) * len(self.findings)

@@ -1,4 +1,4 @@
-"""What an evaluation must have so that its numbers mean something."""
+"""What an evaluation needs so that its numbers mean something."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from app.engines.evaluator import RadiographEvaluator
 
 
 def require_computed(key_metric: str, validation: RadiographEvaluator) -> None:
-    """Raise where nobody computes the metric that the best weights are chosen by.
+    """Raise if the metric that chooses the best weights is not computed.
 
     Raises:
-        ValueError: it is the loss, and the evaluator has none.
+        ValueError: If it is the loss, and the evaluator has none.
     """
     if key_metric == "loss" and validation.collected.loss is None:
         raise ValueError("key_metric is loss, but the validation evaluator computes none: give it the loss")
 
 
 def require_certain(samples: Sequence[Mapping[str, Any]]) -> None:
-    """Raise where a label is a certainty between absent and present: it can be learnt from, but not counted.
+    """Raise if a label is a certainty between absent and present: it can be learnt, but not counted.
 
     Raises:
-        ValueError: names the first item and its value.
+        ValueError: Names the first item and its value.
     """
     for sample in samples:
         between = [value for value in sample["label"] if 0 < value < 1]

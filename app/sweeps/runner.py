@@ -63,6 +63,8 @@ class Launcher:
         """
         from monai import bundle
 
+        from app.engines.configuration import RadiographWorkflow
+
         files = list(self.sweep.bundle)
         overrides = dict(run.cell.overrides)
         overrides |= {"output_dir": str(run.folder), "seed": self.sweep.seed_of(run.replicate)}
@@ -72,7 +74,12 @@ class Launcher:
             overrides.setdefault("resume", True)
         if self.data is not None:
             overrides["datalist"] = str(self.data.datalist(run.cell.data, run.replicate))
-        bundle.run(run_id=self.sweep.run_id, config_file=files[0] if len(files) == 1 else files, **overrides)
+        bundle.run(
+            run_id=self.sweep.run_id,
+            config_file=files[0] if len(files) == 1 else files,
+            workflow_name=RadiographWorkflow,
+            **overrides,
+        )
 
     def _run(self, cell: Cell, replicate: int) -> CellRun:
         settings: dict[str, Any] = {

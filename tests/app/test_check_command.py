@@ -46,7 +46,7 @@ def test_an_untrusted_config_needs_trust(tmp_path: Path, capsys: pytest.CaptureF
     copy = tmp_path / "train.yaml"
     copy.write_text(Path(TRAIN).read_text())
     assert main(["check", str(copy)]) == 1
-    assert "would run '$engines.begin(@output_dir, @seed)'" in capsys.readouterr().err
+    assert "would run '$engines.begin(@output_dir, @seed, @configuration)'" in capsys.readouterr().err
     assert main(["check", "--trust", str(copy)]) == 0
     assert main(["check", str(copy), "--trust"]) == 0
     assert main(["check", str(copy), "--trust", "True"]) == 0

@@ -10,6 +10,7 @@ import torch
 from monai.bundle import ConfigParser, create_workflow
 
 from app.cli import main
+from app.engines import RadiographWorkflow
 from app.phantoms import write_phantoms
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +101,7 @@ def test_a_mixture_is_trained_and_reported(phantoms: Path, tmp_path: Path, monke
     monkeypatch.chdir(ROOT)
     overrides = {"datalist": str(datalist), "output_dir": str(tmp_path / "out"), **TINY, **WITHOUT_WORKERS}
     overrides |= {"prepared_dir": str(phantoms.parent / "prepared")}
-    workflow = create_workflow(config_file=str(CONFIG), workflow_type="train", run_id="training", **overrides)
+    workflow = create_workflow(RadiographWorkflow, str(CONFIG), workflow_type="train", run_id="training", **overrides)
     workflow.initialize()
     metrics = workflow.run()[-1]
     workflow.finalize()

@@ -12,6 +12,7 @@ import torch
 from monai.bundle import create_workflow
 
 from app.datalist.file import read_datalist, write_datalist
+from app.engines import RadiographWorkflow
 from app.networks.backbones import Backbone
 from app.networks.checkpoints import read_weights, save, weights
 from app.phantoms import write_phantoms
@@ -51,7 +52,7 @@ def launched(world: Path) -> Launched:
             patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{world}/mlflow.db")
             patch.chdir(ROOT)
             config = str(ROOT / "bundles" / bundle / "configs/train.yaml")
-            workflow = create_workflow(config_file=config, workflow_type="train", run_id=run_id, **overrides)
+            workflow = create_workflow(RadiographWorkflow, config, workflow_type="train", run_id=run_id, **overrides)
             workflow.initialize()
             result = workflow.run()[-1]
             workflow.finalize()

@@ -12,6 +12,7 @@ import pytest
 from monai.bundle import create_workflow
 
 from app.datalist.file import read_datalist
+from app.engines import RadiographWorkflow
 from app.engines.resuming import Checkpoints
 from app.networks.checkpoints import read_checkpoint
 from app.phantoms import write_phantoms
@@ -63,7 +64,7 @@ def launched(folder: Path) -> Launched:
     def run(bundle: str, config: str, run_id: str | None = None, **overrides: Any) -> Any:
         kind = "infer" if config == "inference.yaml" else "train"
         if run_id is not None:
-            overrides["run_id"] = run_id
+            overrides |= {"workflow_name": RadiographWorkflow, "run_id": run_id}
         path = str(ROOT / "bundles" / bundle / "configs" / config)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")

@@ -12,7 +12,7 @@ from monai.bundle.reference_resolver import ReferenceResolver
 
 from app.checking import CheckError, check_files, load
 from app.checking.ids import normal, references, walk
-from app.engines import begin
+from app.engines import RadiographWorkflow, begin
 
 ROOT = Path(__file__).parents[3]
 TRAIN = ROOT / "bundles/lung_segmentation/configs/train.yaml"
@@ -21,7 +21,7 @@ TRAIN = ROOT / "bundles/lung_segmentation/configs/train.yaml"
 def refused(config_file: str | list[str], **overrides: Any) -> str:
     """The message with which a training is refused."""
     with pytest.raises(RuntimeError, match="Failed to evaluate") as caught:
-        create_workflow(config_file=config_file, workflow_type="train", run_id="training", **overrides)
+        create_workflow(RadiographWorkflow, config_file, workflow_type="train", run_id="training", **overrides)
     assert isinstance(caught.value.__cause__, CheckError)
     return str(caught.value.__cause__)
 
@@ -58,8 +58,8 @@ def test_a_good_config_begins(places: dict[str, str], tmp_path: Path):
     mine.write_text("batch_size: 4\n")
     files = [str(TRAIN), str(mine)]
     # Without the network, which asks for the data.
-    begin = {"initialize": ["$engines.begin(@output_dir, @seed)"]}
-    workflow = create_workflow(config_file=files, workflow_type="train", run_id="training", **places, **begin)
+    begin = {"initialize": ["$engines.begin(@output_dir, @seed, @configuration)"]}
+    workflow = create_workflow(RadiographWorkflow, files, workflow_type="train", run_id="training", **places, **begin)
     assert workflow.parser["batch_size"] == 4
     assert not (tmp_path / "data").exists()
 
@@ -82,10 +82,10 @@ def test_references_are_found_as_monai_finds_them():
         ("output_dir", True, "True is read as true or false, not as a file or folder"),
         ("datalist", 7, "7 is read as a whole number, not as a file or folder"),
         ("start_from", 2025, "2025 is a whole number, but started_network's start_from is of type str"),
-        ("output_dir", "runs/exp #3", "'runs/exp ::3': MONAI writes '::' for each '#' in a text"),
-        ("dataset_dir", "data #3", "'data ::3': MONAI writes '::' for each '#' in a text"),
-        ("datalist", "lists #3/d.json", "'lists ::3/d.json': MONAI writes '::' for each '#' in a text"),
-        ("start_from", "run #3.pt", "'run ::3.pt': MONAI writes '::' for each '#' in a text"),
+        ("output_dir", "runs/exp #3", "'runs/exp #3': MONAI writes '::' for each '#' in a text"),
+        ("dataset_dir", "data #3", "'data #3': MONAI writes '::' for each '#' in a text"),
+        ("datalist", "lists #3/d.json", "'lists #3/d.json': MONAI writes '::' for each '#' in a text"),
+        ("start_from", "run #3.pt", "'run #3.pt': MONAI writes '::' for each '#' in a text"),
     ],
 )
 def test_values_that_name_no_file_or_folder_are_refused_in_one_sentence(

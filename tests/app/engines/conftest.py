@@ -17,6 +17,7 @@ from monai.bundle import create_workflow
 
 from app.datalist.file import write_datalist
 from app.datalist.item import Box, Datalist, Item
+from app.engines import RadiographWorkflow
 from app.networks.checkpoints import save, weights
 from app.networks.unet import UNet
 
@@ -167,7 +168,7 @@ def launch() -> Callable[..., Any]:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)  # the bundle's own paths are relative to the repository
             workflow = create_workflow(
-                config_file=str(CONFIGS / config), workflow_type=kind, run_id=run_id, **overrides
+                RadiographWorkflow, str(CONFIGS / config), workflow_type=kind, run_id=run_id, **overrides
             )
             workflow.initialize()
             result = workflow.run()

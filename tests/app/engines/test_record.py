@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
+from app.engines.configuration import settings_of
 from app.engines.outputs import BINS, Outputs
 from app.engines.record import ModelRecord, choose_thresholds, record_of, threshold_facts
-from app.engines.running import settings_of
 from evaluation.logits import logit_of
 
 SETTINGS = {"pixel_level": True, "growth": 16, "blocks": [3, 6]}

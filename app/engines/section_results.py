@@ -1,0 +1,64 @@
+"""What a launch tells about a section: its measures, its pictures, and the lines on the screen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+from app.engines import pictures
+from app.engines.evaluator import RadiographEvaluator
+from app.engines.measures import Metrics, metrics
+from app.engines.processes import bare
+from app.engines.record import ModelRecord
+from app.engines.reports import SectionReport
+from app.engines.results import table
+from app.engines.stages import stages_of
+from app.findings import file_names
+from app.tracking import Run
+
+logger = logging.getLogger(__name__)
+
+
+def section_results(
+    test: RadiographEvaluator, record: ModelRecord, about: Mapping[str, object], reports: Sequence[SectionReport]
+) -> Metrics:
+    """What ``metrics.json`` holds after a pass over a section.
+
+    Args:
+        test: After its pass.
+        record: The thresholds that are applied.
+        about: What comes first: the section, the files left out, where the thresholds come from.
+        reports: Further measures.
+    """
+    outputs, samples = test.outputs, test.dataset.samples
+    result: Metrics = {**about, "regions": test.collected.facts()} | metrics(outputs, samples, record)
+    for report in reports:
+        result |= report(outputs, samples, record)
+    stages = stages_of(bare(test.network))
+    if len(stages) == 1:
+        result["crf"] = stages == {2}
+    elif stages:
+        logger.warning("only some of the ensemble's networks use their CRF")
+    return result
+
+
+def draw(run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
+    """Log the pictures of a section: curves, distributions, reliability, and cases by finding."""
+    run.figure(pictures.curves(test.outputs, record.findings), "pictures/curves.png")
+    run.figure(pictures.distributions(test.outputs, record.findings), "pictures/score_distributions.png")
+    run.figure(pictures.reliability(test.outputs, record.findings), "pictures/reliability.png")
+    names = file_names(record.findings)
+    for name, figure in pictures.cases(test, record):
+        run.figure(figure, f"pictures/cases_{names[name]}.png")
+
+
+def report_lines(bundle: str, data: str, test: RadiographEvaluator, result: Metrics) -> Iterator[str]:
+    """What a user reads at the end of a launch: the table, and what was treated differently from the rest."""
+    yield f"\n{bundle}, {result['section']} section of {data}:\n{table(result)}"
+    whole = getattr(test.dataset, "lungs_not_found", [])
+    if whole:
+        yield f"no lungs found in {len(whole)} of {len(test.dataset)} images, which were used whole"
+    if "crf" in result:
+        yield f"the CRF takes {'part' if result['crf'] else 'no part'} in these results"
+    for name, count in result["excluded"].items():
+        yield f"left out of the {name} section: {count} files that could not be read, each named at the start"
