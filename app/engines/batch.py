@@ -1,4 +1,4 @@
-"""From a batch as the loader gives it to the network's input and the Target, on the device."""
+"""From the loader's batches to the network's input and the Target, on the device."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Augment = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 class PrepareBatch:
-    """Move a batch to the device as small integers, make floats of them there, and augment image and mask together.
+    """Moves a batch to the device as bytes, converts it to floats there, and augments image and mask together.
 
     Args:
-        augment: (image, mask, generator) to (image, mask); None where nothing is to be changed, as in evaluation.
-        seed: with the iteration's number and the process's it seeds the augmentation, so that any batch can be made
-            again.
+        augment: (image, mask, generator) to (image, mask); None to change nothing, as in evaluation.
+        seed: Seed for the augmentation. With the numbers of the iteration and of the process, so that any batch can
+            be repeated.
     """
 
     def __init__(self, augment: Augment | None = None, seed: int = 0) -> None:
@@ -46,10 +46,10 @@ class PrepareBatch:
         Args:
             batch: ``image``, ``label``, ``annotated`` and either ``mask`` or ``planes`` with ``plane_at``; see
                 ``PreparedDataset``.
-            device: to compute on.
-            non_blocking: copies to a GPU never wait for it, whatever is said here.
+            device: Device of the result.
+            non_blocking: Copy to a CPU without waiting; copies to a GPU never wait.
         """
-        # Nothing is written to what is copied from, and the GPU works in order: there is nothing to wait for.
+        # Copies to a GPU need not be waited for: it works in order, and nobody writes to the source.
         on_device = {
             name: batch[name].to(device, non_blocking=non_blocking or device.type == "cuda")
             for name in ("image", "mask", "planes", "plane_at", "label", "annotated")

@@ -1,4 +1,4 @@
-"""Which device and which precision to compute with."""
+"""The device and the precision to compute with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def default_device() -> torch.device:
-    """The GPU of this process (the first one where it is alone), else the CPU."""
+    """The GPU of this process (the first one, if the process is alone), else the CPU."""
     return local_device()
 
 
@@ -26,12 +26,16 @@ def computing_type(precision: str, device: torch.device) -> torch.dtype:
     """The type that networks compute with; weights, losses and metrics stay float32.
 
     Args:
-        precision: "auto", "float32", "bfloat16" or "float16". "auto" takes bfloat16 where the device computes it
-            natively, else float32.
-        device: where the network is.
+        precision: "auto", "float32", "bfloat16" or "float16"; "auto" means bfloat16 if the device computes it natively,
+            else float32.
+        device: Device of the network.
 
     Raises:
-        ValueError: an unknown precision.
+        ValueError: If the precision is unknown.
+
+    Example:
+        >>> computing_type("float16", torch.device("cpu"))
+        torch.float16
     """
     if precision == "auto":
         return torch.bfloat16 if _native_bfloat16(device) else torch.float32
@@ -43,26 +47,26 @@ def computing_type(precision: str, device: torch.device) -> torch.dtype:
 def _native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # The only public answer to "does this CPU multiply bfloat16" that torch gives.
+    # Torch has no public function that tells whether a CPU multiplies bfloat16.
     return device.type == "cpu" and bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 class MixedPrecisionInferer(Inferer):
-    """Call the network under autocast, with its input and its weights in channels-last order where that is safe.
+    """Calls the network under autocast, with input and weights in channels-last order if that is safe.
 
-    Against the other order, training a DenseNet on a CPU takes a third of the time in float32; that the weights are in
-    that order as well saves a quarter of what is left in bfloat16.
+    In that order, training a DenseNet on a CPU takes a third of the time in float32. In bfloat16, having the weights in
+    that order saves another quarter.
 
     Args:
-        precision: "auto", "float32", "bfloat16" or "float16"; training with the last wants a `TrainingStep`, which
-            scales the loss.
-        device: where the network is.
-        compile: whether to translate the network with ``torch.compile`` when it is first called; names of weights
-            remain. Takes a minute or more then, and again where a batch of another size comes.
+        precision: "auto", "float32", "bfloat16" or "float16"; training in float16 needs a `TrainingStep`, which scales
+            the loss.
+        device: Device of the network; None for ``default_device()``.
+        compile: Whether to compile the network with ``torch.compile`` at its first call; its weights keep their names.
+            That takes a minute or more, and again for each new batch size.
 
     Raises:
-        ValueError: an unknown precision.
-        RuntimeError: no compiler for ``compile``.
+        ValueError: If the precision is unknown.
+        RuntimeError: If ``compile`` is set and there is no compiler.
     """
 
     def __init__(self, precision: str = "auto", device: torch.device | None = None, compile: bool = False) -> None:
@@ -75,7 +79,7 @@ class MixedPrecisionInferer(Inferer):
             require_compiler(self.device)
 
     def __call__(self, inputs: Tensor, network: nn.Module) -> Prediction:
-        """(B, 1, H, W) image to a Prediction in float32; scores that are wider stay so."""
+        """(B, 1, H, W) image to a Prediction in float32; scores in float64 stay so."""
         order = self._orders.get(network)
         if order is None:
             order = self._orders[network] = order_weights(bare(network))
@@ -93,10 +97,10 @@ class MixedPrecisionInferer(Inferer):
 
 
 def require_compiler(device: torch.device) -> None:
-    """Raise where ``torch.compile`` would fail in the first iteration for want of a compiler.
+    """Raise now if ``torch.compile`` would fail in the first iteration because there is no compiler.
 
     Raises:
-        RuntimeError: names what is missing and how to do without.
+        RuntimeError: Names what is missing and what to do instead.
     """
     wanted = os.environ.get("CC", "cc") if device.type == "cuda" else os.environ.get("CXX", "g++")
     found = [shutil.which(name) for name in (wanted, "gcc" if device.type == "cuda" else "clang++")]
@@ -109,7 +113,7 @@ def require_compiler(device: torch.device) -> None:
 
 
 def _set_compiled(network: nn.Module) -> None:
-    """Have a network's next call compiled, or its next calls not, while hooks want to see its layers."""
+    """Compile a network at its next call, unless hooks are watching its layers."""
     is_watched = any(module._forward_hooks for module in network.modules())
     if is_watched:
         network._compiled_call_impl = None

@@ -1,4 +1,4 @@
-"""Training in two stages, as a part of a training: the second begins at a given epoch."""
+"""Training in two stages, of which the second begins at a given epoch."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class TwoStages:
     Source: section 3.3 of Rozenberg et al. 2020: "First, we train the unary terms using the base model until converges.
     Then, we freeze the base model and train only the PAC-CRF part." Here the first stage has a number of epochs. The
     second starts from the best weights of the first, and the weights that are kept in the end are the best of the
-    second. The optimiser knows all parameters from the start and skips those without a gradient; what it remembers of
-    the first stage is forgotten.
+    second. The optimiser has all parameters from the start and skips those without a gradient; its state of the first
+    stage is discarded.
 
     Args:
-        network: Bare.
+        network: The network itself, not wrapped for several processes.
         first: Epochs of the first stage; 0 begins with the second.
 
     Attributes:
-        best: The best weights so far, from which the second stage starts; set by whoever runs the epochs. Without it
-            the second stage starts from the latest ones.
+        best: The best weights so far, from which the second stage starts; set by ``Epochs``. If None, it starts from
+            the latest weights.
 
     Raises:
-        ValueError: The number of epochs is negative.
+        ValueError: If the number of epochs is negative.
     """
 
     def __init__(self, network: PatchNetwork, first: int) -> None:
@@ -44,16 +44,16 @@ class TwoStages:
         self.best: BestWeights | None = None
 
     def attach(self, trainer: Engine) -> None:
-        """Look at the beginning of each epoch of ``trainer`` which stage it belongs to."""
+        """Choose the stage at the beginning of each epoch of ``trainer``."""
         trainer.add_event_handler(Events.STARTED, self._announce)
         trainer.add_event_handler(Events.EPOCH_STARTED, self._begin)
 
     def state_dict(self) -> dict[str, Any]:
-        """The stage, and how long the first one is."""
+        """The stage, and the length of the first one."""
         return {"stage": self.network.stage, "first": self.first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on in the stage that was reached; a training that grows keeps the length of its first stage."""
+        """Continue in that stage; a training that becomes longer keeps the length of its first stage."""
         if state["first"] != self.first:
             logger.info(f"the first stage has {state['first']} epochs as when the training began, not {self.first}")
         self.first = int(state["first"])
@@ -74,7 +74,7 @@ class TwoStages:
             logger.info(f"stage two starts from the best weights of stage one, those of epoch {self.best.epoch}")
             self.best.restart_from(self.network)
         self.network.set_stage(stage)
-        # Gradients of the last batch of the other stage: an optimiser steps wherever there is one.
+        # Remove the gradients of the other stage's last batch: an optimiser steps wherever there is one.
         self.network.zero_grad(set_to_none=True)
         engine.optimizer.state.clear()
         logger.info(f"stage {stage} begins with epoch {engine.state.epoch}")

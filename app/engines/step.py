@@ -1,4 +1,4 @@
-"""One iteration of a training: forward, backward, and a step of the optimizer every few of them."""
+"""One training iteration: forward, backward, and every few iterations a step of the optimizer."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from app.engines.processes import bare, share_statistics
 
 
 class TrainingStep:
-    """``iteration_update`` of MONAI's ``SupervisedTrainer``: a batch at a time, nothing kept of it but its loss.
+    """``iteration_update`` of MONAI's ``SupervisedTrainer``; of each batch it keeps only the loss.
 
-    Several batches may make one step: the loss of each is divided by their number, so that gradients are those of one
-    batch as large as all of them, where the loss is a mean over as many values in each. What is left of an epoch, fewer
-    batches than that, makes a step of its own, a mean over these. Layers that normalise by batch see the small ones.
+    Several batches may share one step: the loss of each is divided by their number. If each loss is a mean over equally
+    many values, the gradients are those of one large batch. The last step of an epoch takes the batches that are left.
+    Batch norm sees each batch alone.
 
-    With float16 the loss is scaled so that small gradients are not lost, and a step whose gradients overflowed is left
-    out (the scale is halved). The scale is this object's state, which belongs in a checkpoint.
+    In float16 the loss is scaled so that small gradients are not lost, and a step whose gradients overflow is skipped
+    (the scale is then halved). The scale is the state of this object and belongs in a checkpoint.
 
     Args:
-        inferer: calls the network, in its precision.
-        accumulate: batches a step.
-        clip: greatest norm of all gradients together; longer ones are shortened. None for no limit.
-        sync_batch_norm: normalise with statistics over the images of all processes; on GPUs only, and slower.
+        inferer: Calls the network, in its precision.
+        accumulate: Batches per step.
+        clip: Largest norm of all gradients together; larger gradients are scaled down. None for no limit.
+        sync_batch_norm: Normalise with statistics over the images of all processes; on GPUs only, and slower.
 
     Raises:
-        ValueError: ``accumulate`` is below 1 or ``clip`` not above 0.
+        ValueError: If ``accumulate`` is below 1 or ``clip`` is not above 0.
     """
 
     def __init__(
@@ -54,20 +54,20 @@ class TrainingStep:
         self.scaler = GradScaler(inferer.device.type, enabled=inferer.dtype == torch.float16)
 
     def attach(self, trainer: Any) -> None:  # noqa: ANN401 - SupervisedTrainer
-        """Make the network of ``trainer`` ready; the trainer itself calls this object in every iteration.
+        """Prepare the network of ``trainer``, which calls this object in every iteration.
 
         Raises:
-            ValueError: ``sync_batch_norm`` with several processes without GPUs.
+            ValueError: If ``sync_batch_norm`` is set for several processes without GPUs.
         """
         if self.sync_batch_norm:
             trainer.network = share_statistics(trainer.network, trainer.state.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """The loss's scale; empty but for float16."""
+        """The scale of the loss; empty unless in float16."""
         return self.scaler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict``; one of another precision holds nothing of use."""
+        """Continue from ``state_dict``; that of another precision is ignored."""
         if state and self.scaler.is_enabled():
             self.scaler.load_state_dict(state)
 
@@ -75,20 +75,20 @@ class TrainingStep:
         """Train on one batch.
 
         Args:
-            engine: the trainer.
-            batch: as the loader gives it.
+            engine: The trainer.
+            batch: From the loader.
 
         Returns:
-            ``loss``, a scalar without a graph, of this batch alone.
+            ``loss`` of this batch alone, a scalar without a graph.
         """
-        place = (engine.state.iteration - 1) % engine.state.epoch_length
-        first = place - place % self.accumulate
+        position = (engine.state.iteration - 1) % engine.state.epoch_length
+        first = position - position % self.accumulate
         group = min(self.accumulate, engine.state.epoch_length - first)
-        is_last = place == first + group - 1
-        # Going through all layers takes as long as a small one's computing: only where an evaluation came between.
+        is_last = position == first + group - 1
+        # Only after an evaluation: for a small network, going through all layers takes as long as computing.
         if not (engine.network.training and bare(engine.network).training):
             engine.network.train()
-        if place == first:
+        if position == first:
             engine.optimizer.zero_grad(set_to_none=True)
         with self._without_exchange(engine.network, is_last):
             loss = self._loss(engine, batch)
@@ -113,13 +113,13 @@ class TrainingStep:
 
     @staticmethod
     def _without_exchange(network: nn.Module, is_last: bool) -> AbstractContextManager[None]:
-        """Processes exchange gradients once a step."""
+        """Let processes exchange gradients only once per step."""
         if is_last or not isinstance(network, DistributedDataParallel):
             return nullcontext()
         return network.no_sync()
 
 
 def _tell(engine: Any, event: IterationEvents) -> None:  # noqa: ANN401 - SupervisedTrainer
-    """Fire an event that somebody listens to; for nobody, Ignite would look it up among all events each time."""
+    """Fire an event only if it has handlers: Ignite would look it up among all events each time."""
     if engine._event_handlers.get(event):
         engine.fire_event(event)
