@@ -115,10 +115,10 @@ def test_restored_map_keeps_channels():
 
 @pytest.mark.parametrize("region", [(0, 0, 0, 5), (0, 0, 5, -1), (0, 0, np.nan, 5), (0, 0, 5)])
 def test_rejects_region(region):
-    with pytest.raises(ValueError, match="a width and height above 0 are needed"):
+    with pytest.raises(ValueError, match="a width and height above 0, not"):
         restore_map(torch.zeros(2, 2), np.array(region), (4, 4))
 
 
 def test_rejects_map_shape():
-    with pytest.raises(ValueError, match=r"map has shape \(1, 1, 2, 2\)"):
+    with pytest.raises(ValueError, match=r"map must have the shape .*, not \(1, 1, 2, 2\)"):
         restore_map(torch.zeros(1, 1, 2, 2), whole_region((4, 4)), (4, 4))
