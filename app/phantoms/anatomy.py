@@ -12,7 +12,7 @@ from app.phantoms.vessels import add_vessels
 
 
 def build(grid: Grid, shape: Shape, generator: np.random.Generator) -> Scene:
-    """The patient without findings that are more than a matter of shape."""
+    """The patient, with findings only as far as they are a matter of shape."""
     right, left = _lung(grid, shape, -1), _lung(grid, shape, 1)
     body = _body(grid, shape, generator)
     scene = Scene(grid, shape, body, right + left, grid.empty(), grid.empty(), grid.empty(), heart(grid, shape))
@@ -157,7 +157,7 @@ def _mediastinum(grid: Grid, shape: Shape) -> Map:
 
 
 def _texture(scene: Scene, generator: np.random.Generator) -> None:
-    """Interstitium: what is denser or looser than the mean of the lung, as soft tissue more or less."""
+    """Interstitium: density variations around the mean of the lung, as more or less soft tissue."""
     grid = scene.grid
     grain = (
         0.016 * noise(grid, generator, 2.6) + 0.014 * noise(grid, generator, 5.5) + 0.03 * noise(grid, generator, 30)
@@ -183,7 +183,7 @@ def _stomach(scene: Scene, generator: np.random.Generator) -> None:
     bubble = grid.empty()
     add_ball(bubble, grid, centre, (1.4 * size, size), 1.5 * size)
     for _ in range(int(generator.integers(0, 6))):
-        where = (float(generator.uniform(-110, 130)), shape.height * float(generator.uniform(1.3, 1.6)))
-        add_ball(bubble, grid, where, (float(generator.uniform(8, 22)), float(generator.uniform(7, 16))), 16)
+        centre = (float(generator.uniform(-110, 130)), shape.height * float(generator.uniform(1.3, 1.6)))
+        add_ball(bubble, grid, centre, (float(generator.uniform(8, 22)), float(generator.uniform(7, 16))), 16)
     room = np.maximum(scene.body - scene.lung - 60, 0) * (grid.y > dome(grid, shape, 1) + 5)
     scene.air += np.minimum(grid.blurred(bubble, 1.0), room)

@@ -1,4 +1,4 @@
-"""From path lengths to grey levels: exposure, scatter, noise, blur, logarithm and the maker's tone curve."""
+"""From path lengths to grey levels: exposure, scatter, noise, blur, logarithm and the manufacturer's tone curve."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Exposure:
     """How one image was taken and processed.
 
     Attributes:
-        photons: mean count a square millimetre behind nothing but air.
-        scatter: scattered as a share of primary radiation behind the body (after the grid).
+        photons: mean count per square millimetre behind air.
+        scatter: scattered radiation as a share of the primary behind the body (after the grid).
         blur: standard deviation of the detector's blur, in millimetres.
-        sharpening: how much of what differs from its surroundings is added again.
+        sharpening: share of the difference from the surroundings that is added again.
         gamma: exponent of the tone curve.
         dark, light: grey levels (0 to 1) that the lungs and the densest parts are brought to.
     """
@@ -47,7 +47,7 @@ def draw_exposure(generator: np.random.Generator, view: str) -> Exposure:
 
 
 def expose(attenuation: Map, grid: Grid, exposure: Exposure, generator: np.random.Generator) -> Map:
-    """Grey levels (H, W) in [0, 1], bright is dense, of a map of attenuation (Beer and Lambert's exponent)."""
+    """Grey levels (H, W) in [0, 1], dense structures bright, from the exponent of the Beer-Lambert law."""
     primary = np.exp(-attenuation)
     small = cv2.resize(primary, (96, 96), interpolation=cv2.INTER_AREA)
     millimetres = grid.field / 96
@@ -61,7 +61,7 @@ def expose(attenuation: Map, grid: Grid, exposure: Exposure, generator: np.rando
 
 
 def _tone(dense: Map, grid: Grid, exposure: Exposure) -> Map:
-    """The maker's processing: multi-frequency sharpening, then the body's range stretched over the display's."""
+    """The manufacturer's processing: multi-frequency sharpening, and the body's range stretched to the display's."""
     quarter = cv2.resize(dense, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     smooth = cv2.GaussianBlur(quarter, (0, 0), 14 / (4 * grid.spacing))
     smooth = cv2.resize(smooth, dense.shape[::-1], interpolation=cv2.INTER_LINEAR)

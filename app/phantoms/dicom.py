@@ -1,4 +1,4 @@
-"""Write a phantom as DICOM in one of the many forms that hospitals' machines use."""
+"""Writing a phantom as DICOM, in one of the many forms that hospitals' machines produce."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Form:
         spacing: out of ``SPACINGS``.
         syntax: out of ``SYNTAXES``.
         low, high: stored values that black and white are brought to, as shares of the range.
-        padded: whether what lies beyond the collimator is declared as padding.
+        padded: whether the area beyond the collimator is declared as padding.
     """
 
     direct: bool
@@ -59,7 +59,7 @@ class Form:
 
 
 def draw_form(generator: np.random.Generator) -> Form:
-    """A form by chance; look-up tables come with 12 bits, as tables of 65,536 entries are rare."""
+    """Draw a form; look-up tables have 12 bits, because tables with 65,536 entries are rare."""
     window = WINDOWS[_choice(generator, (0.42, 0.08, 0.15, 0.08, 0.12, 0.15))]
     modality = MODALITIES[_choice(generator, (0.5, 0.28, 0.12, 0.1))]
     bits = (12, 14, 15, 16)[_choice(generator, (0.5, 0.2, 0.1, 0.2))]
@@ -79,7 +79,7 @@ def draw_form(generator: np.random.Generator) -> Form:
 
 
 def encode(radiograph: Radiograph, plan: Plan, form: Form) -> bytes:
-    """The bytes of a DICOM file; the same for the same arguments."""
+    """The bytes of a DICOM file; equal arguments give equal bytes."""
     stored = _stored(radiograph, form)
     dataset = _header(plan, form)
     _describe_pixels(dataset, form, stored.shape)
@@ -130,7 +130,7 @@ def _header(plan: Plan, form: Form) -> Dataset:
     dataset.SpecificCharacterSet = "ISO_IR 100"
     dataset.ImageType = ["DERIVED" if form.direct else "ORIGINAL", "PRIMARY"]
     dataset.SOPClassUID, dataset.SOPInstanceUID = storage, meta.MediaStorageSOPInstanceUID
-    # Empty: a made image has no date, and one of now would make two runs differ.
+    # Empty: a synthetic image has no date, and today's would make two runs differ.
     dataset.StudyDate = dataset.StudyTime = dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
     dataset.Modality = "DX" if form.direct else "CR"
     dataset.Manufacturer = "FrugalCXR phantom"
@@ -164,7 +164,7 @@ def _describe_padding(dataset: Dataset, radiograph: Radiograph, form: Form) -> N
 
 
 def _describe_modality(dataset: Dataset, form: Form) -> tuple[float, float]:
-    """Describe the modality transformation; returns what it makes of the darkest and brightest stored value."""
+    """Describe the modality transformation; return its results for the smallest and largest stored value."""
     top = (1 << form.bits) - 1
     black, white = _range(form)
     low, high = (top - white, top - black) if form.inverted else (black, white)

@@ -1,4 +1,4 @@
-"""Findings, drawn into the patient: each changes the path lengths and keeps its own, from which it is outlined."""
+"""Findings: each changes the patient's path lengths, and its own path length gives its outline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def draw_findings(scene: Scene, present: Collection[str], streams: Callable[[str
         scene: the patient.
         present: names out of ``FINDINGS``; those that are a matter of shape were drawn with the patient and are only
             outlined here.
-        streams: gives each finding random numbers of its own, so that one more finding leaves the others as they are.
+        streams: gives each finding its own random numbers, so that another finding does not change the others.
     """
     for name, draw in _DRAW.items():
         if name in present:
@@ -45,7 +45,7 @@ def _side(generator: np.random.Generator) -> int:
 
 
 def _anywhere(scene: Scene, side: int, generator: np.random.Generator, depth: float = 60) -> tuple[float, float]:
-    """A place (mm) in aerated lung at least ``depth`` mm deep, so that what is put there can be seen."""
+    """A position (mm) in aerated lung at least ``depth`` mm deep, so that a finding there is visible."""
     rows, columns = np.nonzero(scene.inside_lung(side, depth)[::4, ::4])
     if not rows.size:
         return side * 0.55 * scene.shape.width, 0.5 * scene.shape.height
@@ -168,8 +168,8 @@ def _fibrosis(scene: Scene, generator: np.random.Generator) -> None:
 def _nodule(scene: Scene, generator: np.random.Generator) -> None:
     """One to three round shadows of 12 to 34 mm, lobulated or spiculated.
 
-    Small ones are deeper than they are wide, which stands for their being denser (granulomas, metastases): a ball of
-    soft tissue of 12 mm alone is hidden among vessels, for readers and networks alike.
+    Small ones are deeper than wide, which represents a higher density (granulomas, metastases): a ball of soft tissue
+    of 12 mm would be hidden among vessels, for readers and networks alike.
     """
     for _ in range(int(generator.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))):
         side = _side(generator)
@@ -182,7 +182,7 @@ def _nodule(scene: Scene, generator: np.random.Generator) -> None:
 def _ball(
     scene: Scene, centre: tuple[float, float], diameter: float, depth: float, generator: np.random.Generator
 ) -> Map:
-    """Path length of a ball of ``depth`` (mm) along the beam, whose rim is uneven, as nodules are."""
+    """Path length of a ball of ``depth`` (mm) along the beam, with an uneven rim like that of nodules."""
     grid, path = scene.grid, scene.grid.empty()
     rows, columns = grid.window(np.array([centre]), diameter)
     x, y = grid.x[:, columns] - centre[0], grid.y[rows] - centre[1]
@@ -252,4 +252,4 @@ _DRAW: dict[str, Callable[[Scene, np.random.Generator], None]] = {
     "Calcification": _calcification,
     "Pneumoperitoneum": _pneumoperitoneum,
 }
-"""In the order in which they are drawn: fluid and air between lung and wall before what lies in the lung."""
+"""In the order of drawing: fluid and air between lung and wall before findings in the lung."""

@@ -1,4 +1,4 @@
-"""The detector's grid in millimetres, and the primitives that are drawn on it as maps of path length."""
+"""The detector's grid in millimetres, and primitives drawn on it as maps of path length."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Map = NDArray[np.float32]
 Points = NDArray[np.float64]
 
 _SHIFT = 4
-"""Binary digits behind the point that OpenCV's drawing functions are given."""
+"""Fractional bits of the coordinates passed to OpenCV's drawing functions."""
 
 SOLID = ((1.0, 0.30), (0.93, 0.45), (0.8, 0.68), (0.6, 0.86), (0.3, 1.0))
 """A full rod: (share of the radius, path length relative to the diameter), outermost first."""
 HOLLOW = ((1.0, 0.55), (0.93, 1.0), (0.8, 0.85), (0.62, 0.68), (0.4, 0.6))
-"""A pipe, as bones are: the wall is longest along a tangent, just inside the rim."""
+"""A pipe, like a bone: the path through the wall is longest just inside the rim."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def spacing(self) -> float:
-        """Millimetres a pixel."""
+        """Millimetres per pixel."""
         return self.field / self.size
 
     @cached_property
@@ -68,7 +68,7 @@ class Grid:
         return np.asarray(cv2.GaussianBlur(values, (0, 0), max(sigma / self.spacing, 0.1)), np.float32)
 
     def window(self, points: Points, margin: float) -> tuple[slice, slice]:
-        """Rows and columns that hold the points (mm) and a margin (mm); empty slices where they are outside."""
+        """Rows and columns that contain the points (mm) and a margin (mm); empty slices if they are outside."""
         pixels = self.pixels(points)
         extra = margin / self.spacing + 2
         low = np.clip(np.floor(pixels.min(axis=0) - extra), 0, self.size).astype(int)
@@ -82,7 +82,7 @@ def curve(positions: Sequence[float], values: Sequence[float], at: NDArray[np.fl
     Args:
         positions: increasing positions of the control points.
         values: as many values.
-        at: where to evaluate, any shape.
+        at: positions to evaluate, any shape.
         smooth: width of the Hann window that rounds the polygon, in units of ``positions``.
 
     Returns:

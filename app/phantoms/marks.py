@@ -1,4 +1,4 @@
-"""What is in a radiograph and not of the patient: lead letters, printed words and the collimator's edges."""
+"""Marks in a radiograph besides the patient: lead letters, printed words and the collimator's edges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.phantoms.grid import Map
 
 
 def draw_marks(image: Map, view: str, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Draw side marker and words into the image, in place, and blacken what is beyond the collimator.
+    """Draw side marker and words into the image, in place, and blacken the area beyond the collimator.
 
     Args:
         image: (H, W) in [0, 1], bright is dense.

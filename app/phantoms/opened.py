@@ -1,4 +1,4 @@
-"""A datalist as a workflow uses it: opened, checked, with its folder; phantoms where none is named."""
+"""The data of a workflow: an opened and checked datalist with its folder, or phantoms if none is named."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class OpenedData:
         return [sample["label"] for sample in self.samples(section)]
 
     def facts(self) -> dict[str, object]:
-        """What a run records of its data: name, fingerprints, how many items, and how the data was made."""
+        """Facts about the data that a run records: name, fingerprints, number of items, and provenance."""
         counts = {f"{section}_items": len(self.datalist.sections.get(section, [])) for section in SECTIONS}
         return {
             "name": self.datalist.name,
@@ -62,12 +62,12 @@ class OpenedData:
 def open_data(
     datalist: str | Path | None, phantoms: Mapping[str, Any] | None = None, folder: str | Path = "data"
 ) -> OpenedData:
-    """Open and check a datalist; where none is named, make phantoms once and open theirs.
+    """Open and check a datalist; if none is named, make phantoms once and open theirs.
 
     Args:
         datalist: a datalist file, or None for phantoms.
         phantoms: arguments of ``write_phantoms`` for the default data: ``count``, ``seed``, ``size``, ``findings``.
-        folder: where phantoms are kept, in a folder named for their arguments.
+        folder: Folder for phantoms, which get a subfolder named for their arguments.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -90,7 +90,7 @@ def open_data(
 
 
 def made_phantoms(arguments: Mapping[str, Any], folder: Path) -> Path:
-    """The datalist of phantoms made with these arguments, made now where it is not there or not complete.
+    """The datalist of phantoms with these arguments, which are made now if they are missing or incomplete.
 
     Raises:
         ValueError: the folder holds phantoms that another version drew.

@@ -1,4 +1,4 @@
-"""What each phantom shows: whose it is, in which view, with which findings and tubes, and in which section."""
+"""Plan of each phantom: patient, view, findings, tubes and section."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Plan:
         view: PA or AP.
         sex: M or F.
         age: in years, 90 for all above.
-        findings: findings and tubes that are drawn, whether or not the datalist names them; the lungs where asked for.
+        findings: findings and tubes that are drawn, whether or not the datalist names them; the lungs if requested.
         electrodes: whether electrodes lie on the chest.
     """
 

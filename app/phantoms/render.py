@@ -20,8 +20,8 @@ from app.phantoms.shape import draw_grid, draw_patient, draw_posture
 from app.phantoms.tubes import draw_electrodes, draw_tubes
 
 _LUNG_EDGE = 30.0
-"""Millimetres of lung along a ray from which on it belongs to the outline: what readers outline ends at the dome of the
-diaphragm, and leaves out the thin recess behind it."""
+"""Smallest path through the lung (mm) within its outline: readers outline lungs down to the dome of the diaphragm,
+without the thin recess behind it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Radiograph:
     """One phantom.
 
     Attributes:
-        image: (H, W) in [0, 1], bright is dense.
+        image: (H, W) in [0, 1], dense structures bright.
         outlines: by finding (tubes included) (H, W) bool; only findings that have a pixel in the image.
         shutter: (H, W) bool, the pixels beyond the collimator.
         spacing: millimetres a pixel at the detector.

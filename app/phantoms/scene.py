@@ -14,8 +14,8 @@ SOFT = 0.0185
 LUNG = 0.0046
 BONE = 0.034
 METAL = 0.19
-"""Attenuation a millimetre at about 65 keV (NIST's tables for water, inflated lung at a quarter of its density,
-what cortical bone adds to water); metal is the barium stripe of tubes, taken low because a stripe is thin."""
+"""Attenuation per millimetre at about 65 keV (NIST's tables for water, inflated lung at a quarter of its density, and
+the excess of cortical bone over water); metal is the barium stripe of tubes, with a low value because it is thin."""
 
 
 @dataclass
@@ -26,11 +26,11 @@ class Scene:
         grid, shape: the detector and the patient.
         side: by side (+1 the patient's left, -1 the right): lung as it was before any finding.
         body: everything within the skin.
-        lung: air-filled lung; what is taken from it becomes soft tissue, unless it goes to ``air``.
+        lung: air-filled lung; whatever is removed from it becomes soft tissue, unless it goes to ``air``.
         air: free air: airways, stomach, pneumothorax.
-        bone, metal: on top of what else is there.
+        bone, metal: in addition to everything else.
         heart: path length through the heart.
-        own: path length of each finding alone, relative to what counts as seen: outlined where above 1.
+        own: path length of each finding alone, relative to the visible minimum; its outline is where this exceeds 1.
     """
 
     grid: Grid
@@ -45,13 +45,13 @@ class Scene:
     own: dict[str, Map] = field(default_factory=dict)
 
     def fill(self, path: Map) -> Map:
-        """Replace lung by soft tissue along at most ``path`` millimetres; returns what was replaced."""
+        """Replace lung by soft tissue along at most ``path`` millimetres; return the replaced path length."""
         taken = np.minimum(np.maximum(path, 0), self.lung)
         self.lung -= taken
         return taken
 
     def mark(self, name: str, path: Map, threshold: float) -> None:
-        """Keep a finding's own path length; it is outlined where that exceeds ``threshold`` millimetres."""
+        """Store a finding's own path length; its outline contains pixels above ``threshold`` millimetres."""
         relative = path * np.float32(1 / threshold)
         self.own[name] = np.maximum(relative, self.own[name]) if name in self.own else relative
 
@@ -61,5 +61,5 @@ class Scene:
         return SOFT * soft + LUNG * self.lung + BONE * self.bone + METAL * self.metal
 
     def inside_lung(self, side: int, depth: float = 35) -> NDArray[np.bool_]:
-        """Pixels of one side where at least ``depth`` millimetres of aerated lung are left."""
+        """Pixels of one side with at least ``depth`` millimetres of aerated lung."""
         return (self.lung > depth) & (self.side[side] > 0)

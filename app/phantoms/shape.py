@@ -20,7 +20,7 @@ class Shape:
         depth: of the chest from front to back, skin to skin.
         wall: thickness of the chest wall at the side.
         heart: the heart's width relative to a normal one.
-        mediastinum: what the upper mediastinum is wider by, on each side.
+        mediastinum: widening of the upper mediastinum on each side.
         knob: how far the aortic arch stands out.
         dome: how much higher the right dome of the diaphragm is than the left one.
         breast: thickness of the breasts; 0 for none to see.
@@ -48,7 +48,7 @@ class Shape:
 
 
 def draw_patient(generator: np.random.Generator, sex: str, age: int) -> Shape:
-    """The patient as seen in a good PA view; what a patient's images have in common."""
+    """The patient in a good PA view, which all images of a patient have in common."""
     size = float(generator.normal(1.0 if sex == "M" else 0.93, 0.05))
     fat = float(np.clip(generator.gamma(2.2, 0.45), 0.2, 2.6))
     old = max(age - 40, 0) / 50

@@ -38,7 +38,7 @@ def _hilum(hila: Map, grid: Grid, root: Points, side: int, calibre: float, gener
         x, y = root + offset
         add_ball(hila, grid, (float(x), float(y)), (radius, radius * float(generator.uniform(1, 1.8))), 1.5 * radius)
     for _ in range(int(generator.integers(3, 8))):
-        # Branches that run along the beam look like small nodules, which is what makes nodules hard.
+        # Branches along the beam look like small nodules, which makes nodules hard to detect.
         x, y = root + generator.normal((side * 28.0, 8.0), (14.0, 34.0))
         radius = calibre * float(generator.uniform(1.4, 3.4))
         add_ball(hila, grid, (float(x), float(y)), (radius, radius), float(generator.uniform(6, 16)))

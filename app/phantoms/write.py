@@ -50,7 +50,7 @@ def write_phantoms(
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Make phantoms, or the missing ones of a folder whose making was interrupted.
+    """Make phantoms, or complete an interrupted folder.
 
     Every file follows from seed, size, findings, prevalence, views and split alone: not from the number of workers,
     nor from ``count``, so that a larger count adds to a folder. The datalist is written last.
@@ -60,19 +60,19 @@ def write_phantoms(
         count: how many images.
         seed: 0 or more.
         size: pixels along each side, 64 to 4096.
-        findings: what to draw and to label, in the order of the labels. Tubes are drawn in some images whether or not
-            they are labelled, as patients have them whatever is looked for. ``Lungs`` outlines the lungs.
+        findings: Findings to draw and label, in the order of the labels. Tubes are drawn in some images even if
+            they are not labelled, because patients have them anyway. ``Lungs`` outlines the lungs.
         prevalence: share of images with each finding; by default 0.45 for one finding, 0.35 for two, 0.2 for more.
         split: shares of training, validation and test; patients never cross.
         views: PA, AP or both (then 40 % are AP).
-        workers: processes; by default one a processor.
+        workers: processes; by default one per processor.
         progress: whether to show a progress bar.
 
     Returns:
         Path of the datalist.
 
     Raises:
-        ValueError: an argument is out of what is allowed, or the folder holds phantoms of other settings.
+        ValueError: An argument is out of range, or the folder holds phantoms of other settings.
         OSError: the folder cannot be written to.
     """
     settings = _checked(count, seed, size, findings, prevalence, split, views)
@@ -118,7 +118,7 @@ def _checked(
 
 
 def _claim(out: Path, settings: Settings) -> None:
-    """Make the folder, and note in it what it is being filled with, or refuse to mix two kinds of phantoms."""
+    """Create the folder and record its settings in it, or refuse to mix phantoms of two settings."""
     mine = json.loads(json.dumps({"drawings": _DRAWINGS, **asdict(settings)}))
     note = out / _SETTINGS
     if note.exists():
