@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,8 @@ if TYPE_CHECKING:
 
 def process_tags() -> dict[str, str]:
     """Tags that tell this process from every other one, even after a reboot or if its number is used again."""
-    return {
-        "frugal.host": _host(),
-        "frugal.boot": _boot(),
-        "frugal.pid": str(os.getpid()),
-        "frugal.process_start": _start(os.getpid()),
-    }
+    pid = str(os.getpid())
+    return {"frugal.host": _host(), "frugal.boot": _boot(), "frugal.pid": pid, "frugal.process_start": _start(pid)}
 
 
 def is_on_this_host(tags: Mapping[str, str]) -> bool:
@@ -30,12 +25,9 @@ def is_on_this_host(tags: Mapping[str, str]) -> bool:
 
 def is_gone(tags: Mapping[str, str]) -> bool:
     """Whether the process with these tags has certainly ended; False if that cannot be known from this host."""
-    pid = tags.get("frugal.pid", "")
-    if not is_on_this_host(tags) or not pid.isdigit():
+    if not is_on_this_host(tags):
         return False
-    if tags.get("frugal.boot") != _boot():
-        return True
-    return not _exists(int(pid)) or _start(int(pid)) != tags.get("frugal.process_start")
+    return tags.get("frugal.boot") != _boot() or tags.get("frugal.process_start") != _start(tags["frugal.pid"])
 
 
 def sweep(client: MlflowClient) -> list[str]:
@@ -57,33 +49,19 @@ def sweep(client: MlflowClient) -> list[str]:
 
 
 def _host() -> str:
-    """Name of the host and, on Linux, its process-id namespace, as containers can share a name."""
-    name = socket.gethostname().replace("'", "")
-    with suppress(OSError):
-        return f"{name} {Path('/proc/self/ns/pid').readlink()}"
-    return name
+    """Name of the host and its process-id namespace, as containers can share a name."""
+    return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def _boot() -> str:
-    """An id that changes with every start of the machine; empty if the system has none."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
+    """An id that changes with every start of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def _start(pid: int) -> str:
-    """When the process started, in clock ticks since boot (field 22 of proc(5)'s stat); empty if unknown."""
-    with suppress(OSError):
+def _start(pid: str) -> str:
+    """When a process started, in clock ticks since boot (field 22 of proc(5)'s stat); empty if there is none."""
+    try:
         # The second field, the command's name in parentheses, may itself hold spaces and parentheses.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return ""
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    except OSError:
+        return ""

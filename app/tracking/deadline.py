@@ -26,18 +26,13 @@ T = TypeVar("T")
 
 
 def within(seconds: float, work: Callable[[], T], name: str) -> T:
-    """Call ``work`` in a thread, and leave the thread behind if it takes too long.
+    """Return or raise what ``work`` does in a thread, which is left behind if it takes too long.
 
     Timeouts of sockets are not enough: they limit a single wait. Looking up a host has none, and a server that sends
     a byte now and then never reaches one.
 
-    Args:
-        seconds: The limit.
-        work: Its value is returned, and its exception is raised.
-        name: Who does not answer, for the message.
-
     Raises:
-        TimeoutError: The limit was reached.
+        TimeoutError: It took longer; the message begins with ``name``.
     """
     answers: queue.SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = queue.SimpleQueue()
 
@@ -58,12 +53,7 @@ def within(seconds: float, work: Callable[[], T], name: str) -> T:
 
 
 class TimedClient:
-    """An MLflow client that limits the time of each of its calls.
-
-    Args:
-        client: The client to call.
-        shown: The server's address, for the message.
-    """
+    """An MLflow client that limits the time of each of its calls; errors show the server's address ``shown``."""
 
     def __init__(self, client: object, shown: str) -> None:
         self._client = client

@@ -31,11 +31,7 @@ os.register_at_fork(after_in_child=_close_locked_folders)
 
 
 def why_not_writable(folder: Path) -> str | None:
-    """Make the folder if it is missing.
-
-    Returns:
-        Why nothing can be written into it; None if it can be written.
-    """
+    """Make the folder if it is missing; why nothing can be written into it, or None if it can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -31,11 +31,11 @@ def journal_path(folder: Path, run_id: str) -> Path:
 
 
 class Journal:
-    """Writes the file, always as a whole, so that a full disk or a power failure leaves the version before.
+    """A file that is always replaced as a whole, so that a full disk or a power failure leaves the version before.
 
     Args:
-        path: The file, see `journal_path`.
-        head: Its first line: ``run`` and ``store`` tell where the operations belong.
+        path: See `journal_path`.
+        head: The first line: ``run`` and ``store`` tell where the operations belong.
     """
 
     def __init__(self, path: Path, head: Mapping[str, str]) -> None:
@@ -57,14 +57,12 @@ class Journal:
 
 
 def read_journal(path: Path) -> tuple[dict[str, str], dict[int, Operation], list[int]]:
-    """Read a journal, except for the lines that are damaged.
+    """Read the lines of a journal that are not damaged.
 
     Returns:
-        The head, whose ``store`` is empty if its line is damaged; operations by the numbers of their lines; and the
-        numbers of damaged lines.
+        The head, whose ``store`` is empty if its line is damaged; operations by line number; numbers of damaged lines.
 
     Raises:
-        FileNotFoundError: There is no such file.
         TrackingError: The file is no journal: neither its first line nor its name tells of a run.
     """
     first, *lines = path.read_bytes().split(b"\n")
@@ -88,16 +86,13 @@ def read_journal(path: Path) -> tuple[dict[str, str], dict[int, Operation], list
 
 
 def replay(path: Path, client: MlflowClient, store: Store) -> int:
-    """Write the operations of a journal to their run, then remove the file.
-
-    A file with damaged lines is not removed but renamed: its name then ends in ``.damaged``.
+    """Write the operations of a journal to their run, then remove the file, or rename it if it has damaged lines.
 
     Returns:
         How many operations were written. Artifacts whose files are gone are left out, with a warning each.
 
     Raises:
-        TrackingError: The file is no journal, or the store does not take a line. The file stays, and can be replayed
-            again, as writing an operation twice changes nothing.
+        TrackingError: The file is no journal, or the store does not take a line; the file stays.
     """
     from mlflow.exceptions import MlflowException
 
@@ -130,17 +125,16 @@ def sync(path: Path, tracking_uri: str | None = None) -> int:
     """Upload a journal to its run, then remove it.
 
     Args:
-        path: The file that a warning named when the run ended.
-        tracking_uri: Used if ``MLFLOW_TRACKING_URI`` is not set; by default the store that the file names, which holds
-            no credentials.
+        path: The journal.
+        tracking_uri: Used if ``MLFLOW_TRACKING_URI`` is not set; by default the store that the journal names, which
+            is without credentials.
 
     Returns:
-        How many operations were written.
+        How many operations were written. Uploading a copy again changes nothing.
 
     Raises:
         FileNotFoundError: There is no such file.
-        TrackingError: The file is no journal or names no store, the store does not answer, or the run is gone; the
-            file stays.
+        TrackingError: The file is no journal or names no store, or the store does not take it; the file stays.
     """
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or read_journal(path)[0]["store"]
     if not uri:

@@ -32,14 +32,10 @@ class StoredRun:
     """A run in a store that answers.
 
     Attributes:
-        id: 32 hexadecimal digits.
-        name: The run's name.
-        experiment: Its experiment's name.
         status: FINISHED, FAILED, KILLED or RUNNING.
         started: Seconds since 1970.
         seconds: From start to end; NaN while it runs.
-        parameters: As logged, nested names dotted.
-        tags: As set.
+        parameters: As logged, with dotted names for nested ones.
         metrics: The last value of each.
     """
 
@@ -88,21 +84,13 @@ class StoredRun:
             raise TrackingError(f"cannot fetch {name!r} of run {self.name}: {error}") from error
 
     def add(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """Log metrics (step 0) and set tags, even if the run has ended.
-
-        Raises:
-            TrackingError: The store refuses.
-        """
+        """Log metrics (step 0) and set tags, even if the run has ended; raises TrackingError if the store refuses."""
         now = time.time_ns() // 1_000_000
         values = tuple((clean(name), float(value), now, 0) for name, value in metrics.items())
         self._write(Batch(metrics=values, tags={name: value[:5000] for name, value in tags.items()}))
 
     def add_artifact(self, path: Path, folder: str) -> None:
-        """Copy a file into ``folder`` of the run's artifacts, even if the run has ended.
-
-        Raises:
-            TrackingError: The store refuses.
-        """
+        """Copy a file to the run's artifacts, even if the run has ended; raises TrackingError if the store refuses."""
         self._write(Artifact(str(path), folder))
 
     def _write(self, operation: Operation) -> None:
@@ -115,10 +103,10 @@ class StoredRun:
 
 
 def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
-    """Look up a run.
+    """Look up a run by its id (32 hexadecimal digits) or its name.
 
     Args:
-        wanted: Its id (32 hexadecimal digits) or its name.
+        wanted: Id or name.
         tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
 
     Raises:
@@ -130,14 +118,8 @@ def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
 def artifact_of_run(wanted: str, name: str = "model.pt", tracking_uri: str | None = None) -> Path:
     """The local path of an artifact of a finished run, such as the weights that another run starts from.
 
-    Args:
-        wanted: The run's id (32 hexadecimal digits) or its name.
-        name: The artifact, relative to the run.
-        tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
-
     Raises:
-        TrackingError: There is no such run or artifact, more than one run of that name, or no store; or the run is not
-            FINISHED. The message names finished runs.
+        TrackingError: See `stored_run`; or the run is not FINISHED, or has no such artifact.
     """
     run = stored_run(wanted, tracking_uri)
     if run.status != "FINISHED":
@@ -165,15 +147,11 @@ def run_of_folder(folder: Path) -> StoredRun | None:
 def head_of_folder(folder: Path, remedy: str = HEAD_REMEDY) -> dict[str, str] | None:
     """What ``run.json`` tells about the run that finished last in an output folder; None without such a file.
 
-    Args:
-        folder: The output folder.
-        remedy: What to do, or what is done, if the file is damaged.
-
     Returns:
         ``run`` (its id), ``store`` (its store's address) and whatever else is there.
 
     Raises:
-        TrackingError: The file is damaged or was not written by a run.
+        TrackingError: The file is damaged; ends with ``remedy``.
     """
     path = folder / RUN_FILE
     try:

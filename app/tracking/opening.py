@@ -41,14 +41,9 @@ class Wish:
 
 @dataclass(frozen=True)
 class Opened:
-    """A run whose status is RUNNING.
+    """A run whose status is RUNNING, with a client of its store.
 
     Attributes:
-        client: Client of ``store``.
-        store: Where the run is.
-        experiment_id: The run's experiment.
-        id: The run's id.
-        name: The run's name.
         parameters: Those that a resumed run has logged before; MLflow lets none of them change.
     """
 
@@ -85,7 +80,7 @@ def _open_in(store: Store, wish: Wish) -> Opened:
     if store.intended:
         tags["frugal.intended_store"] = store.intended
     if wish.resume:
-        earlier = _earlier(client, store, wish.resume)
+        earlier = _earlier(client, wish.resume)
         if earlier is not None:
             return _resume(client, store, wish, earlier, tags)
         # It is on a server that is away, or was deleted, or is in another store.
@@ -97,22 +92,16 @@ def _open_in(store: Store, wish: Wish) -> Opened:
     return Opened(client, store, experiment, run.info.run_id, wish.name, {})
 
 
-def _earlier(client: MlflowClient, store: Store, run_id: str) -> MlflowRun | None:
-    """The run to resume; None if the store does not have it, or has deleted it.
-
-    Raises:
-        TrackingError: The store refuses to tell.
-    """
+def _earlier(client: MlflowClient, run_id: str) -> MlflowRun | None:
+    """The run to resume; None if the store does not have it, or has deleted it."""
     from mlflow.exceptions import MlflowException
 
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        if is_outage(error, store):
-            raise
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
-        raise TrackingError(f"{store.shown} does not give run {run_id} to resume: {first_line(error)}") from error
+        raise
     return None if run.info.lifecycle_stage == "deleted" else run
 
 
@@ -126,8 +115,7 @@ def _resume(client: MlflowClient, store: Store, wish: Wish, run: MlflowRun, tags
         )
     if store.database is not None and run.info.artifact_uri.startswith("mlflow-artifacts:"):
         raise TrackingError(f"run {run_id} was logged through a tracking server: set MLFLOW_TRACKING_URI to resume it")
-    journal = journal_path(wish.folder, run_id)
-    if journal.exists():
+    if (journal := journal_path(wish.folder, run_id)).exists():
         replay(journal, client, store)
     if "error" in run.data.tags:
         # It told how the earlier part ended.

@@ -24,7 +24,6 @@ class Pending:
         """How many of the last operations are in memory only."""
         self._operations: deque[Operation] = deque()
         self._is_outage = False
-        self._is_disk_full = False
 
     def __len__(self) -> int:
         """How many operations wait."""
@@ -48,29 +47,25 @@ class Pending:
         self.unkept = min(self.unkept, len(self._operations))
         if self._is_outage and not self._operations:
             self.journal.remove()
-            self._is_outage = self._is_disk_full = False
+            self._is_outage = False
 
     def keep(self) -> None:
-        """Put all operations into the journal, and from now on those that follow; warn when that begins to fail."""
+        """Put all operations into the journal, and from now on those that follow; warn if that fails."""
         self._is_outage = bool(self._operations)
         if not self.unkept:
             return
         try:
             self.journal.write(self._operations)
         except OSError as error:
-            if not self._is_disk_full:
-                logger.warning(
-                    "cannot write %s (%s): the last %d entries that the tracking store did not take, and all that "
-                    "follow, are in memory only, and lost if this process ends now. Free some disk space",
-                    self.journal.path,
-                    error.strerror,
-                    self.unkept,
-                )
-            self._is_disk_full = True
-            return
-        if self._is_disk_full:
-            logger.warning("%s can be written again, and holds everything that was in memory only", self.journal.path)
-        self.unkept, self._is_disk_full = 0, False
+            logger.warning(
+                "cannot write %s (%s): the last %d entries that the tracking store did not take are in memory only, "
+                "and lost if this process ends now. Free some disk space",
+                self.journal.path,
+                error.strerror,
+                self.unkept,
+            )
+        else:
+            self.unkept = 0
 
     def report(self) -> None:
         """Warn of what the store did not take by the end of the run: what is lost, and what can be uploaded."""

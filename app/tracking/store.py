@@ -64,10 +64,6 @@ class Store:
 def choose_store(tracking_uri: str | None, folder: Path) -> Store:
     """The store to write to: the one asked for or, with a warning, a local one if its server does not answer.
 
-    Args:
-        tracking_uri: Used if ``MLFLOW_TRACKING_URI`` is not set; by default ``mlflow.db`` in the working directory.
-        folder: Where the local store goes if the working directory is read-only.
-
     Raises:
         TrackingError: The address is wrong, or the database cannot be written.
     """
@@ -80,11 +76,7 @@ def choose_store(tracking_uri: str | None, folder: Path) -> Store:
 
 
 def requested_store(tracking_uri: str | None) -> Store:
-    """The store that the environment, the argument or the default names; only the form of the address is checked.
-
-    Raises:
-        TrackingError: See `store_of`.
-    """
+    """The store of ``MLFLOW_TRACKING_URI``, else of the argument, else ``mlflow.db`` in the working directory."""
     return store_of(os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or "sqlite:///mlflow.db")
 
 
@@ -109,15 +101,13 @@ def store_of(tracking_uri: str) -> Store:
         return Store(uri)
     match = _SQLITE.match(uri)
     if match is None or match["path"] in ("", ":memory:"):
-        raise TrackingError(
-            f"tracking URI {uri!r} names no file: use sqlite:///mlflow.db or sqlite:////folder/mlflow.db"
-        )
+        raise TrackingError(f"tracking URI {uri!r} names no file: use sqlite:///mlflow.db or sqlite:////dir/mlflow.db")
     # Absolute but not resolved, so that a link keeps the name that the user knows.
     return Store(f"{scheme}:///{Path.cwd() / match['path']}{match['query'] or ''}")
 
 
 def local_store(requested: Store, folder: Path, problem: str) -> Store:
-    """The SQLite store that takes the place of a server that does not answer; warns once."""
+    """The SQLite store that stands in for a server, in the working directory or, if that is read-only, in a folder."""
     parent = Path.cwd() if os.access(Path.cwd(), os.W_OK) else folder.absolute()
     database = parent / "mlflow.db"
     logger.warning(

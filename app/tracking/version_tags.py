@@ -28,24 +28,17 @@ def version_tags() -> dict[str, str]:
             tags[f"frugal.{package}"] = version(package)
         except PackageNotFoundError:
             tags[f"frugal.{package}"] = "absent"
-    return tags | _git_tags()
-
-
-def _git_tags() -> dict[str, str]:
-    """The commit that this code was checked out from, and whether files were changed since; empty without git."""
     # A copy installed inside somebody else's repository is not tracked by it, and has no commit.
-    commit = _git("rev-parse", "HEAD") if _git("ls-files", "--error-unmatch", "__init__.py") is not None else None
-    if commit is None:
-        return {}
-    changes = _git("status", "--porcelain", "--untracked-files=no")
-    return {"mlflow.source.git.commit": commit, "frugal.git_changed": "yes" if changes else "no"}
+    if _git("ls-files", "--error-unmatch", "__init__.py") and (commit := _git("rev-parse", "HEAD")):
+        changes = _git("status", "--porcelain", "--untracked-files=no")
+        tags |= {"mlflow.source.git.commit": commit, "frugal.git_changed": "yes" if changes else "no"}
+    return tags
 
 
-def _git(*arguments: str) -> str | None:
-    """The output of git in the folder of this code; None if git, or the repository, is missing or slow."""
+def _git(*arguments: str) -> str:
+    """The output of git in the folder of this code; empty if git, or the repository, is missing or slow."""
     command = ["git", "-C", str(Path(app.__file__).parent), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
