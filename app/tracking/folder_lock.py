@@ -110,9 +110,11 @@ class FolderLock:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 return False
-            name = "process {process} on {host}, run {run}".format_map(holder) if holder else "an unnamed process"
+            name = "process {process} on {host}".format_map(holder) if holder else "an unnamed process"
+            run = f", run {holder['run']}" if holder.get("run") else ""
             raise TrackingError(
-                f"another launch works in {self.folder}: {name}. Wait for it, or name another folder: --output_dir DIR"
+                f"another launch works in {self.folder}: {name}{run}. Wait for it, or name another folder: "
+                "--output_dir DIR"
             ) from error
         return True
 
