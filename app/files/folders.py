@@ -109,7 +109,7 @@ class _Walk:
         self._output = _identifier(output) if output is not None and output.is_dir() else None
 
     def files(self) -> list[Path]:
-        """List real subfolders first, then linked ones, so that a folder that lies here goes by its own name."""
+        """List real subfolders first, then linked ones, so that real ones go by their own names."""
         files: list[Path] = []
         linked = self._list_below(self.root, files)
         while linked:

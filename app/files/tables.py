@@ -79,8 +79,8 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     Blank rows are skipped.
 
     Raises:
-        TableError: The file is missing, empty or not text; a column is missing or there twice (tells the columns found,
-            and which known table it looks like instead); a quotation mark is not closed; or a row has fewer or more
+        TableError: The file is missing, empty or not text; a column is missing or there twice (names the columns,
+            and the known table that has them); a quotation mark is not closed; or a row has fewer or more
             cells than the header.
 
     Example:
@@ -136,7 +136,7 @@ def find_table(folder: Path, *names: str) -> Path:
     """The first of the named tables that is in a folder, as ``NAME`` or ``NAME.gz``, in upper or lower case.
 
     Raises:
-        TableError: None is there; tells the tables found instead.
+        TableError: None of them is there; names the tables that are.
     """
     path = optional_table(folder, *names)
     if path is not None:
@@ -168,7 +168,7 @@ def looks_like(columns: Iterable[str]) -> str | None:
 
 
 def require_columns(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
-    """Raise `TableError` if required columns are missing or there twice; names them and the columns found."""
+    """Raise `TableError` if required columns are missing or there twice; names them and all columns."""
     wanted = list(required)
     repeated = [name for name in wanted if columns.count(name) > 1]
     if repeated:

@@ -36,8 +36,8 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     """Samples whose deterministic transforms ran once, and whose results are kept in a folder.
 
     An image is kept under the transforms (see `identity`) and the sample's files; its masks under the annotations
-    too (see `Recipe`). If any of these changes, it is made again. Labels are taken from the samples.
-    Several processes may use a folder at once and share the work. If one is killed, the next goes on where it was.
+    too (see `Recipe`). If any of these changes, it is made again. Labels always come from the samples. Several
+    processes may use a folder at once and share the work. If one is killed, the next continues its work.
 
     Args:
         samples: From a datalist. ``image`` is a path; ``label`` and ``annotated`` have one value a finding.
@@ -192,12 +192,12 @@ class PreparedDataset(Dataset[dict[str, Any]]):
             return np.frombuffer(self._read_again(number, key, error), np.uint8)
 
     def _read_again(self, number: int, key: bytes, damage: DamagedError) -> memoryview:
-        """Read a damaged entry as another process has made it again in the meantime, or make it again."""
+        """Read a damaged entry from where another process has prepared it again, or prepare it again."""
         name, damaged = _name(self.samples[number]), self._reader.entries[key]
         self._reader.refresh()
         if self._reader.entries[key] != damaged:
             return self._reader.read(key)
-        logger.warning("%s: %s; it is made again", name, damage)
+        logger.warning("%s: %s; it is prepared again", name, damage)
         try:
             for entry in self.recipe.make(self.samples[number], self._keys[number]):
                 self._writer.append(entry)
@@ -206,7 +206,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         except Exception as error:
             own = own_error(error)
             raise PreparationError(
-                f"{name}: {damage}, and it cannot be made again ({type(own).__name__}: {own})"
+                f"{name}: {damage}, and it cannot be prepared again ({type(own).__name__}: {own})"
             ) from error
 
     def __getstate__(self) -> dict[str, Any]:

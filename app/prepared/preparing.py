@@ -22,7 +22,7 @@ from app.prepared.shards import RECORD_SIZE, NewEntry, ShardWriter
 from app.prepared.workers import Job, outcomes
 
 WAIT = 0.2
-"""Seconds between two looks at what other processes have prepared."""
+"""Seconds until the next look at what other processes have prepared."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -54,7 +54,7 @@ class Preparation:
             progress: Whether to show a progress bar.
 
         Raises:
-            OSError: The disk is full, told with how much is needed, or the folder cannot be written to.
+            OSError: The disk is full (tells how much is needed), or the folder cannot be written to.
         """
         pending = self._pending()
         if not pending:
@@ -91,7 +91,7 @@ class Preparation:
         return all(key is None or key in self.reader.entries for key in keys)
 
     def _pass(self, pending: Sequence[int], claims: Claims, writer: ShardWriter, workers: int) -> Iterator[int]:
-        """Prepare what no other process has claimed, and never wait for one: it may wait for what we hold."""
+        """Prepare what no other process has claimed; waiting for its claims could deadlock."""
         left, size = len(pending), 0
         with contextlib.closing(outcomes(self._make, self._jobs(pending, claims), workers)) as results:
             for (index, _), outcome in results:
@@ -149,8 +149,7 @@ def _require_space(folder: Path, size: int, count: int) -> None:
 def _full_disk(folder: Path, size: int, count: int) -> OSError:
     message = (
         f"{count} radiographs are still to be prepared, which takes {size * count / 1e9:.3f} GB, but the disk has "
-        f"{shutil.disk_usage(folder).free / 1e9:.3f} GB left; make room or name another folder, and it goes on where "
-        f"it was"
+        f"{shutil.disk_usage(folder).free / 1e9:.3f} GB left; make room or name another folder, then start again"
     )
     others = other_folders(folder)
     return OSError(errno.ENOSPC, f"{message} ({others})" if others else message, str(folder))

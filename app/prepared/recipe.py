@@ -1,4 +1,4 @@
-"""How a sample is prepared: under which keys its image and its masks are kept, and how both are made."""
+"""How a sample is prepared: the keys under which its image and masks are kept, and the making of both."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Recipe:
 
 def split_transform(transform: Any) -> tuple[Sequence[Transform], Transform | None]:  # noqa: ANN401
     """The transforms that make the image, and the one that draws; None if they cannot be told apart."""
-    from monai.transforms import Compose  # here, as prepared folders are listed without MONAI
+    from monai.transforms import Compose  # not above: `frugal prepared` needs no MONAI
 
     from transforms.draw import DrawAnnotationsd
 

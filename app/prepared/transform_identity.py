@@ -66,14 +66,14 @@ def versions() -> dict[str, str]:
     """
     files = sorted(Path(str(transforms.__file__)).parent.glob("*.py"))
     own = [[path.name, file_digest(path)] for path in files if not path.name.startswith("augment")]
-    found = {"transforms": digest(own)}
+    result = {"transforms": digest(own)}
     for name in LIBRARIES:
         try:
             # What follows "+" names a build of the same version, for another accelerator.
-            found[name] = importlib.metadata.version(name).partition("+")[0]
+            result[name] = importlib.metadata.version(name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return result
 
 
 def digest(plain: object) -> str:
@@ -114,7 +114,7 @@ def _identity(thing: Any, place: str) -> Any:  # noqa: ANN401
 
 def _code_identity(thing: Any, place: str) -> Any:  # noqa: ANN401
     """Identity of a function, a class or an object."""
-    from monai.transforms import Compose, RandomizableTrait  # here, as prepared folders are listed without MONAI
+    from monai.transforms import Compose, RandomizableTrait  # not above: `frugal prepared` needs no MONAI
 
     if isinstance(thing, type):
         return [_name(thing), _sources(thing, place)]

@@ -14,7 +14,7 @@ Job = tuple[int, Geometry | None]
 """Index of a sample, and the geometry of its image if that is kept already."""
 Make = Callable[[Job], list[NewEntry]]
 Outcome = list[NewEntry] | str
-"""What was made, or what is wrong."""
+"""New entries, or what is wrong."""
 
 
 def outcomes(make: Make, jobs: Iterator[Job], workers: int) -> Generator[tuple[Job, Outcome], None, None]:

@@ -1,4 +1,4 @@
-"""Functions of files in another process: what they give and raise, and what is said where they end it."""
+"""Functions that read files in another process: their results, their errors, and the error if the process dies."""
 
 import os
 import signal

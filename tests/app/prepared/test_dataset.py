@@ -343,7 +343,7 @@ def test_a_disk_that_fills_up_says_what_is_needed_and_is_continued(samples, log,
     with monkeypatch.context() as patch:
         # The tenth write is among the data and records of the first radiographs.
         FaultyDisk(tmp_path / "kept", fail_at=30, code=errno.ENOSPC).install(patch)
-        with pytest.raises(OSError, match=r"radiographs are still to be prepared.*goes on where it was"):
+        with pytest.raises(OSError, match=r"radiographs are still to be prepared.*then start again"):
             prepared(samples, log, tmp_path)
     done = len(reads(log)) - 1
     assert 0 < done < 12

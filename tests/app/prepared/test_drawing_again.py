@@ -159,7 +159,7 @@ def test_damage_to_what_was_drawn_is_repaired(samples, tmp_path, caplog):
     for path in (tmp_path / "kept").glob("*/*.data"):
         path.write_bytes(bytes(path.stat().st_size))
     assert_as_if_made_now(prepared(samples, tmp_path), samples)
-    again = [record.getMessage().split(": ")[0] for record in caplog.records if "made again" in record.getMessage()]
+    again = [record.getMessage().split(": ")[0] for record in caplog.records if "prepared again" in record.getMessage()]
     assert again == ["0.png", "1.png", "2.png", "3.png"]
 
 

@@ -1,4 +1,4 @@
-"""Folders of prepared radiographs are listed, and removed only where nobody uses them."""
+"""Folders of prepared radiographs are listed, and removed only if nobody uses them."""
 
 import json
 import multiprocessing

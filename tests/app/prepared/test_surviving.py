@@ -190,7 +190,7 @@ def test_a_shard_damaged_where_the_file_is_gone_too_stops_and_names_both(samples
     Path(samples[0]["image"]).unlink()
     with pytest.raises(
         PreparationError,
-        match=r"0\.txt: .*\.data: 256 bytes from \d+ on are damaged, and it cannot be made again .*0\.txt",
+        match=r"0\.txt: .*\.data: 256 bytes from \d+ on are damaged, and it cannot be prepared again .*0\.txt",
     ):
         levels(dataset)
 
