@@ -22,6 +22,14 @@ class PrepareBatch:
         augment: (image, mask, generator) to (image, mask); None to change nothing, as in evaluation.
         seed: Seed for the augmentation. With the numbers of the iteration and of the process, so that any batch can
             be repeated.
+
+    Example:
+        >>> image = torch.full((2, 1, 8, 8), 255, dtype=torch.uint8)
+        >>> mask, known = torch.zeros(2, 3, 8, 8, dtype=torch.bool), torch.ones(2, 3)
+        >>> batch = {"image": image, "mask": mask, "label": known, "annotated": known.bool()}
+        >>> image, target = PrepareBatch()(batch, torch.device("cpu"))
+        >>> image.max(), target.mask.shape
+        (tensor(1.), torch.Size([2, 3, 8, 8]))
     """
 
     def __init__(self, augment: Augment | None = None, seed: int = 0) -> None:

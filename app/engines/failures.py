@@ -21,7 +21,12 @@ def meant(error: BaseException) -> BaseException:
 
 
 def last_words(error: BaseException) -> str:
-    """The last lines on the screen."""
+    """The last lines on the screen.
+
+    Example:
+        >>> last_words(FileNotFoundError("model.pt: no such checkpoint"))
+        'error: model.pt: no such checkpoint'
+    """
     error = meant(error)
     text = str(error)
     if isinstance(error, _PLAIN) or type(error).__module__.startswith(("app.", "transforms.")):

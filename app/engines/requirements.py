@@ -23,6 +23,12 @@ def require_certain(samples: Sequence[Mapping[str, Any]]) -> None:
 
     Raises:
         ValueError: Names the first item and its value.
+
+    Example:
+        >>> require_certain([{"name": "a.png", "label": [1, 0, -1]}])
+        >>> require_certain([{"name": "b.png", "label": [0.75]}])
+        Traceback (most recent call last):
+        ValueError: b.png: label 0.75 is a certainty; evaluation needs 1, 0, -1 or null. Decide from which certainty...
     """
     for sample in samples:
         between = [value for value in sample["label"] if 0 < value < 1]

@@ -53,7 +53,6 @@ def launched(world: Path) -> Launched:
             patch.chdir(ROOT)
             config = str(ROOT / "bundles" / bundle / "configs/train.yaml")
             workflow = create_workflow(RadiographWorkflow, config, workflow_type="train", run_id=run_id, **overrides)
-            workflow.initialize()
             result = workflow.run()[-1]
             workflow.finalize()
         return dict(result)

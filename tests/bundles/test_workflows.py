@@ -73,7 +73,6 @@ def launched(folder: Path) -> Launched:
             workflow = create_workflow(config_file=path, workflow_type=kind, **settings)
             if run_id is None:
                 assert workflow.check_properties() == [], "MONAI misses nothing of a workflow of this kind"
-            workflow.initialize()
             result = workflow.run()[-1]
             workflow.finalize()
         return result
