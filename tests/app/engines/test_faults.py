@@ -104,7 +104,7 @@ def test_damaged_results_of_a_finished_training_are_written_again(train, whole, 
     train(folder)
     assert (folder / name).read_bytes() == before
     assert f"{folder / name}: not " in caplog.text
-    assert "its results are made again" in caplog.text
+    assert "its results are computed again" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_damaged_files_beside_the_results_are_written_again(train, whole, name, 
     train(folder)
     assert path.read_bytes() == before
     assert f"{path}: " in caplog.text
-    assert "its results are made again" in caplog.text
+    assert "its results are computed again" in caplog.text
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\3\4"], ids=["none", "empty", "cut"])

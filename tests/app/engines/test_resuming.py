@@ -286,7 +286,7 @@ def test_without_resume_earlier_results_are_set_aside(store, tmp_path, caplog):
     last = (out / "last.pt").read_bytes()
     with caplog.at_level(logging.INFO):
         crashed(out, 0)
-    assert f"{out} held an earlier training: it is now in {out / EARLIER}" in caplog.text
+    assert f"{out} held an earlier training, which is now in {out / EARLIER} " in caplog.text
     assert (out / EARLIER / "last.pt").read_bytes() == last
     assert not (out / "model.pt").exists()
     assert read_checkpoint(out / "last.pt")["epoch"] == 0
