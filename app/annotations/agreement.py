@@ -121,10 +121,10 @@ def agreement(
     return _kappas((ours, theirs), (first, second), pairs, level)
 
 
-def agreement_text(first: Datalist, second: Datalist, found: Sequence[FindingAgreement]) -> str:
+def agreement_text(first: Datalist, second: Datalist, findings: Sequence[FindingAgreement]) -> str:
     """One line per finding: kappa, its interval, its name by Landis and Koch, and the number of images."""
     lines = [f"{first.name} against {second.name}: Cohen's kappa (95% interval)"]
-    for each in found:
+    for each in findings:
         measured, kappa = each.agreement, each.agreement.kappa
         lines.append(
             f"  {each.title}: {kappa.value:.3f} ({kappa.lower:.3f} to {kappa.upper:.3f}), {measured.name}; "

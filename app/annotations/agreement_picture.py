@@ -26,31 +26,31 @@ COLOURS = {
 _DARK = ("Almost perfect", "No agreement")
 
 
-def draw(found: Sequence[SetsAgreement], path: Path) -> None:
+def draw(pairs: Sequence[SetsAgreement], path: Path) -> None:
     """Draw a picture, in the format of the file's suffix.
 
     The number of shared images is below the names of the sets. A cell is empty if the two sets do not share the
     finding; a column says so if they share no image. A kappa is undefined if both sets give all images one label.
 
     Args:
-        found: The result of :func:`app.annotations.agreement.agreements`.
+        pairs: The result of :func:`app.annotations.agreement.agreements`.
         path: Of the picture.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    titles = [one.title for each in found for one in each.findings]
+    titles = [one.title for pair in pairs for one in pair.findings]
     labels: dict[frozenset[str], str] = {}
     for title in titles:
         labels.setdefault(_row(title), title)
     rows = list(labels)
-    width = 2.2 + 0.09 * max(map(len, labels.values()), default=10) + 1.05 * len(found)
+    width = 2.2 + 0.09 * max(map(len, labels.values()), default=10) + 1.05 * len(pairs)
     figure = Figure(figsize=(max(width, 7.0), 2.6 + 0.34 * max(len(rows), 3)), layout="constrained")
     axes = figure.subplots()
-    for column, each in enumerate(found):
-        _draw_column(axes, column, each, rows)
-    axes.set(xlim=(-0.5, len(found) - 0.5), ylim=(max(len(rows), 1) - 0.5, -0.5))
-    axes.set_xticks(range(len(found)), [f"{each.first}\nand {each.second}\n({each.shared:,})" for each in found])
+    for column, pair in enumerate(pairs):
+        _draw_column(axes, column, pair, rows)
+    axes.set(xlim=(-0.5, len(pairs) - 0.5), ylim=(max(len(rows), 1) - 0.5, -0.5))
+    axes.set_xticks(range(len(pairs)), [f"{pair.first}\nand {pair.second}\n({pair.shared:,})" for pair in pairs])
     axes.set_yticks(range(len(rows)), list(labels.values()))
     axes.tick_params(length=0, labelsize=8)
     axes.spines[:].set_visible(False)
@@ -60,15 +60,15 @@ def draw(found: Sequence[SetsAgreement], path: Path) -> None:
     write_figure(path, figure, dpi=130)
 
 
-def _draw_column(axes: Axes, column: int, each: SetsAgreement, rows: Sequence[frozenset[str]]) -> None:
+def _draw_column(axes: Axes, column: int, pair: SetsAgreement, rows: Sequence[frozenset[str]]) -> None:
     from matplotlib.patches import Rectangle
 
     centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
-    if not each.findings:
-        words = "no shared finding" if each.shared else "no shared images"
+    if not pair.findings:
+        words = "no shared finding" if pair.shared else "no shared images"
         axes.text(column, (len(rows) - 1) / 2, words, rotation=90, color="#555555", **centred)
         return
-    for one in each.findings:
+    for one in pair.findings:
         row, measured = rows.index(_row(one.title)), one.agreement
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=COLOURS[measured.name]))
         value = measured.kappa.value

@@ -70,6 +70,11 @@ def labelled(
 
     Raises:
         ValueError: A finding is unknown, or more false positives are needed than there are negatives.
+
+    Example:
+        >>> items = [Item(f"{number}.png", str(number), (number % 2,)) for number in range(10)]
+        >>> labelled(items, ["Nodule"], {"Nodule": Quality(precision=0.75, recall=0.6)}, seed=0)[1]["Nodule"]["missed"]
+        2
     """
     require_known(quality, findings, "labeller")
     order = sorted(range(len(items)), key=lambda index: items[index].image)
@@ -79,18 +84,18 @@ def labelled(
         column = findings.index(finding)
         present = [index for index in order if items[index].label[column] == PRESENT]
         absent = [index for index in order if items[index].label[column] == ABSENT]
-        found = round(asked.recall * len(present))
-        claimed = round(found * (1 - asked.precision) / asked.precision)
+        detected = round(asked.recall * len(present))
+        claimed = round(detected * (1 - asked.precision) / asked.precision)
         if claimed > len(absent):
             raise ValueError(
                 f"{finding}: precision {asked.precision:g} at recall {asked.recall:g} needs {claimed} false positives, "
                 f"but only {len(absent)} images are without it."
             )
-        for index in _drawn(present, len(present) - found, f"{seed} {finding} missed"):
+        for index in _drawn(present, len(present) - detected, f"{seed} {finding} missed"):
             labels[index][column] = ABSENT
         for index in _drawn(absent, claimed, f"{seed} {finding} claimed"):
             labels[index][column] = PRESENT
-        facts[finding] = _facts(len(present), found, claimed)
+        facts[finding] = _facts(len(present), detected, claimed)
     shared: dict[tuple[float, ...], tuple[float, ...]] = {}
     new = (shared.setdefault(label, label) for label in map(tuple, labels))
     result = [
@@ -106,8 +111,12 @@ def _drawn(indices: list[int], count: int, seed: str) -> list[int]:
     return shuffled[:count]
 
 
-def _facts(positives: int, found: int, claimed: int) -> dict[str, float]:
-    said = found + claimed
-    facts: dict[str, float] = {"positives": positives, "missed": positives - found, "claimed": claimed}
-    measures = {"precision": (found, said), "recall": (found, positives), "f1": (2 * found, positives + said)}
+def _facts(positives: int, detected: int, claimed: int) -> dict[str, float]:
+    labelled_present = detected + claimed
+    facts: dict[str, float] = {"positives": positives, "missed": positives - detected, "claimed": claimed}
+    measures = {
+        "precision": (detected, labelled_present),
+        "recall": (detected, positives),
+        "f1": (2 * detected, positives + labelled_present),
+    }
     return facts | {name: round(part / whole, 4) for name, (part, whole) in measures.items() if whole}

@@ -163,9 +163,9 @@ def _boxes(item: Item, root: Path) -> tuple[Box, ...]:
 def _in_words(quality: Mapping[str, Quality]) -> str:
     """The level ``nlp`` with its F1: one for all findings, or each one's."""
     scores = {finding: f"{asked.f1:.4g}" for finding, asked in quality.items()}
-    same = set(scores.values())
-    told = same.pop() if len(same) == 1 else ", ".join(f"{name} {score}" for name, score in scores.items())
-    return f"{LEVELS['nlp']} {told}"
+    if len(set(scores.values())) == 1:
+        return f"{LEVELS['nlp']} {next(iter(scores.values()))}"
+    return f"{LEVELS['nlp']} {', '.join(f'{name} {score}' for name, score in scores.items())}"
 
 
 def _by_program(item: Item) -> Item:

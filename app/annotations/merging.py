@@ -29,6 +29,11 @@ def merged(datalist: Datalist, name: str, parts: Sequence[str]) -> Datalist:
     Raises:
         ValueError: A finding is unknown or named twice, there are fewer than two, another finding has the name, or an
             image has mask files of several parts, which a datalist cannot merge.
+
+    Example:
+        >>> datalist = Datalist.unsplit("wards", ("Nodule", "Mass"), [Item("1.png", "7", (1, 0))])
+        >>> merged(datalist, "Nodule or Mass", ["Nodule", "Mass"]).items()[0].label
+        (1,)
     """
     names = named_findings(datalist, parts)
     if len(names) < 2:

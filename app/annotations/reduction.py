@@ -97,8 +97,8 @@ def with_uncertain(datalist: Datalist, share: float, present: float | None, seed
         for image in _drawn_uncertain(by_label, share, present, f"{seed} {finding} uncertain", finding):
             uncertain[image].add(finding)
     items = [_made_uncertain(item, datalist.findings, uncertain[item.image]) for item in training]
-    told = "" if present is None else f", {present:g} of them present"
-    return _with_training(datalist, items, f"{share:g} of the known labels uncertain{told}", seed)
+    of_them = "" if present is None else f", {present:g} of them present"
+    return _with_training(datalist, items, f"{share:g} of the known labels uncertain{of_them}", seed)
 
 
 def in_random_order(items: Sequence[Item], seed: int) -> list[Item]:

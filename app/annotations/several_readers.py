@@ -42,6 +42,11 @@ def agreed_boxes(boxes: Sequence[Box], at_least: int, iou: float) -> list[Box]:
 
     Returns:
         The mean boxes, without a reader, in order of their first box.
+
+    Example:
+        >>> boxes = [Box("Nodule", 0, 0, 4, 4, "a"), Box("Nodule", 0, 0, 4, 3, "b"), Box("Nodule", 9, 9, 2, 2, "c")]
+        >>> agreed_boxes(boxes, at_least=2, iou=0.5)
+        [Box(finding='Nodule', x=0.0, y=0.0, width=4.0, height=3.5, reader='')]
     """
     _require_range(at_least, iou)
     group_of = list(range(len(boxes)))
@@ -138,10 +143,10 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
     def combined(item: Item) -> Item:
         nonlocal shared
         name = bare_name(item.image)
-        found = [(other[name], order) for other, order in zip(others, orders, strict=True) if name in other]
-        shared += bool(found)
-        labels = [item.label, *(tuple(other.label[column] for column in order) for other, order in found)]
-        readings = [item, *(other for other, _ in found)]
+        matches = [(other[name], order) for other, order in zip(others, orders, strict=True) if name in other]
+        shared += bool(matches)
+        labels = [item.label, *(tuple(other.label[column] for column in order) for other, order in matches)]
+        readings = [item, *(other for other, _ in matches)]
         return replace(
             item,
             label=tuple(rule(list(column)) for column in zip(*labels, strict=True)),

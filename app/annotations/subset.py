@@ -24,6 +24,11 @@ def choose_findings(datalist: Datalist, findings: Sequence[str]) -> Datalist:
 
     Raises:
         ValueError: The datalist does not have a finding, or one is named twice.
+
+    Example:
+        >>> datalist = Datalist.unsplit("wards", ("Nodule", "Mass"), [Item("1.png", "7", (1, 0))])
+        >>> choose_findings(datalist, ["mass"]).items()[0].label
+        (0,)
     """
     chosen = named_findings(datalist, findings)
     columns = [datalist.findings.index(name) for name in chosen]
@@ -118,6 +123,12 @@ def without_patients(datalist: Datalist, others: Sequence[Datalist]) -> Datalist
 
     Raises:
         ValueError: Nothing is left.
+
+    Example:
+        >>> items = [Item(f"{patient}.png", patient, (0,)) for patient in ("1", "2")]
+        >>> ours, theirs = (Datalist.unsplit("wards", ("Nodule",), part) for part in (items, items[:1]))
+        >>> [item.patient for item in without_patients(ours, [theirs]).items()]
+        ['2']
     """
     excluded = {normalised(item.patient) for other in others for item in other.items()}
     result = datalist.filtered(lambda item: normalised(item.patient) not in excluded)

@@ -19,12 +19,12 @@ def majority(values: Sequence[float]) -> float:
         >>> majority([1, 1, 0]), majority([1, 0]), majority([-2, -2])
         (1, -1, -2)
     """
-    present, absent, said = _votes(values)
-    if 2 * present > said:
+    present, absent, answers = _votes(values)
+    if 2 * present > answers:
         return PRESENT
-    if 2 * absent > said:
+    if 2 * absent > answers:
         return ABSENT
-    return UNCERTAIN if said else NOT_SAID
+    return UNCERTAIN if answers else NOT_SAID
 
 
 def any_of(at_least: int, otherwise: float = ABSENT) -> Rule:
@@ -40,12 +40,12 @@ def any_of(at_least: int, otherwise: float = ABSENT) -> Rule:
     """
 
     def rule(values: Sequence[float]) -> float:
-        present, absent, said = _votes(values)
+        present, absent, answers = _votes(values)
         if present >= at_least:
             return PRESENT
         if present:
             return otherwise
-        return ABSENT if absent else UNCERTAIN if said else NOT_SAID
+        return ABSENT if absent else UNCERTAIN if answers else NOT_SAID
 
     return rule
 

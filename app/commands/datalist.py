@@ -217,18 +217,18 @@ def run_agree(arguments: argparse.Namespace) -> None:
         datalist.name = f"{datalist.name} ({path})"
     stems = [path.stem for path in files]
     sets = dict(zip(stems if len(set(stems)) == len(stems) else map(str, files), datalists, strict=True))
-    found = agreements(sets, arguments.same, arguments.against_first)
-    if len(found) == 1 and not found[0].findings:
+    pairs = agreements(sets, arguments.same, arguments.against_first)
+    if len(pairs) == 1 and not pairs[0].findings:
         agreement(datalists[0], datalists[1])  # raises, and says what they lack
-    for each in found:
-        sys.stdout.write(f"{agreement_text(sets[each.first], sets[each.second], each.findings)}\n")
-        if not each.findings:
-            lacks = "finding in common" if each.shared else "image in common, by file name"
-            sys.stdout.write(f"  {each.shared} shared images: no {lacks}\n")
+    for pair in pairs:
+        sys.stdout.write(f"{agreement_text(sets[pair.first], sets[pair.second], pair.findings)}\n")
+        if not pair.findings:
+            lacks = "finding in common" if pair.shared else "image in common, by file name"
+            sys.stdout.write(f"  {pair.shared} shared images: no {lacks}\n")
     if arguments.picture:
         from app.annotations.agreement_picture import draw
 
-        draw(found, arguments.picture)
+        draw(pairs, arguments.picture)
         sys.stdout.write(f"picture written to {arguments.picture}\n")
 
 

@@ -32,9 +32,9 @@ def read_datalist(path: Path) -> Datalist:
     Raises:
         DatalistError: The file is missing, is no datalist or has problems; counts them all and lists the first 20.
     """
-    datalist, found = parse_datalist(path)
-    if found:
-        raise report(str(path), found)
+    datalist, faults = parse_datalist(path)
+    if faults:
+        raise report(str(path), faults)
     return datalist
 
 
@@ -50,14 +50,14 @@ def parse_datalist(path: Path) -> tuple[Datalist, list[str]]:
     findings = head.get("findings")
     if not isinstance(findings, list) or not findings or not all(isinstance(name, str) for name in findings):
         raise DatalistError(f"{path}: 'findings' must be a list of one name or more, not {findings!r}.")
-    found = [f"unknown key {key!r}. Known: {', '.join(HEAD_KEYS)}." for key in head if key not in HEAD_KEYS]
+    faults = [f"unknown key {key!r}. Known: {', '.join(HEAD_KEYS)}." for key in head if key not in HEAD_KEYS]
     provenance = head.get("provenance") or {}
     if not isinstance(provenance, dict):
-        found.append(f"'provenance' must be an object, not {provenance!r}.")
+        faults.append(f"'provenance' must be an object, not {provenance!r}.")
         provenance = {}
     name, description = str(head.get("name", "")), str(head.get("description", ""))
     datalist = Datalist(name, tuple(findings), sections, description, provenance)
-    return datalist, found + reader.problems + problems(datalist)
+    return datalist, faults + reader.problems + problems(datalist)
 
 
 def write_datalist(datalist: Datalist, path: Path) -> None:

@@ -44,6 +44,6 @@ def with_header_facts(datalist: Datalist, files: Mapping[str, Path]) -> Datalist
         return replace(item, view=item.view or view, attributes={**item.attributes, **new})
 
     filled_in = datalist.mapped(filled)
-    told = {f"images whose {name} came from their DICOM headers": counts[name] for name in ("view", "sex", "age")}
-    told = {what: count for what, count in told.items() if count}
-    return filled_in.with_counts(told) if told else datalist
+    names = [name for name in ("view", "sex", "age") if counts[name]]
+    facts_used = {f"images whose {name} came from their DICOM headers": counts[name] for name in names}
+    return filled_in.with_counts(facts_used) if facts_used else datalist

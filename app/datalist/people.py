@@ -70,9 +70,9 @@ def patient_of(cell: str, where: str) -> str:
         TableError: The cell is blank or stands for a missing value: all such rows would become one patient.
     """
     if is_missing(cell):
-        said = f", {cell.strip()!r}, stands for a missing value" if cell.strip() else " is empty"
+        what = f", {cell.strip()!r}, stands for a missing value" if cell.strip() else " is empty"
         raise TableError(
-            f"{where}: the patient's cell{said}, and without patients nobody can keep one out of two splits. Fill it "
+            f"{where}: the patient's cell{what}, and without patients nobody can keep one out of two splits. Fill it "
             "in, or leave the row out."
         )
     return normalised(cell)

@@ -26,6 +26,11 @@ def samples(datalist: Datalist, section: str, root: Path) -> list[dict[str, Any]
 
     Raises:
         DatalistError: There is no such section, or it is empty.
+
+    Example:
+        >>> datalist = Datalist.unsplit("wards", ("Nodule",), [Item("1.png", "7", (1,))])
+        >>> samples(datalist, "training", Path())[0]["label"]
+        array([1.], dtype=float32)
     """
     if section not in SECTIONS:
         raise DatalistError(f"{datalist.name}: no section {section!r}; there are {', '.join(SECTIONS)}.")

@@ -41,20 +41,20 @@ def validate(datalist: Datalist, root: Path, files: bool, where: str = "") -> No
     Raises:
         DatalistError: Counts all problems and lists the first 20.
     """
-    found = problems(datalist)
+    faults = problems(datalist)
     if files:
-        found += file_problems(datalist, root)
-    if found:
-        raise report(where or datalist.name, found)
+        faults += file_problems(datalist, root)
+    if faults:
+        raise report(where or datalist.name, faults)
 
 
-def report(where: str, found: list[str]) -> DatalistError:
+def report(where: str, faults: list[str]) -> DatalistError:
     """One error of many problems."""
-    if len(found) == 1:
-        return DatalistError(f"{where}: {found[0]}")
-    lines = [f"{where}: {len(found)} problems.", *(f"  {problem}" for problem in found[:LISTED])]
-    if len(found) > LISTED:
-        lines.append(f"  ... and {len(found) - LISTED} more.")
+    if len(faults) == 1:
+        return DatalistError(f"{where}: {faults[0]}")
+    lines = [f"{where}: {len(faults)} problems.", *(f"  {problem}" for problem in faults[:LISTED])]
+    if len(faults) > LISTED:
+        lines.append(f"  ... and {len(faults) - LISTED} more.")
     return DatalistError("\n".join(lines))
 
 
@@ -65,7 +65,7 @@ def problems(datalist: Datalist) -> list[str]:
         >>> problems(Datalist.unsplit("wards", ("Nodule", "Effusion"), [Item("1.png", "7", (1,))]))
         ["training[0] 1.png: 'label' has 1 value for 2 findings."]
     """
-    found = _head_problems(datalist)
+    faults = _head_problems(datalist)
     known = frozenset(datalist.findings)
     items = datalist.items()
     # Few labels and patients recur in many items: each is checked once.
@@ -78,8 +78,8 @@ def problems(datalist: Datalist) -> list[str]:
             texts.append(f"'patient'{what}; without it nobody can keep a patient out of two splits.")
         if item.boxes or item.mask or item.annotated:
             texts += _location_problems(item, known)
-        found += [f"{section}[{index}] {item.image}: {text}" for text in texts]
-    return found + _repeated_images(items) + crossing_patients(datalist)
+        faults += [f"{section}[{index}] {item.image}: {text}" for text in texts]
+    return faults + _repeated_images(items) + crossing_patients(datalist)
 
 
 def crossing_patients(datalist: Datalist) -> list[str]:
@@ -123,18 +123,18 @@ def file_problems(datalist: Datalist, root: Path) -> list[str]:
     paths = {name: absolute_path(base, name) for name in {item.image for item in datalist.items()} | masks}
     by_path = image_sizes(paths.values())
     sizes = {name: by_path[path] for name, path in paths.items()}
-    found = [
+    faults = [
         f"{section}[{index}] {item.image}: {text}"
         for section, index, item in _numbered(datalist)
         for text in _file_problems(item, sizes)
     ]
-    return found + crossing_files(datalist, root)
+    return faults + crossing_files(datalist, root)
 
 
 def mask_problems(datalist: Datalist, root: Path) -> list[str]:
     """Every mask file whose pixels cannot be read as a mask; :func:`file_problems` reports unreadable headers."""
     base = root.resolve()
-    found = []
+    faults = []
     for section, index, item in _numbered(datalist):
         for finding, mask in item.mask.items():
             if not isinstance(mask, str):
@@ -144,10 +144,10 @@ def mask_problems(datalist: Datalist, root: Path) -> list[str]:
                 image_size(path)
                 limited(read_mask, path)
             except RadiographError as error:
-                found.append(f"{section}[{index}] {item.image}: mask of {finding!r}: {error}")
+                faults.append(f"{section}[{index}] {item.image}: mask of {finding!r}: {error}")
             except ValueError:  # the header, which `file_problems` reports
                 continue
-    return found
+    return faults
 
 
 def absolute_path(base: Path, name: str) -> Path:
@@ -164,10 +164,10 @@ def _numbered(datalist: Datalist) -> Iterator[tuple[str, int, Item]]:
 
 def _head_problems(datalist: Datalist) -> list[str]:
     unknown = [name for name in datalist.sections if name not in SECTIONS]
-    found = [f"unknown section {name!r}; there are {', '.join(SECTIONS)}." for name in unknown]
+    faults = [f"unknown section {name!r}; there are {', '.join(SECTIONS)}." for name in unknown]
     if not any(datalist.sections.values()):
-        found.append(f"the datalist is empty: no item in {', '.join(SECTIONS)}.")
-    return found + name_problems(datalist.findings)
+        faults.append(f"the datalist is empty: no item in {', '.join(SECTIONS)}.")
+    return faults + name_problems(datalist.findings)
 
 
 def _label_problem(label: tuple[float, ...], length: int) -> str:
