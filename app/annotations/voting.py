@@ -8,6 +8,8 @@ from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN
 
 Rule = Callable[[Sequence[float]], float]
 """From the readers' states or certainties of one finding to their common one."""
+OTHERWISE = {"absent": ABSENT, "uncertain": UNCERTAIN}
+"""What a finding may become that some readers saw, but too few."""
 
 
 def majority(values: Sequence[float]) -> float:

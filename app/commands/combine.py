@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.annotations.voting import OTHERWISE, Rule, any_of, by_certainty, majority
 from app.commands.datalist import write_checked
 
 if TYPE_CHECKING:
     from app.datalist.item import Datalist
-
-_OTHERWISE = {"absent": 0, "uncertain": -1}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -35,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--iou", type=float, metavar="T", help="... at one place: boxes that overlap by T or more")
     parser.add_argument(
         "--otherwise",
-        choices=tuple(_OTHERWISE),
+        choices=tuple(OTHERWISE),
         default="uncertain",
         help="label of a finding that fewer saw (default: %(default)s)",
     )
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     rule = _rule(arguments)
     datalist = read_together(datalists, rule) if len(datalists) > 1 else datalists[0]
     if arguments.iou is not None:
-        otherwise = _OTHERWISE[arguments.otherwise]
+        otherwise = OTHERWISE[arguments.otherwise]
         datalist = with_agreed_boxes(datalist, arguments.at_least, arguments.iou, otherwise)
     elif len(datalists) == 1:
         datalist = with_votes(datalist, rule)
@@ -92,9 +91,7 @@ def _in_words(arguments: argparse.Namespace) -> str:
     return ", ".join(words)
 
 
-def _rule(arguments: argparse.Namespace) -> Callable[[Sequence[float]], float]:
-    from app.annotations.voting import any_of, by_certainty, majority
-
+def _rule(arguments: argparse.Namespace) -> Rule:
     if arguments.labels == "any":
-        return any_of(arguments.at_least, _OTHERWISE[arguments.otherwise])
+        return any_of(arguments.at_least, OTHERWISE[arguments.otherwise])
     return by_certainty if arguments.labels == "certainty" else majority

@@ -18,13 +18,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from app.annotations.several_readers import with_agreed_boxes, with_votes
-from app.annotations.voting import any_of
+from app.annotations.voting import OTHERWISE, any_of
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.stored_images import with_images
 from app.datasets.rows import rows
 from app.files.tables import Table, TableError, find_table, number, optional_table, read_table
-from app.findings import ABSENT, NO_FINDING, PRESENT, UNCERTAIN, canonical
+from app.findings import ABSENT, NO_FINDING, PRESENT, canonical
 
 CLASSES = (
     "Aortic enlargement",
@@ -44,7 +44,6 @@ CLASSES = (
 )
 FINDINGS = tuple(canonical(name) or name for name in CLASSES)
 TABLES = ("train.csv", "vinbigdata-train.csv")
-OTHERWISE = {"absent": ABSENT, "uncertain": UNCERTAIN}
 _COLUMNS = ("image_id", "class_name", "rad_id", "x_min", "y_min", "x_max", "y_max")
 _SIZES = ("image_id", "dim0", "dim1")
 
