@@ -11,7 +11,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from app.contract import Prediction
+from app.contract import Prediction, wide
 from app.engines.processes import bare, local_device, order_weights
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -87,8 +87,7 @@ class MixedPrecisionInferer(Inferer):
             _set_compiled(bare(network))
         with self._autocast():
             prediction = network(inputs.contiguous(memory_format=order))
-        score = prediction.score if prediction.score.dtype == torch.float64 else prediction.score.float()
-        return Prediction(score=score, map=prediction.map.float())
+        return Prediction(score=wide(prediction.score), map=prediction.map.float())
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self.dtype == torch.float32:
