@@ -45,7 +45,8 @@ class MergedConfig:
             holder: Any = value_at(self.config, parent) if parent else self.config
             place: Any = int(last) if isinstance(holder, list) else last
             if not isinstance(holder, list | dict):
-                raise KeyError(parent)
+                self.problems.add(identifier, f"{parent!r} is {holder!r}, which has no parts: replace all of it.")
+                return
             if isinstance(holder, list) or place in holder:
                 value = self._replacing(holder[place], value, identifier, key.startswith("+"))
             holder[place] = value

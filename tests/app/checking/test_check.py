@@ -239,6 +239,11 @@ OVERRIDES = {
         "trian#trainer#max_epochs",
         "there is no 'trian#trainer' in the config. Did you mean 'train#trainer'?",
     ),
+    "part of an expression": (
+        {"network#pooling#kernel": 3},
+        "network#pooling#kernel",
+        "pooling.AveragePooling()', which has no parts: replace all of it",
+    ),
     "unknown leaf": (
         {"train#trainer#max_epoch": 3},
         "train#trainer#max_epoch",
