@@ -18,6 +18,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (float, "a number"),
     (str, "text"),
     (list, "a list"),
+    (dict, "a mapping"),
 )
 
 
@@ -25,10 +26,10 @@ def kind(value: object) -> str:
     """What a value is, in words.
 
     Example:
-        >>> kind(True), kind(3), kind("3")
-        ('true or false', 'a whole number', 'text')
+        >>> kind(True), kind(3), kind("3"), kind((3, 3))
+        ('true or false', 'a whole number', 'text', 'of type tuple')
     """
-    return next((name for type_, name in _KINDS if isinstance(value, type_)), "a mapping")
+    return next((name for type_, name in _KINDS if isinstance(value, type_)), f"of type {type(value).__name__}")
 
 
 def is_integer(value: object) -> TypeGuard[int]:

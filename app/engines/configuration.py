@@ -13,9 +13,11 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
+from pathlib import PurePath
 from typing import Any
 
 import fire
+import yaml
 from monai.bundle import ConfigWorkflow, run, run_workflow, update_kwargs
 from monai.utils import ensure_tuple
 
@@ -25,6 +27,13 @@ from app.checking.structure import ENTRIES
 logger = logging.getLogger(__name__)
 
 _COMMANDS = (run, run_workflow)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what YAML has no form for as text."""
+
+
+_Dumper.add_multi_representer(object, lambda dumper, value: dumper.represent_str(str(value)))
 
 
 class Configuration:
@@ -61,6 +70,15 @@ class Configuration:
         """
         return self._loaded.config if self.files else {}
 
+    @property
+    def text(self) -> str:
+        """The merged config in YAML; objects that a program put in place of settings are text in it.
+
+        Raises:
+            CheckError: If a file is missing or cannot be parsed.
+        """
+        return yaml.dump(self.config, Dumper=_Dumper, sort_keys=False)
+
     def require_good(self) -> None:
         """Refuse a config that cannot work, as ``frugal check`` does; warn if it is not known.
 
@@ -93,7 +111,8 @@ class RadiographWorkflow(ConfigWorkflow):
     def __init__(self, config_file: str | Sequence[str], run_id: str = "run", **arguments: Any) -> None:  # noqa: ANN401
         super().__init__(config_file, run_id=run_id, **arguments)
         files = [str(file) for file in ensure_tuple(config_file)]
-        self.parser["configuration"] = Configuration(files, _overrides(arguments), run_id)
+        overrides = {name: _as_written(value) for name, value in _overrides(arguments).items()}
+        self.parser["configuration"] = Configuration(files, overrides, run_id)
 
 
 def command_line_configuration() -> Configuration:
@@ -135,6 +154,17 @@ def _overrides(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the arguments of a workflow that go over its config."""
     known = {name for command in (ConfigWorkflow, *_COMMANDS) for name in inspect.signature(command).parameters}
     return {name: value for name, value in arguments.items() if name not in known}
+
+
+def _as_written(value: object) -> object:
+    """A value of a program as a config file would hold it: paths as text, tuples as lists."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return [_as_written(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _as_written(each) for key, each in value.items()}
+    return value
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:

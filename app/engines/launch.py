@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
@@ -174,7 +173,8 @@ class Launch:
             shown = {name: value for name, value in settings(self.configuration.config).items() if name != "resume"}
             run.parameters(shown | {"data": facts})
             run.dataset(self.data.datalist.name, str(facts["fingerprint"]), kind)
-            run.text(yaml.safe_dump(self.configuration.config, sort_keys=False), "config.yaml")
+            if self.configuration.files:
+                run.text(self.configuration.text, "config.yaml")
             yield run
 
     def _clear(self, kind: str, is_resumed: bool) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+import yaml
 from monai.bundle import ConfigParser, create_workflow
 
 from app.checking import CheckError
@@ -107,6 +109,21 @@ def test_a_workflow_made_in_python_hands_its_own_over(tmp_path: Path, monkeypatc
     assert configuration.files == (str(path),)
     assert configuration.overrides == {"answer": 42}
     assert configuration.config["answer"] == 42
+
+
+def test_values_of_a_program_are_those_of_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "config.yaml"
+    path.write_text(RETURNED)
+    monkeypatch.setenv("FRUGAL_TRUSTED", str(tmp_path))
+    values = {"answer": (1, 2), "output_dir": Path("runs"), "phantoms": {"split": (0.5, 0.5)}}
+    (configuration,) = create_workflow(RadiographWorkflow, str(path), workflow_type="infer", **values).run()
+    assert configuration.overrides == {"answer": [1, 2], "output_dir": "runs", "phantoms": {"split": [0.5, 0.5]}}
+
+
+def test_its_text_is_yaml_whatever_a_program_put_into_it():
+    configuration = Configuration([TRAIN], {"device": torch.device("cpu"), "max_epochs": 3})
+    read = yaml.safe_load(configuration.text)
+    assert (read["device"], read["max_epochs"]) == ("cpu", 3)
 
 
 def test_an_unknown_one_is_told_and_hinders_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
