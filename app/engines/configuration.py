@@ -109,9 +109,9 @@ class RadiographWorkflow(ConfigWorkflow):
     """
 
     def __init__(self, config_file: str | Sequence[str], run_id: str = "run", **arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(config_file, run_id=run_id, **arguments)
-        files = [str(file) for file in ensure_tuple(config_file)]
         overrides = {name: _as_written(value) for name, value in _overrides(arguments).items()}
+        super().__init__(config_file, run_id=run_id, **(arguments | overrides))
+        files = [str(file) for file in ensure_tuple(config_file)]
         self.parser["configuration"] = Configuration(files, overrides, run_id)
 
 

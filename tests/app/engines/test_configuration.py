@@ -116,8 +116,11 @@ def test_values_of_a_program_are_those_of_a_config(tmp_path: Path, monkeypatch: 
     path.write_text(RETURNED)
     monkeypatch.setenv("FRUGAL_TRUSTED", str(tmp_path))
     values = {"answer": (1, 2), "output_dir": Path("runs"), "phantoms": {"split": (0.5, 0.5)}}
-    (configuration,) = create_workflow(RadiographWorkflow, str(path), workflow_type="infer", **values).run()
-    assert configuration.overrides == {"answer": [1, 2], "output_dir": "runs", "phantoms": {"split": [0.5, 0.5]}}
+    workflow = create_workflow(RadiographWorkflow, str(path), workflow_type="infer", **values)
+    (configuration,) = workflow.run()
+    written = {"answer": [1, 2], "output_dir": "runs", "phantoms": {"split": [0.5, 0.5]}}
+    assert configuration.overrides == written
+    assert {name: workflow.parser[name] for name in written} == written
 
 
 def test_its_text_is_yaml_whatever_a_program_put_into_it():
