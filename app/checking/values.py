@@ -46,8 +46,10 @@ def check_values(config: dict[str, object], defaults: dict[str, object], problem
             problems.add(identifier, text, KIND)
     for identifier, default in defaults.items():
         value = values.get(identifier)
-        # Null and expressions may become anything, and anything may become null or an expression.
+        # Null and expressions may become anything, and anything may become null or an expression. A mapping may stand
+        # for one value by name, such as a policy by finding; whatever takes it must allow that.
         is_comparable = None not in (default, value) and is_literal(default) and is_literal(value)
+        is_comparable = is_comparable and not isinstance(value, dict)
         if is_comparable and _group(default) != _group(value):
             text = f"{value!r} is {kind(value)}, but the default, {default!r}, is {kind(default)}."
             problems.add(identifier, text, KIND)

@@ -260,6 +260,14 @@ def test_problems_of_overrides_name_the_command_line(write: Write, overrides: di
     assert text in found
 
 
+def test_a_policy_for_some_findings_may_replace_one_for_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    config = Path("bundles/uncertain_labels/configs/train.yaml")
+    assert problems_of(config, overrides={"uncertain": {"Effusion": "ones"}}) == []
+    (found,) = problems_of(config, overrides={"architecture": {"Effusion": "resnet50"}})
+    assert "architecture: {'Effusion': 'resnet50'} is a mapping, but BackboneClassifier's architecture" in found
+
+
 def test_an_override_can_fix_a_file_and_null_changes_nothing(write: Write):
     file = write({"max_epochs": 0})
     assert problems_of(file, overrides={"max_epochs": 3}) == []
