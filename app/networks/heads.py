@@ -1,4 +1,4 @@
-"""Initialisation of the last layer: near a constant answer, so that training need not undo a random one."""
+"""Initialisation of networks, and of their last layer: near a constant answer that training need not undo."""
 
 from __future__ import annotations
 
@@ -6,6 +6,21 @@ import torch
 from torch import Tensor, nn
 
 _LEAST_PROBABILITY, _MOST_PROBABILITY = 0.001, 0.5
+
+
+def he_initialise(module: nn.Module) -> None:
+    """He initialisation of a convolution by fan-in, with a bias of zero; for ``nn.Module.apply``.
+
+    Example:
+        >>> layer = nn.Conv2d(512, 512, kernel_size=1)
+        >>> he_initialise(layer)
+        >>> round(float(layer.weight.std()) * 256**0.5, 1)  # sqrt(2 / fan-in), times its inverse
+        1.0
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def start_level(layer: nn.Conv2d, logit: float | Tensor = 0.0, spread: float = 0.1) -> None:

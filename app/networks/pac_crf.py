@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from app.contract import wide
 from app.networks.antialias import BlurredConv2d
-from app.networks.heads import start_level
+from app.networks.heads import he_initialise, start_level
 from app.networks.mean_field import gaussian_kernel, mean_field
 
 
@@ -39,7 +39,7 @@ class PatchFeatures(nn.Sequential):
         # A bias would cancel in the differences between patches.
         last = nn.Conv2d(channels[-1], features, kernel_size=1, bias=False)
         self.append(last)
-        self.apply(_initialise)
+        self.apply(he_initialise)
         # The squared distance is 2 F (spread^2 / 2), because half of the normalised values pass the ReLU.
         start_level(last, spread=features**-0.5)
 
@@ -113,9 +113,3 @@ class PACCRF(nn.Module):
         logits = mean_field(unary.contiguous(), gaussian_kernel(features), self.compatibility, self.steps)
         refinement: Tensor = self.refine(torch.sigmoid(logits))
         return logits + refinement
-
-
-def _initialise(module: nn.Module) -> None:
-    """He initialisation of every convolution, as in the rest of the network."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.contract import Prediction
-from app.networks.heads import start_level, undecided_logit
+from app.networks.heads import he_initialise, start_level, undecided_logit
 from app.networks.pac_crf import PACCRF, PatchFeatures
 from app.networks.pooling import NoisyOrPooling
 from app.networks.preactivation_resnet import PreactivationResNet
@@ -81,7 +81,7 @@ class PatchNetwork(nn.Module):
         self.crf = nn.Identity() if crf is None else crf
         self.pooling = NoisyOrPooling() if pooling is None else pooling
         for part in (self.backbone, self.head):
-            part.apply(_initialise)
+            part.apply(he_initialise)
         start_level(last, undecided_logit(self.pooling, findings, self.grid))
         self.stage = 1
         self.register_buffer("stage_reached", torch.tensor(1))
@@ -145,11 +145,3 @@ def _take_up_stage(network: nn.Module, _: Any) -> None:  # noqa: ANN401 - torch'
 def stage_of(state: Mapping[str, Tensor]) -> int:
     """The stage of a saved state of a ``PatchNetwork``."""
     return int(state["stage_reached"])
-
-
-def _initialise(module: nn.Module) -> None:
-    """He initialisation of every convolution."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

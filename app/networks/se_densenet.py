@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.contract import Prediction
-from app.networks.heads import start_level
+from app.networks.heads import he_initialise, start_level
 from app.networks.pooling import AveragePooling
 
 
@@ -146,7 +146,7 @@ class SEDenseNet(nn.Module):
             last,
         )
         self.pooling = AveragePooling() if pooling is None else pooling
-        self.apply(_initialise)
+        self.apply(he_initialise)
         start_level(last)
 
     def forward(self, image: Tensor) -> Prediction:
@@ -165,11 +165,3 @@ class SEDenseNet(nn.Module):
             )
         logits = self.subnetwork(features)
         return Prediction(score=self.pooling(logits), map=logits)
-
-
-def _initialise(module: nn.Module) -> None:
-    """He initialisation of every convolution, as in torchvision's DenseNet."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -5,9 +5,10 @@ import timm
 import torch
 
 from app.networks.antialias import BlurDownsample, BlurredConv2d
+from app.networks.heads import he_initialise
 from app.networks.mean_field import gaussian_kernel
 from app.networks.pac_crf import PACCRF, PatchFeatures
-from app.networks.patch_network import PatchNetwork, _initialise
+from app.networks.patch_network import PatchNetwork
 from app.networks.patch_thresholds import PatchCountPooling, PatchThresholds
 from app.networks.preactivation_resnet import PreactivationResNet
 
@@ -69,7 +70,7 @@ def test_a_shift_by_a_pixel_moves_the_features_of_every_stage_of_resnet_50_less_
     # without. Random layers tear apart whatever differs, so that the deepest features differ by their own spread.
     torch.manual_seed(0)
     plain, blurred = (PreactivationResNet(blur=b).train() for b in (1, 3))
-    plain.apply(_initialise)
+    plain.apply(he_initialise)
     blurred.load_state_dict(plain.state_dict())
     noise = torch.rand(2, 1, 162, 162, generator=torch.Generator().manual_seed(0))
     pixels = torch.nn.functional.avg_pool2d(noise, 15, stride=1, padding=7)
