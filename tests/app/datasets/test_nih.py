@@ -17,16 +17,7 @@ from app.datasets.nih import add_arguments, chestxray14, datalist_from
 from app.datasets.nih_experts import expert_labels
 from app.datasets.nih_tables import FINDINGS, FRAME
 from app.files.tables import TableError
-
-ENTRY = """Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,Orig[Width,Height]
-00000001_000.png,Cardiomegaly,0,1,57,M,PA,2682,2749
-00000001_001.png,Infiltration|Pleural_Thickening,1,1,95,M,AP,2682,2749
-00000002_000.png,No Finding,0,2,8,F,PA,2682,2749
-"""
-BOX = """Image Index,Finding Label,Bbox [x,y,w,h],,,
-00000001_000.png,Cardiomegaly,100,200,300.5,400
-00000001_001.png,Infiltrate,10,20,30,40
-"""
+from tests.app.datasets.nih_rows import BOX, ENTRY
 
 
 def tables_with(folder: Path, entry: str = ENTRY, box: str = BOX) -> Path:

@@ -16,17 +16,10 @@ from app.datasets.nih_drains import drains
 from app.datasets.nih_experts import ALL_FINDINGS, expert_labels
 from app.datasets.nih_tables import BOXED, FINDINGS
 from app.files.tables import TableError
+from tests.app.datasets.nih_rows import BOX as ONE_BOX_EACH
+from tests.app.datasets.nih_rows import ENTRY
 
-ENTRY = """Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,Orig[Width,Height]
-00000001_000.png,Cardiomegaly,0,1,57,M,PA,2682,2749
-00000001_001.png,Infiltration|Pleural_Thickening,1,1,95,M,AP,2682,2749
-00000002_000.png,No Finding,0,2,8,F,PA,2682,2749
-"""
-BOX = """Image Index,Finding Label,Bbox [x,y,w,h],,,
-00000001_000.png,Cardiomegaly,100,200,300.5,400
-00000001_001.png,Infiltrate,10,20,30,40
-00000001_001.png,Infiltrate,110,20,30,40
-"""
+BOX = ONE_BOX_EACH + "00000001_001.png,Infiltrate,110,20,30,40\n"
 FOUR = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,Fracture,Pneumothorax,"
     "Airspace opacity,Nodule or mass,Set Id\n"
