@@ -89,11 +89,17 @@ _SPELLINGS = {
 }
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name without what does not matter in a spelling: case, underscores, hyphens, repeated spaces.
+
+    Example:
+        >>> plain("Pleural_Thickening ")
+        'pleural thickening'
+    """
     return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
 
 
-_BY_SPELLING = {_plain(name): name for name in VOCABULARY} | _SPELLINGS
+_BY_SPELLING = {plain(name): name for name in VOCABULARY} | _SPELLINGS
 
 
 def canonical(spelling: str) -> str | None:
@@ -105,7 +111,7 @@ def canonical(spelling: str) -> str | None:
         >>> canonical("pleural_thickening"), canonical("Pulmonary nodule"), canonical("Nodul")
         ('Pleural Thickening', 'Nodule', None)
     """
-    return _BY_SPELLING.get(_plain(spelling))
+    return _BY_SPELLING.get(plain(spelling))
 
 
 RESERVED = ("macro", "value")

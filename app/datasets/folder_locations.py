@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from app.files.folders import Listing, composed, list_files
 from app.files.image_names import relative_image
 from app.files.limited import limited
 from app.files.tables import TableError
-from app.findings import ABSENT, NOT_SAID, PRESENT, canonical
+from app.findings import ABSENT, NOT_SAID, PRESENT
 from transforms.masks import read_mask
 
 
@@ -108,11 +107,6 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
     if beside_absent:
         counts["labelled absent, but masked (both kept)"] = beside_absent
     return datalist.with_counts(counts)
-
-
-def category_finding(name: str, findings: tuple[str, ...]) -> str | None:
-    """The datalist's finding that the name of a COCO category means, or None."""
-    return next((each for each in (unicodedata.normalize("NFC", name), canonical(name)) if each in findings), None)
 
 
 class _MaskFiles:

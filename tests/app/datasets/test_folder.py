@@ -12,7 +12,8 @@ from app.datalist.file import read_datalist
 from app.datalist.item import Box, Datalist, RunLengths
 from app.datalist.run_lengths import decode, encode
 from app.datasets.coco import read_coco
-from app.datasets.folder import Choices, from_csv
+from app.datasets.finding_names import FindingNames
+from app.datasets.folder_table import Choices, from_csv
 from app.files.tables import TableError
 from app.findings import ABSENT, canonical
 
@@ -37,7 +38,7 @@ def write_images(folder: Path, *names: str, size: tuple[int, int] = SIZE) -> Pat
 
 
 def read(folder: Path, text: str = CSV, images: Path | None = None, **choices: object) -> Datalist:
-    return from_csv(write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), images)
+    return from_csv(write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), images, FindingNames())
 
 
 def test_rows_become_items(tmp_path: Path):
@@ -55,6 +56,20 @@ def test_other_columns_can_be_named(tmp_path: Path):
     text = "pic,who,Crackle\n1.png,p,1\n"
     datalist = read(tmp_path, text, columns={"image": "pic", "patient": "who"}, labels=("Crackle",))
     assert (datalist.findings, datalist.sections["training"][0].patient) == (("Crackle",), "p")
+
+
+def test_columns_and_categories_are_mapped(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_csv(tmp_path, "image,patient,Rundherd\n1.png,p,1\n")
+    write_images(tmp_path / "images", "1.png")
+    entry = {"id": 1, "file_name": "1.png", "height": 20, "width": 30}
+    content = coco({"bbox": [1, 2, 3, 4], "category_id": 2}, images=[entry])
+    words = ["--map", "rundherd=nodule", "--map", "Ribbon=Nodule", "--coco", str(write_coco(tmp_path, content))]
+    datalist = run(tmp_path, *words)
+    assert datalist.findings == ("Nodule",)
+    assert datalist.sections["training"][0].boxes == (Box("Nodule", 1, 2, 3, 4),)
+    common = ["--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), *words]
+    assert main(["datalist", "folder", *common, "--map", "Herd=Mass"]) == 1
+    assert "--map: no column of labels and no category is named 'Herd'" in capsys.readouterr().err
 
 
 def test_labels_of_a_study_go_to_all_its_images(tmp_path: Path):
