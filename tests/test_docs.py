@@ -16,6 +16,7 @@ from app.checking.files import load
 from app.cli import parser
 from app.commands.check import files_and_overrides
 from app.commands.datalist import DATA_SETS
+from app.installed import find_config, find_study
 from app.sweeps.study_file import read_sweep
 
 ROOT = Path(__file__).parents[1]
@@ -85,9 +86,9 @@ def test_frugal_takes_its_command(case, monkeypatch, capsys):
         return
     arguments = parser().parse_args(words)  # a wrong one exits
     if words[0] == "check":
-        require_fine([arguments.config, *arguments.words])
+        require_fine([str(find_config(arguments.config)), *arguments.words])
     if words[0] == "study" and "/" in words[1]:
-        read_sweep(Path(words[1]))
+        read_sweep(find_study(words[1]))
 
 
 @pytest.mark.parametrize("case", BUNDLE, ids=named)

@@ -10,6 +10,7 @@ from app.checking.ids import followed, is_literal, references, value_at, walk
 from app.checking.problems import Problems
 from app.checking.values import path_problem
 from app.files.folders import list_files
+from app.installed import find_file
 
 _WEIGHTS = ("checkpoint", "_checkpoint", "_weights")
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".ts")
@@ -55,7 +56,7 @@ def _can_be_a_path(value: str) -> bool:
 
 
 def _check_weights(identifier: str, value: str, problems: Problems) -> None:
-    path = Path(value)
+    path = find_file(value)
     if not path.is_file():
         problems.add(identifier, f"{value}: no such checkpoint.", "file")
     elif not path.stat().st_size:
@@ -66,7 +67,7 @@ def _check_weights(identifier: str, value: str, problems: Problems) -> None:
 
 def _check_start(identifier: str, value: str, problems: Problems) -> None:
     """A file must exist; a name may be that of a run, which only its store knows."""
-    if Path(value).is_file():
+    if find_file(value).is_file():
         return
     if os.sep in value or value.endswith(_SUFFIXES):
         problems.add(identifier, f"there is no file {value!r}, and no run can have this name.", "file")

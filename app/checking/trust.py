@@ -1,7 +1,7 @@
 """Whether untrusted config files hold only what such a file may hold, found out before anything is evaluated.
 
 Evaluating a config runs every ``$`` expression and calls whatever a ``_target_`` names, with any argument. Trusted are
-the files in the ``bundles`` folder beside this package, folders that the user names, and what the user types. Any
+the files in the ``bundles`` folder of this installation, folders that the user names, and what the user types. Any
 other file may only set plain values of settings that a trusted file has, and components of ``app.checking.allowed``.
 """
 
@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import app
 from app.checking.allowed import AllowedArguments, ArgumentKind, allowed_arguments
 from app.checking.ids import followed, is_code, is_literal, joined, normal
 from app.checking.problems import Problems
 from app.checking.structure import RUN_BY_NAME
+from app.installed import bundles_folder
 from app.nearest import did_you_mean
 
 VARIABLE = "FRUGAL_TRUSTED"
@@ -31,7 +31,7 @@ _SHOWN = 100
 def trusted_folders() -> list[Path]:
     """Folders whose configs may run code."""
     named = [Path(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
-    return [folder.resolve() for folder in (Path(app.__file__).parents[1] / "bundles", *named)]
+    return [folder.resolve() for folder in (bundles_folder(), *named)]
 
 
 def is_trusted(file: Path) -> bool:

@@ -26,7 +26,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--trust", action="store_true", help="allow a config from outside of bundles/ to run code of its own"
     )
-    parser.add_argument("config", metavar="CONFIG", help="YAML or JSON file; later ones override earlier ones")
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="YAML or JSON file, or the name of a bundle (its training) or of one of its configs "
+        "(nodule_detection/published); later ones override earlier ones",
+    )
     parser.add_argument(
         "words",
         nargs=argparse.REMAINDER,
@@ -39,6 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Check, report, and fail if there are problems."""
     from app.checking import CheckError, check_files
+    from app.installed import find_config
 
     files, options = files_and_overrides([arguments.config, *arguments.words], flags=("trust",))
     run_id = options.pop("run_id", None) or arguments.run_id
@@ -46,7 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not trust:
         _require_trusted({name: options[name] for name in _FILE_OPTIONS if name in options})
     overrides = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
-    result = check_files(files, overrides, None if run_id is None else str(run_id), trust)
+    result = check_files(
+        [find_config(file) for file in files], overrides, None if run_id is None else str(run_id), trust
+    )
     if result.problems:
         raise CheckError(result.text())
     if result.warnings:

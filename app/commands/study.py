@@ -25,7 +25,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "own. Write a table of means with intervals, the verdict on each ordering, and pictures. A cell that has run "
         "with the same settings is not run again. If the same command is started twice, the two share the work.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the study file, in YAML")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="the study file, in YAML, or the name of a bundle's study, such as tube_detection/grid",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: runs/studies/NAME)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only every Nth cell, from the Ith")
@@ -44,13 +48,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Run, write, log, and fail if a cell failed."""
     import logging
 
+    from app.installed import find_study
     from app.sweeps.runner import Launcher, run_all
     from app.sweeps.study_file import read_sweep
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: must be 1 or more.")
-    sweep = read_sweep(arguments.file, arguments.trust)
+    sweep = read_sweep(find_study(arguments.file), arguments.trust)
     launcher = Launcher(sweep, arguments.out or Path("runs/studies") / sweep.name)
     runs = launcher.runs()
     if arguments.list:
@@ -102,7 +107,7 @@ def _run_in_processes(arguments: argparse.Namespace) -> None:
     """
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
-    command = [sys.executable, "-m", "app", "study", str(arguments.file), "--no-log"]
+    command = [sys.executable, "-m", "app", "study", arguments.file, "--no-log"]
     command += ["--shard", "/".join(map(str, arguments.shard))]
     command += ["--out", str(arguments.out)] if arguments.out else []
     command += ["--keep"] * arguments.keep + ["--trust"] * arguments.trust

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from app.contract import Prediction
 from app.engines.record import ModelRecord, record_of
+from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from evaluation.logits import logit_of_mean, probability
 
@@ -107,7 +108,7 @@ def _mean_record(records: Sequence[ModelRecord]) -> ModelRecord:
 def _paths(checkpoint: str | Path | Sequence[str | Path] | None) -> list[Path]:
     if not checkpoint:
         raise ValueError("name the weights to evaluate: --checkpoint FILE, or \"['A.pt','B.pt']\" for their mean")
-    paths = [Path(checkpoint)] if isinstance(checkpoint, (str, Path)) else [Path(each) for each in checkpoint]
+    paths = [find_file(each) for each in ([checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint)]
     if len(set(paths)) < len(paths):
         raise ValueError(f"checkpoints {', '.join(map(str, paths))}: one is named twice, and would count twice")
     return paths

@@ -26,6 +26,7 @@ from app.files.atomic import whole_file, write_png
 from app.files.folders import list_files
 from app.files.limited import limited
 from app.findings import NOT_SAID
+from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from evaluation.cells import safe_row
 from evaluation.logits import probability
@@ -106,8 +107,9 @@ class Inference:
                 "run run in place of torchrun"
             )
         require_writable(self.output_dir)
-        load_exactly(self.evaluator.network, checkpoint)
-        record = record_of(Path(checkpoint), self.findings, settings_of(self.configuration.config))
+        weights = find_file(checkpoint)
+        load_exactly(self.evaluator.network, weights)
+        record = record_of(weights, self.findings, settings_of(self.configuration.config))
         self._thresholds = record.map_thresholds
         if self.threshold is not None:
             self._thresholds = (self.threshold,) * len(self.findings)

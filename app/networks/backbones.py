@@ -14,6 +14,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from app.contract import Prediction
+from app.installed import find_file
 from app.nearest import did_you_mean
 from app.networks.checkpoints import read_weights
 from app.networks.fitting import fit
@@ -61,7 +62,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.layers = _made(architecture)
         if weights is not None:
-            _load(self.layers, Path(weights), architecture)
+            _load(self.layers, find_file(weights), architecture)
         published: Any = self.layers.default_cfg
         self.mean = sum(published["mean"]) / len(published["mean"])
         self.deviation = sum(published["std"]) / len(published["std"])

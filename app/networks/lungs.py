@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from app.networks.unet import UNet
 from transforms.resize import ResizeRadiograph
@@ -33,7 +34,7 @@ class LungSegmenter:
     """
 
     def __init__(self, checkpoint: str | Path, size: int = 256) -> None:
-        self.checkpoint = Path(checkpoint)
+        self.checkpoint = find_file(checkpoint)
         if not self.checkpoint.is_file():
             raise FileNotFoundError(f"{self.checkpoint}: no such checkpoint of a lung segmentation network")
         self.size = size

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from app.installed import find_file
 from app.networks.checkpoints import read_weights
 from app.networks.fitting import LEAST_SHARE, fit
 from app.networks.layout import memory_order
@@ -31,7 +32,7 @@ def started_network(network: nn.Module, start_from: str | None = None, device: t
         ValueError: The checkpoint fits less than half of the network.
     """
     if start_from:
-        path = Path(start_from)
+        path = find_file(start_from)
         if not path.is_file():
             path = _model_of_run(start_from)
         logger.info(take_over(network, path))

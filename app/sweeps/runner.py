@@ -37,7 +37,7 @@ class Launcher:
         self.sweep = sweep
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        config = load(sweep.bundle, trust=True).config
+        config = load(sweep.configs, trust=True).config
         self.config_digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
         self.can_resume = "resume" in config
         self.data = None
@@ -65,7 +65,7 @@ class Launcher:
 
         from app.engines.configuration import RadiographWorkflow
 
-        files = list(self.sweep.bundle)
+        files = [str(file) for file in self.sweep.configs]
         overrides = dict(run.cell.overrides)
         overrides |= {"output_dir": str(run.folder), "seed": self.sweep.seed_of(run.replicate)}
         if self.sweep.trust:

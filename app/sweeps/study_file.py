@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from app.checking.documents import read_document
 from app.checking.files import load, untrusted_overrides
 from app.checking.trust import is_trusted
+from app.installed import find_config
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
 from app.sweeps.orderings import parse_ordering
 from app.sweeps.sweep import Cell, Folds, Selection, Sweep
@@ -56,7 +57,7 @@ def read_sweep(path: Path, trust: bool = False) -> Sweep:
         sweep = _sweep(as_mapping(content, "a study file", KEYS), trust)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    problems = untrusted_overrides(sweep.bundle, [cell.overrides for cell in sweep.cells], path, trust)
+    problems = untrusted_overrides(sweep.configs, [cell.overrides for cell in sweep.cells], path, trust)
     if problems:
         raise ValueError("\n".join(["this study may not run:", *(f"  {problem}" for problem in problems)]))
     return sweep
@@ -120,7 +121,7 @@ def parse_selection(given: object, factors: Sequence[str]) -> Selection | None:
 def _bundle(given: object) -> tuple[str, ...]:
     files = as_texts(given if isinstance(given, list) else [given], "bundle")
     if not files:
-        raise ValueError("bundle: name a config file, or a list of them.")
+        raise ValueError("bundle: name a bundle or a config file, or a list of them.")
     return files
 
 
@@ -218,7 +219,7 @@ def _folds(given: Mapping[str, Any]) -> Folds:
 
 def _check_overrides(bundle: Sequence[str], parts: Iterable[Mapping[str, Any]]) -> None:
     """Raise ValueError for an override that each run sets itself, that the config lacks, or that YAML misread."""
-    known = tuple(load(bundle, trust=True).config)
+    known = tuple(load([find_config(each) for each in bundle], trust=True).config)
     for key, value in itertools.chain.from_iterable(part.items() for part in parts):
         if key in OWN_OVERRIDES:
             raise ValueError(f"{key!r} is set by the study itself for each run.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from app.installed import find_config
 from app.sweeps.orderings import Ordering
 
 
@@ -72,7 +74,7 @@ class Sweep:
     """The content of a study file.
 
     Attributes:
-        bundle: Config files, the bundle's own first.
+        bundle: Config files or bundles, as the study file names them; the bundle's own first.
         run_id: The workflow that MONAI runs, such as ``training``.
         base: What the datalists of the cells are made from; empty if the study file has no ``data``.
         factors: Names of the values of each factor.
@@ -95,6 +97,11 @@ class Sweep:
     orderings: tuple[Ordering, ...] = ()
     select: Selection | None = None
     trust: bool = False
+
+    @property
+    def configs(self) -> list[Path]:
+        """The config files of the bundle."""
+        return [find_config(each) for each in self.bundle]
 
     @property
     def replicate_word(self) -> str:
