@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from app.datalist.item import Datalist
 
 DATA_SETS = {
+    "brax": "BRAX: CheXpert's labels from Portuguese reports",
     "chexpert": "CheXpert: labels with uncertain ones",
     "folder": "your own folder of images with a CSV, COCO boxes or mask files",
     "jsrt": "JSRT: nodules with position, size and subtlety",
     "lungs": "radiographs with drawn lung masks",
+    "mimic": "MIMIC-CXR-JPG: labels of two programs, with uncertain ones",
     "neatx": "NEATX: tubes on PadChest, two non-expert annotators",
     "nih": "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels",
     "padchest": "PadChest: labels with and without a physician",

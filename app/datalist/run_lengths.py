@@ -1,4 +1,4 @@
-"""Masks as run lengths: from and to arrays, from the written forms of COCO and SIIM, unions, and boxes."""
+"""Masks as run lengths: from and to arrays, from the written forms of data sets, from shapes, unions, and boxes."""
 
 from __future__ import annotations
 
@@ -68,6 +68,38 @@ def from_relative(text: str, size: Size) -> RunLengths:
             f"{size[0]} x {size[1]}, not {len(counts)} numbers of sum {sum(counts)} in {_short(text)}."
         )
     return RunLengths(size, (*counts, rest) if rest else tuple(counts))
+
+
+def from_row_starts(text: str, size: Size) -> RunLengths:
+    """Run lengths from CheXmask's form: first pixel of a run, counted from 1 along the rows, then its length.
+
+    Args:
+        text: Whole numbers separated by blanks, such as ``2 1 4 1``; empty for a mask that is nowhere on.
+        size: (height, width) of the mask.
+
+    Raises:
+        ValueError: The text holds something else, an odd number of numbers, or a run that is not within the mask.
+
+    Example:
+        >>> from_row_starts("2 1 4 1", (2, 3))  # the second pixel of the first row, the first of the second
+        RunLengths(size=(2, 3), counts=(1, 2, 3))
+    """
+    import numpy as np
+
+    try:
+        numbers = np.array(text.split(), dtype=np.int64)
+    except ValueError as error:
+        raise ValueError(f"run lengths are whole numbers separated by blanks, not {_short(text)}.") from error
+    first, length = numbers[0::2] - 1, numbers[1::2]
+    pixels = size[0] * size[1]
+    if len(first) != len(length) or (len(first) and (first.min() < 0 or length.min() < 1)):
+        raise ValueError(f"run lengths must be pairs of start and length, each 1 or more, not {_short(text)}.")
+    if len(first) and (first + length).max() > pixels:
+        raise ValueError(f"run lengths {_short(text)} reach beyond the mask of {size[0]} x {size[1]} pixels.")
+    changes = np.zeros(pixels + 1, dtype=np.int32)
+    np.add.at(changes, first, 1)
+    np.add.at(changes, first + length, -1)
+    return encode(changes[:-1].cumsum().reshape(size))
 
 
 def from_compressed(text: str, size: Size) -> RunLengths:
@@ -164,6 +196,39 @@ def boxes_of(mask: np.ndarray, finding: str) -> list[Box]:
     ]
 
 
+def polygon(points: Sequence[float], size: Size) -> RunLengths:
+    """Pixels whose centres are in a polygon, by the even-odd rule.
+
+    Args:
+        points: x, y, x, y, ... of three corners or more.
+        size: (height, width) of the mask; what is outside it is cut off.
+
+    Raises:
+        ValueError: There are fewer than three corners, or one is not two finite numbers.
+
+    Example:
+        >>> polygon([0, 0, 2, 0, 2, 1, 0, 1], (2, 3)).counts
+        (0, 1, 1, 1, 3)
+    """
+    if len(points) < 6 or len(points) % 2 or not all(_is_finite(value) for value in points):
+        raise ValueError(f"a polygon must have three points or more of two numbers each, not {len(points)} numbers")
+    import numpy as np
+
+    xs, ys = np.array(points[0::2], dtype=float), np.array(points[1::2], dtype=float)
+    next_xs, next_ys = np.roll(xs, -1), np.roll(ys, -1)
+    mask = np.zeros(size, dtype=bool)
+    columns = range(max(0, math.floor(xs.min())), min(size[1], math.ceil(xs.max())))
+    centres = np.arange(size[0]) + 0.5
+    for column in columns:
+        at = column + 0.5
+        crosses = (xs <= at) != (next_xs <= at)
+        x, y, x_next, y_next = (values[crosses] for values in (xs, ys, next_xs, next_ys))
+        heights = np.sort(y + (at - x) / (x_next - x) * (y_next - y))
+        # A centre is inside if an odd number of edges is above it.
+        mask[:, column] = np.searchsorted(heights, centres) % 2 == 1
+    return encode(mask)
+
+
 def runs_of(mask: RunLengths) -> list[Run]:
     """The runs that are on, in order."""
     ends = list(accumulate(mask.counts))
@@ -208,6 +273,10 @@ def _column_runs(column: int, top: float, bottom: float, size: Size) -> list[Run
     """The run of those pixels in a column whose centres are between two heights, if there are any."""
     first, last = max(0, math.ceil(top - 0.5)), min(size[0] - 1, math.floor(bottom - 0.5))
     return [(column * size[0] + first, column * size[0] + last + 1)] if first <= last else []
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _short(text: str) -> str:

@@ -24,7 +24,7 @@ from app.datalist.people import Attributes, person
 from app.datalist.stored_images import with_images
 from app.datasets.arguments import EMPTY, add_empty_argument
 from app.datasets.rows import add_once, rows
-from app.files.tables import TableError, find_table, one_of, optional_table, read_table
+from app.files.tables import Table, TableError, find_table, one_of, optional_table, read_table
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
 
 TRAINING_TABLES = ("train.csv", "chexpert_train.csv")
@@ -93,7 +93,7 @@ def chexpert(tables: Path, empty: int = NOT_SAID) -> Datalist:
     test_table = optional_table(tables, *TEST_TABLES)
     test = [] if test_table is None else _items(test_table, "radiologists", empty, notes)
     counts = {"rows of the training table": len(training), "rows of the radiologists' table": len(test), **notes}
-    meaning = "absent" if empty == ABSENT else "nobody said anything"
+    meaning = meaning_of(empty)
     return Datalist(
         name="CheXpert",
         description=f"Labels mined from reports, uncertain ones apart; an empty one means: {meaning}.",
@@ -105,17 +105,13 @@ def chexpert(tables: Path, empty: int = NOT_SAID) -> Datalist:
 
 def _items(path: Path, source: str, empty: int, notes: Counter[str]) -> list[Item]:
     table = read_table(path, (*_ABOUT, *COLUMNS))
+    labels = iter(read_labels(table, empty))
     # Few texts recur in many rows: each is checked once, and its value is shared.
-    labels: dict[tuple[str, ...], tuple[float, ...]] = {}
     people: dict[tuple[str, str], Attributes] = {}
     texts: dict[str, str] = {}
     seen: set[str] = set()
     items = []
-    cells_of = table.select(*COLUMNS)
     for where, (image, sex, age, side, projection) in rows(table, *_ABOUT):
-        cells = next(cells_of)
-        if cells not in labels:
-            labels[cells] = _label(cells, empty, where)
         if (sex, age) not in people:
             people[sex, age] = person(sex, "" if age == "0" else age, where)
         parts = image.split("/")
@@ -128,11 +124,35 @@ def _items(path: Path, source: str, empty: int, notes: Counter[str]) -> list[Ite
             notes["frontal images with a lateral projection"] += projection in ("LL", "RL")
         patient = texts.setdefault(parts[-3], parts[-3])
         study = f"{patient}-{parts[-2]}"
-        item = Item(image, patient, labels[cells], texts.setdefault(study, study))
+        item = Item(image, patient, next(labels), texts.setdefault(study, study))
         item.view = "LATERAL" if side == "Lateral" else texts.setdefault(projection, projection)
         item.source, item.attributes = source, people[sex, age]
         items.append(item)
     return items
+
+
+def read_labels(table: Table, empty: int) -> list[tuple[float, ...]]:
+    """The label of each row of a table with CheXpert's 14 columns, in the order of ``FINDINGS``.
+
+    Args:
+        table: With ``COLUMNS``, in any order.
+        empty: Meaning of an empty cell, ``NOT_SAID`` or ``ABSENT``.
+
+    Raises:
+        TableError: A column is missing, or a cell is not 1, 0, -1 (also with ``.0``) or empty.
+    """
+    known: dict[tuple[str, ...], tuple[float, ...]] = {}
+    labels = []
+    for index, cells in enumerate(table.select(*COLUMNS)):
+        if cells not in known:
+            known[cells] = _label(cells, empty, table.where(index))
+        labels.append(known[cells])
+    return labels
+
+
+def meaning_of(empty: int) -> str:
+    """What an empty label means, in words."""
+    return "absent" if empty == ABSENT else "nobody said anything"
 
 
 def _label(cells: tuple[str, ...], empty: int, where: str) -> tuple[float, ...]:

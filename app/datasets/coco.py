@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.datalist.item import Box, RunLengths
-from app.datalist.run_lengths import encode, from_compressed, rectangles, runs_of, union
+from app.datalist.run_lengths import from_compressed, polygon, rectangles, runs_of, union
 from app.files.strict_json import strict_loads
 from app.files.tables import TableError
 
@@ -168,30 +168,9 @@ def _outline(outline: object, size: tuple[int, int]) -> RunLengths:
         if sum(counts) != size[0] * size[1] or min(counts) < 0:
             raise ValueError(f"run lengths add up to {sum(counts)}, not to {size[0]} x {size[1]}")
         return RunLengths(size, tuple(counts))
-    if not isinstance(outline, list) or not all(isinstance(polygon, list) for polygon in outline):
+    if not isinstance(outline, list) or not all(isinstance(points, list) for points in outline):
         raise ValueError("a segmentation must be a list of polygons, or run lengths with size and counts")
-    return union([_polygon(polygon, size) for polygon in outline])
-
-
-def _polygon(points: list[float], size: tuple[int, int]) -> RunLengths:
-    """Pixels whose centres are in a polygon of x, y, x, y, ... by the even-odd rule, column by column."""
-    if len(points) < 6 or len(points) % 2 or not all(_is_number(value) for value in points):
-        raise ValueError(f"a polygon must have three points or more of two numbers each, not {len(points)} numbers")
-    import numpy as np
-
-    xs, ys = np.array(points[0::2], dtype=float), np.array(points[1::2], dtype=float)
-    next_xs, next_ys = np.roll(xs, -1), np.roll(ys, -1)
-    mask = np.zeros(size, dtype=bool)
-    columns = range(max(0, math.floor(xs.min())), min(size[1], math.ceil(xs.max())))
-    centres = np.arange(size[0]) + 0.5
-    for column in columns:
-        at = column + 0.5
-        crosses = (xs <= at) != (next_xs <= at)
-        x, y, x_next, y_next = (values[crosses] for values in (xs, ys, next_xs, next_ys))
-        heights = np.sort(y + (at - x) / (x_next - x) * (y_next - y))
-        # A centre is inside if an odd number of edges is above it.
-        mask[:, column] = np.searchsorted(heights, centres) % 2 == 1
-    return encode(mask)
+    return union([polygon(points, size) for points in outline])
 
 
 def _add(image: CocoImage, locations: list[tuple[str, Box | RunLengths]]) -> None:

@@ -21,6 +21,31 @@ def add_once(image: str, seen: set[str], where: str) -> None:
     seen.add(image)
 
 
+UNKNOWN_PATIENTS = "images whose patient the data set does not tell (each counts as its own)"
+
+
+def box_between(finding: str, cells: Sequence[str], columns: Sequence[str], where: str, reader: str = "") -> Box:
+    """A box from the corners in the cells of a row.
+
+    Args:
+        finding: The finding in the box.
+        cells: Left, top, right and bottom as text.
+        columns: Their names, for messages.
+        where: File and line, for messages.
+        reader: Who drew it.
+
+    Raises:
+        TableError: A cell is not a number, or the box has no area or begins outside the image.
+    """
+    left, top, right, bottom = (number(cell, column, where) for cell, column in zip(cells, columns, strict=True))
+    if not (0 <= left < right and 0 <= top < bottom):
+        raise TableError(
+            f"{where}: the box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) has no area or begins outside "
+            "the image."
+        )
+    return Box(finding, left, top, right - left, bottom - top, reader)
+
+
 def box_from(finding: str, cells: Sequence[str], columns: Sequence[str], frame: tuple[int, int], where: str) -> Box:
     """A box from the cells of a row.
 

@@ -20,7 +20,7 @@ from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item, RunLengths
 from app.datalist.run_lengths import from_relative, union
 from app.datalist.stored_images import with_images
-from app.datasets.rows import rows
+from app.datasets.rows import UNKNOWN_PATIENTS, rows
 from app.files.tables import TableError, find_table, read_table
 from app.findings import ABSENT, PRESENT
 
@@ -56,7 +56,7 @@ def siim(tables: Path) -> Datalist:
         "images of the table": len(items),
         "images with outlines": sum(map(bool, outlines.values())),
         "outlines": sum(map(len, outlines.values())),
-        "images whose patient the data set does not tell (each counts as its own)": len(items),
+        UNKNOWN_PATIENTS: len(items),
     }
     description = "Outlines of pneumothorax by radiologists."
     return Datalist.unsplit("SIIM-ACR Pneumothorax", (FINDING,), items, description, counts)

@@ -22,7 +22,7 @@ from app.annotations.voting import OTHERWISE, any_of
 from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.stored_images import with_images
-from app.datasets.rows import rows
+from app.datasets.rows import UNKNOWN_PATIENTS, box_between, rows
 from app.files.tables import Table, TableError, find_table, number, optional_table, read_table
 from app.findings import ABSENT, NO_FINDING, PRESENT, canonical
 
@@ -116,7 +116,7 @@ def vindr(tables: Path) -> Datalist:
     counts = {
         "images of the table": len(items),
         "boxes of the table": sum(map(len, boxes.values())),
-        "images whose patient the data set does not tell (each counts as its own)": len(items),
+        UNKNOWN_PATIENTS: len(items),
     }
     description = "Boxes of 14 findings by three radiologists an image."
     datalist = Datalist.unsplit("VinDr-CXR", findings, items, description, counts)
@@ -170,15 +170,5 @@ def _read(table: Table) -> tuple[dict[str, list[Box]], dict[str, set[str]], Coun
         elif finding is None:
             unmapped[class_name] += 1
         else:
-            boxes[image].append(_box(finding, cells, reader, where))
+            boxes[image].append(box_between(finding, cells, _COLUMNS[3:], where, reader))
     return boxes, readers, unmapped
-
-
-def _box(finding: str, cells: list[str], reader: str, where: str) -> Box:
-    left, top, right, bottom = (number(cell, name, where) for cell, name in zip(cells, _COLUMNS[3:], strict=True))
-    if not (0 <= left < right and 0 <= top < bottom):
-        raise TableError(
-            f"{where}: the box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) has no area or begins outside "
-            "the image."
-        )
-    return Box(finding, left, top, right - left, bottom - top, reader)
