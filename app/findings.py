@@ -24,6 +24,8 @@ TUBES = ("Chest Drain", "Nasogastric Tube", "Endotracheal Tube", "Tracheostomy T
 
 LUNGS = "Lungs"
 """An organ rather than a finding: both lungs, with the parts behind the heart; present in every radiograph."""
+ORGANS = ("Left Lung", "Right Lung", "Heart")
+"""Organs by themselves, for outlines in which the lungs end at the heart."""
 
 VOCABULARY = (
     "Aortic Enlargement",
@@ -32,11 +34,13 @@ VOCABULARY = (
     "Calcification",
     "Cardiomegaly",
     "Consolidation",
+    "COVID-19",
     "Edema",
     "Effusion",
     "Emphysema",
     "Enlarged Cardiomediastinum",
     "Fibrosis",
+    "Foreign Object",
     "Fracture",
     "Granuloma",
     "Hernia",
@@ -56,6 +60,8 @@ VOCABULARY = (
     "Pneumoperitoneum",
     "Pneumothorax",
     "Support Devices",
+    "Tuberculosis",
+    *ORGANS,
     *TUBES,
     NO_FINDING,
 )

@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 
 DATA_SETS = {
     "brax": "BRAX: CheXpert's labels from Portuguese reports",
+    "chestxdet": "ChestX-Det: outlines of 13 findings",
     "chexpert": "CheXpert: labels with uncertain ones",
     "folder": "your own folder of images with a CSV, COCO boxes or mask files",
     "jsrt": "JSRT: nodules with position, size and subtlety",
     "lungs": "radiographs with drawn lung masks",
     "mimic": "MIMIC-CXR-JPG: labels of two programs, with uncertain ones",
+    "montgomery": "Montgomery County: tuberculosis, both lungs",
     "neatx": "NEATX: tubes on PadChest, two non-expert annotators",
     "nih": "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels",
+    "objectcxr": "Object-CXR: foreign objects",
     "padchest": "PadChest: labels with and without a physician",
     "rsna": "RSNA pneumonia challenge: opacity boxes",
+    "shenzhen": "Shenzhen: tuberculosis",
     "siim": "SIIM-ACR: pneumothorax masks",
+    "tbx11k": "TBX11K: boxes of tuberculosis",
     "vindr": "VinDr-CXR: boxes of three readers",
 }
 

@@ -214,19 +214,23 @@ def polygon(points: Sequence[float], size: Size) -> RunLengths:
         raise ValueError(f"a polygon must have three points or more of two numbers each, not {len(points)} numbers")
     import numpy as np
 
-    xs, ys = np.array(points[0::2], dtype=float), np.array(points[1::2], dtype=float)
-    next_xs, next_ys = np.roll(xs, -1), np.roll(ys, -1)
-    mask = np.zeros(size, dtype=bool)
-    columns = range(max(0, math.floor(xs.min())), min(size[1], math.ceil(xs.max())))
-    centres = np.arange(size[0]) + 0.5
-    for column in columns:
-        at = column + 0.5
-        crosses = (xs <= at) != (next_xs <= at)
-        x, y, x_next, y_next = (values[crosses] for values in (xs, ys, next_xs, next_ys))
-        heights = np.sort(y + (at - x) / (x_next - x) * (y_next - y))
-        # A centre is inside if an odd number of edges is above it.
-        mask[:, column] = np.searchsorted(heights, centres) % 2 == 1
-    return encode(mask)
+    corners = np.array(points, dtype=float).reshape(-1, 2)
+    (x, y), (next_x, next_y) = corners.T, np.roll(corners, -1, axis=0).T
+    # Each edge crosses the columns whose centres lie between its ends.
+    first = np.maximum(np.ceil(np.minimum(x, next_x) - 0.5), 0).astype(int)
+    end = np.minimum(np.ceil(np.maximum(x, next_x) - 0.5), size[1]).astype(int)
+    spans = np.maximum(end - first, 0)
+    edge = np.repeat(np.arange(len(corners)), spans)
+    column = np.arange(len(edge)) - np.repeat(spans.cumsum() - spans, spans) + first[edge]
+    heights = y[edge] + (column + 0.5 - x[edge]) / (next_x[edge] - x[edge]) * (next_y[edge] - y[edge])
+    order = np.lexsort((heights, column))
+    # A centre is inside if an odd number of edges is above it: between the first and the second, and so on.
+    tops, bottoms = heights[order][0::2], heights[order][1::2]
+    top_rows = np.maximum(np.floor(tops - 0.5) + 1, 0).astype(int)
+    end_rows = np.minimum(np.floor(bottoms - 0.5) + 1, size[0]).astype(int)
+    starts = column[order][0::2] * size[0]
+    runs = np.stack([starts + top_rows, starts + end_rows], axis=1)[top_rows < end_rows]
+    return _from_runs(map(tuple, runs.tolist()), size)
 
 
 def runs_of(mask: RunLengths) -> list[Run]:

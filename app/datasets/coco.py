@@ -12,7 +12,7 @@ from typing import Any
 
 from app.datalist.item import Box, RunLengths
 from app.datalist.run_lengths import from_compressed, polygon, rectangles, runs_of, union
-from app.files.strict_json import strict_loads
+from app.datasets.rows import read_json
 from app.files.tables import TableError
 
 
@@ -81,12 +81,7 @@ def read_coco(path: Path, finding_of: Callable[[str], str | None]) -> Coco:
 
 
 def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
-    try:
-        content = strict_loads(path.read_bytes())
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise TableError(f"{path}: not a JSON file ({error}).") from error
+    content = read_json(path)
     keys = ("images", "categories", "annotations")
     missing = [key for key in keys if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:

@@ -1,10 +1,13 @@
-"""What every data set needs to read its tables: rows with their places, names that occur once, boxes."""
+"""What data sets need to read their tables: rows with their places, names that occur once, boxes, JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from app.datalist.item import Box
+from app.files.strict_json import strict_loads
 from app.files.tables import Table, TableError, number
 
 
@@ -44,6 +47,36 @@ def box_between(finding: str, cells: Sequence[str], columns: Sequence[str], wher
             "the image."
         )
     return Box(finding, left, top, right - left, bottom - top, reader)
+
+
+def part_inside(box: Box, frame: tuple[int, int], where: str) -> Box:
+    """The part of a box that is inside an image of this (height, width).
+
+    Raises:
+        TableError: Nothing is.
+    """
+    left, top = max(box.x, 0.0), max(box.y, 0.0)
+    width, height = min(box.x + box.width, frame[1]) - left, min(box.y + box.height, frame[0]) - top
+    if width <= 0 or height <= 0:
+        raise TableError(
+            f"{where}: the box x {box.x:g}, y {box.y:g}, width {box.width:g}, height {box.height:g} is outside the "
+            f"image of {frame[1]} x {frame[0]} pixels (width x height)."
+        )
+    return box._replace(x=left, y=top, width=width, height=height)
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON
+    """The content of a JSON file.
+
+    Raises:
+        TableError: It cannot be read, is no JSON, or an object in it gives a key twice.
+    """
+    try:
+        return strict_loads(path.read_bytes())
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise TableError(f"{path}: not a JSON file ({error}).") from error
 
 
 def box_from(finding: str, cells: Sequence[str], columns: Sequence[str], frame: tuple[int, int], where: str) -> Box:

@@ -31,6 +31,7 @@ SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
     ("the split of MIMIC-CXR-JPG", frozenset({"dicom_id", "subject_id", "split"})),
     ("the labels of MIMIC-CXR-JPG", frozenset({"subject_id", "study_id", "Support Devices"})),
     ("the table of BRAX", frozenset({"PngPath", "AccessionNumber", "Support Devices"})),
+    ("a table of Object-CXR", frozenset({"image_name", "annotation"})),
     ("the table of CheXpert", frozenset({"Path", "Frontal/Lateral", "Support Devices"})),
     ("the box table of VinDr-CXR", frozenset({"image_id", "class_name", "rad_id", "x_min"})),
     ("the mask table of SIIM-ACR pneumothorax", frozenset({"ImageId", "EncodedPixels"})),
