@@ -88,7 +88,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _add_show(data_sets: argparse._SubParsersAction) -> None:
     show = data_sets.add_parser("show", help="a table and a picture of what a datalist holds, and its problems")
     show.add_argument("file", type=Path)
-    show.add_argument("--picture", type=Path, metavar="FILE.png", help="write the picture here")
+    show.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE.png",
+        help="draw examples of what is annotated beside the counts, one picture a section: FILE-training.png and so on",
+    )
+    show.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the examples (default: %(default)s)")
     show.add_argument(
         "--files", action="store_true", help="read the image and mask files as well, and compare all images' pixels"
     )
@@ -189,7 +195,7 @@ def run(arguments: argparse.Namespace) -> None:
 def run_show(arguments: argparse.Namespace) -> None:
     """Show a datalist and its problems; problems make the command fail after everything is shown."""
     from app.datalist.file import parse_datalist
-    from app.datalist.showing import draw, table
+    from app.datalist.showing import table
     from app.datalist.validate import file_problems, mask_problems, notes, report
 
     datalist, problems = parse_datalist(arguments.file)
@@ -203,8 +209,11 @@ def run_show(arguments: argparse.Namespace) -> None:
         remarks += pixels.notes
     sys.stdout.write("".join([f"{table(datalist)}\n", *(f"  Note: {note}\n" for note in remarks)]))
     if arguments.picture:
-        draw(datalist, arguments.picture)
-        sys.stdout.write(f"picture written to {arguments.picture}\n")
+        from app.datalist.contact_sheet import draw_sections
+
+        written, unread = draw_sections(datalist, arguments.file.parent, arguments.picture, arguments.seed)
+        problems = list(dict.fromkeys([*problems, *unread]))
+        sys.stdout.write("".join(f"picture written to {path}\n" for path in written))
     if problems:
         raise report(str(arguments.file), problems)
     sys.stdout.write("No problem found.\n" if arguments.files else "No problem found (files not looked at: --files).\n")

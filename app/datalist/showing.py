@@ -1,25 +1,12 @@
-"""Show what a datalist holds: as a summary, as a table for a terminal, and as a picture."""
+"""Show what a datalist holds: as a summary, and as a table for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.datalist.holdings import STATES, SectionHoldings, co_occurrence, holdings
 from app.datalist.item import SECTIONS, Datalist
-from app.files.atomic import write_figure
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_COLOURS = {
-    "present": "#b2182b",
-    "certainty": "#ef8a62",
-    "uncertain": "#fddbc7",
-    "not said": "#d9d9d9",
-    "absent": "#67a9cf",
-}
 _LOCATIONS = ("located", "nowhere", "boxes", "masks")
 
 
@@ -67,30 +54,6 @@ def table(datalist: Datalist) -> str:
     return "\n".join(parts)
 
 
-def draw(datalist: Datalist, path: Path) -> None:
-    """Draw a picture, in the format of the file's suffix.
-
-    It shows each section's labels by finding, located images by finding, and co-occurrence as a share of the row's
-    finding.
-    """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    matplotlib.rcParams["text.parse_math"] = False  # names of findings may contain $
-    held = holdings(datalist)
-    height = 2.2 + 0.3 * len(datalist.findings)
-    figure = Figure(figsize=(4.2 * (len(held) + 2), height), layout="constrained")
-    axes = figure.subplots(1, len(held) + 2, squeeze=False)[0]
-    for index, (axis, (section, part)) in enumerate(zip(axes, held.items(), strict=False)):
-        _draw_states(axis, section, part, is_first=index == 0)
-    _draw_located(axes[-2], datalist.findings, held)
-    _draw_pairs(axes[-1], datalist)
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    figure.suptitle(datalist.name)
-    write_figure(path, figure, dpi=110)
-
-
 def _in_words(fact: object) -> str:
     if not isinstance(fact, dict):
         return str(fact)
@@ -134,41 +97,3 @@ def _aligned(rows: list[list[str]]) -> Iterator[str]:
     for row in rows:
         cells = zip(row, aligns, widths, strict=True)
         yield "  ".join(f"{cell:{align}{width}}" for cell, align, width in cells).rstrip()
-
-
-def _draw_states(axis: Axes, section: str, part: SectionHoldings, is_first: bool) -> None:
-    findings = list(part.findings)
-    left = [0.0] * len(findings)
-    for state, colour in _COLOURS.items():
-        shares = [part.findings[finding].states[state] / part.images for finding in findings]
-        axis.barh(findings, shares, left=left, color=colour, label=state)
-        left = [start + share for start, share in zip(left, shares, strict=True)]
-    for row, finding in enumerate(findings):
-        axis.text(0.98, row, str(part.findings[finding].states["present"]), ha="right", va="center", fontsize=7)
-    title = f"{section}: {part.images} images,\n{part.patients} patients"
-    axis.set(title=title, xlabel="share (number: present)", xlim=(0, 1))
-    axis.invert_yaxis()
-    if not is_first:
-        axis.set_yticklabels([])
-
-
-def _draw_located(axis: Axes, findings: Sequence[str], held: dict[str, SectionHoldings]) -> None:
-    left = [0] * len(findings)
-    for section, part in held.items():
-        counts = [part.findings[finding].located for finding in findings]
-        axis.barh(list(findings), counts, left=left, label=section)
-        left = [start + count for start, count in zip(left, counts, strict=True)]
-    axis.set(title="located images", xlabel="images with a box or a mask")
-    axis.legend(fontsize=7)
-    axis.invert_yaxis()
-    axis.set_yticklabels([])
-
-
-def _draw_pairs(axis: Axes, datalist: Datalist) -> None:
-    matrix = co_occurrence(datalist)
-    shares = [[count / row[index] if row[index] else 0.0 for count in row] for index, row in enumerate(matrix)]
-    axis.imshow(shares, vmin=0, vmax=1, cmap="magma_r", aspect="auto")
-    ticks = range(len(datalist.findings))
-    axis.set_xticks(ticks, datalist.findings, rotation=90, fontsize=7)
-    axis.set_yticks(ticks, datalist.findings, fontsize=7)
-    axis.set(title="of the images with (row),\nshare with (column) too")

@@ -1,14 +1,13 @@
 """What a datalist holds, counted by hand on a small one, and choosing findings of it."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from app.annotations.subset import choose_findings
 from app.datalist.holdings import co_occurrence, holdings
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.showing import draw, summary, table
+from app.datalist.showing import summary, table
 from app.datalist.validate import problems
 
 
@@ -62,23 +61,6 @@ def test_the_table_tells_all(datalist: Datalist):
 
 def test_the_table_of_an_empty_datalist():
     assert table(Datalist.unsplit("none", ("Nodule",), [])) == "none: \n  nothing in: training, validation, test"
-
-
-def test_the_bars_of_the_picture_are_the_shares(datalist: Datalist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from matplotlib.axes import Axes
-
-    bars, barh = [], Axes.barh
-    monkeypatch.setattr(
-        Axes,
-        "barh",
-        lambda self, y, width, **other: bars.append((other["label"], width)) or barh(self, y, width, **other),
-    )
-    draw(datalist, tmp_path / "new" / "picture.png")
-    # Of training's three images, by finding: present on 2, 1 and none of them.
-    assert bars[0] == ("present", [2 / 3, 1 / 3, 0])
-    # Located images: of training 2, 1 and 0.
-    assert next(width for label, width in bars if label == "training") == [2, 1, 0]
-    assert (tmp_path / "new" / "picture.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_choosing_findings_takes_their_locations_along(datalist: Datalist):
