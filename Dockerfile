@@ -40,14 +40,14 @@ RUN python -c 'import configparser; c = configparser.ConfigParser(); c.read("/op
 FROM dependencies AS trainer
 COPY setup.cfg pyproject.toml README.md LICENSE /opt/frugal/source/
 COPY app /opt/frugal/source/app
+COPY bundles /opt/frugal/source/bundles
 COPY transforms /opt/frugal/source/transforms
 COPY evaluation /opt/frugal/source/evaluation
 RUN pip install --no-deps --no-build-isolation /opt/frugal/source \
-    && rm -rf /opt/frugal/source
-COPY bundles /workspace/bundles
+    && rm -rf /opt/frugal/source \
+    && ln -s "$(frugal bundle path)" /workspace/bundles
 # A bare run is recorded beside its results, where a mounted folder keeps it.
 ENV MLFLOW_TRACKING_URI=sqlite:////workspace/runs/mlflow.db \
-    FRUGAL_TRUSTED=/workspace/bundles \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000:1000

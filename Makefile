@@ -15,13 +15,18 @@ AUDIT := $(VENV)-audit
 $(VENV)/installed: setup.cfg constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FrugalCXR needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# The developers' tools, which running does without.
+$(VENV)/developing: $(VENV)/installed
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: $(VENV)/installed
 	$(RUN)/python -m monai.bundle run training --config_file bundles/nodule_detection/configs/train.yaml
 
-check: $(VENV)/installed
+check: $(VENV)/developing
 	$(RUN)/ruff format --check
 	$(RUN)/ruff check
 	$(RUN)/mypy
@@ -30,11 +35,11 @@ check: $(VENV)/installed
 test: check
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadscope --max-worker-restart=0
 
-format: $(VENV)/installed
+format: $(VENV)/developing
 	$(RUN)/ruff check --fix-only
 	$(RUN)/ruff format
 
-benchmarks: $(VENV)/installed
+benchmarks: $(VENV)/developing
 	$(RUN)/python -m benchmarks --write docs/speed.md
 
 $(AUDIT)/installed: Makefile

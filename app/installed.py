@@ -111,6 +111,16 @@ def find_study(study: str | Path) -> Path:
     return _part(text, STUDIES)
 
 
+def studies_of(bundle: str | Path) -> list[str]:
+    """The names by which `find_study` knows the studies of a bundle, sorted.
+
+    Example:
+        >>> studies_of("tube_detection")
+        ['tube_detection/annotators', 'tube_detection/grid']
+    """
+    return _parts(bundle, STUDIES)
+
+
 def _installed(path: str | Path) -> Path:
     """Where a path that begins with ``bundles/`` leads in this installation; the path itself if it begins otherwise."""
     parts = Path(path).parts
@@ -120,10 +130,12 @@ def _installed(path: str | Path) -> Path:
 def _part(text: str, kind: str) -> Path:
     """A YAML file in a bundle's folder ``kind``, from a text such as ``tube_detection/grid``."""
     bundle, _, name = text.rstrip("/").rpartition("/")
-    folder = find_bundle(bundle or name) / kind
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    if bundle and name in known:
+    folder, known = find_bundle(bundle or name) / kind, _parts(bundle or name, kind)
+    if f"{bundle}/{name}" in known:
         return folder / f"{name}.yaml"
-    hint = did_you_mean(name, known) if bundle else ""
-    there = ", ".join(f"{bundle or name}/{each}" for each in known) or "none"
-    raise FileNotFoundError(f"{text}: no such file in {folder}.{hint} There are: {there}.")
+    hint = did_you_mean(f"{bundle}/{name}", known) if bundle else ""
+    raise FileNotFoundError(f"{text}: no such file in {folder}.{hint} There are: {', '.join(known) or 'none'}.")
+
+
+def _parts(bundle: str | Path, kind: str) -> list[str]:
+    return sorted(f"{bundle}/{path.stem}" for path in (find_bundle(bundle) / kind).glob("*.yaml"))

@@ -84,10 +84,14 @@ def test_configs_and_studies_are_named_below_their_bundle(elsewhere: Path):
         (
             find_config,
             "nodule_detection/publishd",
-            "Did you mean 'published'.* There are: nodule_detection/inference, ",
+            "Did you mean 'nodule_detection/published'.* There are: nodule_detection/inference, ",
         ),
         (find_config, "absent/train", "absent: no such bundle"),
-        (find_study, "tube_detection/gird", "Did you mean 'grid'.* There are: tube_detection/annotators, tube_detect"),
+        (
+            find_study,
+            "tube_detection/gird",
+            "Did you mean 'tube_detection/grid'.* There are: tube_detection/annotators, tube_detect",
+        ),
         (find_study, "tube_detection", r"tube_detection: no such file in .* There are: tube_detection/annotators, "),
         (find_study, "nodule_detection/any", "There are: none"),
         (find_study, "absent", "absent: no such bundle"),
@@ -106,3 +110,16 @@ def test_commands_take_names_from_any_folder(elsewhere: Path, capsys: pytest.Cap
     assert main(["study", "tube_detection/grid", "--list"]) == 0
     assert main(["study", "tube_detection/gird", "--list"]) == 1
     assert capsys.readouterr().err.startswith("frugal: error: tube_detection/gird: no such file in")
+
+
+def test_bundles_are_listed_with_their_studies_and_their_folders_printed(
+    elsewhere: Path, capsys: pytest.CaptureFixture
+):
+    assert main(["bundle", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == bundle_names()
+    assert "    studies: tube_detection/annotators, tube_detection/grid" in lines
+    assert main(["bundle", "path", "nodule_detection"]) == main(["bundle", "path"]) == 0
+    assert capsys.readouterr().out == f"{bundles_folder() / 'nodule_detection'}\n{bundles_folder()}\n"
+    assert main(["bundle", "path", "nodule"]) == 1
+    assert capsys.readouterr().err.startswith("frugal: error: nodule: no such bundle.")

@@ -1,0 +1,134 @@
+"""What `pip install .` brings: built by way of the source distribution, unpacked, and run from an empty folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDED = ("app", "bundles", "evaluation", "transforms")
+"""Folders of which an installation consists."""
+BUNDLED = {
+    "configs": {".conf", ".json", ".yaml"},
+    "docs": {".csv", ".md", ".png"},
+    "models": {".json", ".pt"},
+    "studies": {".yaml"},
+}
+"""Suffixes of what the folders of a bundle may hold."""
+BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "data", "dist", "runs")
+TOY = {
+    "phantoms": {"count": 20, "seed": 0, "size": 64, "findings": ["Nodule"]},
+    "image_size": 64,
+    "batch_size": 8,
+    "max_epochs": 1,
+    "blocks": [1, 1, 1, 1],
+    "growth": 4,
+    "stem": 8,
+    "precision": "float32",
+}
+
+
+def build(kind: str, source: Path, out: Path) -> Path:
+    """Build a distribution as pip does, with the setuptools that is installed."""
+    done = subprocess.run([sys.executable, "-c", BUILD, kind, str(out)], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(out.iterdir())
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution of a copy of this repository, with what a working copy holds besides."""
+    source = tmp_path_factory.mktemp("copy") / "source"
+    shutil.copytree(ROOT, source, ignore=lambda path, names: IGNORED(path, names) if path == str(ROOT) else ())
+    (source / "bundles/nodule_detection/models/notes.txt").write_text("stray")
+    (source / "bundles/nodule_detection/runs").mkdir()
+    (source / "bundles/nodule_detection/runs/model.pt").write_text("stray")
+    return build("build_sdist", source, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that the source distribution builds by itself."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    return build("build_wheel", next(folder.iterdir()), tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unpacked wheel, in place of ``site-packages``."""
+    folder = tmp_path_factory.mktemp("installation")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run(installation: Path, folder: Path, *words: str, fails: bool = False) -> str:
+    """Run Python in a folder, with the installation before everything else; what it prints to either stream."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("FRUGAL_", "MLFLOW_"))}
+    environment |= {"PYTHONPATH": str(installation), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def is_allowed(name: str) -> bool:
+    """Whether a file belongs in the wheel: Python of the application, the parts of bundles, and the metadata."""
+    path = PurePosixPath(name)
+    top, *rest = path.parts
+    if top.endswith(".dist-info"):
+        return True
+    if top != "bundles":
+        return top in NEEDED and path.suffix == ".py" and "tests" not in rest
+    if len(rest) == 3:
+        return path.suffix in BUNDLED.get(rest[1], ())
+    return rest == ["__init__.py"] or rest[1:] == ["LICENSE"]
+
+
+def test_the_wheel_holds_all_of_the_application_and_nothing_else(wheel: Path):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert not [name for name in names if not is_allowed(name)]
+    # What git knows of these folders; without git, what lies there.
+    listed = subprocess.run(["git", "ls-files", *NEEDED], cwd=ROOT, capture_output=True, text=True)
+    kept = listed.stdout.split("\n")[:-1] or [
+        path.relative_to(ROOT).as_posix() for top in NEEDED for path in (ROOT / top).rglob("*") if path.is_file()
+    ]
+    assert {name for name in kept if "__pycache__" not in name} <= names
+
+
+def test_the_source_distribution_holds_no_tests_and_nothing_stray(sdist: Path):
+    with tarfile.open(sdist) as archive:
+        tops = {PurePosixPath(member.name).parts[1] for member in archive if member.isfile()}
+    files = {"CHANGELOG.md", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md"}
+    files |= {"constraints.txt", "pyproject.toml", "setup.cfg"}
+    assert tops == {*NEEDED, *files, "frugal_cxr.egg-info"}
+
+
+def test_commands_find_the_installed_bundles_from_an_empty_folder(installation: Path, tmp_path: Path):
+    assert run(installation, tmp_path, "-m", "app", "bundle", "path") == f"{installation / 'bundles'}\n"
+    # Installed configs may run their code, and a copy of one may not.
+    assert run(installation, tmp_path, "-m", "app", "check", "nodule_detection").startswith("ok: training of")
+    shutil.copy(installation / "bundles/nodule_detection/configs/train.yaml", tmp_path / "copy.yaml")
+    assert "from outside of bundles/" in run(installation, tmp_path, "-m", "app", "check", "copy.yaml", fails=True)
+
+
+def test_the_demo_runs_from_an_empty_folder_and_writes_there_alone(installation: Path, tmp_path: Path):
+    before = {path: path.stat().st_mtime_ns for path in installation.rglob("*")}
+    config = installation / "bundles/nodule_detection/configs/train.yaml"
+    words = ["-m", "monai.bundle", "run", "training", "--config_file", str(config)]
+    run(installation, tmp_path, *words, *(word for key, value in TOY.items() for word in (f"--{key}", str(value))))
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "mlartifacts", "mlflow.db", "mlflow.db.lock", "runs"}
+    (datalist,) = tmp_path.glob("data/phantoms*/datalist.json")
+    predictions = (tmp_path / "runs/nodule_detection/predictions.csv").read_text().splitlines()
+    assert len(predictions) == 1 + len(json.loads(datalist.read_text())["test"])
+    assert {path: path.stat().st_mtime_ns for path in installation.rglob("*")} == before
