@@ -5,7 +5,7 @@ Importing this package imports neither mlflow nor torch; opening a run imports b
 
 from app.tracking.errors import TrackingError
 from app.tracking.journal import sync
-from app.tracking.lookup import StoredRun, artifact_of_run, head_of_folder, run_of_folder, stored_run
+from app.tracking.lookup import StoredRun, artifact_of_run, head_of_folder, run_of_folder, stored_run, weights_of
 from app.tracking.run import Run
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "run_of_folder",
     "stored_run",
     "sync",
+    "weights_of",
 ]

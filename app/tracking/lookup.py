@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 HEAD_REMEDY = "Remove the file: the results beside it stay, but no longer belong to a run in MLflow."
+WEIGHTS = "model.pt"
+RECORD = "model.json"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+_MODEL = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[\w.-]+)|/(?P<version>\d+))")
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,22 @@ class StoredRun:
     _store: Store
     _artifact_uri: str
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its artifacts have to be downloaded."""
+        return urlsplit(self._artifact_uri).scheme not in ("", "file")
+
     def artifacts(self, folder: str = "") -> tuple[str, ...]:
         """Paths, relative to the run, of the files in a folder of its artifacts."""
         entries = self._client.list_artifacts(self.id, folder or None)
         return tuple(entry.path for entry in entries if not entry.is_dir)
 
-    def artifact(self, name: str) -> Path:
+    def artifact(self, name: str, folder: Path | None = None) -> Path:
         """The local path of an artifact: the file itself in a store on this machine, else a download.
+
+        Args:
+            name: Path within the run.
+            folder: For a download; None for a new temporary folder.
 
         Raises:
             TrackingError: There is none of that name, or it cannot be fetched.
@@ -76,10 +88,11 @@ class StoredRun:
             raise TrackingError(
                 f"run {self.name} ({self.id}) has no artifact {name!r}; it has: {', '.join(names) or 'none'}"
             )
-        if uri.scheme in ("", "file"):
+        if not self.is_remote:
             return Path(unquote(uri.path)) / name
         try:
-            return Path(self._client.download_artifacts(self.id, name, tempfile.mkdtemp(prefix="frugal-")))
+            target = str(folder or tempfile.mkdtemp(prefix="frugal-"))
+            return Path(self._client.download_artifacts(self.id, name, target))
         except (MlflowException, OSError) as error:
             raise TrackingError(f"cannot fetch {name!r} of run {self.name}: {error}") from error
 
@@ -103,10 +116,10 @@ class StoredRun:
 
 
 def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
-    """Look up a run by its id (32 hexadecimal digits) or its name.
+    """Look up a run by its id (32 hexadecimal digits), its name, or a registered model that it made.
 
     Args:
-        wanted: Id or name.
+        wanted: Id, name, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
         tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
 
     Raises:
@@ -121,13 +134,33 @@ def artifact_of_run(wanted: str, name: str = "model.pt", tracking_uri: str | Non
     Raises:
         TrackingError: See `stored_run`; or the run is not FINISHED, or has no such artifact.
     """
-    run = stored_run(wanted, tracking_uri)
+    return _finished(stored_run(wanted, tracking_uri)).artifact(name)
+
+
+def _finished(run: StoredRun) -> StoredRun:
+    """The run if it has FINISHED, else a TrackingError."""
     if run.status != "FINISHED":
         raise TrackingError(
             f"run {run.name} ({run.id}) is {run.status}, and only a FINISHED run can be started from. "
             f"{_finished_runs(run._client)}"
         )
-    return run.artifact(name)
+    return run
+
+
+def weights_of(wanted: str, tracking_uri: str | None = None) -> Path:
+    """The local path of the weights of a finished run, ``model.pt``, with ``model.json`` beside it.
+
+    Args:
+        wanted: As for `stored_run`.
+        tracking_uri: As for `stored_run`.
+
+    Raises:
+        TrackingError: There is no such run or registered model, it has not finished, or it has no weights.
+    """
+    run = _finished(stored_run(wanted, tracking_uri))
+    folder = Path(tempfile.mkdtemp(prefix="frugal-")) if run.is_remote else None
+    run.artifact(RECORD, folder)
+    return run.artifact(WEIGHTS, folder)
 
 
 def run_of_folder(folder: Path) -> StoredRun | None:
@@ -188,9 +221,11 @@ def _look_up(wanted: str, store: Store) -> StoredRun:
 
 
 def _find(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
-    """The only run with this id or name."""
+    """The only run with this id or name, or that made this registered model."""
     from mlflow.exceptions import MlflowException
 
+    if wanted.startswith("models:/"):
+        return client.get_run(_run_of_model(client, store, wanted))
     if _RUN_ID.fullmatch(wanted):
         try:
             return client.get_run(wanted)
@@ -206,6 +241,23 @@ def _find(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
         ids = ", ".join(f"{run.info.run_id} ({run.info.status})" for run in runs[:5])
         raise TrackingError(f"{len(runs)} runs are named {wanted!r} in {store.shown}: give one id of {ids}")
     return runs[0] if len(runs) == 1 else finished[0]
+
+
+def _run_of_model(client: MlflowClient, store: Store, uri: str) -> str:
+    """The id of the run that made a registered model."""
+    from mlflow.exceptions import MlflowException
+
+    match = _MODEL.fullmatch(uri)
+    if match is None:
+        raise TrackingError(f"{uri!r} names no registered model: write models:/NAME@ALIAS or models:/NAME/VERSION")
+    try:
+        if match["alias"]:
+            version = client.get_model_version_by_alias(match["name"], match["alias"])
+        else:
+            version = client.get_model_version(match["name"], match["version"])
+    except MlflowException as error:
+        raise TrackingError(f"there is no {uri} in {store.shown} ({first_line(error)})") from error
+    return str(version.run_id)
 
 
 def _finished_runs(client: MlflowClient) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.tracking import Run, TrackingError, artifact_of_run, run_of_folder, stored_run
+from app.tracking import Run, TrackingError, artifact_of_run, run_of_folder, stored_run, weights_of
+from app.tracking.clients import open_client
+from app.tracking.store import Store
 
 
 @pytest.fixture
@@ -20,6 +22,38 @@ def test_by_id_by_name_and_in_a_folder(finished):
     assert artifact_of_run(finished.id).read_text() == "weights"
     assert artifact_of_run(finished.name).read_text() == "weights"
     assert artifact_of_run(finished.id, "plots/auc.txt").read_text() == "0.9"
+
+
+def test_weights_with_their_record_by_run_and_by_registered_model(place, finished):
+    with pytest.raises(TrackingError, match=r"has no artifact 'model\.json'"):
+        weights_of(finished.name)
+    stored_run(finished.id).add_artifact(_file(place / "model.json"), "")
+    client = open_client(Store(f"sqlite:///{place}/mlflow.db"))
+    client.create_registered_model("nodules")
+    client.create_model_version("nodules", f"runs:/{finished.id}/model", finished.id)
+    client.set_registered_model_alias("nodules", "champion", "1")
+    for wanted in (finished.id, finished.name, "models:/nodules@champion", "models:/nodules/1"):
+        path = weights_of(wanted)
+        assert (path.name, path.read_text()) == ("model.pt", "weights")
+        assert path.with_suffix(".json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("models:/nodules@champion", r"there is no models:/nodules@champion in sqlite:.*not found"),
+        ("models:/nodules/7", r"there is no models:/nodules/7 in sqlite:.*not found"),
+        ("models:/nodules", r"names no registered model: write models:/NAME@ALIAS or models:/NAME/VERSION"),
+    ],
+)
+def test_registered_model_that_is_not_there(finished, wanted, message):
+    with pytest.raises(TrackingError, match=message):
+        weights_of(wanted)
+
+
+def _file(path: Path) -> Path:
+    path.write_text("{}")
+    return path
 
 
 @pytest.mark.parametrize("wanted", ["0" * 32, "nobody's run", "it's"])
