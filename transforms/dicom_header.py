@@ -1,7 +1,8 @@
-"""DICOM headers: whether a file is DICOM, and its view, sex and age."""
+"""DICOM headers: whether a file is DICOM, its view, sex and age, and the numbers of its patient and study."""
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import warnings
@@ -19,10 +20,14 @@ from pydicom.valuerep import VR
 from transforms.elements import log_once, side_code, side_element, side_sequence, warn_of
 
 VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
-_PERSON_KEYWORDS = ("PatientSex", "PatientAge")
+_PERSON_KEYWORDS = ("PatientSex", "PatientAge", "PatientBirthDate")
+_DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+"""When a patient with a birth date was examined."""
 
 HEAD = 512
 """Number of first bytes that show whether a file is DICOM."""
+
+_IDENTIFIER_KEYWORDS = ("PatientID", "StudyInstanceUID", "AccessionNumber", "StudyID")
 
 _ByteOrder = Literal["little", "big"]
 
@@ -45,6 +50,17 @@ class HeaderCodes(NamedTuple):
     """F, M or O."""
     age: str = ""
     """Such as 045Y, 006M, 003W, 010D or, in many files, 45."""
+
+
+class HeaderIdentifiers(NamedTuple):
+    """Numbers of patient and study, empty if missing; they identify a person."""
+
+    patient: str = ""
+    study: str = ""
+    """The study's unique identifier."""
+    accession: str = ""
+    study_number: str = ""
+    """StudyID, a number that the hospital gives."""
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
@@ -93,6 +109,20 @@ def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
     return codes
 
 
+def header_identifiers(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderIdentifiers]:
+    """Numbers of patient and study from the headers of files; none of a file that is not DICOM.
+
+    No value is logged.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings may quote a value
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            return list(pool.map(_identifiers, map(Path, paths)))
+
+
 def view_of(dataset: Dataset) -> str:
     """The view of a data set by ViewPosition, else by its code sequence, else by the patient's orientation.
 
@@ -114,16 +144,49 @@ def _codes(path: Path) -> HeaderCodes:
     if not is_dicom(path):
         return HeaderCodes()
     try:
-        tags = list(map(Tag, VIEW_KEYWORDS + _PERSON_KEYWORDS))
+        tags = list(map(Tag, VIEW_KEYWORDS + _PERSON_KEYWORDS + _DATE_KEYWORDS))
         dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags)
         return HeaderCodes(
             view_of(dataset),
             _code_like(dataset, "PatientSex", "[FMO]"),
-            _code_like(dataset, "PatientAge", r"\d{1,3}[YMWD]?"),
+            _code_like(dataset, "PatientAge", r"\d{1,3}[YMWD]?") or _age_at_study(dataset),
         )
     except Exception:  # pydicom has OSError among its own
         warn_of("A header", "cannot be parsed; view, sex and age are taken for unknown")
         return HeaderCodes()
+
+
+def _identifiers(path: Path) -> HeaderIdentifiers:
+    if not is_dicom(path):
+        return HeaderIdentifiers()
+    try:
+        tags = list(map(Tag, _IDENTIFIER_KEYWORDS))
+        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags)
+        return HeaderIdentifiers(
+            *(str(side_element(dataset, keyword) or "").strip() for keyword in _IDENTIFIER_KEYWORDS)
+        )
+    except Exception:  # pydicom has OSError among its own
+        return HeaderIdentifiers()
+
+
+def _age_at_study(dataset: Dataset) -> str:
+    """Whole years from the birth date to the first date of the examination; empty if either is missing or malformed."""
+    born = _date(dataset, "PatientBirthDate")
+    examined = next((day for keyword in _DATE_KEYWORDS if (day := _date(dataset, keyword))), None)
+    if born is None or examined is None or born > examined:
+        return ""
+    return str(examined[0] - born[0] - (examined[1:] < born[1:]))
+
+
+def _date(dataset: Dataset, keyword: str) -> tuple[int, int, int] | None:
+    """Year, month and day of an element; None if it is missing or no date."""
+    text = str(side_element(dataset, keyword) or "").strip()
+    match = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", text)  # with dots before version 3 of DICOM
+    try:
+        day = datetime.date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
+    return (day.year, day.month, day.day) if day else None
 
 
 def _code_like(dataset: Dataset, keyword: str, pattern: str) -> str:

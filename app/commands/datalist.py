@@ -1,9 +1,9 @@
 """``frugal datalist``: make a datalist from a data set's tables, or show, compare or filter datalists.
 
 A data set is a module with ``datalist_from(arguments) -> Datalist`` and, for options of its own,
-``add_arguments(parser)``. Its arguments include ``tables`` (folder), ``images`` (folder or None) and ``out`` (the
-datalist's file, which images are named relative to). It leaves all items in ``training`` unless the data set has a
-split of its own; choosing findings, splitting, checking and writing are done here.
+``add_arguments(parser)``. Its arguments include ``tables`` (a folder; maybe None), ``images`` (a folder or None)
+and ``out`` (the datalist's file, which images are named relative to). It leaves all items in ``training`` unless the
+data set has a split of its own; choosing findings, splitting, checking and writing are done here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DATA_SETS = {
     "brax": "BRAX: CheXpert's labels from Portuguese reports",
     "chestxdet": "ChestX-Det: outlines of 13 findings",
     "chexpert": "CheXpert: labels with uncertain ones",
-    "folder": "your own folder of images with a CSV, COCO boxes or mask files",
+    "folder": "your own folder of images, with a table of labels, COCO boxes or mask files",
     "jsrt": "JSRT: nodules with position, size and subtlety",
     "lungs": "radiographs with drawn lung masks",
     "mimic": "MIMIC-CXR-JPG: labels of two programs, with uncertain ones",
@@ -74,7 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             continue
         data_set = data_sets.add_parser(name, help=help_text, description=help_text)
         data_set.module = module
-        _add_common_arguments(data_set)
+        _add_common_arguments(data_set, needs_tables=name != "folder")
         data_set.set_defaults(run=run, module=module)
     _add_show(data_sets)
     _add_agree(data_sets)
@@ -121,8 +121,10 @@ def _add_agree(data_sets: argparse._SubParsersAction) -> None:
     agree.set_defaults(run=run_agree)
 
 
-def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tables", type=Path, required=True, metavar="DIR", help="folder of the data set's tables")
+def _add_common_arguments(parser: argparse.ArgumentParser, needs_tables: bool) -> None:
+    parser.add_argument(
+        "--tables", type=Path, required=needs_tables, metavar="DIR", help="folder of the data set's tables"
+    )
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="only the images in this folder (default: every row of the tables)"
     )

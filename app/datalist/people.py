@@ -22,7 +22,10 @@ _MISSING = frozenset(
     }
 )
 """Missing values in small letters, those of ``pandas.read_csv`` among them."""
-_SEXES = {"F": "F", "M": "M", "FEMALE": "F", "MALE": "M"}
+_SEXES = {
+    **{"F": "F", "M": "M", "FEMALE": "F", "MALE": "M", "W": "F", "WEIBLICH": "F", "MÄNNLICH": "M", "MAENNLICH": "M"},
+    **{"FEMME": "F", "HOMME": "M", "MUJER": "F", "HOMBRE": "M", "VROUW": "F", "MAN": "M", "DONNA": "F", "UOMO": "M"},
+}
 
 
 def normalised(patient: str) -> str:
@@ -82,7 +85,8 @@ def person(sex: str, age: str, where: str) -> Attributes:
     """The attributes ``sex`` (F or M) and ``age`` (whole years, 90 for all above), without those that are unknown.
 
     Args:
-        sex: F, M, female or male in any case; missing values and DICOM's ``O`` are unknown.
+        sex: F, M, female or male in any case, or the like in another language (weiblich, homme); missing values and
+            DICOM's ``O`` are unknown.
         age: Years as a number, or in DICOM's form ``058Y``, ``006M``, ``003W``, ``010D``. Below 0 and above 120 it is
             implausible, and so unknown.
         where: File and line, for messages.

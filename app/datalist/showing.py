@@ -20,8 +20,7 @@ def summary(datalist: Datalist) -> str:
     if isinstance(unmapped, dict):
         named = ", ".join(f"{name} {count}" for name, count in unmapped.items())
         lines.append(f"  Labels that are no finding of the vocabulary, with how often they occur: {named}")
-    for what in ("columns not used", "degraded"):
-        facts = datalist.provenance.get(what)
+    for what, facts in datalist.provenance.items():
         if isinstance(facts, list):
             lines.append(f"  {what}: {'; '.join(map(_in_words, facts))}")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.datalist.run_lengths import resized
-from app.files.folders import composed
+from app.files.folders import Listing, composed
 from app.files.image_names import IMAGE_SUFFIXES, image_sizes, last_parts, relative_image
 from app.files.images import image_files
 
@@ -42,14 +42,13 @@ def with_images(
     """
     if folder is None:
         return datalist
-    return place_images(*keep_stored(datalist, folder, parts), out, frame)
+    return place_images(*keep_stored(datalist, image_files(folder), parts), out, frame)
 
 
-def keep_stored(datalist: Datalist, folder: Path, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
+def keep_stored(datalist: Datalist, listing: Listing, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
     """The first half of :func:`with_images`: the items that have an image, under their old names, and their files."""
-    listing = image_files(folder)
-    files = listing.files
-    names = _FileNames(listing.folder, files)
+    folder, files = listing.folder, listing.files
+    names = _FileNames(folder, files)
     rows = datalist.items()
     stored: dict[str, Path] = {}
     for item in rows:

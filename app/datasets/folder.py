@@ -1,34 +1,47 @@
-"""A user's own folder of images with a CSV of labels and, optionally, locations as COCO JSON or mask files."""
+"""A user's own folder of images, mostly with a table of labels, and with locations as COCO JSON or mask files."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from app.datalist.headers import with_header_facts
-from app.datalist.item import Datalist
+from app.datalist.headers import with_header_facts, with_header_groups
+from app.datalist.item import Datalist, Item
+from app.datalist.pseudonymising import links_folder, pseudonymised
+from app.datalist.pseudonyms import Pseudonyms, default_key
 from app.datalist.stored_images import keep_stored, place_images
 from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argument
 from app.datasets.coco import read_coco
 from app.datasets.finding_names import FindingNames, add_map_argument
+from app.datasets.folder_columns import COLUMNS
+from app.datasets.folder_labels import add_word_arguments, given_words
 from app.datasets.folder_locations import with_coco, with_masks
-from app.datasets.folder_table import COLUMNS, Choices, from_csv
-from app.files.folders import composed
+from app.datasets.folder_table import Choices, from_csv
+from app.files.folders import Listing, composed
+from app.files.image_names import relative_image
+from app.files.images import image_files
 from app.files.tables import TableError
+from app.findings import NOT_SAID
 
 _PARTS = 64
 """Images are named by their whole path below the folder."""
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_WORKBOOKS = (".xlsx", ".xls", ".ods")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a user's own folder."""
     parser.add_argument("--csv", type=Path, metavar="FILE", help="the labels (default: the only CSV in --tables)")
-    for role in ("image", "patient", "study"):
-        parser.add_argument(f"--{role}-column", metavar="NAME", help=f"default: {', '.join(COLUMNS[role][:3])} ...")
+    for role, columns in COLUMNS.items():
+        parser.add_argument(f"--{role}-column", metavar="NAME", help=f"default: {', '.join(columns[:3])} ...")
     parser.add_argument(
-        "--labels", metavar="A,B", help="columns of labels (default: those named like a finding of the vocabulary)"
+        "--labels",
+        metavar="A,B",
+        help="columns of labels (default: those named like a finding of the vocabulary); without a table, the findings",
     )
     add_map_argument(parser)
+    add_word_arguments(parser)
     add_empty_argument(parser)
     add_patient_argument(parser)
     parser.add_argument("--coco", type=Path, metavar="FILE", help="COCO JSON of boxes, polygons or run lengths")
@@ -38,37 +51,109 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mask files, such as 'masks/{stem}_{finding}.png', below --tables; {finding} as in the vocabulary, or in "
         "small letters, with underscores",
     )
+    _add_name_arguments(parser)
 
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
-    given = {role: composed(getattr(arguments, f"{role}_column") or "") for role in ("image", "patient", "study")}
-    labels = tuple(name.strip() for name in composed(arguments.labels or "").split(",") if name.strip())
-    columns = {role: name for role, name in given.items() if name}
     names = FindingNames(arguments.map)
-    choices = Choices(columns, labels, EMPTY[arguments.empty], arguments.each_image_a_patient)
-    datalist = from_csv(arguments.csv or _only_csv(arguments.tables), choices, arguments.images, names)
+    listing = None if arguments.images is None else image_files(arguments.images, links_folder(arguments.out))
+    datalist = _labelled(arguments, listing, names)
     frames: dict[str, tuple[int, int]] = {}
     if arguments.coco:
         coco = read_coco(arguments.coco, lambda name: names.finding(name, datalist.findings))
         datalist, frames = with_coco(datalist, coco)
     names.require_used()
-    stored = None
-    if arguments.images is not None:
-        datalist, stored = keep_stored(datalist, arguments.images, _PARTS)
+    pseudonyms = Pseudonyms(arguments.pseudonymise or default_key())
+    stored: dict[str, Path] | None = None
+    if listing is not None:
+        datalist, stored = keep_stored(datalist, listing, _PARTS)
         datalist = with_header_facts(datalist, stored)
+        datalist = with_header_groups(datalist, stored, pseudonyms)
+    datalist = _with_patients(datalist, arguments.each_image_a_patient)
     if arguments.masks:
-        datalist = with_masks(datalist, arguments.masks, arguments.tables, arguments.out)
-    if stored is None:
+        datalist = with_masks(datalist, arguments.masks, _tables(arguments), arguments.out)
+    below: dict[str, str] | None = None
+    if listing is not None and stored is not None:
+        frames = {item.image: frames[item.image] for item in datalist.items() if item.image in frames}
+        datalist = place_images(datalist, stored, arguments.out, frames or None)
+        files = stored.values()
+        below = {relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files}
+    if arguments.keep_names:
         return datalist
-    frames = {item.image: frames[item.image] for item in datalist.items() if item.image in frames}
-    return place_images(datalist, stored, arguments.out, frames or None)
+    return pseudonymised(datalist, pseudonyms, arguments.out, below, every=arguments.pseudonymise is not None)
 
 
-def _only_csv(tables: Path) -> Path:
-    files = sorted(tables.iterdir()) if tables.is_dir() else []
-    there = [path for path in files if path.name.lower().endswith((".csv", ".csv.gz")) and path.name[0] != "."]
-    if len(there) != 1:
-        names = ", ".join(path.name for path in there) or "none"
-        raise TableError(f"{tables}: --csv must name the table unless there is only one CSV; found: {names}.")
-    return there[0]
+def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pseudonymise",
+        type=Path,
+        metavar="KEYFILE",
+        help="write pseudonyms instead of the names of all patients, studies, images and masks: hashes with the key in "
+        "this file, which is made if it is missing (default: of those that look like record numbers, dates or people's "
+        "names, with the key in ~/.config/frugal/pseudonyms.key)",
+    )
+    parser.add_argument("--keep-names", action="store_true", help="write all names as they are")
+
+
+def _labelled(arguments: argparse.Namespace, listing: Listing | None, names: FindingNames) -> Datalist:
+    """The items of the table or, without one, of the images."""
+    if arguments.keep_names and arguments.pseudonymise:
+        raise ValueError("--keep-names and --pseudonymise contradict each other: choose one.")
+    labels = tuple(name.strip() for name in composed(arguments.labels or "").split(",") if name.strip())
+    table = arguments.csv or (_only_table(arguments.tables) if arguments.tables is not None else None)
+    if table is not None:
+        given = {role: composed(getattr(arguments, f"{role}_column") or "") for role in COLUMNS}
+        columns = {role: name for role, name in given.items() if name}
+        choices = Choices(columns, labels, EMPTY[arguments.empty], given_words(arguments))
+        return from_csv(table, choices, listing, names)
+    if listing is None:
+        raise ValueError("neither a table (--tables DIR or --csv FILE) nor a folder of images (--images DIR) is given.")
+    if not labels:
+        raise ValueError(
+            "without a table (--tables DIR or --csv FILE) nothing says what is looked for in the images: name the "
+            "findings with --labels A,B. Each of them is then not said."
+        )
+    return _unlabelled(listing, tuple(dict.fromkeys(names.finding(name) or name for name in labels)))
+
+
+def _unlabelled(listing: Listing, findings: tuple[str, ...]) -> Datalist:
+    """All images of a folder, about which nobody said anything."""
+    paths = [path.relative_to(listing.folder).as_posix() for path in listing.files]
+    items = [Item(path, "", (NOT_SAID,) * len(findings)) for path in paths]
+    return Datalist.unsplit(listing.folder.name, findings, items, f"{len(items)} images without a table.")
+
+
+def _with_patients(datalist: Datalist, each_image_a_patient: bool) -> Datalist:
+    """Count each image without a patient as one, if that is wanted; else refuse it."""
+    lacking = sum(not item.patient for item in datalist.items())
+    if not lacking:
+        return datalist
+    if not each_image_a_patient:
+        raise TableError(
+            f"the patients of {lacking} of {len(datalist.items())} images are known neither from a column (name it "
+            "with --patient-column) nor from DICOM headers (with --images), so nobody can keep a patient out of two "
+            "sections. --each-image-a-patient counts each of these images as a patient."
+        )
+    counts = {"images whose patient is not known (each counts as its own)": lacking}
+    return datalist.mapped(lambda item: replace(item, patient=item.patient or item.image)).with_counts(counts)
+
+
+def _tables(arguments: argparse.Namespace) -> Path:
+    """The folder that patterns of mask files begin in."""
+    if arguments.tables is not None:
+        return Path(arguments.tables)
+    return Path(arguments.csv.parent if arguments.csv is not None else arguments.images)
+
+
+def _only_table(tables: Path) -> Path:
+    if not tables.is_dir():
+        raise TableError(f"{tables}: no such folder of tables (--tables).")
+    files = [path for path in sorted(tables.iterdir()) if path.name[0] != "."]
+    there = [path for path in files if path.name.lower().endswith(_TABLES)]
+    if len(there) == 1:
+        return there[0]
+    names = ", ".join(path.name for path in there) or "none"
+    workbooks = [path.name for path in files if path.name.lower().endswith(_WORKBOOKS)]
+    hint = f" {workbooks[0]} is a workbook: save its sheet as 'CSV UTF-8'." if workbooks and not there else ""
+    raise TableError(f"{tables}: --csv must name the table unless there is only one CSV; found: {names}.{hint}")

@@ -1,44 +1,32 @@
 """The CSV of a user's own folder: one row per image or, without an image column, one row per study.
 
-The labels of a study go to every image in a folder of the study's name. Labels are 1 present, 0 absent, -1 uncertain,
-empty not said (or absent), a number between 0 and 1 a certainty; ``WORDS`` are allowed as well.
+The labels of a study go to every image in a folder of the study's name or, if no folder has one, to every DICOM file
+whose header has it.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.datalist.item import Datalist, Item
-from app.datalist.people import is_implausible, is_missing, patient_of, person
+from app.datalist.people import Attributes, is_implausible, is_missing, patient_of, person
 from app.datasets.finding_names import FindingNames
-from app.datasets.rows import add_once
-from app.files.folders import composed
-from app.files.images import image_files
-from app.files.tables import Table, TableError, looks_like, read_table, require_columns, separator_hint
-from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN
+from app.datasets.folder_columns import Columns, columns_of, missing
+from app.datasets.folder_labels import LabelReader, decimal_point
+from app.datasets.folder_studies import images_of_studies
+from app.files.folders import Listing, composed
+from app.files.tables import Table, TableError, read_table
+from app.findings import NOT_SAID
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "image": ("image", "file", "filename", "file_name", "path", "imageid", "image_id", "image index"),
-    "patient": ("patient", "patientid", "patient_id", "patient id", "subject", "subject_id"),
-    "study": ("study", "studyid", "study_id", "study id"),
-    "view": ("view", "projection", "view position", "viewposition"),
-    "source": ("source", "reader", "annotator"),
-    "sex": ("sex", "gender"),
-    "age": ("age",),
+VIEWS = {
+    **dict.fromkeys(("pa", "p.a.", "p.a", "p-a", "p/a", "postero-anterior", "posteroanterior"), "PA"),
+    **dict.fromkeys(("ap", "a.p.", "a.p", "a-p", "a/p", "antero-posterior", "anteroposterior"), "AP"),
+    **dict.fromkeys(("lateral", "lat", "lat.", "ll", "rl", "seitlich", "latéral", "profil", "latérale"), "LATERAL"),
 }
-"""The names that each column may have, in any case, unless its name is given."""
-WORDS: Mapping[str, int] = {
-    **dict.fromkeys(("yes", "true", "present", "positive"), PRESENT),
-    **dict.fromkeys(("no", "false", "absent", "negative"), ABSENT),
-    "uncertain": UNCERTAIN,
-}
-"""Labels in words, in any case."""
-VIEWS = ("PA", "AP", "LATERAL")
-"""Views that are written in capitals whatever the table's case, so that they form one subgroup each."""
+"""Spellings of the views that form one subgroup each, in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +34,22 @@ class Choices:
     """How to read the CSV.
 
     Attributes:
-        columns: Names of the columns for image, patient and study, if they are not among ``COLUMNS``.
+        columns: Names of the columns for image, patient and so on, where they are not found by themselves.
         labels: Columns of labels; if empty, every column that has the name of a finding.
         empty: Meaning of an empty label.
-        each_image_a_patient: Whether to count each image as a patient if there is no patient column.
+        words: Meanings of words in columns of labels.
     """
 
     columns: Mapping[str, str]
     labels: tuple[str, ...] = ()
     empty: int = NOT_SAID
-    each_image_a_patient: bool = False
+    words: Mapping[str, int] = field(default_factory=dict)
 
 
-def from_csv(path: Path, choices: Choices, images: Path | None, names: FindingNames) -> Datalist:
+def from_csv(path: Path, choices: Choices, images: Listing | None, names: FindingNames) -> Datalist:
     """The items of a CSV, all in ``training``, named as the CSV names them.
+
+    The patient of an item is empty if there is no column of patients. A row that repeats another is left out.
 
     Args:
         path: The CSV.
@@ -68,136 +58,121 @@ def from_csv(path: Path, choices: Choices, images: Path | None, names: FindingNa
         names: What names of columns mean.
 
     Raises:
-        TableError: There is no column of images or studies, of patients, or of labels; a label is wrong; or an image is
-            named twice.
+        TableError: There is no column of images or studies, or of labels; a label is wrong; the table has no row; or
+            two rows of one image differ.
     """
     table = read_table(path)
-    named = {role: _column(table, role, choices) for role in COLUMNS}
-    if named["image"] is None and (named["study"] is None or images is None):
-        _missing(table, "image", "or, with --images, a study column")
-    if named["patient"] is None and not choices.each_image_a_patient:
-        _missing(table, "patient", "or --each-image-a-patient")
-    columns = choices.labels or tuple(
-        name for name in table.columns if names.finding(name) and name not in named.values()
-    )
-    findings = _findings(table, columns, names)
-    of_study = _images_by_folder(images) if named["image"] is None and images is not None else None
-    items = []
-    seen: set[str] = set()
-    for where, about, label in _rows(table, named, columns, choices.empty):
-        for item in _items(about, label, where, of_study):
-            add_once(item.image, seen, where)
-            items.append(item)
-    used = {*named.values(), *columns}
-    require_columns(path, table.columns, [name for name in used if name is not None])
-    counts = {"rows of the table": len(table.rows)}
-    ages = table.select(named["age"]) if named["age"] else ()
-    implausible = sum(is_implausible(age, str(path)) for (age,) in ages)
-    if implausible:
-        counts["ages left out as implausible"] = implausible
-    if named["patient"] is None:
-        counts["images whose patient is not known (each counts as its own)"] = len(items)
-    description = f"{path.name}: {len(findings)} findings."
-    datalist = Datalist.unsplit(path.name.partition(".")[0], findings, items, description, counts)
-    ignored = [name for name in table.columns if name not in used]
-    if ignored:
-        datalist.provenance["columns not used"] = ignored
+    columns = columns_of(table, choices.columns, choices.labels, names, LabelReader(choices.empty, choices.words))
+    if not table.rows:
+        raise TableError(f"{path}: has the names of columns, but no row below them.")
+    if "image" not in columns.roles and ("study" not in columns.roles or images is None):
+        what = "no column of images" if images is not None else "no column of images, nor --images with one of studies"
+        raise missing(table, what, "name it with --image-column, or with --study-column for rows of studies")
+    if not columns.labels:
+        alike = f", such as {', '.join(map(repr, columns.unnamed))}" if columns.unnamed else ""
+        raise missing(
+            table, "no column has the name of a finding", f"name the columns of labels with --labels or --map{alike}"
+        )
+    counts: Counter[str] = Counter({"rows of the table": len(table.rows)})
+    rows = _Rows(table, columns, counts)
+    items = rows.items(None if "image" in columns.roles else _by_study(table, columns, images))
+    counts = +counts
+    description = f"{path.name}: {len(columns.labels)} findings."
+    datalist = Datalist.unsplit(path.name.partition(".")[0], tuple(columns.labels), items, description, counts)
+    datalist.provenance |= {what: facts for what, facts in _facts(table, columns).items() if facts}
     return datalist
 
 
-def _findings(table: Table, columns: tuple[str, ...], names: FindingNames) -> tuple[str, ...]:
-    """The findings that columns of labels mean."""
-    if not columns:
-        raise TableError(
-            f"{table.path}: no column has the name of a finding; name the columns of labels with --labels. "
-            f"Columns found: {', '.join(map(repr, table.columns))}.{_resembles(table)}"
+class _Rows:
+    """Turns the rows of a table into items, and counts what is left out."""
+
+    def __init__(self, table: Table, columns: Columns, counts: Counter[str]) -> None:
+        self._table, self._columns, self._counts = table, columns, counts
+        self._index = {role: table.columns.index(name) for role, name in columns.roles.items()}
+
+    def items(self, of_study: Mapping[str, list[str]] | None) -> list[Item]:
+        """One item a row or, with the images of each study, one for each of its images."""
+        by_image: dict[str, tuple[Item, int]] = {}
+        labels = list(zip(*(column.labels for column in self._columns.labels.values()), strict=True))
+        for row, label in enumerate(labels):
+            for item in self._row_items(row, label, of_study):
+                first, first_row = by_image.setdefault(item.image, (item, row))
+                if first is item:
+                    continue
+                if first != item:
+                    raise self._contradiction(first, item, first_row, row)
+                self._counts["left out: rows that repeat another"] += 1
+        return [item for item, _ in by_image.values()]
+
+    def _row_items(
+        self, row: int, label: tuple[float, ...], of_study: Mapping[str, list[str]] | None
+    ) -> Iterator[Item]:
+        where = self._table.where(row)
+        about = {role: self._table.rows[row][index].strip() for role, index in self._index.items()}
+        if of_study is None:
+            images = [about["image"].replace("\\", "/").removeprefix("./")]
+            if not images[0]:
+                raise TableError(f"{where}: the image's cell is empty. Fill it in, or leave the row out.")
+        else:
+            images = of_study.get(composed(about["study"]), [])
+            self._counts["left out: rows of studies without an image"] += not images
+        patient = patient_of(about["patient"], where) if "patient" in about else ""
+        study, view, source = ("" if is_missing(text) else text for text in map(about.get, _TEXTS, ("",) * 3))
+        view = VIEWS.get(view.casefold(), view)
+        attributes = self._attributes(about.get("sex", ""), about.get("age", ""), where)
+        for image in images:
+            yield Item(image, patient, label, study, view, source=source, attributes=attributes)
+
+    def _attributes(self, sex: str, age: str, where: str) -> Attributes:
+        """Sex and age, if they can be read."""
+        attributes: Attributes = {}
+        age = decimal_point(age)
+        for what, given in (("sexes left out as neither F nor M", (sex, "")), ("ages left out as no age", ("", age))):
+            try:
+                attributes |= person(*given, where)
+            except TableError:
+                self._counts[what] += 1
+            else:
+                self._counts["ages left out as implausible"] += is_implausible(given[1], where)
+        return attributes
+
+    def _contradiction(self, first: Item, second: Item, first_row: int, row: int) -> TableError:
+        pairs = zip(self._columns.labels, first.label, second.label, strict=True)
+        differing = [f"{finding} {_said(one)} and {_said(other)}" for finding, one, other in pairs if one != other]
+        what = ", ".join(differing[:3]) or "other facts about it"
+        return TableError(
+            f"{self._table.where(row)}: image {first.image!r} is named twice, here and in line "
+            f"{self._table.line(first_row)}, with {what}. Keep one row; of several readers, make a datalist of each "
+            "and join them by frugal combine."
         )
-    findings = tuple(names.finding(name) or name for name in columns)
-    twice = [name for name, count in Counter(findings).items() if count > 1]
-    if twice:
-        raise TableError(f"{table.path}: two columns are {twice[0]!r}: {', '.join(map(repr, columns))}.")
-    for name in columns:
-        if name not in table.columns:
-            _missing(table, name, "among the labels")
-    return findings
 
 
-def _rows(
-    table: Table, named: Mapping[str, str | None], columns: tuple[str, ...], empty: int
-) -> Iterator[tuple[str, dict[str, str], tuple[float, ...]]]:
-    """Place, cells by role, and label of each row."""
-    index_of = {role: table.columns.index(name) for role, name in named.items() if name is not None}
-    labelled = [(name, table.columns.index(name)) for name in columns]
-    for number, row in enumerate(table.rows):
-        where = table.where(number)
-        about = {role: row[index].strip() for role, index in index_of.items()}
-        yield where, about, tuple(_label(row[index], name, empty, where) for name, index in labelled)
+_TEXTS = ("study", "view", "source")
 
 
-def _items(
-    about: Mapping[str, str], label: tuple[float, ...], where: str, of_study: Mapping[str, list[str]] | None
-) -> Iterator[Item]:
-    """The items of a row: one or, by the study's name, one for each of its images."""
-    if of_study is None:
-        images = [about["image"].replace("\\", "/").removeprefix("./")]
-    else:
-        images = of_study.get(composed(about["study"]), [])
-        if not images:
-            raise TableError(f"{where}: no image is in a folder named {about['study']!r}, like the study.")
-    patient = about.get("patient")
-    if patient == "" or "" in images:
-        raise TableError(f"{where}: the image's or the patient's cell is empty.")
-    patient = patient and patient_of(patient, where)
-    attributes = person(about.get("sex", ""), about.get("age", ""), where)
-    texts = (about.get(role, "") for role in ("study", "view", "source"))
-    study, view, source = ("" if is_missing(text) else text for text in texts)
-    view = view.upper() if view.upper() in VIEWS else view
-    for image in images:
-        yield Item(image, patient or image, label, study, view, source=source, attributes=attributes)
+def _said(label: float) -> str:
+    return "not said" if label == NOT_SAID else f"{label:g}"
 
 
-def _label(cell: str, column: str, empty: int, where: str) -> float:
-    text = cell.strip()
-    if not text:
-        return empty
-    try:
-        value = float(WORDS.get(text.casefold(), text))
-    except ValueError:
-        value = math.nan
-    if value != UNCERTAIN and not 0 <= value <= 1:
+def _by_study(table: Table, columns: Columns, images: Listing | None) -> dict[str, list[str]]:
+    name = columns.roles["study"]
+    studies = {composed(cell.strip()) for (cell,) in table.select(name)}
+    found = images_of_studies(images, studies) if images is not None else {}
+    if not found:
         raise TableError(
-            f"{where}: label {column!r} must be 1, 0, -1, empty or a certainty in [0, 1], or one of "
-            f"{', '.join(WORDS)}, not {text!r}."
+            f"{table.path}: no folder has the name of a study in column {name!r}, and no DICOM header its number; "
+            "--image-column names a column of images, --study-column another one of studies."
         )
-    return int(value) if value == int(value) else value
+    return found
 
 
-def _column(table: Table, role: str, choices: Choices) -> str | None:
-    wanted = choices.columns.get(role)
-    if wanted is None:
-        return next((name for known in COLUMNS[role] for name in table.columns if name.casefold() == known), None)
-    if wanted not in table.columns:
-        _missing(table, wanted, f"for --{role}-column")
-    return wanted
-
-
-def _missing(table: Table, what: str, why: str) -> None:
-    raise TableError(
-        f"{table.path}: no column {what!r} ({why}). Columns found: {', '.join(map(repr, table.columns))}."
-        f"{_resembles(table)}"
-    )
-
-
-def _resembles(table: Table) -> str:
-    other = looks_like(table.columns)
-    return f" It looks like {other}." if other else separator_hint(table.columns)
-
-
-def _images_by_folder(images: Path) -> dict[str, list[str]]:
-    """Image files, by path below the folder, for the name of every folder that they are in."""
-    listing = image_files(images)
-    by_folder: dict[str, list[str]] = {}
-    for path in (file.relative_to(listing.folder).as_posix() for file in listing.files):
-        for folder in PurePosixPath(path).parts[:-1]:
-            by_folder.setdefault(composed(folder), []).append(path)
-    return by_folder
+def _facts(table: Table, columns: Columns) -> dict[str, list[str]]:
+    """What the provenance says about the columns."""
+    named = [*columns.roles.items(), *columns.sources.items()]
+    return {
+        "columns read": [f"{role} from {name!r}" for role, name in named if role != name],
+        "columns of labels without a finding's name (--labels or --map takes them)": columns.unnamed,
+        "columns left out as free text": columns.free_text,
+        "columns not used": columns.unused(table),
+        "encoding of the table": [] if table.encoding == "UTF-8" else [table.encoding],
+    }

@@ -22,7 +22,8 @@ from app.datalist.item import Box, Datalist, Item
 from app.datalist.people import person
 from app.datalist.stored_images import with_images
 from app.datasets.rows import add_once
-from app.files.tables import TableError, looks_like, number, one_of, optional_table, table_text
+from app.files.table_text import table_text
+from app.files.tables import TableError, looks_like, number, one_of, optional_table
 from app.findings import ABSENT, PRESENT
 
 FINDING = "Nodule"
@@ -70,7 +71,7 @@ def _rows(tables: Path, name: str, least: int) -> list[tuple[list[str], str]]:
         there = sorted(path.name for path in tables.iterdir()) if tables.is_dir() else []
         raise TableError(f"{tables}: holds no {name}. Found: {', '.join(there) or 'nothing'}.")
     rows = []
-    for number_of_line, line in enumerate(table_text(path).splitlines(), start=1):
+    for number_of_line, line in enumerate(table_text(path).text.splitlines(), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) < least and any(cells):
             other = looks_like(line.split(","))

@@ -23,6 +23,7 @@ from app.datasets.nih_drains import drains
 from app.datasets.nih_experts import expert_labels
 from app.datasets.nih_tables import BOX_TABLE, BOXED, FINDINGS, FRAME, LABEL_TABLES, read_boxes, read_labels
 from app.datasets.rsna import read_rsna, with_readings
+from app.files.images import image_files
 from app.files.tables import TableError, find_table
 from app.findings import ABSENT, PRESENT
 
@@ -65,7 +66,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
         return with_images(_label_set(arguments), arguments.images, arguments.out, FRAME)
     datalist, stored = chestxray14(arguments.tables), None
     if arguments.images is not None:
-        datalist, stored = keep_stored(datalist, arguments.images)
+        datalist, stored = keep_stored(datalist, image_files(arguments.images))
     if arguments.rsna:
         datalist = with_readings(datalist, read_rsna(arguments.tables), arguments.keep_labels)
     if arguments.official_split:

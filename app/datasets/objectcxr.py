@@ -23,6 +23,7 @@ from app.datalist.run_lengths import Size, ellipses, polygon, rectangles, runs_o
 from app.datalist.stored_images import keep_stored, place_images
 from app.datasets.rows import UNKNOWN_PATIENTS, add_once, part_inside, rows
 from app.files.image_names import image_sizes
+from app.files.images import image_files
 from app.files.tables import TableError, find_table, number, one_of, optional_table, read_table
 from app.findings import ABSENT, PRESENT
 
@@ -44,7 +45,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     datalist, shapes = objectcxr(arguments.tables)
     if arguments.images is None:
         return datalist
-    datalist, stored = keep_stored(datalist, arguments.images)
+    datalist, stored = keep_stored(datalist, image_files(arguments.images))
     sizes = image_sizes(stored[item.image] for item in datalist.items() if item.boxes)
     by_image = {name: sizes[path] for name, path in stored.items() if path in sizes}
     return place_images(datalist.mapped(lambda item: outlined(item, shapes, by_image)), stored, arguments.out)

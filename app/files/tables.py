@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 import unicodedata
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
+from app.files.table_text import TableError, separator_of, split_note, table_text
 
-class TableError(ValueError):
-    """A table is wrong; the message names the file, the line, and what is allowed."""
-
+__all__ = [
+    "SIGNATURES",
+    "Table",
+    "TableError",
+    "find_table",
+    "looks_like",
+    "number",
+    "one_of",
+    "optional_table",
+    "optional_tables",
+    "read_table",
+    "require_columns",
+]
 
 # Columns that tell known tables apart; if one table has all columns of another, it comes first.
 SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
@@ -50,12 +59,16 @@ class Table:
         columns: Names without surrounding blanks; nameless columns at the end are dropped.
         rows: Cells. Each row has at least one for each column, and is not blank.
         lines: Line of the file on which each row ends; None if each row is one line and none is blank.
+        separator: The character between cells.
+        encoding: UTF-8, UTF-16 or Windows-1252.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: list[list[str]]
     lines: list[int] | None = None
+    separator: str = ","
+    encoding: str = "UTF-8"
 
     def select(self, *names: str) -> Iterator[tuple[str, ...]]:
         """Yield the cells of the named columns, row by row, as tuples.
@@ -71,14 +84,19 @@ class Table:
 
     def where(self, row: int) -> str:
         """``file, line n`` of a row (0 is the first below the header): the beginning of a message about it."""
-        return f"{self.path}, line {self.lines[row] if self.lines else row + 2}"
+        return f"{self.path}, line {self.line(row)}"
+
+    def line(self, row: int) -> int:
+        """The line of the file on which a row ends."""
+        return self.lines[row] if self.lines else row + 2
 
 
 def read_table(path: Path, required: Sequence[str] = ()) -> Table:
     r"""Read a CSV file, gzipped or not (the content decides, not the name).
 
     Args:
-        path: The file, in UTF-8.
+        path: The file. Separators (comma, semicolon, tab, vertical bar) and encodings (UTF-8, UTF-16, or else
+            Windows-1252) are recognised, and so is Excel's first line ``sep=;``.
         required: Names of columns that must be there; blanks around names in the header do not matter.
 
     Blank rows are skipped.
@@ -95,46 +113,26 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
         >>> list(read_table(path).select("Nodule", "image"))
         [('1', '1.png'), ('0', '2.png')]
     """
-    text = table_text(path)
+    whole, encoding = table_text(path)
+    text, noted = split_note(whole)
+    separator = noted or separator_of(text)
     try:
         # Strict: otherwise a quotation mark that is not closed would swallow all following rows.
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         filled = [row for row in reader if any(map(str.strip, row))]
-        lines = _lines(text) if len(filled) < reader.line_num else None
+        first = 1 if noted else 0
+        lines = _lines(text, separator, first) if noted or len(filled) < reader.line_num else None
     except csv.Error as error:
         raise TableError(f"{path}: not a readable CSV table ({error}).") from error
     if not filled:
         raise TableError(f"{path}: the table is empty.")
     columns = [unicodedata.normalize("NFC", name.strip()) for name in filled[0]]
-    if columns[0].casefold().startswith("sep="):
-        raise TableError(
-            f"{path}: its first line, {columns[0]!r}, is Excel's note of the separator, not the names of the columns. "
-            "Remove that line, and save the table with commas."
-        )
     while columns and not columns[-1]:
         columns.pop()
     require_columns(path, columns, required)
-    table = Table(path, tuple(columns), filled[1:], lines[1:] if lines else None)
+    table = Table(path, tuple(columns), filled[1:], lines[1:] if lines else None, separator, encoding)
     _require_full_rows(table)
     return table
-
-
-def table_text(path: Path) -> str:
-    """The text of a file, gzipped or not (the content decides, not the name).
-
-    Raises:
-        TableError: The file is missing, or not text in UTF-8.
-    """
-    if not path.is_file():
-        raise TableError(f"{path}: no such table.")
-    try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: not a readable CSV table; save it as UTF-8 ({error}).") from error
-    if "\0" in text:
-        raise TableError(f"{path}: holds NUL characters, as UTF-16 does; save it as UTF-8.")
-    return text
 
 
 def find_table(folder: Path, *names: str) -> Path:
@@ -182,16 +180,10 @@ def require_columns(path: Path, columns: Sequence[str], required: Iterable[str])
     if not missing:
         return
     other = looks_like(columns)
-    hint = f" It looks like {other}." if other else separator_hint(columns)
+    hint = f" It looks like {other}." if other else ""
     raise TableError(
         f"{path}: no column {', '.join(map(repr, missing))}. Columns found: {', '.join(map(repr, columns))}.{hint}"
     )
-
-
-def separator_hint(columns: Sequence[str]) -> str:
-    """A sentence if the only column's name looks like a whole header with another separator than the comma."""
-    marks = [mark for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]]
-    return f" Its cells seem to be separated by {marks[0]!r}: save it with commas." if marks else ""
 
 
 def number(cell: str, column: str, where: str) -> float:
@@ -225,20 +217,18 @@ def one_of(cell: str, allowed: Sequence[str], column: str, where: str) -> str:
     return cell
 
 
-def _lines(text: str) -> list[int]:
-    """Line of the file on which each row that is not blank ends."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    return [reader.line_num for row in reader if any(map(str.strip, row))]
+def _lines(text: str, separator: str, before: int) -> list[int]:
+    """Line of the file on which each row that is not blank ends, if some lines stand before the text."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    return [before + reader.line_num for row in reader if any(map(str.strip, row))]
 
 
 def _require_full_rows(table: Table) -> None:
     width = len(table.columns)
     if {len(row) for row in table.rows} <= {width}:
         return
+    hint = f" A cell that holds {table.separator!r} itself stands in quotation marks."
     for index, row in enumerate(table.rows):
-        if len(row) < width:
-            raise TableError(f"{table.where(index)}: {len(row)} cells, but the header names {width} columns.")
-        if any(cell.strip() for cell in row[width:]):
-            hint = separator_hint(table.columns)
-            text = f"{row[width:]} stand beyond the {width} column{'s' * (width != 1)} of the header."
-            raise TableError(f"{table.where(index)}: {text}{hint}")
+        if len(row) < width or any(cell.strip() for cell in row[width:]):
+            cells, columns = (f"{n} {noun}{'s' * (n != 1)}" for n, noun in ((len(row), "cell"), (width, "column")))
+            raise TableError(f"{table.where(index)}: {cells}, but the header names {columns}.{hint}")

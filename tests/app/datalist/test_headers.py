@@ -34,6 +34,16 @@ def write(path, **elements):
         ({"PatientAge": "999Y", "PatientSex": "X", "ViewPosition": "?"}, "", {}),
         ({"PatientAge": "-05Y", "PatientSex": "FEMALE"}, "", {}),
         ({}, "", {}),
+        # Years by hand, from the birth to the day before or of the 60th birthday; older files have dots.
+        ({"PatientBirthDate": "19610304", "StudyDate": "20210303"}, "", {"age": 59}),
+        ({"PatientBirthDate": "19610304", "StudyDate": "20210304"}, "", {"age": 60}),
+        ({"PatientBirthDate": "1961.03.04", "AcquisitionDate": "20210304"}, "", {"age": 60}),
+        ({"PatientBirthDate": "19200229", "StudyDate": "20210228"}, "", {"age": 90}),
+        ({"PatientBirthDate": "19000101", "StudyDate": "20210303"}, "", {}),  # 121: a placeholder
+        ({"PatientBirthDate": "19610304", "StudyDate": "20210304", "PatientAge": "058Y"}, "", {"age": 58}),
+        ({"PatientBirthDate": "20220304", "StudyDate": "20210304"}, "", {}),
+        ({"PatientBirthDate": "19610304"}, "", {}),
+        ({"PatientBirthDate": "19611304", "StudyDate": "20210304"}, "", {}),
     ],
 )
 def test_facts_of_a_header(tmp_path, elements, view, attributes):
@@ -69,3 +79,41 @@ def test_headers_say_what_the_table_does_not(tmp_path, capsys):
     told = capsys.readouterr().out
     for name, count in (("view", 1), ("sex", 2), ("age", 1)):
         assert f"images whose {name} came from their DICOM headers: {count}" in told
+
+
+def test_patients_and_studies_come_from_headers_as_pseudonyms(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    images = tmp_path / "images"
+    for number, (patient, study) in enumerate([("MRN77", "1.2.3"), ("MRN77", "1.2.4"), ("MRN78", "1.2.5")], start=1):
+        write(images / f"{number}.dcm", PatientID=patient, StudyInstanceUID=study)
+    (tmp_path / "labels.csv").write_text("image,Nodule\n1.dcm,1\n2.dcm,0\n3.dcm,0\n")
+    command = ["datalist", "folder", "--tables", str(tmp_path), "--images", str(images), "--split", "1,0,0"]
+    out = tmp_path / "list.json"
+    # Names of the table may be kept; those of headers never are.
+    assert main([*command, "--out", str(out), "--keep-names"]) == 0
+    first, second, third = read_datalist(out).sections["training"]
+    assert first.patient == second.patient != third.patient
+    assert len({first.study, second.study, third.study}) == 3
+    assert not any(name in out.read_text() for name in ("MRN", "1.2."))
+    assert "images whose patient came from their DICOM headers: 3" in capsys.readouterr().out
+    # One of the files says nothing about its patient.
+    write(images / "3.dcm")
+    assert main([*command, "--out", str(out)]) == 1
+    assert "the patients of 1 of 3 images are known neither from a column (name it with" in capsys.readouterr().err
+    assert main([*command, "--out", str(out), "--each-image-a-patient"]) == 0
+    assert "images whose patient is not known (each counts as its own): 1" in capsys.readouterr().out
+
+
+def test_rows_of_studies_find_their_images_by_header(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    for number, accession in enumerate(["A1", "A1", "A2"], start=1):
+        write(tmp_path / f"images/IM{number}", PatientID=f"p{accession}", AccessionNumber=accession)
+    (tmp_path / "labels.csv").write_text("Accession Number;Nodule\nA1;ja\nA2;nein\n")
+    command = ["datalist", "folder", "--csv", str(tmp_path / "labels.csv"), "--images", str(tmp_path / "images")]
+    assert main([*command, "--out", str(tmp_path / "list.json"), "--split", "1,0,0"]) == 0
+    items = read_datalist(tmp_path / "list.json").sections["training"]
+    assert [(item.image, item.study, item.label) for item in items] == [
+        ("images/IM1", "A1", (1,)),
+        ("images/IM2", "A1", (1,)),
+        ("images/IM3", "A2", (0,)),
+    ]

@@ -14,6 +14,7 @@ from app.datalist.run_lengths import decode, encode
 from app.datasets.coco import read_coco
 from app.datasets.finding_names import FindingNames
 from app.datasets.folder_table import Choices, from_csv
+from app.files.images import image_files
 from app.files.tables import TableError
 from app.findings import ABSENT, canonical
 
@@ -38,7 +39,8 @@ def write_images(folder: Path, *names: str, size: tuple[int, int] = SIZE) -> Pat
 
 
 def read(folder: Path, text: str = CSV, images: Path | None = None, **choices: object) -> Datalist:
-    return from_csv(write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), images, FindingNames())
+    listing = None if images is None else image_files(images)
+    return from_csv(write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), listing, FindingNames())
 
 
 def test_rows_become_items(tmp_path: Path):
@@ -78,28 +80,56 @@ def test_labels_of_a_study_go_to_all_its_images(tmp_path: Path):
     datalist = read(tmp_path, text, images)
     found = {item.image: (item.patient, item.label) for item in datalist.sections["training"]}
     assert found == {"s1/a.png": ("p", (1,)), "s1/b.png": ("p", (1,)), "s2/a.png": ("q", (0,))}
-    with pytest.raises(TableError, match="line 3: no image is in a folder named 's3'"):
-        read(tmp_path, text.replace("s2", "s3"), images)
+    less = read(tmp_path, text.replace("s2", "s3"), images)
+    assert less.provenance["counts"] == {"rows of the table": 2, "left out: rows of studies without an image": 1}
+    with pytest.raises(TableError, match="no folder has the name of a study in column 'Study', and no DICOM header"):
+        read(tmp_path, text.replace("s1", "s4").replace("s2", "s3"), images)
 
 
 BAD = {
     "no image column": (
         {"text": CSV.replace("File", "Thing")},
-        "no column 'image' (or, with --images, a study column)",
+        "no column of images, nor --images with one of studies; name it with --image-column",
     ),
-    "no patient column": ({"text": CSV.replace("Patient", "Bed")}, "no column 'patient' (or --each-image-a-patient)"),
-    "columns found": ({"text": CSV.replace("Patient", "Bed")}, "Columns found: 'File', 'Bed', 'Study', 'View'"),
-    "named column": ({"columns": {"image": "pic"}}, "no column 'pic' (for --image-column)"),
-    "no label": ({"text": "image,patient,x\n1.png,p,1\n"}, "no column has the name of a finding; name the columns"),
-    "no such label": ({"labels": ("Nodul",)}, "no column 'Nodul' (among the labels)"),
-    "text for a label": ({"text": CSV.replace("0.25", "maybe")}, "or one of yes, true, present, positive, no,"),
-    "another number": ({"text": CSV.replace("0.25", "2")}, "line 3: label 'Nodule' must be 1, 0, -1, empty"),
-    "one finding twice": ({"text": CSV.replace("Remark", "Effusion")}, "two columns are 'Effusion'"),
-    "image twice": ({"text": CSV.replace("w/2", "w/1")}, "line 3: image 'w/1.png' is named twice"),
-    "no patient": ({"text": CSV.replace(",q,", ",,")}, "line 3: the image's or the patient's cell is empty"),
+    "columns found": ({"text": CSV.replace("File", "Thing")}, "Columns found: 'Thing', 'Patient', 'Study', 'View'"),
+    "named column": ({"columns": {"image": "pic"}}, "no column 'pic'; --image-column must name one"),
+    "no label": (
+        {"text": "image,patient,x,y\n1.png,p,1,0\n"},
+        "no column has the name of a finding; name the columns of labels with --labels or --map, such as 'x', 'y'",
+    ),
+    "no such label": ({"labels": ("Nodul",)}, "no column 'Nodul'; --labels must name one"),
+    "one finding twice": (
+        {"text": CSV.replace("Remark", "Effusion").replace(",x", ",1")},
+        "'Pleural effusion', 'Effusion' are both",
+    ),
+    "image twice": (
+        {"text": CSV.replace("w/2", "w/1")},
+        "line 3: image 'w/1.png' is named twice, here and in line 2, with Nodule 1 and 0.25, Effusion -1 and not said.",
+    ),
+    "image with two patients": (
+        {"text": "image,patient,Nodule\n1.png,p,1\n1.png,q,1\n"},
+        "line 3: image '1.png' is named twice, here and in line 2, with other facts about it. Keep one row;",
+    ),
+    "no image": ({"text": CSV.replace("w/2.png", "")}, "line 3: the image's cell is empty"),
+    "no patient": ({"text": CSV.replace(",q,", ",,")}, "line 3: the patient's cell is empty"),
+    "no rows": ({"text": CSV.splitlines()[0]}, "has the names of columns, but no row below them"),
     "another data set": (
-        {"text": "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n", "each_image_a_patient": True},
+        {"text": "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n1,x,1,1,1,1,1,1\n"},
         "It looks like the box table of VinDr-CXR",
+    ),
+    "text for a label": (
+        {"text": CSV.replace("0.25", "maybe")},
+        "no label: 'maybe' in 1 row of column 'Nodule' (first in line 3). A label is 1, 0, -1, empty, a certainty",
+    ),
+    "numbers of five kinds": (
+        {"text": "image,patient,Nodule\n" + "".join(f"{n}.png,p,{n % 6}\n" for n in range(30))},
+        "'2' in 5 rows of column 'Nodule' (first in line 4), '3' in 5 rows of column 'Nodule' (first in line 5), "
+        "'4' in 5 rows of column 'Nodule' (first in line 6), and 1 more.",
+    ),
+    "a dash": ({"text": CSV.replace("0.25", "-")}, "such as --not-said '-', or choose the columns by --labels"),
+    "a report as labels": (
+        {"text": "image,patient,Report\n1.png,p,no focal lesion seen\n", "labels": ("report",)},
+        "column 'Report' is free text, not labels: leave it out of --labels",
     ),
 }
 
@@ -230,6 +260,7 @@ def test_the_command_with_coco_scales_to_the_stored_images(tmp_path: Path, capsy
     text = capsys.readouterr().out
     assert "COCO: images located: 2" in text
     assert "columns not used: Remark" in text
+    assert "columns read: image from 'File'; patient from 'Patient'" in text
 
 
 def test_coco_images_are_matched_by_as_many_parts_as_both_have(tmp_path: Path):

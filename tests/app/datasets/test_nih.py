@@ -123,7 +123,7 @@ BAD_ENTRIES = {
     "patient of letters": ((",0,1,", ",0,Smith,"), "line 2: 'Patient ID' and 'Follow-up #' must be whole numbers"),
     "No Finding beside one": (("Cardiomegaly", "Cardiomegaly|No Finding"), "says 'No Finding' beside findings"),
     "short row": ((",F,PA,2682,2749", ",F"), "line 4: 6 cells, but the header names 9 columns"),
-    "long row": (("F,PA,2682,2749", "F,PA,2682,2749,x"), "line 4: ['x'] stand beyond the 9 columns"),
+    "long row": (("F,PA,2682,2749", "F,PA,2682,2749,x"), "line 4: 10 cells, but the header names 9 columns"),
 }
 
 

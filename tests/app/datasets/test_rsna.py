@@ -8,6 +8,7 @@ from app.datalist.item import Box, Datalist, Item
 from app.datalist.stored_images import keep_stored
 from app.datalist.validate import problems
 from app.datasets.rsna import FINDING, Reading, challenge, read_rsna, with_readings
+from app.files.images import image_files
 from app.files.tables import TableError
 
 LABELS = "patientId,x,y,width,height,Target\na,,,,,0\nb,10,20,30,40,1\nb,50,60,70,80,1\nc,,,,,0\n"
@@ -112,7 +113,7 @@ def test_published_counts(frugal_data: Path):
 
 def test_the_stored_images(chestxray14_datalist: Datalist, frugal_data: Path):
     # The data folder's README: 278 of 791 images are in RSNA, 107 of them carry 172 boxes, 41 are ChestX-ray14's own.
-    datalist, _ = keep_stored(chestxray14_datalist, frugal_data / "nih" / "images")
+    datalist, _ = keep_stored(chestxray14_datalist, image_files(frugal_data / "nih" / "images"))
     combined = with_readings(datalist, read_rsna(frugal_data / "tables"), keep_labels=False)
     items = combined.sections["training"]
     drawn = [[box for box in item.boxes if box.reader == "RSNA"] for item in items]

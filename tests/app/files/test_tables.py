@@ -10,6 +10,7 @@ from app.datasets.jsrt import jsrt
 from app.datasets.nih_tables import read_boxes, read_labels
 from app.datasets.rsna import read_rsna
 from app.datasets.vindr import vindr
+from app.files.table_text import separator_of
 from app.files.tables import TableError, find_table, read_table
 
 ENTRY = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n"
@@ -33,6 +34,16 @@ def written(folder: Path, text: str | bytes, name: str = "table.csv") -> Path:
         pytest.param(b'b,"a"\n2,"1"\n4,3\n', id="other order, quoted"),
         pytest.param(b"a,b,\n1,2,\n\n  \n3,4,\n,,\n", id="blank rows"),
         pytest.param(gzip.compress(b"a,b\n1,2\n3,4\n"), id="gzipped, whatever its name"),
+        pytest.param(b"a;b\r\n1;2\r\n3;4\r\n", id="semicolons"),
+        pytest.param(b"a\tb\n1\t2\n3\t4\n", id="tabs"),
+        pytest.param(b"a|b\n1|2\n3|4\n", id="vertical bars"),
+        pytest.param(b"sep=;\r\na;b\r\n1;2\r\n3;4\r\n", id="Excel's note of the separator"),
+        pytest.param(b"sep=,\na,b\n1,2\n3,4\n", id="the note of a comma"),
+        pytest.param("a\tb\r\n1\t2\r\n3\t4\r\n".encode("utf-16"), id="Excel's Unicode text"),
+        pytest.param("a;b\n1;2\n3;4\n".encode("utf-16-le"), id="UTF-16, unmarked"),
+        pytest.param("a;b\n1;2\n3;4\n".encode("utf-16-be"), id="UTF-16, big end first, unmarked"),
+        pytest.param("a;b;é\n1;2;ü\n3;4;ß\n".encode("cp1252"), id="Windows-1252"),
+        pytest.param(b"a;b\r1;2\r3;4\r", id="old Macintosh"),
     ],
 )
 def test_one_table_in_many_forms(tmp_path: Path, content: bytes):
@@ -45,21 +56,47 @@ def test_lines_are_told_as_an_editor_counts_them(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        pytest.param('i;N;r\n1;0,5;"a, b, c, d; e"\n2;1;"f,\n""g"", h"\n', ";", id="commas and lines in reports"),
+        pytest.param('i,N,r\n1,1,"a; b; c"\n2,1,"d;e;f"\n', ",", id="semicolons in reports"),
+        pytest.param("i\tName, first\tN\n1\tx\t0,5\n2\ty\t1\n", "\t", id="a comma in a name"),
+        pytest.param("i,a;b,N\n1,2;3,0\n4,5;6,1\n", ",", id="two that fit: most columns"),
+        pytest.param('"i;j","N"\n"1","0"\n', ",", id="a mark in a quoted name"),
+        pytest.param("i|N|Finding, or not\n1|1|x\n", "|", id="vertical bars"),
+        pytest.param("image\n1;2\n", ",", id="one column"),
+        pytest.param("", ",", id="nothing"),
+    ],
+)
+def test_the_separator_is_the_one_that_divides_the_names(text: str, separator: str):
+    assert separator_of(text) == separator
+
+
+def test_a_table_in_windows_1252_says_so(tmp_path: Path):
+    table = read_table(written(tmp_path, "Bild;Größe\nMüller-€.png;1\n".encode("cp1252")))
+    assert (table.columns, table.rows[0][0], table.encoding) == (("Bild", "Größe"), "Müller-€.png", "Windows-1252")
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
+        pytest.param("b;c\n1;2\n", r"no column 'a'\. Columns found: 'b', 'c'\.", id="another column"),
         pytest.param(
-            "a;b\n1;2\n", r"no column 'a'\. Columns found: 'a;b'\. .* separated by ';': save it", id="semicolon"
+            "a;b\n1;2;3\n", r"line 2: 3 cells, but the header names 2 columns\. .* ';' itself", id="a cell more"
         ),
+        pytest.param("a;b\n1;2\n3\n", r"line 3: 1 cell, but the header names 2 columns\.", id="a cell less"),
+        pytest.param("sep=;\na;b\n1;2\n3\n", r"line 4: 1 cell", id="below the note"),
+        pytest.param(b"PK\x03\x04\x14\0", r"is a workbook, not a CSV table\. Save the sheet as 'CSV UTF-8'", id="xlsx"),
         pytest.param("a,a\n1,2\n", r"two columns are named 'a'", id="a column twice"),
         pytest.param('a,b\n1,"2\n3,4\n', r"not a readable CSV table \(unexpected end", id="open quotation mark"),
-        pytest.param("a\né\n".encode("latin-1"), r"save it as UTF-8", id="another encoding"),
-        pytest.param("a\n1\n".encode("utf-16"), r"save it as UTF-8", id="UTF-16"),
-        pytest.param("a\n1\n".encode("utf-16-le"), r"holds NUL characters.*save it as UTF-8", id="UTF-16, unmarked"),
+        pytest.param(b"a\n\x8d\n", r"no text in UTF-8\. Save it as UTF-8", id="another encoding"),
+        pytest.param(b"a\n1\x07\n", r"no text in UTF-8\. Save it as UTF-8", id="no text"),
+        pytest.param("a\n1\n".encode("utf-16")[:-1], r"no text in UTF-8", id="UTF-16, cut"),
         pytest.param(" \n,\n", r"the table is empty", id="blanks alone"),
     ],
 )
 def test_what_cannot_be_read_says_why(tmp_path: Path, content: str | bytes, message: str):
-    with pytest.raises(TableError, match=rf"table\.csv: .*{message}"):
+    with pytest.raises(TableError, match=rf"table\.csv(:.*|, ){message}"):
         read_table(written(tmp_path, content), ["a"])
 
 

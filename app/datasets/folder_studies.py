@@ -1,0 +1,31 @@
+"""The images of studies: in folders of the studies' names, or by the headers of DICOM files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Set
+from pathlib import PurePosixPath
+
+from app.files.folders import Listing, composed
+
+
+def images_of_studies(images: Listing, studies: Set[str]) -> dict[str, list[str]]:
+    """Image files, by path below the folder, of each of the studies that has any.
+
+    A study's name is that of a folder that its images are in, at any depth. If no folder has the name of a study, it is
+    looked for in DICOM headers, as accession number, study instance UID or study ID.
+    """
+    paths = [file.relative_to(images.folder).as_posix() for file in images.files]
+    by_study: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        for folder in dict.fromkeys(map(composed, PurePosixPath(path).parts[:-1])):
+            if folder in studies:
+                by_study[folder].append(path)
+    if by_study:
+        return dict(by_study)
+    from transforms.dicom_header import header_identifiers
+
+    for path, identifiers in zip(paths, header_identifiers(images.files), strict=True):
+        for name in {identifiers.accession, identifiers.study, identifiers.study_number} & studies - {""}:
+            by_study[name].append(path)
+    return dict(by_study)
