@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 DATA_SETS = {
     "brax": "BRAX: CheXpert's labels from Portuguese reports",
+    "candid": "CANDID-PTX: outlines of pneumothorax, rib fractures and chest drains",
     "chestxdet": "ChestX-Det: outlines of 13 findings",
     "chexpert": "CheXpert: labels with uncertain ones",
+    "chexmask": "CheXmask: masks of lungs and heart for another data set's images",
+    "covidx": "COVIDx: COVID-19 in several collections",
     "folder": "your own folder of images, with a table of labels, COCO boxes or mask files",
     "jsrt": "JSRT: nodules with position, size and subtlety",
     "lungs": "radiographs with drawn lung masks",
@@ -34,7 +37,9 @@ DATA_SETS = {
     "neatx": "NEATX: tubes on PadChest, two non-expert annotators",
     "nih": "ChestX-ray14: labels and boxes, with RSNA's boxes or experts' labels",
     "objectcxr": "Object-CXR: foreign objects",
+    "openi": "Indiana University (Open-i): headings of reports",
     "padchest": "PadChest: labels with and without a physician",
+    "pcxr": "VinDr-PCXR: children, boxes and diseases",
     "rsna": "RSNA pneumonia challenge: opacity boxes",
     "shenzhen": "Shenzhen: tuberculosis",
     "siim": "SIIM-ACR: pneumothorax masks",

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,9 +23,10 @@ from app.datalist.people import Attributes, person
 from app.datalist.stored_images import with_images
 from app.datasets.neatx_tables import TABLES as NEATX_TABLES
 from app.datasets.neatx_tables import read_neatx
+from app.datasets.report_labels import Names, label_by_names
 from app.datasets.rows import add_once, rows
 from app.files.tables import TableError, find_table, one_of, read_table
-from app.findings import ABSENT, NO_FINDING, NOT_SAID, PRESENT, TUBES, VOCABULARY, canonical
+from app.findings import ABSENT, NO_FINDING, TUBES, canonical
 
 TABLES = (
     "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv",
@@ -96,9 +96,8 @@ def padchest(tables: Path) -> Datalist:
     table = read_table(find_table(tables, *TABLES), _COLUMNS)
     has_people = all(column in table.columns for column in _PERSON)
     columns = (*_COLUMNS, *_PERSON) if has_people else _COLUMNS
-    labels: dict[str, frozenset[str] | None] = {}
-    unmapped: Counter[str] = Counter()
-    named: list[tuple[Item, frozenset[str] | None]] = []
+    labels: dict[str, Names] = {}
+    named: list[tuple[Item, Names]] = []
     seen: set[str] = set()
     for where, (image, study, patient, projection, method, cell, *cells) in rows(table, *columns):
         if not image:
@@ -106,21 +105,16 @@ def padchest(tables: Path) -> Datalist:
         add_once(image, seen, where)
         if cell not in labels:
             labels[cell] = _names(cell, where)
-        names = labels[cell]
-        unmapped.update(name for name in names or () if finding_of(name) is None and name not in _UNUSABLE)
         item = Item(image, patient, (), study, VIEWS.get(projection, projection))
         item.source = METHODS[one_of(method, tuple(METHODS), "MethodLabel", where)]
         if cells:
             item.attributes = _attributes(cells, where)
-        named.append((item, names))
-    findings = _findings(labels.values())
-    label_of = {names: _label(names, findings) for names in set(labels.values())}
-    for item, names in named:
-        item.label = label_of[names]
+        named.append((item, labels[cell]))
+    findings, unmapped = label_by_names(named, finding_of, (NO_FINDING, *TUBES))
     counts = {"rows of the table": len(named), "rows that say nothing of findings": sum(n is None for _, n in named)}
     description = "Labels from reports, by physicians (source physician) and by a network (source RNN)."
     datalist = Datalist.unsplit("PadChest", findings, [item for item, _ in named], description, counts)
-    datalist.provenance["unmapped"] = dict(unmapped.most_common())
+    datalist.provenance["unmapped"] = unmapped
     return datalist
 
 
@@ -132,6 +126,16 @@ def finding_of(label: str) -> str | None:
         ('Atelectasis', None)
     """
     return _KINDS.get(label) or canonical(label)
+
+
+def meaningful(labels: Iterable[str]) -> Names:
+    """Labels in small letters, without those that say nothing; None if no other is left.
+
+    Example:
+        >>> meaningful(["Exclude", " pleural  effusion"]), meaningful(["unchanged"])
+        (frozenset({'pleural effusion'}), None)
+    """
+    return frozenset(" ".join(name.casefold().split()) for name in labels) - {""} - _UNUSABLE or None
 
 
 def with_tubes(datalist: Datalist, tables: Path) -> Datalist:
@@ -157,7 +161,7 @@ def with_tubes(datalist: Datalist, tables: Path) -> Datalist:
     )
 
 
-def _names(cell: str, where: str) -> frozenset[str] | None:
+def _names(cell: str, where: str) -> Names:
     """The labels in a cell, which holds a Python list of texts, in small letters; None if they mean nothing."""
     if cell.strip().casefold() in ("", "nan"):
         return None
@@ -167,20 +171,7 @@ def _names(cell: str, where: str) -> frozenset[str] | None:
         raise TableError(f"{where}: 'Labels' must be a list such as ['pneumonia'], not {cell[:60]!r}.") from error
     if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
         raise TableError(f"{where}: 'Labels' must be a list of texts, not {cell[:60]!r}.")
-    names = frozenset(" ".join(name.casefold().split()) for name in labels) - {""}
-    return names if names - _UNUSABLE else None
-
-
-def _findings(labels: Iterable[frozenset[str] | None]) -> tuple[str, ...]:
-    present = {finding_of(name) for names in labels if names for name in names} | {NO_FINDING, *TUBES}
-    return tuple(finding for finding in VOCABULARY if finding in present)
-
-
-def _label(names: frozenset[str] | None, findings: tuple[str, ...]) -> tuple[float, ...]:
-    if names is None:
-        return (NOT_SAID,) * len(findings)
-    present = {finding_of(name) for name in names}
-    return tuple(PRESENT if finding in present else ABSENT for finding in findings)
+    return meaningful(labels)
 
 
 def _attributes(cells: list[str], where: str) -> Attributes:

@@ -28,7 +28,8 @@ FINDING = "Pneumothorax"
 FRAME = (1024, 1024)
 TABLES = ("train-rle.csv", "siim-pneumothorax-train-rle.csv", "stage_2_train.csv")
 _COLUMNS = ("ImageId", "EncodedPixels")
-_NOTHING = "-1"
+NOTHING = "-1"
+"""Of an image without an outline."""
 
 
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
@@ -76,12 +77,17 @@ def read_masks(path: Path) -> dict[str, list[RunLengths]]:
         if (image, pixels) in seen:
             raise TableError(f"{where}: image {image!r} is named twice with the same outline.")
         seen.add((image, pixels))
-        outlines, is_empty = masks[image], pixels == _NOTHING
-        if (is_empty and outlines) or (not is_empty and (image, _NOTHING) in seen):
+        outlines, is_empty = masks[image], pixels == NOTHING
+        if (is_empty and outlines) or (not is_empty and (image, NOTHING) in seen):
             raise TableError(f"{where}: image {image!r} has -1, for no outline, beside an outline.")
         if not is_empty:
-            try:
-                outlines.append(from_relative(pixels, FRAME))
-            except ValueError as error:
-                raise TableError(f"{where}: 'EncodedPixels' of image {image!r}: {error}") from error
+            outlines.append(outline(pixels, image, "EncodedPixels", where))
     return dict(masks)
+
+
+def outline(pixels: str, image: str, column: str, where: str) -> RunLengths:
+    """The mask that a cell of relative run lengths gives; raises `TableError`, which names place, column and image."""
+    try:
+        return from_relative(pixels, FRAME)
+    except ValueError as error:
+        raise TableError(f"{where}: {column!r} of image {image!r}: {error}") from error
