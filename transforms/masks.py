@@ -48,7 +48,7 @@ def read_mask(path: str | Path) -> np.ndarray:
         except RadiographError as error:
             raise RadiographError(f"not a picture that can be read as a mask: it {error}") from error
         if kind == "picture":
-            return _picture_mask(content)
+            return picture_mask(content)
         if kind == "dicom":
             from transforms.dicom import read_dicom
 
@@ -56,7 +56,8 @@ def read_mask(path: str | Path) -> np.ndarray:
         return _drawn(stored_pixels(file, kind, content)[0])
 
 
-def _picture_mask(content: bytes) -> np.ndarray:
+def picture_mask(content: bytes) -> np.ndarray:
+    """The mask (H, W) in the bytes of a picture; errors are those of `read_mask`, without the path."""
     from transforms.errors import RadiographError
     from transforms.pictures import picture_pixels
 

@@ -37,7 +37,7 @@ _ENCODINGS: Mapping[str, Callable[[bytes, int], bytes] | None] = {
 }
 
 
-def nrrd(head: bytes) -> RawVolume:
+def nrrd(head: bytes, most_channels: int = 4) -> RawVolume:
     """Read a header; errors are those of `meta_image`."""
     found = re.search(rb"\r?\n\r?\n", head)
     text = (head if found is None else head[: found.start()]).decode("latin-1")
@@ -66,12 +66,24 @@ def nrrd(head: bytes) -> RawVolume:
     if skip and _ENCODINGS[encoding] is not None:
         raise RadiographError("skips bytes of its compressed pixels; convert it, e.g. to one of gzip without byte skip")
     return RawVolume(
-        one_slice(lengths[axes], steps, spacing, lengths[0] if has_colours else 1),
+        one_slice(lengths[axes], steps, spacing, lengths[0] if has_colours else 1, most_channels),
         np.dtype((">" if fields.get("endian", "").lower() == "big" else "<") + kind),
         file,
         skip if file or skip < 0 or found is None else found.end() + skip,
         _ENCODINGS[encoding],
     )
+
+
+def nrrd_pairs(head: bytes) -> dict[str, str]:
+    r"""The key/value pairs of a header (``key:=value``), in which programs keep what NRRD has no field for.
+
+    Example:
+        >>> nrrd_pairs(b"NRRD0004\ntype: uchar\nSegment0_Name:=Effusion\n\n")
+        {'Segment0_Name': 'Effusion'}
+    """
+    text = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0].decode("utf-8", "replace")
+    pairs = (line.partition(":=") for line in text.splitlines()[1:] if not line.startswith("#"))
+    return {key.strip(): value.strip() for key, mark, value in pairs if mark}
 
 
 def _directions_and_spacing(fields: Mapping[str, str], axes: slice) -> tuple[list[Direction] | None, list[float]]:

@@ -21,6 +21,8 @@ class Turn(NamedTuple):
         (3, 2)
         >>> EXIF_TURNS[6].apply(np.array([[1, 2, 3], [4, 5, 6]])).tolist()
         [[4, 1], [5, 2], [6, 3]]
+        >>> EXIF_TURNS[6].undone(np.array([[4, 1], [5, 2], [6, 3]])).tolist()
+        [[1, 2, 3], [4, 5, 6]]
     """
 
     transposed: bool = False
@@ -36,6 +38,12 @@ class Turn(NamedTuple):
         turned = image.swapaxes(0, 1) if self.transposed else image
         turned = turned[::-1] if self.rows_reversed else turned
         return turned[:, ::-1] if self.columns_reversed else turned
+
+    def undone(self, image: NDArray[Any]) -> NDArray[Any]:
+        """An image (H, W, ...) as stored, from what `apply` made of it; a view of its data."""
+        turned = image[:, ::-1] if self.columns_reversed else image
+        turned = turned[::-1] if self.rows_reversed else turned
+        return turned.swapaxes(0, 1) if self.transposed else turned
 
 
 AS_STORED = Turn()

@@ -64,7 +64,11 @@ class Slice:
 
 
 def one_slice(
-    lengths: Sequence[int], steps: Sequence[Direction] | None, spacing: Sequence[float], channels: int = 1
+    lengths: Sequence[int],
+    steps: Sequence[Direction] | None,
+    spacing: Sequence[float],
+    channels: int = 1,
+    most_channels: int = 4,
 ) -> Slice:
     """The slice of a volume that has only one.
 
@@ -73,14 +77,15 @@ def one_slice(
         steps: Direction of each axis in the patient (LPS), of any length; ``None`` if unknown.
         spacing: Spacing of the axes in mm.
         channels: Numbers per pixel, adjacent in the file.
+        most_channels: How many of them are allowed.
 
     Raises:
-        RadiographError: It has more than one slice, or is implausibly large.
+        RadiographError: It has more than one slice or too many channels, or is implausibly large.
     """
     long = [axis for axis, length in enumerate(lengths) if length != 1]
     if len(lengths) < 2 or len(long) > 2:
         raise RadiographError(f"has {len(lengths)} axes of {tuple(lengths)} pixels, not one slice; export it by itself")
-    if not 1 <= channels <= 4:
+    if not 1 <= channels <= most_channels:
         raise RadiographError(f"has {channels} channels; allowed are grey, RGB and RGBA")
     across, down = sorted([*long, *(axis for axis in range(len(lengths)) if axis not in long)][:2])
     stored = checked_size((lengths[down], lengths[across]))

@@ -29,7 +29,7 @@ DATA_SETS = {
     "chexpert": "CheXpert: labels with uncertain ones",
     "chexmask": "CheXmask: masks of lungs and heart for another data set's images",
     "covidx": "COVIDx: COVID-19 in several collections",
-    "folder": "your own folder of images, with a table of labels, COCO boxes or mask files",
+    "folder": "your own folder of images, with a table of labels, annotations or mask files",
     "jsrt": "JSRT: nodules with position, size and subtlety",
     "lungs": "radiographs with drawn lung masks",
     "mimic": "MIMIC-CXR-JPG: labels of two programs, with uncertain ones",

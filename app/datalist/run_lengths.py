@@ -134,6 +134,21 @@ def from_compressed(text: str, size: Size) -> RunLengths:
     return RunLengths(size, tuple(counts))
 
 
+def from_row_runs(runs: Iterable[Run], size: Size) -> RunLengths:
+    """The mask of runs that are counted along the rows; each is the first and one past the last pixel that is on.
+
+    Example:
+        >>> from_row_runs([(1, 2), (3, 4)], (2, 3)).counts
+        (1, 2, 3)
+    """
+    import numpy as np
+
+    mask = np.zeros(size[0] * size[1], dtype=bool)
+    for first, last in runs:
+        mask[first:last] = True
+    return encode(mask.reshape(size))
+
+
 def union(masks: Sequence[RunLengths]) -> RunLengths:
     """The mask that is on where any of the masks is.
 

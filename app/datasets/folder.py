@@ -1,28 +1,32 @@
-"""A user's own folder of images, mostly with a table of labels, and with locations as COCO JSON or mask files."""
+"""A user's own folder of images, with a table of labels, with annotations of any known format, or with mask files."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.annotation_formats.arguments import add_annotation_arguments
 from app.datalist.headers import with_header_facts, with_header_groups
 from app.datalist.item import Datalist, Item
 from app.datalist.pseudonymising import links_folder, pseudonymised
 from app.datalist.pseudonyms import Pseudonyms, default_key
 from app.datalist.stored_images import keep_stored, place_images
 from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argument
-from app.datasets.coco import read_coco
 from app.datasets.finding_names import FindingNames, add_map_argument
 from app.datasets.folder_columns import COLUMNS
 from app.datasets.folder_labels import add_word_arguments, given_words
-from app.datasets.folder_locations import with_coco, with_masks
+from app.datasets.folder_locations import with_masks
 from app.datasets.folder_table import Choices, from_csv
 from app.files.folders import Listing, composed
 from app.files.image_names import relative_image
 from app.files.images import image_files
 from app.files.tables import TableError
-from app.findings import NOT_SAID
+from app.findings import NOT_SAID, plain
+
+if TYPE_CHECKING:
+    from app.datasets.folder_annotations import Annotations
 
 _PARTS = 64
 """Images are named by their whole path below the folder."""
@@ -44,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_word_arguments(parser)
     add_empty_argument(parser)
     add_patient_argument(parser)
-    parser.add_argument("--coco", type=Path, metavar="FILE", help="COCO JSON of boxes, polygons or run lengths")
+    add_annotation_arguments(parser)
     parser.add_argument(
         "--masks",
         metavar="PATTERN",
@@ -59,24 +63,27 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     names = FindingNames(arguments.map)
     listing = None if arguments.images is None else image_files(arguments.images, links_folder(arguments.out))
     datalist = _labelled(arguments, listing, names)
-    frames: dict[str, tuple[int, int]] = {}
-    if arguments.coco:
-        coco = read_coco(arguments.coco, lambda name: names.finding(name, datalist.findings))
-        datalist, frames = with_coco(datalist, coco)
+    annotations = _annotations(arguments, listing, datalist.findings, names)
     names.require_used()
     pseudonyms = Pseudonyms(arguments.pseudonymise or default_key())
     stored: dict[str, Path] | None = None
     if listing is not None:
+        listing = listing if annotations is None else annotations.listing
         datalist, stored = keep_stored(datalist, listing, _PARTS)
+        if annotations is not None and _table(arguments) is None:
+            datalist, stored = _annotated(datalist, stored, annotations)
         datalist = with_header_facts(datalist, stored)
         datalist = with_header_groups(datalist, stored, pseudonyms)
+    if annotations is not None and stored is not None:
+        from app.datasets.folder_annotations import with_annotations
+
+        datalist = with_annotations(datalist, stored, annotations)
     datalist = _with_patients(datalist, arguments.each_image_a_patient)
     if arguments.masks:
         datalist = with_masks(datalist, arguments.masks, _tables(arguments), arguments.out)
     below: dict[str, str] | None = None
     if listing is not None and stored is not None:
-        frames = {item.image: frames[item.image] for item in datalist.items() if item.image in frames}
-        datalist = place_images(datalist, stored, arguments.out, frames or None)
+        datalist = place_images(datalist, stored, arguments.out)
         files = stored.values()
         below = {relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files}
     if arguments.keep_names:
@@ -101,18 +108,18 @@ def _labelled(arguments: argparse.Namespace, listing: Listing | None, names: Fin
     if arguments.keep_names and arguments.pseudonymise:
         raise ValueError("--keep-names and --pseudonymise contradict each other: choose one.")
     labels = tuple(name.strip() for name in composed(arguments.labels or "").split(",") if name.strip())
-    table = arguments.csv or (_only_table(arguments.tables) if arguments.tables is not None else None)
+    table = _table(arguments)
     if table is not None:
         given = {role: composed(getattr(arguments, f"{role}_column") or "") for role in COLUMNS}
         columns = {role: name for role, name in given.items() if name}
-        choices = Choices(columns, labels, EMPTY[arguments.empty], given_words(arguments))
+        choices = Choices(columns, labels, EMPTY[arguments.empty], given_words(arguments), not arguments.annotations)
         return from_csv(table, choices, listing, names)
     if listing is None:
         raise ValueError("neither a table (--tables DIR or --csv FILE) nor a folder of images (--images DIR) is given.")
-    if not labels:
+    if not labels and not arguments.annotations:
         raise ValueError(
-            "without a table (--tables DIR or --csv FILE) nothing says what is looked for in the images: name the "
-            "findings with --labels A,B. Each of them is then not said."
+            "without a table (--tables DIR or --csv FILE) or --annotations PATH nothing says what is looked for in the "
+            "images: name the findings with --labels A,B. Each of them is then not said."
         )
     return _unlabelled(listing, tuple(dict.fromkeys(names.finding(name) or name for name in labels)))
 
@@ -122,6 +129,38 @@ def _unlabelled(listing: Listing, findings: tuple[str, ...]) -> Datalist:
     paths = [path.relative_to(listing.folder).as_posix() for path in listing.files]
     items = [Item(path, "", (NOT_SAID,) * len(findings)) for path in paths]
     return Datalist.unsplit(listing.folder.name, findings, items, f"{len(items)} images without a table.")
+
+
+def _annotations(
+    arguments: argparse.Namespace, listing: Listing | None, findings: tuple[str, ...], names: FindingNames
+) -> Annotations | None:
+    """What the files of ``--annotations`` say of the images."""
+    if not arguments.annotations:
+        unused = next((name for name in ("format", "ignore", "reader") if getattr(arguments, name)), "")
+        if unused:
+            raise ValueError(f"--{unused} says which annotations to take, and there are none: name --annotations.")
+        return None
+    if listing is None:
+        raise ValueError("--annotations needs the radiographs that are annotated: name their folder by --images.")
+    # Imported here, so that the help appears at once.
+    from app.datasets.folder_annotations import Wanted, read_folder_annotations
+
+    wanted = Wanted(names, arguments.format, frozenset(map(plain, arguments.ignore)), arguments.reader)
+    return read_folder_annotations(arguments.annotations, listing, findings, wanted)
+
+
+def _annotated(
+    datalist: Datalist, stored: dict[str, Path], annotations: Annotations
+) -> tuple[Datalist, dict[str, Path]]:
+    """The images that are annotated, which without a table are all that is known."""
+    kept = {image: path for image, path in stored.items() if path in annotations.images}
+    counts = {
+        "images included": len(kept),
+        "left out: images in the folder without an annotation": len(stored) - len(kept),
+    }
+    result = datalist.filtered(lambda item: item.image in kept).with_counts(counts)
+    result.description = f"{len(kept)} annotated images without a table."
+    return result, kept
 
 
 def _with_patients(datalist: Datalist, each_image_a_patient: bool) -> Datalist:
@@ -144,6 +183,13 @@ def _tables(arguments: argparse.Namespace) -> Path:
     if arguments.tables is not None:
         return Path(arguments.tables)
     return Path(arguments.csv.parent if arguments.csv is not None else arguments.images)
+
+
+def _table(arguments: argparse.Namespace) -> Path | None:
+    """The table of labels; none if neither a file nor a folder is named."""
+    if arguments.csv is not None:
+        return Path(arguments.csv)
+    return _only_table(arguments.tables) if arguments.tables is not None else None
 
 
 def _only_table(tables: Path) -> Path:

@@ -1,68 +1,17 @@
-"""Locations in a user's own images: from a COCO file, or from mask files named by a pattern."""
+"""Locations in a user's own images from mask files named by a pattern."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 from app.datalist.item import Datalist, Item
-from app.datalist.stored_images import bare_name, stem
-from app.datasets.coco import Coco, CocoImage
+from app.datalist.stored_images import bare_name
 from app.files.folders import Listing, composed, list_files
 from app.files.image_names import relative_image
 from app.files.limited import limited
-from app.files.tables import TableError
 from app.findings import ABSENT, NOT_SAID, PRESENT
 from transforms.masks import read_mask
-
-
-def with_coco(datalist: Datalist, coco: Coco) -> tuple[Datalist, dict[str, tuple[int, int]]]:
-    """A datalist with the locations of a COCO file, and the size of each image that the file gives.
-
-    Every finding of the file was asked for in each of its images: without a location it is nowhere, unless the label is
-    present (then its location counts as not asked for). A label that nobody gave becomes present with a location and
-    absent without one; a label of absent stays beside a location, and is counted.
-
-    Images are matched by as many last parts of their paths as both names have; the image suffix does not matter.
-
-    Raises:
-        TableError: An image of the table may be any of several of the file's, or none of the file's images is in the
-            datalist.
-    """
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for name in coco.images:
-        by_name[composed(bare_name(name))].append(name)
-    counts: Counter[str] = Counter()
-    frames: dict[str, tuple[int, int]] = {}
-
-    def located(item: Item) -> Item:
-        named = [name for name in by_name[composed(bare_name(item.image))] if _is_same(name, item.image)]
-        if len(named) > 1:
-            raise TableError(f"{item.image}: the COCO file has several such images: {', '.join(named)}.")
-        if not named:
-            return item
-        image = coco.images[named[0]]
-        frames[item.image] = image.size
-        counts["COCO: images located"] += 1
-        return _located(item, datalist.findings, coco.findings, image, counts)
-
-    result = datalist.mapped(located)
-    if not coco.findings:
-        raise TableError(
-            f"none of the COCO file's categories ({', '.join(coco.unmapped) or 'without annotations'}) is one of the "
-            f"findings {', '.join(datalist.findings)}."
-        )
-    if not frames:
-        raise TableError(
-            f"none of the COCO file's {len(coco.images)} images (such as {next(iter(coco.images), '')!r}) is a row's."
-        )
-    counts["COCO: left out: images that are not in the table"] = len(coco.images) - counts["COCO: images located"]
-    result = result.with_counts(counts)
-    if coco.unmapped:
-        result.provenance["unmapped"] = coco.unmapped
-    return result, frames
 
 
 def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datalist:
@@ -133,29 +82,3 @@ class _MaskFiles:
             if name in self._files:
                 return self._files[name]
         return None
-
-
-def _located(
-    item: Item, findings: tuple[str, ...], asked: tuple[str, ...], image: CocoImage, counts: Counter[str]
-) -> Item:
-    drawn = {*(box.finding for box in image.boxes), *image.mask}
-    label = dict(zip(findings, item.label, strict=True))
-    annotated = list(item.annotated)
-    for finding in asked:
-        if finding in drawn or label[finding] != PRESENT:
-            annotated.append(finding)
-        else:
-            counts["COCO: labelled present, but not located (location not asked for)"] += 1
-        if label[finding] == NOT_SAID:
-            label[finding] = PRESENT if finding in drawn else ABSENT
-        elif label[finding] == ABSENT and finding in drawn:
-            counts["COCO: labelled absent, but located (both kept)"] += 1
-    annotated_once = tuple(dict.fromkeys(annotated))
-    return replace(item, label=tuple(label.values()), boxes=image.boxes, mask=image.mask, annotated=annotated_once)
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Whether one of two paths, without image suffixes, ends with the other."""
-    first, second = composed(stem(one)).split("/"), composed(stem(other)).split("/")
-    count = min(len(first), len(second))
-    return first[-count:] == second[-count:]

@@ -38,12 +38,14 @@ class Choices:
         labels: Columns of labels; if empty, every column that has the name of a finding.
         empty: Meaning of an empty label.
         words: Meanings of words in columns of labels.
+        needs_labels: Whether a table without any column of labels is refused.
     """
 
     columns: Mapping[str, str]
     labels: tuple[str, ...] = ()
     empty: int = NOT_SAID
     words: Mapping[str, int] = field(default_factory=dict)
+    needs_labels: bool = True
 
 
 def from_csv(path: Path, choices: Choices, images: Listing | None, names: FindingNames) -> Datalist:
@@ -68,7 +70,7 @@ def from_csv(path: Path, choices: Choices, images: Listing | None, names: Findin
     if "image" not in columns.roles and ("study" not in columns.roles or images is None):
         what = "no column of images" if images is not None else "no column of images, nor --images with one of studies"
         raise missing(table, what, "name it with --image-column, or with --study-column for rows of studies")
-    if not columns.labels:
+    if not columns.labels and choices.needs_labels:
         alike = f", such as {', '.join(map(repr, columns.unnamed))}" if columns.unnamed else ""
         raise missing(
             table, "no column has the name of a finding", f"name the columns of labels with --labels or --map{alike}"
@@ -93,7 +95,8 @@ class _Rows:
     def items(self, of_study: Mapping[str, list[str]] | None) -> list[Item]:
         """One item a row or, with the images of each study, one for each of its images."""
         by_image: dict[str, tuple[Item, int]] = {}
-        labels = list(zip(*(column.labels for column in self._columns.labels.values()), strict=True))
+        columns = [column.labels for column in self._columns.labels.values()]
+        labels = list(zip(*columns, strict=True)) if columns else [()] * len(self._table.rows)
         for row, label in enumerate(labels):
             for item in self._row_items(row, label, of_study):
                 first, first_row = by_image.setdefault(item.image, (item, row))

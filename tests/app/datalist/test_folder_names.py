@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from app.annotation_formats.coco import read_coco
+from app.annotation_formats.marks import AnnotationError
 from app.cli import main
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Datalist, Item
 from app.datalist.validate import DatalistError, notes, validate
-from app.datasets.coco import read_coco
 from app.datasets.lungs import parts_and_patients
 from app.files.image_names import relative_image
 from app.files.tables import TableError, read_table
@@ -101,7 +102,7 @@ def test_a_letter_and_its_accent_may_be_one_character_or_two(tmp_path: Path, in_
     coco = {"images": entries, "categories": [{"id": 1, "name": "Le\u0301sion"}], "annotations": []}
     coco["annotations"] = [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]
     (tmp_path / "coco.json").write_text(json.dumps(coco))
-    words = ["--labels", "Nodule,Le\u0301sion", "--coco", str(tmp_path / "coco.json")]
+    words = ["--labels", "Nodule,Le\u0301sion", "--annotations", str(tmp_path / "coco.json")]
     item = made(tmp_path, *words, "--masks", "masks/{stem}_{finding}.png")[f"images/{on_disk}.png"]
     assert item.patient == "a"
     assert [box.finding for box in item.boxes] == ["L\u00e9sion"]
@@ -213,11 +214,11 @@ def coco_of(categories: list[dict[str, object]]) -> str:
 @pytest.mark.parametrize("second", [{"id": 1, "name": "Mass"}, {"id": 1, "name": "Nodule"}, {"id": True, "name": "x"}])
 def test_a_category_id_given_twice_is_refused(tmp_path: Path, second: dict[str, object]):
     (tmp_path / "coco.json").write_text(coco_of([{"id": 1, "name": "Nodule"}, {"id": 2, "name": "Effusion"}, second]))
-    with pytest.raises(TableError, match=r"coco\.json: categories 'Nodule' and '\w+' have one id, (1|True)"):
-        read_coco(tmp_path / "coco.json", lambda name: name)
+    with pytest.raises(AnnotationError, match=r"coco\.json: categories 'Nodule' and '\w+' have one id, (1|True)"):
+        read_coco(tmp_path / "coco.json")
     (tmp_path / "coco.json").write_text(coco_of([{"name": "Nodule"}, {"name": "Mass"}]))
-    with pytest.raises(TableError, match="have one id, None"):
-        read_coco(tmp_path / "coco.json", lambda name: name)
+    with pytest.raises(AnnotationError, match="have one id, None"):
+        read_coco(tmp_path / "coco.json")
 
 
 @pytest.mark.parametrize(

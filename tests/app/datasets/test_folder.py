@@ -9,14 +9,12 @@ import pytest
 
 from app.cli import main
 from app.datalist.file import read_datalist
-from app.datalist.item import Box, Datalist, RunLengths
-from app.datalist.run_lengths import decode, encode
-from app.datasets.coco import read_coco
+from app.datalist.item import Box, Datalist
 from app.datasets.finding_names import FindingNames
 from app.datasets.folder_table import Choices, from_csv
 from app.files.images import image_files
 from app.files.tables import TableError
-from app.findings import ABSENT, canonical
+from app.findings import ABSENT
 
 CSV = (
     "File,Patient,Study,View,Sex,Age,Nodule,Pleural effusion,Remark\n"
@@ -65,12 +63,12 @@ def test_columns_and_categories_are_mapped(tmp_path: Path, capsys: pytest.Captur
     write_images(tmp_path / "images", "1.png")
     entry = {"id": 1, "file_name": "1.png", "height": 20, "width": 30}
     content = coco({"bbox": [1, 2, 3, 4], "category_id": 2}, images=[entry])
-    words = ["--map", "rundherd=nodule", "--map", "Ribbon=Nodule", "--coco", str(write_coco(tmp_path, content))]
+    words = ["--map", "rundherd=nodule", "--map", "Ribbon=Nodule", "--annotations", str(write_coco(tmp_path, content))]
     datalist = run(tmp_path, *words)
     assert datalist.findings == ("Nodule",)
     assert datalist.sections["training"][0].boxes == (Box("Nodule", 1, 2, 3, 4),)
-    common = ["--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), *words]
-    assert main(["datalist", "folder", *common, "--map", "Herd=Mass"]) == 1
+    common = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
+    assert main(["datalist", "folder", *common, *words, "--map", "Herd=Mass"]) == 1
     assert "--map: no column of labels and no category is named 'Herd'" in capsys.readouterr().err
 
 
@@ -157,91 +155,6 @@ def write_coco(folder: Path, content: object) -> Path:
     return path
 
 
-def located(folder: Path, *annotations: dict):
-    return read_coco(write_coco(folder, coco(*annotations)), canonical).images["w/1.png"]
-
-
-def test_boxes_of_coco(tmp_path: Path):
-    found = read_coco(
-        write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}, {"bbox": [0, 0, 1, 1], "category_id": 2})), canonical
-    )
-    assert found.images["w/1.png"].boxes == (Box("Nodule", 1, 2, 3, 4),)
-    assert found.images["w/2.png"].boxes == ()
-    assert (found.findings, found.unmapped) == (("Nodule",), {"ribbon": 1})
-
-
-def test_polygons_hold_the_pixels_whose_centres_lie_inside(tmp_path: Path):
-    # A triangle below the diagonal of the first four pixels, and a square.
-    polygons = [[0, 0, 4, 4, 0, 4], [10, 10, 12, 10, 12, 13, 10, 13]]
-    mask = decode(located(tmp_path, {"segmentation": polygons}).mask["Nodule"])
-    expected = np.zeros(SIZE, np.uint8)
-    for row in range(4):
-        expected[row, :row] = 1  # centres on the diagonal lie on the edge
-    expected[10:13, 10:12] = 1
-    mask[range(4), range(4)] = 0
-    np.testing.assert_array_equal(mask, expected)
-
-
-def test_polygons_agree_with_a_second_implementation(tmp_path: Path):
-    from matplotlib.path import Path as Outline
-
-    rng = np.random.default_rng(0)
-    angles = np.sort(rng.random(12)) * 2 * np.pi
-    radii = rng.uniform(3, 9, 12)
-    points = np.stack([15 + radii * np.cos(angles), 10 + radii * np.sin(angles)], axis=1)
-    mask = decode(located(tmp_path, {"segmentation": [points.ravel().tolist()]}).mask["Nodule"])
-    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
-    inside = Outline(points).contains_points(np.stack([columns.ravel(), rows.ravel()], axis=1)).reshape(SIZE)
-    np.testing.assert_array_equal(mask, inside)
-
-
-def test_run_lengths_of_coco_and_boxes_beside_them(tmp_path: Path):
-    outline = np.zeros(SIZE, np.uint8)
-    outline[2:5, 3:6] = 1
-    given = {"segmentation": {"size": list(SIZE), "counts": list(encode(outline).counts)}}
-    found = located(tmp_path, given, {"bbox": [20, 10, 2, 2]})
-    outline[10:12, 20:22] = 1  # the box of a finding that is outlined as well is filled in
-    assert found.boxes == ()
-    assert found.mask == {"Nodule": encode(outline)}
-
-
-BAD_COCO = {
-    "no area": ({"bbox": [1, 2, 0, 4]}, "annotations[0]: the box [1, 2, 0, 4] has no area"),
-    "outside": ({"bbox": [28, 2, 3, 4]}, "the box [28, 2, 3, 4] reaches outside the image of 30 x 20 pixels"),
-    "text": ({"bbox": ["1", 2, 3, 4]}, "annotations[0]: needs 'bbox' as [x, y, width, height] or 'segmentation'"),
-    "nothing": ({}, "needs 'bbox'"),
-    "image": ({"image_id": 7, "bbox": [1, 2, 3, 4]}, "no image of id 7"),
-    "category": ({"category_id": 7, "bbox": [1, 2, 3, 4]}, "no category of id 7"),
-    "polygon": ({"segmentation": [[1, 2, 3, 4]]}, "a polygon must have three points or more"),
-    "size": (
-        {"segmentation": {"size": [1, 1], "counts": [1]}},
-        "size [1, 1], but the image has height and width [20, 30]",
-    ),
-    "counts": ({"segmentation": {"size": [20, 30], "counts": [1]}}, "run lengths add up to 1, not to 20 x 30"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_COCO)
-def test_a_bad_annotation_says_where_and_why(tmp_path: Path, name: str):
-    annotation, message = BAD_COCO[name]
-    with pytest.raises(TableError) as caught:
-        read_coco(write_coco(tmp_path, coco(annotation)), canonical)
-    assert message in str(caught.value)
-
-
-def test_bad_coco_files(tmp_path: Path):
-    with pytest.raises(TableError, match=r"categories, annotations missing\. Found: images"):
-        read_coco(write_coco(tmp_path, {"images": []}), canonical)
-    one = {"id": 1, "file_name": "1.png", "height": 5, "width": 5}
-    with pytest.raises(TableError, match=r"image '1\.png' is named twice"):
-        read_coco(write_coco(tmp_path, coco(images=[one, one | {"id": 2}])), canonical)
-    with pytest.raises(TableError, match="whole height and width, not None, 5"):
-        read_coco(write_coco(tmp_path, coco(images=[one | {"height": None}])), canonical)
-    (tmp_path / "coco.json").write_text("{")
-    with pytest.raises(TableError, match="not a JSON file"):
-        read_coco(tmp_path / "coco.json", canonical)
-
-
 def run(folder: Path, *words: str) -> Datalist:
     out = folder / "made" / "list.json"
     common = ["datalist", "folder", "--tables", str(folder), "--images", str(folder / "images"), "--out", str(out)]
@@ -252,48 +165,15 @@ def run(folder: Path, *words: str) -> Datalist:
 def test_the_command_with_coco_scales_to_the_stored_images(tmp_path: Path, capsys: pytest.CaptureFixture):
     write_csv(tmp_path)
     write_images(tmp_path / "images", "w/1.png", "w/2.png", size=(40, 60))
-    datalist = run(tmp_path, "--coco", str(write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}))))
+    datalist = run(tmp_path, "--annotations", str(write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}))))
     first, second = datalist.sections["training"]
     assert first.image == "../images/w/1.png"
     assert first.boxes == (Box("Nodule", 2, 4, 6, 8),)
     assert (first.annotated, second.annotated, second.boxes) == (("Nodule",), ("Nodule",), ())
     text = capsys.readouterr().out
-    assert "COCO: images located: 2" in text
+    assert "coco.json (COCO): annotated images: 2" in text
     assert "columns not used: Remark" in text
     assert "columns read: image from 'File'; patient from 'Patient'" in text
-
-
-def test_coco_images_are_matched_by_as_many_parts_as_both_have(tmp_path: Path):
-    write_csv(tmp_path, "image,patient,Nodule\na/1.png,p,1\nb/1.png,q,1\n")
-    write_images(tmp_path / "images", "a/1.png", "b/1.png")
-    entry = {"id": 1, "file_name": "data/a/1.jpg", "height": 20, "width": 30}
-    path = write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}, images=[entry]))
-    first, second = run(tmp_path, "--coco", str(path)).sections["training"]
-    assert (len(first.boxes), len(second.boxes), second.annotated) == (1, 0, ())
-
-
-def test_a_coco_file_must_be_of_these_images(tmp_path: Path, capsys: pytest.CaptureFixture):
-    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\n")
-    entries = [{"id": n, "file_name": f"{n}.png", "height": 20, "width": 30} for n in ("x/1", "y/1", "z/2")]
-    words = ["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), "--coco"]
-    assert main([*words, str(write_coco(tmp_path, coco(images=entries)))]) == 1
-    assert "1.png: the COCO file has several such images: x/1.png, y/1.png" in capsys.readouterr().err
-    assert main([*words, str(write_coco(tmp_path, coco(images=entries[2:])))]) == 1
-    assert "none of the COCO file's 1 images (such as 'z/2.png') is a row's" in capsys.readouterr().err
-
-
-def test_labels_meet_locations(tmp_path: Path):
-    write_csv(tmp_path, "image,patient,Nodule\n1.png,p,1\n2.png,q,\n3.png,r,\n4.png,s,0\n")
-    write_images(tmp_path / "images", "1.png", "2.png", "3.png", "4.png")
-    entries = [{"id": n, "file_name": f"{n}.png", "height": 20, "width": 30} for n in (1, 2, 3, 4)]
-    boxes = [{"image_id": n, "bbox": [1, 2, 3, 4]} for n in (2, 4)]
-    datalist = run(tmp_path, "--coco", str(write_coco(tmp_path, coco(*boxes, images=entries))))
-    found = [(item.label, item.annotated, len(item.boxes)) for item in datalist.sections["training"]]
-    # Present but not located: not asked for. Not said: as the location says. Absent but located: both stay.
-    assert found == [((1,), (), 0), ((1,), ("Nodule",), 1), ((0,), ("Nodule",), 0), ((0,), ("Nodule",), 1)]
-    counts = datalist.provenance["counts"]
-    assert counts["COCO: labelled absent, but located (both kept)"] == 1
-    assert counts["COCO: labelled present, but not located (location not asked for)"] == 1
 
 
 def test_the_command_with_mask_files(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -334,11 +214,6 @@ def test_one_csv_must_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture):
         "--csv must name the table unless there is only one CSV; found: labels.csv, other.csv"
         in capsys.readouterr().err
     )
-
-
-def test_masks_are_run_lengths_of_the_image(tmp_path: Path):
-    full = {"segmentation": {"size": list(SIZE), "counts": [0, SIZE[0] * SIZE[1]]}}
-    assert located(tmp_path, full).mask == {"Nodule": RunLengths(SIZE, (0, SIZE[0] * SIZE[1]))}
 
 
 def test_labels_in_words_and_views_in_any_case(tmp_path: Path):
@@ -388,34 +263,3 @@ def test_a_mask_of_two_images_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
     assert main(["datalist", "folder", *words, "--masks", "masks/{stem}.png"]) == 1
     assert "1.png: may be the mask of a/1.png or of b/1.png" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("annotation", "message"),
-    [
-        ({"segmentation": [[1, 1, 2, 2, 3, 3]]}, "covers no pixel of its image"),
-        ({"segmentation": [[90, 90, 95, 90, 95, 95]]}, "covers no pixel of its image"),
-        ({"segmentation": {"size": list(SIZE), "counts": [0.5, 599.5]}}, "must be a list of whole numbers"),
-        ({"segmentation": {"size": list(SIZE)}}, "must be a list of whole numbers"),
-        ({"image_id": [1]}, "'image_id' must be a number or text, not [1]"),
-    ],
-)
-def test_outlines_of_nothing_are_refused(tmp_path: Path, annotation: dict, message: str):
-    with pytest.raises(TableError, match=r"annotations\[0\]") as caught:
-        read_coco(write_coco(tmp_path, coco(annotation)), canonical)
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
-def test_coco_entries_are_objects(tmp_path: Path, key: str):
-    path = write_coco(tmp_path, coco() | {key: [3]})
-    with pytest.raises(TableError, match=rf"{key}\[0\]: must be an object, not 3"):
-        read_coco(path, canonical)
-
-
-def test_a_coco_file_of_other_findings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
-    write_csv(tmp_path, "image,patient,Effusion\n1.png,p,1\n")
-    path = write_coco(tmp_path, coco({"bbox": [1, 2, 3, 4]}))
-    words = ["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json"), "--coco", str(path)]
-    assert main(words) == 1
-    assert "none of the COCO file's categories" in capsys.readouterr().err

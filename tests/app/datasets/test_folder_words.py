@@ -153,7 +153,7 @@ def test_a_folder_without_a_table(tmp_path: Path, capsys: pytest.CaptureFixture)
     ]
     out = ["datalist", "folder", "--out", str(tmp_path / "o.json")]
     assert main([*out, *common]) == 1
-    assert "without a table (--tables DIR or --csv FILE) nothing says what is looked for" in capsys.readouterr().err
+    assert "nothing says what is looked for in the images: name the findings with --labels" in capsys.readouterr().err
     assert main([*out, *common, "--labels", "effusion"]) == 1
     assert "the patients of 2 of 2 images are known neither from a column (name it with" in capsys.readouterr().err
     assert main(out) == 1

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from app.annotation_formats.coco import read_coco
+from app.annotation_formats.marks import AnnotationError
 from app.datalist.file import read_datalist
 from app.datalist.validate import DatalistError
-from app.datasets.coco import read_coco
 from app.files.strict_json import strict_loads
-from app.files.tables import TableError
 
 TWICE = [
     '{"a": 1, "a": 2}',
@@ -64,5 +64,5 @@ def test_a_datalist_with_a_key_twice_is_refused(tmp_path: Path, text: str):
 
 def test_coco_with_a_key_twice_is_refused(tmp_path: Path):
     (tmp_path / "coco.json").write_text('{"images": [], "categories": [], "annotations": [], "images": []}')
-    with pytest.raises(TableError, match=r"coco\.json: not a JSON file \(the key 'images' is given twice"):
-        read_coco(tmp_path / "coco.json", lambda name: name)
+    with pytest.raises(AnnotationError, match=r"coco\.json: not a JSON file \(the key 'images' is given twice"):
+        read_coco(tmp_path / "coco.json")
