@@ -43,8 +43,7 @@ class Pseudonyms:
             name: The name, in the form in which two are compared.
 
         Raises:
-            ValueError: The file holds no key, or others can read it.
-            OSError: The file cannot be read or written.
+            ValueError: The file cannot be read or written, holds no key, or others can read it.
         """
         if not self._key:
             self._key = _key_in(self.path)
@@ -67,19 +66,26 @@ def default_key() -> Path:
 
 
 def _key_in(path: Path) -> bytes:
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole_file(path) as temporary:
-            temporary.touch(mode=0o600)
-            temporary.write_text(f"{secrets.token_hex(32)}\n")
+    text = ""
     try:
-        status, text = path.stat(), path.read_text()
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with whole_file(path) as temporary:
+                temporary.touch(mode=0o600)
+                temporary.write_text(f"{secrets.token_hex(32)}\n")
+        mode = path.stat().st_mode
+        text = path.read_text()
     except UnicodeDecodeError:
-        text = ""
+        pass
+    except OSError as error:
+        raise ValueError(
+            f"{path}: the key of pseudonyms can neither be read nor made ({error.strerror}). Name another file by "
+            "--pseudonymise FILE, or keep all names with --keep-names."
+        ) from error
     if not _KEY.fullmatch(text):
         raise ValueError(
             f"{path}: holds no key of pseudonyms. Name a file that does, or a new one, which is then made."
         )
-    if status.st_mode & 0o077:
+    if mode & 0o077:
         raise ValueError(f"{path}: others can read this key, and so find out who is who: chmod 600 {path}")
     return bytes.fromhex(text.strip())

@@ -16,6 +16,9 @@ class FindingNames:
         given: Pairs of a name and the finding that it means, as ``--map`` gives them. Case, underscores, hyphens and
             repeated spaces of the name do not matter.
 
+    Raises:
+        ValueError: A name is given two findings.
+
     Example:
         >>> names = FindingNames([("shadow", "Lung Opacity")])
         >>> names.finding("Shadow"), names.finding("ETT"), names.finding("pleural effusion")
@@ -23,7 +26,11 @@ class FindingNames:
     """
 
     def __init__(self, given: Sequence[tuple[str, str]] = ()) -> None:
-        self._given = {plain(name): (name, finding) for name, finding in given}
+        self._given: dict[str, tuple[str, str]] = {}
+        for name, finding in given:
+            other = self._given.setdefault(plain(name), (name, finding))[1]
+            if other != finding:
+                raise ValueError(f"--map: {name!r} is to mean {other!r} and {finding!r}. Give it one finding.")
         self._unused = dict.fromkeys(self._given)
 
     def finding(self, name: str, findings: Sequence[str] = ()) -> str | None:

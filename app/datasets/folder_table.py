@@ -7,7 +7,7 @@ whose header has it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,6 +91,7 @@ class _Rows:
     def __init__(self, table: Table, columns: Columns, counts: Counter[str]) -> None:
         self._table, self._columns, self._counts = table, columns, counts
         self._index = {role: table.columns.index(name) for role, name in columns.roles.items()}
+        self._sexes = _sexes({row[self._index["sex"]] for row in table.rows} if "sex" in self._index else ())
 
     def items(self, of_study: Mapping[str, list[str]] | None) -> list[Item]:
         """One item a row or, with the images of each study, one for each of its images."""
@@ -129,7 +130,7 @@ class _Rows:
     def _attributes(self, sex: str, age: str, where: str) -> Attributes:
         """Sex and age, if they can be read."""
         attributes: Attributes = {}
-        age = decimal_point(age)
+        age, sex = decimal_point(age), self._sexes.get(sex.upper(), sex)
         for what, given in (("sexes left out as neither F nor M", (sex, "")), ("ages left out as no age", ("", age))):
             try:
                 attributes |= person(*given, where)
@@ -151,6 +152,12 @@ class _Rows:
 
 
 _TEXTS = ("study", "view", "source")
+
+
+def _sexes(cells: Iterable[str]) -> dict[str, str]:
+    """What the letter H, and M beside it, mean in a column: homme in French; hombre in Spanish, where M is mujer."""
+    letters = {cell.strip().upper() for cell in cells}
+    return {"H": "M", "M": "F"} if letters >= {"H", "M"} and "F" not in letters else {"H": "M"}
 
 
 def _said(label: float) -> str:

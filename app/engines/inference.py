@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
 from app.datalist.item import Datalist, Item
+from app.datalist.record_numbers import path_looks_like_a_record
 from app.datalist.samples import samples
 from app.engines.configuration import Configuration, settings_of
 from app.engines.evaluator import RadiographEvaluator
@@ -58,6 +59,12 @@ def folder_samples(
         logger.info(f"left out of {root}: {left_out}")
     if not listing.files:
         raise FileNotFoundError(f"{root}: no file in this folder{f' (left out: {left_out})' if left_out else ''}")
+    named = sum(path_looks_like_a_record(shown(path.relative_to(listing.folder).as_posix())) for path in listing.files)
+    if named:
+        logger.info(
+            f"{named} of {len(listing.files)} names look like record numbers and will stand in predictions.csv; frugal "
+            "datalist folder --images makes links with pseudonyms, a folder that can be scored instead"
+        )
     unknown = (NOT_SAID,) * len(findings)
     items = [Item(shown(path.relative_to(listing.folder).as_posix()), "", unknown) for path in listing.files]
     unlabelled = samples(Datalist(root.name, tuple(findings), {"test": items}), "test", root)

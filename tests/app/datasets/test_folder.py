@@ -70,6 +70,8 @@ def test_columns_and_categories_are_mapped(tmp_path: Path, capsys: pytest.Captur
     common = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
     assert main(["datalist", "folder", *common, *words, "--map", "Herd=Mass"]) == 1
     assert "--map: no column of labels and no category is named 'Herd'" in capsys.readouterr().err
+    assert main(["datalist", "folder", *common, "--map", "Ribbon=Mass"]) == 1
+    assert "--map: 'Ribbon' is to mean 'Nodule' and 'Mass'" in capsys.readouterr().err
 
 
 def test_labels_of_a_study_go_to_all_its_images(tmp_path: Path):

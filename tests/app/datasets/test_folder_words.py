@@ -130,6 +130,15 @@ def test_rows_that_repeat_and_people_that_cannot_be_read_are_counted(tmp_path: P
     assert "left out: rows that repeat another: 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("codes", "sexes"), [("HFH", "MFM"), ("HMM", "MFF"), ("MFM", "MFM"), ("wmw", "FMF")])
+def test_sexes_in_other_languages(tmp_path: Path, codes: str, sexes: str):
+    # Of "homme" and "femme" in French, and of "hombre" and "mujer" in Spanish, where M is not male.
+    rows = "".join(f"{number}.png,p,{code},1\n" for number, code in enumerate(codes))
+    (tmp_path / "t.csv").write_text(f"image,patient,sex,Nodule\n{rows}")
+    items = run(tmp_path, "--tables", str(tmp_path), "--split", "1,0,0").items()
+    assert [item.attributes["sex"] for item in items] == list(sexes)
+
+
 def test_a_workbook_in_the_folder_of_tables_is_told(tmp_path: Path, capsys: pytest.CaptureFixture):
     (tmp_path / "labels.xlsx").write_bytes(b"PK\x03\x04")
     assert main(["datalist", "folder", "--tables", str(tmp_path), "--out", str(tmp_path / "o.json")]) == 1
@@ -256,6 +265,8 @@ def test_what_prevents_links_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "key").write_text("secret")
     assert main(command) == 1
     assert "key: holds no key of pseudonyms" in capsys.readouterr().err
+    assert main([*command[:-1], str(tmp_path / "labels.csv" / "key")]) == 1
+    assert "the key of pseudonyms can neither be read nor made (File exists). Name" in capsys.readouterr().err
 
 
 def test_a_datalist_of_links_is_not_made_of_links_again(tmp_path: Path, capsys: pytest.CaptureFixture):

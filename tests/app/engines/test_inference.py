@@ -38,6 +38,15 @@ def test_samples_are_files_at_any_depth_except_hidden_ones(tmp_path):
     assert samples[0]["annotated"].tolist() == [False, False]
 
 
+def test_names_that_look_like_record_numbers_are_mentioned(tmp_path, caplog):
+    for name in ("MRN1234567/1.dcm", "3.dcm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with caplog.at_level("INFO"):
+        folder_samples(tmp_path, ["Nodule"])
+    assert "1 of 2 names look like record numbers and will stand in predictions.csv" in caplog.text
+
+
 def test_a_hidden_parent_folder_hides_nothing(tmp_path):
     (tmp_path / ".data").mkdir()
     (tmp_path / ".data" / "a.png").touch()
