@@ -41,8 +41,8 @@ def pseudonymised(
         A new datalist, whose provenance says what was replaced and gives the fingerprint of the key.
 
     Raises:
-        ValueError: A file cannot be linked under another name, something else is in the folder of links, or the links or
-            the key cannot be written.
+        ValueError: A file cannot be linked under another name, something else is in the folder of links, or the links
+            or the key cannot be written.
     """
     items = datalist.items()
     kinds = [
