@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.datalist.item import Datalist
 
 DATA_SETS = {
+    "bimcv": "BIMCV-COVID19: COVID-19 and other labels of reports",
     "brax": "BRAX: CheXpert's labels from Portuguese reports",
     "candid": "CANDID-PTX: outlines of pneumothorax, rib fractures and chest drains",
     "chestxdet": "ChestX-Det: outlines of 13 findings",

@@ -40,6 +40,7 @@ SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
     ("the split of MIMIC-CXR-JPG", frozenset({"dicom_id", "subject_id", "split"})),
     ("the labels of MIMIC-CXR-JPG", frozenset({"subject_id", "study_id", "Support Devices"})),
     ("the table of BRAX", frozenset({"PngPath", "AccessionNumber", "Support Devices"})),
+    ("a label table of BIMCV-COVID19", frozenset({"PatientID", "ReportID", "Labels", "Localizations"})),
     ("the reports of CANDID-PTX", frozenset({"SOPInstanceUID", "EncodedPixels", "filename"})),
     ("an outline table of CANDID-PTX", frozenset({"anon_SOPUID", "mask_rle"})),
     ("a table of CheXmask", frozenset({"Dice RCA (Mean)", "Left Lung", "Height", "Width"})),

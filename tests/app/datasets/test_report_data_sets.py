@@ -1,14 +1,19 @@
-"""Open-i and COVIDx: small files in their published form, and bad ones."""
+"""Open-i, COVIDx and BIMCV-COVID19: small files in their published form, and bad ones."""
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from app.cli import main
 from app.datalist.item import Datalist, Item
 from app.datalist.validate import problems
+from app.datasets import bimcv as bimcv_module
+from app.datasets.bimcv import bimcv
 from app.datasets.covidx import covidx
 from app.datasets.openi import openi
+from app.files.images import image_files
 from app.files.tables import TableError
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
@@ -116,6 +121,79 @@ def test_covidx_has_releases_with_three_labels(tmp_path: Path):
     assert [item.label for item in datalist.sections["training"]] == [(0, 0, 1), (0, 1, 0), (1, -2, -2)]
 
 
+POSITIVE = """\tPatientID\tReportID\tReport\tLabels\tLocalizations
+0\tsub-S001\tses-E01\tsin hallazgos\t"['normal']"\t[]
+1\tsub-S001\tses-E02\tdudoso\t"['COVID 19 uncertain'\t 'pleural effusion'\t'scoliosis']"\t[]
+2\tsub-S002\tses-E03\tneumonia\t"[""COVID 19"", ""pneumonia""]"\t[]
+3\tsub-S003\tses-E04\tsin cambios\t['unchanged']\t[]
+4\tsub-S004\tses-E05\t\t\t[]
+"""
+NEGATIVE = "\tPatientID\tReportID\tReport\tLabels\tLocalizations\n0\tsub-S009\tses-E09\tx\t['normal']\t[]\n"
+PARTICIPANTS = "participant\tmodality_dicom\tbody_parts\tage\tgender\n" + (
+    "sub-S001\t['DX']\t[['chest']]\t[64, 65]\tF\nsub-S002\t['CR']\t[['chest']]\t[inf]\tU\n"
+)
+IMAGES = (
+    "sub-S001/ses-E01/mod-rx/sub-S001_ses-E01_run-1_bp-chest_vp-pa_dx.png",
+    "sub-S001/ses-E02/mod-rx/sub-S001_ses-E02_acq-2_run-1_bp-chest_vp-lateral_dx.png",
+    "sub-S002/ses-E03/mod-rx/sub-S002_ses-E03_run-1_bp-chest_cr.png",
+    "sub-S003/ses-E04/mod-rx/sub-S003_ses-E04_run-1_bp-chest_vp-ap_cr.png",
+    "sub-S003/ses-E08/mod-rx/sub-S003_ses-E08_run-1_bp-chest_vp-ap_cr.png",
+    "sub-S003/ses-E04/mod-ct/sub-S003_ses-E04_run-1_bp-chest_ct.nii.gz",
+    "sub-S009/ses-E09/mod-rx/sub-S009_ses-E09_run-1_bp-chest_vp-ap_dx.png",
+)
+
+
+@pytest.fixture
+def valencia(tmp_path: Path) -> Path:
+    """Tables as they are published, and images, of which nothing but the names is read."""
+    write(tmp_path / "derivatives" / "labels", labels_covid19_posi__tsv=POSITIVE, Labels_covid_NEG_JAN21__tsv=NEGATIVE)
+    for name in IMAGES:
+        write((tmp_path / "images" / name).parent, **{Path(name).name.replace(".", "__", 1): "x"})
+    return write(tmp_path, participants__tsv=PARTICIPANTS)
+
+
+def bimcv_of(folder: Path) -> Datalist:
+    return bimcv(folder, image_files(folder / "images"))
+
+
+def test_bimcv_takes_radiographs_by_their_names(valencia: Path):
+    datalist = bimcv_of(valencia)
+    items = datalist.sections["training"]
+    assert datalist.findings == ("COVID-19", "Effusion", "Pneumonia", "No Finding")
+    assert [item.label for item in items] == [(0, 0, 0, 1), (-1, 1, 0, 0), (1, 0, 1, 0), (-2,) * 4, (0, 0, 0, 1)]
+    assert [(item.patient, item.study, item.view) for item in items] == [
+        ("sub-S001", "ses-E01", "PA"),
+        ("sub-S001", "ses-E02", "LATERAL"),
+        ("sub-S002", "ses-E03", ""),
+        ("sub-S003", "ses-E04", "AP"),
+        ("sub-S009", "ses-E09", "AP"),
+    ]
+    assert [item.attributes for item in items[1:4]] == [{"sex": "F", "age": 64}, {}, {}]
+    assert [item.source for item in items[3:]] == ["BIMCV-COVID19+", "BIMCV-COVID19-"]
+    assert datalist.provenance["unmapped"] == {"scoliosis": 1}
+    assert datalist.provenance["counts"] == {
+        "radiographs": 5,
+        "radiographs whose report says nothing of findings": 1,
+        "left out: radiographs of sessions without labels": 1,
+        "left out: images of other kinds (CT, other names)": 1,
+        "sessions without a radiograph": 1,
+    }
+    assert problems(datalist) == []
+
+
+def test_bimcv_needs_the_folder_and_names_images_from_the_datalist(valencia: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["datalist", "bimcv", "--tables", str(valencia), "--out", str(valencia / "lists" / "b.json")]
+    assert main(words) == 1
+    assert "name the folder of radiographs, as the tables do not list them: --images DIR" in capsys.readouterr().err
+    arguments = argparse.Namespace(tables=valencia, images=valencia / "images", out=valencia / "lists" / "b.json")
+    assert bimcv_module.datalist_from(arguments).items()[0].image == f"../images/{IMAGES[0]}"
+
+
+def bad_bimcv(folder: Path, text: str, image: str = "sub-S001_ses-E01_dx__png") -> Datalist:
+    write(folder / "images", **{image: "x"})
+    return bimcv_of(write(folder, labels_covid19_posi__tsv=text))
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "openi nothing": (openi, "holds neither indiana_reports.csv nor reports, *.xml, here or in ecgen-radiology"),
     "openi xml": (lambda f: openi(write(f, a__xml="<eCitation>")), "a.xml: not a readable XML file"),
@@ -137,6 +215,22 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "openi view": (
         lambda f: openi(write(f, indiana_reports__csv=TABLE, indiana_projections__csv=PROJECTIONS + "8,a,PA\n")),
         "line 5: 'projection' must be one of 'Frontal', 'Lateral', not 'PA'",
+    ),
+    "bimcv table": (
+        lambda f: bimcv_of(write(f / "images", a__png="x").parent),
+        "holds no labels_covid19_posi.tsv[.gz] or labels_covid_posi.tsv[.gz]",
+    ),
+    "bimcv list": (
+        lambda f: bad_bimcv(f, POSITIVE.replace("['unchanged']", "unchanged")),
+        "line 5: 'Labels' must be a list such as ['normal'], not 'unchanged'",
+    ),
+    "bimcv twice": (
+        lambda f: bad_bimcv(f, POSITIVE.replace("ses-E02", "ses-E01")),
+        "line 3: session 'ses-E01' of 'sub-S001' is named twice",
+    ),
+    "bimcv images": (
+        lambda f: bad_bimcv(f, POSITIVE, "sub-S077_ses-E77_dx__png"),
+        "none of its images is a radiograph of the 5 sessions",
     ),
     "covidx label": (
         lambda f: covidx(write(f, train__txt=TRAIN.replace("negative", "unsure"), test__txt=TEST)),
