@@ -45,7 +45,8 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
 def covidx(tables: Path) -> Datalist:
     """All images in the published sections; a patient is one of a collection.
 
-    Of a patient in several sections, only the images in test stay, or else those in validation; the others are counted.
+    Findings of which no list says anything are left out. Of a patient in several sections, only the images in test
+    stay, or else those in validation; the others are counted.
 
     Raises:
         TableError: A list is missing, or a line is wrong.
@@ -56,15 +57,20 @@ def covidx(tables: Path) -> Datalist:
     crossing = 0
     for section in ("test", "validation", "training"):
         path = _list(tables, SECTIONS[section])
-        items = [_item(words, where) for where, words in _lines(path)] if path else []
-        for item in items:
+        listed = [_item(words, where) for where, words in _lines(path)] if path else []
+        for item in listed:
             add_once(item.image, seen, str(path))
-        sections[section] = [item for item in items if item.patient not in taken]
-        crossing += len(items) - len(sections[section])
-        taken |= {item.patient for item in items}
+        sections[section] = [item for item in listed if item.patient not in taken]
+        crossing += len(listed) - len(sections[section])
+        taken |= {item.patient for item in listed}
+    items = [item for part in sections.values() for item in part]
+    columns = [index for index in range(len(FINDINGS)) if any(item.label[index] != NOT_SAID for item in items)]
+    for item in items:
+        item.label = tuple(item.label[index] for index in columns)
     counts = {"images of the lists": len(seen), CROSSING: crossing}
     description = "COVID-19 of several collections, by test or by the collection."
-    return Datalist("COVIDx", FINDINGS, sections, description, {"counts": counts})
+    findings = tuple(FINDINGS[index] for index in columns)
+    return Datalist("COVIDx", findings, sections, description, {"counts": counts})
 
 
 def _list(tables: Path, name: str) -> Path | None:

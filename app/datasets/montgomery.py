@@ -35,7 +35,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
 
 
 def montgomery(tables: Path, out: Path) -> Datalist:
-    """All images in ``training``; the lungs' labels are not said where there is no mask.
+    """All images in ``training``; a lung's label is not said without a mask, and left out if there are none.
 
     Args:
         tables: Folder that holds ``ClinicalReadings`` and, possibly, ``ManualMask``.
@@ -45,9 +45,9 @@ def montgomery(tables: Path, out: Path) -> Datalist:
         TableError: There is no reading.
     """
     datalist = read_readings(tables, FORM)
-    masks = {organ: _masks(tables, folder) for organ, folder in MASKS.items()}
+    masks = {organ: files for organ, folder in MASKS.items() if (files := _masks(tables, folder))}
     datalist = datalist.mapped(lambda item: _with_masks(item, masks, out))
-    datalist.findings = (*datalist.findings, *MASKS)
+    datalist.findings = (*datalist.findings, *masks)
     return datalist.with_counts({"masks": sum(len(item.mask) for item in datalist.items())})
 
 

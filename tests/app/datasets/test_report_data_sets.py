@@ -97,14 +97,13 @@ TRAIN = """419639-003251 MIDRC-RICORD-1C-419639-003251-46647-0.png positive rico
 7 seven.png negative cohen
 """
 TEST = "7 seven-later.png positive cohen\n"
-LABELS = {"positive": (1, -2, -2), "negative": (0, -2, -2)}
 
 
 def test_covidx_keeps_its_sections_and_patients_apart(tmp_path: Path):
     datalist = covidx(write(tmp_path, train__txt=TRAIN, test__txt=TEST))
     training, test = datalist.sections["training"], datalist.sections["test"]
-    assert datalist.findings == ("COVID-19", "Pneumonia", "No Finding")
-    assert [item.label for item in training] == [LABELS["positive"], LABELS["negative"], LABELS["positive"]]
+    assert datalist.findings == ("COVID-19",)  # of others nothing is said
+    assert [item.label for item in training] == [(1,), (0,), (1,)]
     # Numbers of patients recur in other collections.
     assert [item.patient for item in training] == ["ricord-419639-003251", "cohen-1", "fig1-1"]
     assert [item.image for item in test] == ["seven-later.png"]
@@ -118,6 +117,7 @@ def test_covidx_keeps_its_sections_and_patients_apart(tmp_path: Path):
 def test_covidx_has_releases_with_three_labels(tmp_path: Path):
     lines = "1 a.png normal rsna\n2 b.png pneumonia rsna\n3 c.png COVID-19 sirm\n"
     datalist = covidx(write(tmp_path, train_COVIDx9A__txt=lines, test_COVIDx9A__txt="", val_COVIDx9A__txt=""))
+    assert datalist.findings == ("COVID-19", "Pneumonia", "No Finding")
     assert [item.label for item in datalist.sections["training"]] == [(0, 0, 1), (0, 1, 0), (1, -2, -2)]
 
 
