@@ -18,8 +18,8 @@ def fingerprint(datalist: Datalist) -> str:
     They do not depend on where the files are either: paths count from the folder that holds all images (or masks).
     """
     items = datalist.items()
-    image = _folder_length(item.image for item in items)
-    mask = _folder_length(mask for item in items for mask in item.mask.values() if isinstance(mask, str))
+    image = shared_folder_length(item.image for item in items)
+    mask = shared_folder_length(mask for item in items for mask in item.mask.values() if isinstance(mask, str))
     digest = hashlib.sha256(orjson.dumps(datalist.findings))
     digest.update(b"\n".join(sorted(_canonical(item, image, mask) for item in items)))
     return digest.hexdigest()[:16]
@@ -30,12 +30,12 @@ def split_fingerprint(datalist: Datalist) -> str:
 
     Paths count from the folder that holds all images, so that a split is recognised wherever the files are.
     """
-    start = _folder_length(item.image for item in datalist.items())
+    start = shared_folder_length(item.image for item in datalist.items())
     lines = [f"{item.image[start:]}\t{section}" for section, items in datalist.sections.items() for item in items]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
-def _folder_length(paths: Iterable[str]) -> int:
+def shared_folder_length(paths: Iterable[str]) -> int:
     """How many characters at the start of all paths name the folder that they share."""
     names = sorted(set(paths))
     if not names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,15 @@ from app.datalist.validate import absolute_path
 from app.files.folders import composed
 from app.files.image_names import relative_image
 
+KINDS = ("patients", "studies", "images")
+"""What is replaced; masks go with images."""
 SPLIT_FORMATS = (".mhd", ".nhdr")
 """Headers that name the file of their pixels, which must lie beside them."""
 _LINK = re.compile(r"[im][0-9a-f]{16}(\.[a-z.]+)?")
 
 
 def pseudonymised(
-    datalist: Datalist, pseudonyms: Pseudonyms, out: Path, below: Mapping[str, str] | None, every: bool
+    datalist: Datalist, pseudonyms: Pseudonyms, out: Path, below: Mapping[str, str] | None, always: Collection[str] = ()
 ) -> Datalist:
     """A datalist whose patients, studies, images and masks go by pseudonyms, if their names look like records.
 
@@ -35,7 +37,7 @@ def pseudonymised(
         out: Where the datalist will be written.
         below: What the pseudonym of each image is made of: its path below the folder of images, which stays the same
             wherever that folder is. None if there are no files: then only the names of images are replaced.
-        every: Whether to replace all names, whatever they look like.
+        always: Those of ``KINDS`` that are replaced whatever they look like.
 
     Returns:
         A new datalist, whose provenance says what was replaced and gives the fingerprint of the key.
@@ -45,11 +47,12 @@ def pseudonymised(
             or the key cannot be written.
     """
     items = datalist.items()
-    kinds = [
-        *(["patients"] if every or any(looks_like_a_person(item.patient) for item in items) else []),
-        *(["studies"] if every or any(looks_like_a_record(item.study) for item in items) else []),
-        *(["images"] if every or any(map(path_looks_like_a_record, _files(items))) else []),
-    ]
+    looks_so = {
+        "patients": any(looks_like_a_person(item.patient) for item in items),
+        "studies": any(looks_like_a_record(item.study) for item in items),
+        "images": any(map(path_looks_like_a_record, _files(items))),
+    }
+    kinds = [kind for kind in KINDS if kind in always or looks_so[kind]]
     if not kinds:
         return datalist
     links = _links(items, pseudonyms, out, below) if "images" in kinds else {}

@@ -46,15 +46,23 @@ def with_images(
 
 
 def keep_stored(datalist: Datalist, listing: Listing, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
-    """The first half of :func:`with_images`: the items that have an image, under their old names, and their files."""
+    """The first half of :func:`with_images`: the items that have an image, under their old names, and their files.
+
+    Raises:
+        ValueError: None of the items has one, an image may be one of several files, or two images are one file.
+    """
     folder, files = listing.folder, listing.files
     names = _FileNames(folder, files)
     rows = datalist.items()
     stored: dict[str, Path] = {}
+    image_of: dict[Path, str] = {}
     for item in rows:
         path = names.file_of(item.image, 1 if parts == 1 else min(parts, item.image.count("/") + 1))
         if path is not None:
             stored[item.image] = path
+            if image_of.setdefault(path, item.image) != item.image:
+                both = f"{image_of[path]!r} and {item.image!r}"
+                raise ValueError(f"{datalist.name}: {both} are one file, {path}. Name each image once.")
     if not stored:
         such_as = f", such as {rows[0].image!r}" if rows else ""
         raise ValueError(

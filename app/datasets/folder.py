@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.annotation_formats.arguments import add_annotation_arguments
 from app.datalist.headers import with_header_facts, with_header_groups
 from app.datalist.item import Datalist, Item
-from app.datalist.pseudonymising import links_folder, pseudonymised
+from app.datalist.pseudonymising import KINDS, links_folder, pseudonymised
 from app.datalist.pseudonyms import Pseudonyms, default_key
 from app.datalist.stored_images import keep_stored, place_images
 from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argument
@@ -18,7 +18,7 @@ from app.datasets.finding_names import FindingNames, add_map_argument
 from app.datasets.folder_columns import COLUMNS
 from app.datasets.folder_labels import add_word_arguments, given_words
 from app.datasets.folder_locations import with_masks
-from app.datasets.folder_table import Choices, from_csv
+from app.datasets.folder_table import Choices, Labelled, from_csv
 from app.files.folders import Listing, composed
 from app.files.image_names import relative_image
 from app.files.images import image_files
@@ -62,7 +62,7 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
     names = FindingNames(arguments.map)
     listing = None if arguments.images is None else image_files(arguments.images, links_folder(arguments.out))
-    datalist = _labelled(arguments, listing, names)
+    datalist, records = _labelled(arguments, listing, names)
     annotations = _annotations(arguments, listing, datalist.findings, names)
     names.require_used()
     pseudonyms = Pseudonyms(arguments.pseudonymise or default_key())
@@ -88,7 +88,8 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
         below = {relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files}
     if arguments.keep_names:
         return datalist
-    return pseudonymised(datalist, pseudonyms, arguments.out, below, every=arguments.pseudonymise is not None)
+    always = KINDS if arguments.pseudonymise is not None else records
+    return pseudonymised(datalist, pseudonyms, arguments.out, below, always)
 
 
 def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +104,7 @@ def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-names", action="store_true", help="write all names as they are")
 
 
-def _labelled(arguments: argparse.Namespace, listing: Listing | None, names: FindingNames) -> Datalist:
+def _labelled(arguments: argparse.Namespace, listing: Listing | None, names: FindingNames) -> Labelled:
     """The items of the table or, without one, of the images."""
     if arguments.keep_names and arguments.pseudonymise:
         raise ValueError("--keep-names and --pseudonymise contradict each other: choose one.")
@@ -121,7 +122,7 @@ def _labelled(arguments: argparse.Namespace, listing: Listing | None, names: Fin
             "without a table (--tables DIR or --csv FILE) or --annotations PATH nothing says what is looked for in the "
             "images: name the findings with --labels A,B. Each of them is then not said."
         )
-    return _unlabelled(listing, tuple(dict.fromkeys(names.finding(name) or name for name in labels)))
+    return Labelled(_unlabelled(listing, tuple(dict.fromkeys(names.finding(name) or name for name in labels))))
 
 
 def _unlabelled(listing: Listing, findings: tuple[str, ...]) -> Datalist:

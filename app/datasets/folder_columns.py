@@ -36,6 +36,22 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "age": ("age", "patientage", "ageyears", "ageinyears", "ageatstudy", "ageatexam", "alter", "âge", "edad", "età"),
 }
 """The names that each column may have unless it is named: in any case, with any blanks or signs between."""
+RECORDS: Mapping[str, frozenset[str]] = {
+    "patients": frozenset(
+        (
+            *("mrn", "medicalrecordnumber", "patientmrn", "patientnumber", "patientno", "patientname", "ipp"),
+            *("patientennummer", "patientennr", "patnr", "patientnr", "numpatient", "numéropatient"),
+        )
+    ),
+    "studies": frozenset(
+        (
+            *("accession", "accessionnumber", "accessionno", "accno", "studyinstanceuid", "studyuid"),
+            *("auftragsnummer", "anforderungsnummer", "untersuchungsnummer", "numexamen"),
+        )
+    ),
+    "images": frozenset(("sopinstanceuid",)),
+}
+"""Columns among those that hold a hospital's record numbers, by what they number, however short these are."""
 _SHOWN = 3
 """How many texts that are no labels an error names."""
 _LONGEST = 30
@@ -55,6 +71,11 @@ class Columns(NamedTuple):
     """Columns with the name of a finding that hold sentences."""
     unnamed: list[str]
     """Columns that hold nothing but labels, but have not the name of a finding."""
+
+    def records(self) -> frozenset[str]:
+        """Which of ``RECORDS`` the names of the columns say that they hold."""
+        names = {_squeezed(name) for name in self.roles.values()}
+        return frozenset(kind for kind, known in RECORDS.items() if names & known)
 
     def unused(self, table: Table) -> list[str]:
         """Columns that say nothing that is read."""

@@ -6,11 +6,14 @@ whose header has it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
+from app.datalist.fingerprint import shared_folder_length
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, is_implausible, is_missing, patient_of, person
 from app.datasets.finding_names import FindingNames
@@ -27,6 +30,9 @@ VIEWS = {
     **dict.fromkeys(("lateral", "lat", "lat.", "ll", "rl", "seitlich", "latéral", "profil", "latérale"), "LATERAL"),
 }
 """Spellings of the views that form one subgroup each, in any case."""
+
+
+_ABSOLUTE = re.compile("/|[A-Za-z]:/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,17 @@ class Choices:
     needs_labels: bool = True
 
 
-def from_csv(path: Path, choices: Choices, images: Listing | None, names: FindingNames) -> Datalist:
-    """The items of a CSV, all in ``training``, named as the CSV names them.
+class Labelled(NamedTuple):
+    """Items about which a table, or nobody, said something."""
+
+    datalist: Datalist
+    """All in ``training``; the patient of an item may be empty."""
+    records: frozenset[str] = frozenset()
+    """Which of patients, studies and images go by record numbers, as the names of the columns say."""
+
+
+def from_csv(path: Path, choices: Choices, images: Listing | None, names: FindingNames) -> Labelled:
+    """The items of a CSV, named as the CSV names them; if all of these are paths of another machine, by their ends.
 
     The patient of an item is empty if there is no column of patients. A row that repeats another is left out.
 
@@ -77,12 +92,12 @@ def from_csv(path: Path, choices: Choices, images: Listing | None, names: Findin
         )
     counts: Counter[str] = Counter({"rows of the table": len(table.rows)})
     rows = _Rows(table, columns, counts)
-    items = rows.items(None if "image" in columns.roles else _by_study(table, columns, images))
+    items = _without_foreign_folder(rows.items(None if "image" in columns.roles else _by_study(table, columns, images)))
     counts = +counts
     description = f"{path.name}: {len(columns.labels)} findings."
     datalist = Datalist.unsplit(path.name.partition(".")[0], tuple(columns.labels), items, description, counts)
     datalist.provenance |= {what: facts for what, facts in _facts(table, columns).items() if facts}
-    return datalist
+    return Labelled(datalist, columns.records())
 
 
 class _Rows:
@@ -152,6 +167,15 @@ class _Rows:
 
 
 _TEXTS = ("study", "view", "source")
+
+
+def _without_foreign_folder(items: Sequence[Item]) -> list[Item]:
+    """Items without the folder that all names begin with, if they are absolute paths of another machine."""
+    names = [item.image for item in items]
+    if not all(map(_ABSOLUTE.match, names)) or (names and Path(names[0]).exists()):
+        return list(items)
+    start = shared_folder_length(names)
+    return [replace(item, image=item.image[start:]) for item in items]
 
 
 def _sexes(cells: Iterable[str]) -> dict[str, str]:

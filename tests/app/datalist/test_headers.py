@@ -112,8 +112,8 @@ def test_rows_of_studies_find_their_images_by_header(tmp_path, monkeypatch):
     command = ["datalist", "folder", "--csv", str(tmp_path / "labels.csv"), "--images", str(tmp_path / "images")]
     assert main([*command, "--out", str(tmp_path / "list.json"), "--split", "1,0,0"]) == 0
     items = read_datalist(tmp_path / "list.json").sections["training"]
-    assert [(item.image, item.study, item.label) for item in items] == [
-        ("images/IM1", "A1", (1,)),
-        ("images/IM2", "A1", (1,)),
-        ("images/IM3", "A2", (0,)),
+    assert [(item.image, item.label) for item in items] == [
+        *[("images/IM1", (1,)), ("images/IM2", (1,)), ("images/IM3", (0,))]
     ]
+    assert items[0].study == items[1].study != items[2].study
+    assert "A1" not in (tmp_path / "list.json").read_text()

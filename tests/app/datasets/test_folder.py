@@ -38,7 +38,9 @@ def write_images(folder: Path, *names: str, size: tuple[int, int] = SIZE) -> Pat
 
 def read(folder: Path, text: str = CSV, images: Path | None = None, **choices: object) -> Datalist:
     listing = None if images is None else image_files(images)
-    return from_csv(write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), listing, FindingNames())
+    return from_csv(
+        write_csv(folder, text), Choices(choices.pop("columns", {}), **choices), listing, FindingNames()
+    ).datalist
 
 
 def test_rows_become_items(tmp_path: Path):
@@ -70,7 +72,7 @@ def test_columns_and_categories_are_mapped(tmp_path: Path, capsys: pytest.Captur
     common = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
     assert main(["datalist", "folder", *common, *words, "--map", "Herd=Mass"]) == 1
     assert "--map: no column of labels and no category is named 'Herd'" in capsys.readouterr().err
-    assert main(["datalist", "folder", *common, "--map", "Ribbon=Mass"]) == 1
+    assert main(["datalist", "folder", *common, *words, "--map", "Ribbon=Mass"]) == 1
     assert "--map: 'Ribbon' is to mean 'Nodule' and 'Mass'" in capsys.readouterr().err
 
 

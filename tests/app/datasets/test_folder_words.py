@@ -69,7 +69,7 @@ def run(folder: Path, *words: str) -> Datalist:
 
 
 GERMAN = (
-    "Dateiname;PatNr;Geschlecht;Alter;Strahlengang;Erguss;Rundherd;Pneumonie;Pneumonia;Befund\r\n"
+    "Dateiname;Patienten-ID;Geschlecht;Alter;Strahlengang;Erguss;Rundherd;Pneumonie;Pneumonia;Befund\r\n"
     '1.png;p;w;"61,5";p.a.;ja;nein;x;"Kein Infiltrat; keine ""Stauung"",\r\nHerz normal groß";frei\r\n'
     "2.png;q;M;104;seitlich;unklar;ja;y;Kein Nachweis einer Pneumonie;frei\r\n"
     "3.png;r;;;AP;0,25;;z;;\r\n"
@@ -88,7 +88,7 @@ def test_a_german_export(tmp_path: Path, encoding: str, capsys: pytest.CaptureFi
         ("3.png", "r", "AP", (0.25, -2), {}),
     ]
     told = capsys.readouterr().out
-    read = "image from 'Dateiname'; patient from 'PatNr'; view from 'Strahlengang'; sex from 'Geschlecht'"
+    read = "image from 'Dateiname'; patient from 'Patienten-ID'; view from 'Strahlengang'; sex from 'Geschlecht'"
     assert f"columns read: {read}; age from 'Alter'; Effusion from 'Erguss'; Nodule from 'Rundherd'\n" in told
     assert "columns left out as free text: Pneumonia\n" in told
     assert "columns not used: Pneumonie; Befund\n" in told
@@ -137,6 +137,23 @@ def test_sexes_in_other_languages(tmp_path: Path, codes: str, sexes: str):
     (tmp_path / "t.csv").write_text(f"image,patient,sex,Nodule\n{rows}")
     items = run(tmp_path, "--tables", str(tmp_path), "--split", "1,0,0").items()
     assert [item.attributes["sex"] for item in items] == list(sexes)
+
+
+@pytest.mark.parametrize("root", ["C:\\export\\", "/home/radiology/"])
+def test_paths_of_another_machine_are_matched_by_their_ends(tmp_path: Path, root: str):
+    picture(tmp_path / "images/a/1.png"), picture(tmp_path / "images/b/1.png")
+    (tmp_path / "t.csv").write_text(f"path,patient,Nodule\n{root}a/1.png,p,1\n{root}b/1.png,q,0\n")
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--split", "1,0,0"]
+    items = run(tmp_path, *words).items()
+    assert [(item.image, item.patient) for item in items] == [("images/a/1.png", "p"), ("images/b/1.png", "q")]
+
+
+def test_two_names_of_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    picture(tmp_path / "images/1.png")
+    (tmp_path / "t.csv").write_text("image,patient,Nodule\n1.png,p,1\n1.dcm,p,1\n")
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images")]
+    assert main(["datalist", "folder", "--out", str(tmp_path / "o.json"), *words]) == 1
+    assert f"t: '1.png' and '1.dcm' are one file, {tmp_path}/images/1.png." in capsys.readouterr().err
 
 
 def test_a_workbook_in_the_folder_of_tables_is_told(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -199,6 +216,14 @@ def test_record_numbers_are_replaced_without_being_asked(
     assert run(tmp_path, *words) == first
     other = run(tmp_path, *words, "--pseudonymise", str(tmp_path / "other.key"))
     assert not {i.patient for i in other.items()} & {i.patient for i in first.items()}
+
+
+def test_columns_of_record_numbers_are_replaced_however_short_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    (tmp_path / "labels.csv").write_text("image,MRN,Accession,Nodule\n1.png,17,A1,1\n2.png,18,A2,0\n")
+    items = run(tmp_path, "--tables", str(tmp_path)).items()
+    assert sorted(item.image for item in items) == ["1.png", "2.png"]
+    assert all(item.patient[0] == "p" and item.study[0] == "s" and len(item.patient) == 17 for item in items)
 
 
 def test_names_are_kept_if_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
