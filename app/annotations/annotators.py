@@ -25,7 +25,11 @@ Change = Callable[[Datalist], Datalist]
 
 
 def open_changed(
-    datalist: str | Path | None, phantoms: Mapping[str, Any], folder: str | Path, change: Change
+    datalist: str | Path | None,
+    phantoms: Mapping[str, Any],
+    folder: str | Path,
+    change: Change,
+    findings: Sequence[str] | None = None,
 ) -> OpenedData:
     """Open a named datalist as it is, or phantoms whose datalist is changed in memory.
 
@@ -34,8 +38,9 @@ def open_changed(
         phantoms: See ``open_data``.
         folder: See ``open_data``.
         change: Applied to the phantoms' datalist; ``path`` stays that of the unchanged one on disk.
+        findings: See ``open_data``.
     """
-    opened = open_data(datalist, phantoms, folder)
+    opened = open_data(datalist, phantoms, folder, findings)
     return opened if datalist is not None else OpenedData(change(opened.datalist), opened.path)
 
 

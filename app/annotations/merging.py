@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.annotations.subset import named_findings
+from app.datalist.choosing import named_findings
 from app.datalist.item import Datalist, Item, RunLengths
 from app.datalist.run_lengths import union
 from app.findings import ABSENT, NOT_SAID, UNCERTAIN

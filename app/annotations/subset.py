@@ -1,52 +1,18 @@
-"""Part of a datalist: some of its findings, or some of its items."""
+"""Some of the items of a datalist."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal
 
+from app.datalist.choosing import named_findings
 from app.datalist.item import Datalist, Item
 from app.datalist.people import caseless, normalised
-from app.findings import ABSENT, NO_FINDING, PRESENT, UNCERTAIN, canonical, require_known
+from app.findings import ABSENT, NO_FINDING, PRESENT, UNCERTAIN
 
 Normals = int | Literal["equal", "all"]
 """How many images without any finding: a number, as many as there are others, or all of them."""
-
-
-def choose_findings(datalist: Datalist, findings: Sequence[str]) -> Datalist:
-    """The same items with labels, boxes, masks and annotations of the chosen findings, in the chosen order.
-
-    Args:
-        datalist: A datalist.
-        findings: Findings of the datalist, in any spelling that the vocabulary knows.
-
-    Raises:
-        ValueError: The datalist does not have a finding, or one is named twice.
-
-    Example:
-        >>> datalist = Datalist.unsplit("wards", ("Nodule", "Mass"), [Item("1.png", "7", (1, 0))])
-        >>> choose_findings(datalist, ["mass"]).items()[0].label
-        (0,)
-    """
-    chosen = named_findings(datalist, findings)
-    columns = [datalist.findings.index(name) for name in chosen]
-    wanted = frozenset(chosen)
-    labels: dict[tuple[float, ...], tuple[float, ...]] = {}
-
-    def change(item: Item) -> Item:
-        if item.label not in labels:
-            labels[item.label] = tuple(item.label[column] for column in columns)
-        return replace(
-            item,
-            label=labels[item.label],
-            boxes=tuple(box for box in item.boxes if box.finding in wanted) if item.boxes else (),
-            mask={name: mask for name, mask in item.mask.items() if name in wanted} if item.mask else item.mask,
-            annotated=tuple(name for name in item.annotated if name in wanted) if item.annotated else (),
-        )
-
-    return replace(datalist.mapped(change), findings=chosen)
 
 
 def only_with(datalist: Datalist, findings: Sequence[str], normals: Normals, seed: int) -> Datalist:
@@ -146,19 +112,6 @@ def without_patients(datalist: Datalist, others: Sequence[Datalist]) -> Datalist
         counts["kept: patients whose name differs in capitals alone from one left out"] = alike
     result.description = f"{datalist.description} Without the patients of {names}.".strip()
     return result.with_counts(counts)
-
-
-def named_findings(datalist: Datalist, findings: Sequence[str]) -> tuple[str, ...]:
-    """Findings by the datalist's names for them.
-
-    Raises:
-        ValueError: A finding is unknown or named twice.
-    """
-    names = tuple(name if name in datalist.findings else canonical(name) or name for name in findings)
-    require_known(names, datalist.findings, datalist.name)
-    if len(set(names)) != len(names):
-        raise ValueError(f"{datalist.name}: a finding is named twice in {', '.join(findings)}.")
-    return names
 
 
 def _drawn_normals(normal: Datalist, chosen: Datalist, normals: Normals, seed: int) -> set[str]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.checking.expressions import check_expressions
-from app.checking.files import MergedConfig, load
+from app.checking.files import load
 from app.checking.ids import reachable
 from app.checking.inputs import check_inputs
 from app.checking.memory import check_memory
+from app.checking.merged import MergedConfig
 from app.checking.problems import CheckError, Problem
 from app.checking.structure import check_structure
 from app.checking.targets import check_targets
@@ -62,7 +63,7 @@ def check_files(
     Raises:
         CheckError: a file is missing or cannot be parsed.
     """
-    return check(load(files, overrides, trust), run_id, files=True)
+    return check(load(files, overrides, trust, run_id or "run"), run_id, files=True)
 
 
 def check(merged: MergedConfig, run_id: str | None = None, files: bool = False) -> CheckResult:

@@ -56,6 +56,7 @@ def check_datalist(config: dict[str, object], reached: set[str], problems: Probl
     texts += _section_problems(datalist, sections, are_decided)
     if "training" in sections:
         texts += _sampling_problems(config, reached, datalist.sections.get("training", []))
+    texts += _missing_findings(config, datalist.findings)
     for text in texts:
         problems.add(place, f"{value}: {text}")
     for note in [*notes(datalist), *_absences(datalist, sections)]:
@@ -63,6 +64,16 @@ def check_datalist(config: dict[str, object], reached: set[str], problems: Probl
     looked = "and every file that it names" if files else "(the files that it names were not looked at)"
     problems.facts.append(f"datalist {value} {looked}: {_counts(datalist)}")
     return len(datalist.findings)
+
+
+def _missing_findings(config: dict[str, object], findings: Sequence[str]) -> list[str]:
+    """The findings that are asked for, such as those of weights, and that the data lacks."""
+    data = config.get("data")
+    asked = data.get("findings") if isinstance(data, dict) else None
+    missing = [name for name in asked if name not in findings] if isinstance(asked, list) else []
+    if not missing:
+        return []
+    return [f"it lacks {', '.join(map(repr, missing))}, which is to be evaluated; it has {', '.join(findings)}."]
 
 
 def _sections(config: dict[str, object], reached: set[str]) -> list[str]:
@@ -142,5 +153,7 @@ def _check_phantoms(config: dict[str, object], problems: Problems) -> int:
         if is_literal(name) and name not in known:
             text = f"phantoms have no finding {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}."
             problems.add(f"phantoms#findings#{index}", text)
+    for text in _missing_findings(config, [str(name) for name in names]) if isinstance(names, list) else ():
+        problems.add("phantoms#findings", text)
     problems.facts.append("no datalist is given: phantoms are made, or used if they were made before")
     return len(names) if isinstance(names, list) else len(known) - 1

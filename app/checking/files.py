@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from io import text_encoding
 from pathlib import Path
 from typing import Any
 
 from app.checking.documents import JSON_SUFFIX, YAML_SUFFIXES, DocumentError, read_document
 from app.checking.ids import absolute, normal, value_at, walk
-from app.checking.problems import CheckError, Problem, Problems
+from app.checking.merged import MergedConfig
+from app.checking.problems import CheckError, Problem
 from app.checking.trust import REMEDY, check_keys, check_untrusted, is_trusted, refuse_first
+from app.checking.weights import take_over
 from app.nearest import did_you_mean
 
 COMMAND_LINE = "command line"
@@ -22,67 +23,26 @@ _MACROS_IN_MACROS = 5
 _NOTHING = object()
 
 
-@dataclass
-class MergedConfig:
-    """A config merged from files and overrides.
-
-    Attributes:
-        config: with files, overrides and macros applied.
-        defaults: by id, the values that a later file or the command line replaced.
-        problems: those of merging; knows which file set each id.
-    """
-
-    config: dict[str, object] = field(default_factory=dict)
-    defaults: dict[str, object] = field(default_factory=dict)
-    problems: Problems = field(default_factory=Problems)
-
-    def set(self, key: str, value: object, source: str) -> None:
-        """Set the value of an id as a later file does, or with a leading ``+`` extend it."""
-        identifier = normal(key.removeprefix("+"))
-        self.problems.origins[identifier] = source
-        parent, _, last = identifier.rpartition("#")
-        try:
-            holder: Any = value_at(self.config, parent) if parent else self.config
-            place: Any = int(last) if isinstance(holder, list) else last
-            if not isinstance(holder, list | dict):
-                self.problems.add(identifier, f"{parent!r} is {holder!r}, which has no parts: replace all of it.")
-                return
-            if isinstance(holder, list) or place in holder:
-                value = self._replacing(holder[place], value, identifier, key.startswith("+"))
-            holder[place] = value
-        except (KeyError, ValueError, IndexError):
-            known = [each for each, held in walk(self.config) if isinstance(held, dict | list)]
-            self.problems.add(identifier, f"there is no {parent or last!r} in the config.{did_you_mean(parent, known)}")
-
-    def _replacing(self, old: object, value: object, identifier: str, extends: bool) -> object:
-        """What takes the place of an old value: the old one, extended, or the new one."""
-        if extends and isinstance(old, dict) and isinstance(value, dict):
-            old.update(value)
-        elif extends and isinstance(old, list) and isinstance(value, list):
-            old.extend(value)
-        elif extends:
-            self.problems.add(identifier, "'+' extends only a list by a list or a mapping by a mapping.")
-        else:
-            self.defaults.setdefault(identifier, deepcopy(old))
-            return value
-        return old
-
-
 def load(
-    files: Sequence[str | Path], overrides: Mapping[str, object] | None = None, trust: bool = False
+    files: Sequence[str | Path],
+    overrides: Mapping[str, object] | None = None,
+    trust: bool = False,
+    run_id: str | None = None,
 ) -> MergedConfig:
-    """Read and merge config files and overrides as ``python -m monai.bundle run`` does.
+    """Read and merge config files and overrides as ``python -m monai.bundle run`` does, and what weights bring.
 
     Args:
         files: YAML or JSON; later files override earlier ones.
         overrides: by id, as a user typed them; null ones change nothing, as in MONAI.
         trust: whether all files are trusted. Otherwise the problems include what the untrusted ones may not hold.
+        run_id: the workflow; if it evaluates or applies weights, these bring their settings. None: no workflow.
 
     Raises:
         CheckError: files are missing or cannot be parsed; names all of them.
     """
     # ``own``: merged from trusted files and the user's overrides alone.
-    merged, own, untrusted_first = MergedConfig(), MergedConfig(), None
+    first = str(files[0]) if files else ""
+    merged, own, untrusted_first = MergedConfig(first=first), MergedConfig(first=first), None
     for file, content in _read_all(files):
         is_own = trust or is_trusted(file)
         if not is_own:
@@ -97,6 +57,8 @@ def load(
             for each in (merged, own):
                 # MONAI merges overrides with each other first, when ``+`` has nothing to extend yet.
                 each.set(key.removeprefix("+"), deepcopy(value), COMMAND_LINE)
+    if run_id is not None:
+        take_over(merged, own, run_id, trust)
     unexpanded = deepcopy(merged.config)
     _expand_macros(merged, trust)
     if untrusted_first is not None:

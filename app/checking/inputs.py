@@ -35,7 +35,9 @@ def check_inputs(config: dict[str, object], run_id: str, reached: set[str], prob
         if key.endswith((*_WEIGHTS, "start_from", "_dir", "datalist")) and not _can_be_a_path(value):
             problems.add(identifier, f"no file system allows the name {value[:100]!r}.", "file")
             return 1
-        if key.endswith(_WEIGHTS):
+        if identifier.split("#")[0] == "checkpoint" and can_be_run(value):
+            problems.facts.append(f"{identifier} {value!r} is no file: taken for a run in MLflow, which was not asked")
+        elif key.endswith(_WEIGHTS):
             _check_weights(identifier, value, problems)
         elif key == "start_from":
             _check_start(identifier, value, problems)
@@ -48,6 +50,16 @@ def check_inputs(config: dict[str, object], run_id: str, reached: set[str], prob
         return check_datalist(config, reached, problems, files)
     names = config.get("findings")
     return len(names) if isinstance(names, list) else 1
+
+
+def can_be_run(value: str) -> bool:
+    """Whether a text that should name weights can be the name or id of a run in MLflow, or a registered model.
+
+    Example:
+        >>> can_be_run("bright-owl-7"), can_be_run("models:/nodules@champion"), can_be_run("runs/x/model.pt")
+        (True, True, False)
+    """
+    return value.startswith("models:/") or not (os.sep in value or value.endswith(_SUFFIXES) or Path(value).is_file())
 
 
 def _can_be_a_path(value: str) -> bool:
@@ -69,7 +81,7 @@ def _check_start(identifier: str, value: str, problems: Problems) -> None:
     """A file must exist; a name may be that of a run, which only its store knows."""
     if find_file(value).is_file():
         return
-    if os.sep in value or value.endswith(_SUFFIXES):
+    if not can_be_run(value):
         problems.add(identifier, f"there is no file {value!r}, and no run can have this name.", "file")
     else:
         problems.facts.append(f"{identifier} {value!r} is no file: taken for a run in MLflow, which was not asked")

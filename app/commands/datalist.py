@@ -178,7 +178,8 @@ def _add_common_arguments(parser: argparse.ArgumentParser, needs_tables: bool) -
 def run(arguments: argparse.Namespace) -> None:
     """Make a datalist: build it, choose items and findings, split, check and write it, and say what was left out."""
     from app.annotations.merging import merged
-    from app.annotations.subset import choose_findings, only_with, without_patients
+    from app.annotations.subset import only_with, without_patients
+    from app.datalist.choosing import choose_findings
     from app.datalist.duplicates import kept_together
     from app.datalist.file import read_datalist
     from app.datalist.splitting import complete_split

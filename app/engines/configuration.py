@@ -3,17 +3,21 @@
 MONAI gives the components of a config no reference to the config. So it is handed over: the config's entry
 ``configuration`` reads the command line of ``python -m monai.bundle run``, and `RadiographWorkflow`, with which
 workflows are created in Python, puts what it was given in the place of that entry.
+
+Weights that are evaluated or applied bring settings (``app.checking.weights``), which `RadiographWorkflow` puts into
+the config as well. MONAI's command line has made its own workflow by then, which therefore hands over to a
+`RadiographWorkflow` before it makes anything else.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, wraps
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import fire
@@ -21,8 +25,10 @@ import yaml
 from monai.bundle import ConfigWorkflow, run, run_workflow, update_kwargs
 from monai.utils import ensure_tuple
 
-from app.checking import MergedConfig, check, load, require_good
+from app.checking import CheckError, MergedConfig, check, load, require_good
+from app.checking.inputs import can_be_run
 from app.checking.structure import ENTRIES
+from app.checking.weights import trained_settings
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +64,18 @@ class Configuration:
 
     @cached_property
     def _loaded(self) -> MergedConfig:
+        weights = _weights_of_run(self.overrides.get("checkpoint"))
         # Only the user can ask for trust; a file cannot.
-        return load(self.files, self.overrides, trust=self.overrides.get("trust") is True)
+        loaded = load(self.files, self.overrides | weights, self.overrides.get("trust") is True, self.run_id)
+        loaded.brought.update(weights)
+        return loaded
 
     @property
     def config(self) -> dict[str, Any]:
         """The merged config, not evaluated; empty if the files are not known.
 
         Raises:
-            CheckError: If a file is missing or cannot be parsed.
+            CheckError: If a file is missing or cannot be parsed, or there is no run whose weights are named.
         """
         return self._loaded.config if self.files else {}
 
@@ -78,6 +87,32 @@ class Configuration:
             CheckError: If a file is missing or cannot be parsed.
         """
         return yaml.dump(self.config, Dumper=_Dumper, sort_keys=False)
+
+    @property
+    def brought(self) -> dict[str, object]:
+        """By id, the values that weights bring in place of the config's own.
+
+        Raises:
+            CheckError: If a file is missing or cannot be parsed.
+        """
+        return self._loaded.brought if self.files else {}
+
+    @property
+    def trained_settings(self) -> dict[str, object]:
+        """By id, what a training with this config records beside its weights; empty if the files are not known.
+
+        Raises:
+            CheckError: If a file is missing or cannot be parsed.
+        """
+        return trained_settings(self._loaded) if self.files else {}
+
+    @property
+    def bundle_version(self) -> str:
+        """The version in the bundle's ``metadata.json``; empty if it is not known."""
+        path = Path(self.files[0]).parent / "metadata.json" if self.files else None
+        if path is None or not path.is_file():
+            return ""
+        return str(json.loads(path.read_text(encoding="utf-8")).get("version", ""))
 
     def require_good(self) -> None:
         """Refuse a config that cannot work, as ``frugal check`` does; warn if it is not known.
@@ -95,10 +130,13 @@ class Configuration:
         for warning in report.warnings:
             logger.warning(str(warning))
         require_good(report)
+        if self.brought:
+            values = ", ".join(f"{identifier} {value}" for identifier, value in self.brought.items())
+            logger.info(f"settings of the weights: {values}")
 
 
 class RadiographWorkflow(ConfigWorkflow):
-    """MONAI's workflow of a bundle, which hands the bundle its configuration.
+    """MONAI's workflow of a bundle, which hands the bundle its configuration, and the settings that weights bring.
 
     For workflows that are created in Python: ``create_workflow(workflow_name=RadiographWorkflow, config_file=...)``.
 
@@ -112,13 +150,50 @@ class RadiographWorkflow(ConfigWorkflow):
         overrides = {name: _as_written(value) for name, value in _overrides(arguments).items()}
         super().__init__(config_file, run_id=run_id, **(arguments | overrides))
         files = [str(file) for file in ensure_tuple(config_file)]
-        self.parser["configuration"] = Configuration(files, overrides, run_id)
+        configuration = Configuration(files, overrides, run_id)
+        for identifier, value in _brought(configuration).items():
+            self.parser[identifier] = value
+        self.parser["configuration"] = configuration
 
 
 def command_line_configuration() -> Configuration:
-    """The configuration of ``python -m monai.bundle run ...``; an unknown one in any other program."""
+    """The configuration of ``python -m monai.bundle run ...``; an unknown one in any other program.
+
+    If weights bring settings, the workflow that has them runs here, and the program ends with it: what MONAI's command
+    line made of the config does not have them.
+    """
     words = monai_words()
-    return Configuration() if words is None else read_command_line(words)
+    if words is None:
+        return Configuration()
+    arguments = _workflow_arguments(words)
+    configuration = _configuration(arguments)
+    if _brought(configuration):
+        workflow = RadiographWorkflow(**arguments)
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+        raise SystemExit
+    return configuration
+
+
+def _weights_of_run(checkpoint: object) -> dict[str, object]:
+    """The setting ``checkpoint`` with the local file of weights that were named by their run in MLflow."""
+    if not isinstance(checkpoint, str) or not can_be_run(checkpoint):
+        return {}
+    from app.tracking import TrackingError, weights_of
+
+    try:
+        return {"checkpoint": str(weights_of(checkpoint))}
+    except TrackingError as error:
+        raise CheckError(f"checkpoint: there is no file {checkpoint!r}, nor a run of this name: {error}") from error
+
+
+def _brought(configuration: Configuration) -> dict[str, object]:
+    """What weights bring; nothing if the config cannot be read, which its check reports."""
+    try:
+        return configuration.brought
+    except CheckError:
+        return {}
 
 
 def monai_words() -> list[str] | None:
@@ -133,6 +208,16 @@ def read_command_line(words: Sequence[str]) -> Configuration:
     Args:
         words: What stands after ``python -m monai.bundle``: ``run training --config_file train.yaml --seed 1``.
     """
+    return _configuration(_workflow_arguments(words))
+
+
+def _configuration(arguments: Mapping[str, Any]) -> Configuration:
+    files = [str(file) for file in ensure_tuple(arguments.get("config_file") or ())]
+    return Configuration(files, _overrides(arguments), str(arguments.get("run_id", "run")))
+
+
+def _workflow_arguments(words: Sequence[str]) -> dict[str, Any]:
+    """The arguments of the workflow that a command line of MONAI makes."""
     given: dict[str, Any] = {}
 
     def keeping(command: Callable[..., None]) -> Callable[..., None]:
@@ -145,9 +230,7 @@ def read_command_line(words: Sequence[str]) -> Configuration:
         return keep
 
     fire.Fire({command.__name__: keeping(command) for command in _COMMANDS}, command=list(words))
-    arguments = update_kwargs(given.pop("args_file", None), **given)
-    files = [str(file) for file in ensure_tuple(arguments.get("config_file") or ())]
-    return Configuration(files, _overrides(arguments), str(arguments.get("run_id", "run")))
+    return update_kwargs(given.pop("args_file", None), **given)
 
 
 def _overrides(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,21 +258,6 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
         {'max_epochs': 3}
     """
     return {key: value for key, value in config.items() if _is_plain(value) and key not in ENTRIES}
-
-
-def settings_of(config: Mapping[str, Any], parts: Sequence[str] = ("network_def", "preprocessing")) -> dict[str, Any]:
-    """Settings without text that some parts of a config refer to: what weights were trained for.
-
-    Example:
-        >>> settings_of({"width": 16, "seed": 0, "network_def": {"width": "@width"}})
-        {'width': 16}
-    """
-    names = set(re.findall(r"@(\w+)", " ".join(str(config.get(part, "")) for part in parts)))
-    return {key: value for key, value in settings(config).items() if key in names and not _is_text(value)}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and any(isinstance(each, str) for each in value))
 
 
 def _is_plain(value: object) -> bool:

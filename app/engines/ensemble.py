@@ -6,7 +6,6 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +58,6 @@ def loaded(
     network: nn.Module,
     checkpoint: str | Path | Sequence[str | Path] | None,
     findings: Sequence[str],
-    settings: dict[str, Any],
 ) -> tuple[nn.Module, ModelRecord]:
     """Load a checkpoint into a network, or several into an ensemble of copies.
 
@@ -70,17 +68,16 @@ def loaded(
         network: Must fit the weights exactly; it takes the first ones.
         checkpoint: One file or several, each with its ``.json`` beside it.
         findings: Names, in the network's order.
-        settings: Those with which the weights must have been trained.
 
     Raises:
         FileNotFoundError: A checkpoint is missing.
-        ValueError: None is given, one is given twice, does not fit, or was trained for something else.
+        ValueError: None is given, one is given twice, does not fit, or was trained for other findings.
     """
     paths = _paths(checkpoint)
     members = [network, *(copy.deepcopy(network) for _ in paths[1:])]
     for member, path in zip(members, paths, strict=True):
         load_exactly(member, path)
-    records = [record_of(path, findings, settings) for path in paths]
+    records = [record_of(path, findings) for path in paths]
     if len(paths) == 1:
         return network, records[0]
     return Ensemble(members), _mean_record(records)

@@ -16,7 +16,6 @@ from monai.utils.enums import CommonKeys
 from app.datalist.item import Datalist, Item
 from app.datalist.record_numbers import path_looks_like_a_record
 from app.datalist.samples import samples
-from app.engines.configuration import Configuration, settings_of
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.maps import below
 from app.engines.output_folder import remove, require_writable
@@ -79,7 +78,6 @@ class Inference:
         findings: Names, in the network's order.
         output_dir: Created if missing.
         threshold: Probability at which the maps are outlined; None for the thresholds kept beside the weights.
-        configuration: The config, whose settings must be those of the weights; None if it is not known.
     """
 
     def __init__(
@@ -88,14 +86,12 @@ class Inference:
         findings: Sequence[str],
         output_dir: str | Path,
         threshold: float | None = None,
-        configuration: Configuration | None = None,
     ) -> None:
         self.evaluator = evaluator
         # MONAI's parser replaces each "#" of a name by "::".
         self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
-        self.configuration = Configuration() if configuration is None else configuration
         self._thresholds: tuple[float, ...] = ()
         self._without_overlay: list[str] = []
 
@@ -116,7 +112,7 @@ class Inference:
         require_writable(self.output_dir)
         weights = find_file(checkpoint)
         load_exactly(self.evaluator.network, weights)
-        record = record_of(weights, self.findings, settings_of(self.configuration.config))
+        record = record_of(weights, self.findings)
         self._thresholds = record.map_thresholds
         if self.threshold is not None:
             self._thresholds = (self.threshold,) * len(self.findings)

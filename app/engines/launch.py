@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from app.checking.values import path_problem
 from app.engines import pictures
 from app.engines.best_weights import BestWeights
-from app.engines.configuration import Configuration, settings, settings_of
+from app.engines.configuration import Configuration, settings
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
@@ -157,8 +157,7 @@ class Launch:
             ValueError: If no checkpoint is named, or it does not fit the network or was trained for something else.
         """
         require_certain(test.dataset.samples)
-        trained_for = settings_of(self.configuration.config)
-        test.network, record = loaded(test.network, checkpoint, self.data.findings, trained_for)
+        test.network, record = loaded(test.network, checkpoint, self.data.findings)
         with self._run("evaluating") as run:
             return self._report(run, test, record, {})
 
@@ -200,10 +199,15 @@ class Launch:
     def _record(self, epochs: Epochs, validation: RadiographEvaluator, best: BestWeights) -> ModelRecord:
         """The settings of the best weights, and the thresholds chosen on validation."""
         about = {"data": self.data.datalist.name, "split": self._split(), "section": "validation"}
-        trained_for, outputs = settings_of(self.configuration.config), epochs.best_outputs(best)
+        trained_for, outputs = self.configuration.trained_settings, epochs.best_outputs(best)
         record = choose_thresholds(outputs, self.data.findings, trained_for, validation.dataset.samples, about)
         value = None if math.isnan(best.value) else best.value
-        return replace(record, validation={self.key_metric: value, "epoch": best.epoch})
+        return replace(
+            record,
+            validation={self.key_metric: value, "epoch": best.epoch},
+            bundle=self.bundle,
+            version=self.configuration.bundle_version,
+        )
 
     def _split(self) -> str:
         """The fingerprint of the data's split."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from app.checking.weights import RECORD, REMEDY, record_path
 from app.engines.outputs import Outputs, studies_of
 from app.files.atomic import write_whole
 from app.files.own_json import read_record
@@ -24,7 +25,6 @@ DEFAULT_THRESHOLD = 0.5
 KINDS = ("score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds")
 """Thresholds of every record, one per finding."""
 TRAINING, VALIDATION = "training", "validation"
-RECORD = "a record of a model's settings and thresholds"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class ModelRecord:
 
     Attributes:
         findings: Names of the C findings, in the network's order.
-        settings: Those on which the network and the preparation of its input depend.
+        settings: Those on which the network, the preparation of its input and the reading of its maps depend, by id;
+            see ``app.checking.weights``.
         score_thresholds: (C,) probabilities from which a finding is called present (Youden's point).
         map_thresholds: (C,) probabilities from which a region is detected (highest mean Dice).
         aggregate_thresholds: (C,) the same for Dice aggregated over all images; by default ``map_thresholds``.
@@ -44,6 +45,8 @@ class ModelRecord:
         chosen_on: The cases that chose the thresholds: ``data`` (a name), ``split`` (its fingerprint) and ``section``.
         validation: Key metric and number of the epoch that was kept, such as ``{"auc": 0.9, "epoch": 7}``, by which a
             sweep chooses among runs.
+        bundle: Name of the bundle that trained the weights.
+        version: Of the bundle.
 
     Example:
         >>> record = ModelRecord(("Nodule",), {}, score_thresholds=(0.5,), map_thresholds=(0.25,))
@@ -60,6 +63,8 @@ class ModelRecord:
     study_thresholds: tuple[float, ...] = ()
     chosen_on: Mapping[str, str] = field(default_factory=dict)
     validation: dict[str, float | None] = field(default_factory=dict)
+    bundle: str = ""
+    version: str = ""
 
     def __post_init__(self) -> None:
         if not self.aggregate_thresholds:
@@ -81,7 +86,8 @@ class ModelRecord:
 
     def write(self, checkpoint: Path) -> Path:
         """Write the record beside a checkpoint, and return its path."""
-        path, content = checkpoint.with_suffix(".json"), asdict(self)
+        path, values = record_path(checkpoint), asdict(self)
+        content = {name: values.pop(name) for name in ("bundle", "version") if values[name]} | values
         if not np.isfinite(self.logit_thresholds).all():  # JSON has no infinity; the probabilities are enough
             del content["logit_thresholds"]
         write_whole(path, json.dumps(content, indent=2) + "\n")
@@ -104,20 +110,16 @@ class ModelRecord:
                 f"{list(self.score_thresholds)}: if you change one, leave logit_thresholds out"
             )
 
-    def require(self, findings: Sequence[str], settings: dict[str, Any], checkpoint: Path) -> None:
-        """Raise if the weights were trained for other findings or with other settings, even if they would fit.
+    def require(self, findings: Sequence[str], checkpoint: Path) -> None:
+        """Raise if the weights were trained for other findings, even if they would fit.
 
         Raises:
-            ValueError: Names each difference.
+            ValueError: Names both.
         """
-        differences = []
         if tuple(findings) != self.findings:
-            differences.append(f"findings {', '.join(self.findings)}, not {', '.join(findings)}")
-        for name in sorted(self.settings.keys() & settings.keys()):
-            if self.settings[name] != settings[name]:
-                differences.append(f"{name} {self.settings[name]}, not {settings[name]}")
-        if differences:
-            raise ValueError(f"{checkpoint} was trained with {'; '.join(differences)}. Use it with its own settings.")
+            raise ValueError(
+                f"{checkpoint} was trained for {', '.join(self.findings)}, not for {', '.join(findings)}, in this order"
+            )
 
 
 def choose_thresholds(
@@ -157,30 +159,28 @@ def choose_thresholds(
     )
 
 
-def record_of(checkpoint: Path, findings: Sequence[str], settings: dict[str, Any]) -> ModelRecord:
+def record_of(checkpoint: Path, findings: Sequence[str]) -> ModelRecord:
     """Read the record beside a checkpoint and check that it fits; without one, thresholds are 0.5.
 
     Raises:
-        ValueError: The weights were trained for something else, or the record is damaged.
+        ValueError: The weights were trained for other findings, or the record is damaged.
     """
-    path = checkpoint.with_suffix(".json")
+    path = record_path(checkpoint)
     if not path.is_file():
         logger.warning(f"{path} is missing: thresholds chosen on validation are not known, 0.5 is used instead")
         unknown = (DEFAULT_THRESHOLD,) * len(findings)
-        return ModelRecord(tuple(findings), settings, unknown, unknown)
-    remedy = (
-        "Copy it again from where the weights come from, or train again; without the file, thresholds of 0.5 are used."
-    )
-    content = read_record(path, RECORD, remedy)
+        return ModelRecord(tuple(findings), {}, unknown, unknown)
+    content = read_record(path, RECORD, REMEDY)
     try:
         kinds = [kind for kind in (*KINDS, "study_thresholds") if kind in content]
         values: dict[str, Any] = {kind: tuple(map(float, content[kind])) for kind in kinds}
         values |= {name: dict(content[name]) for name in ("settings", "chosen_on", "validation") if name in content}
+        values |= {name: str(content[name]) for name in ("bundle", "version") if name in content}
         record = ModelRecord(findings=tuple(content["findings"]), **values)
         record.require_complete()
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not {RECORD} ({error!r}). {remedy}") from error
-    record.require(findings, settings, checkpoint)
+        raise ValueError(f"{path}: not {RECORD} ({error!r}). {REMEDY}") from error
+    record.require(findings, checkpoint)
     return record
 
 

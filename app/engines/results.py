@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from app.checking.weights import RECORD
 from app.comparing.cases import read_cases
 from app.engines.measures import LOCALISED, Metrics
 from app.engines.outputs import Outputs
-from app.engines.record import RECORD, ModelRecord
+from app.engines.record import ModelRecord
 from app.files.atomic import whole_file, write_whole
 from app.files.own_json import read_record
 from app.findings import safe_names

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.datalist.choosing import choose_findings
 from app.datalist.file import read_datalist
 from app.datalist.fingerprint import fingerprint, split_fingerprint
 from app.datalist.item import SECTIONS, Datalist
 from app.datalist.samples import samples
 from app.datalist.validate import notes, validate
+from app.findings import require_known
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,10 @@ class OpenedData:
 
 
 def open_data(
-    datalist: str | Path | None, phantoms: Mapping[str, Any] | None = None, folder: str | Path = "data"
+    datalist: str | Path | None,
+    phantoms: Mapping[str, Any] | None = None,
+    folder: str | Path = "data",
+    findings: Sequence[str] | None = None,
 ) -> OpenedData:
     """Open and check a datalist; if none is named, make phantoms once and open theirs.
 
@@ -68,11 +73,12 @@ def open_data(
         datalist: a datalist file, or None for phantoms.
         phantoms: arguments of ``write_phantoms`` for the default data: ``count``, ``seed``, ``size``, ``findings``.
         folder: Folder for phantoms, which get a subfolder named for their arguments.
+        findings: those that are used, in this order, such as those of the weights to be evaluated; None for all.
 
     Raises:
         FileNotFoundError: there is no such file.
         DatalistError: the datalist breaks a rule; every problem is named.
-        ValueError: neither a datalist nor phantoms are given.
+        ValueError: neither a datalist nor phantoms are given, or they lack one of the findings.
     """
     if datalist is None:
         if phantoms is None:
@@ -86,6 +92,11 @@ def open_data(
     validate(opened, path.parent, files=datalist is not None, where=str(path))
     for note in notes(opened):
         logger.warning(f"{path}: {note}")
+    if findings is not None:
+        # MONAI's parser replaces each "#" of a name by "::".
+        names = tuple(name.replace("::", "#") for name in findings)
+        require_known(names, opened.findings, str(path))
+        opened = opened if names == opened.findings else choose_findings(opened, names)
     return OpenedData(opened, path)
 
 

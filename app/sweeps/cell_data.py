@@ -12,7 +12,7 @@ from typing import Any
 from app.annotations.labeller import quality_at
 from app.annotations.levels import LevelCount, at_level, by_labeller, mixture
 from app.annotations.reduction import first_images, share_of_patients, with_uncertain, without_locations
-from app.annotations.subset import choose_findings
+from app.datalist.choosing import choose_findings
 from app.datalist.file import moved, read_datalist, write_datalist
 from app.datalist.fingerprint import fingerprint, split_fingerprint
 from app.datalist.item import Datalist

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Toy:
-    """A bundle made small: the findings of its phantoms, settings of both configs, and those of training alone."""
+    """A bundle made small: the findings of its phantoms, settings of the network, and those of training alone."""
 
     findings: tuple[str, ...]
     network: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +42,7 @@ TOYS = {
     "tube_detection": Toy(("Chest Drain", "Endotracheal Tube"), {"architecture": "lcnet_035"}),
     "uncertain_labels": Toy(("Cardiomegaly", "Effusion"), {"architecture": "lcnet_035", "weights": "$None"}),
 }
-COMMON = {"image_size": 64, "precision": "float32"}
+COMMON = {"precision": "float32"}
 
 Launched = Callable[..., Any]
 
@@ -59,17 +59,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def launched(folder: Path) -> Launched:
-    """Run a bundle's config in this process, without a run id in MONAI's default way; gives the last value."""
+    """Run a bundle's config in this process, without a run id in MONAI's default way; gives the last value.
+
+    Only a training is told the settings of the network: its weights bring them.
+    """
 
     def run(bundle: str, config: str, run_id: str | None = None, **overrides: Any) -> Any:
         kind = "infer" if config == "inference.yaml" else "train"
-        if run_id is not None:
-            overrides |= {"workflow_name": RadiographWorkflow, "run_id": run_id}
+        overrides |= {"workflow_name": RadiographWorkflow} | ({} if run_id is None else {"run_id": run_id})
         path = str(ROOT / "bundles" / bundle / "configs" / config)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
             patch.chdir(ROOT)
-            settings = {**COMMON, "prepared_dir": str(folder / "prepared"), **TOYS[bundle].network, **overrides}
+            network = {} if "checkpoint" in overrides else {"image_size": 64, **TOYS[bundle].network}
+            settings = {**COMMON, "prepared_dir": str(folder / "prepared"), **network, **overrides}
             workflow = create_workflow(config_file=path, workflow_type=kind, **settings)
             if run_id is None:
                 assert workflow.check_properties() == [], "MONAI misses nothing of a workflow of this kind"
@@ -89,6 +92,11 @@ def stopped_after_an_epoch(save: Callable[..., None]) -> Callable[..., None]:
             raise KeyboardInterrupt
 
     return keep
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("bundle", sorted(TOYS))
@@ -113,6 +121,7 @@ def test_trains_resumes_evaluates_and_infers(bundle: str, folder: Path, launched
     evaluated = launched(
         bundle, "train.yaml", "evaluating", output_dir=str(out / "evaluated"), checkpoint=checkpoint, **settings
     )
+    assert (out / "evaluated/predictions.csv").read_bytes() == (out / "kept/predictions.csv").read_bytes()
     for measure in ("auc", "dice"):
         # As text, in which what is undefined equals itself.
         assert json.dumps(evaluated.get(measure)) == json.dumps(trained.get(measure))
@@ -125,16 +134,18 @@ def test_trains_resumes_evaluates_and_infers(bundle: str, folder: Path, launched
     launched(
         bundle,
         "inference.yaml",
+        "run",
         checkpoint=checkpoint,
         dataset_dir=str(out / "radiographs"),
         output_dir=str(out / "inferred"),
-        findings=list(toy.findings),
         **{"dataset#workers": 0},
     )
-    with (out / "inferred/predictions.csv").open() as file:
-        assert len({row["image"] for row in csv.DictReader(file)}) == len(test)
-    with (out / "inferred/excluded.csv").open() as file:
-        assert [Path(row["image"]).name for row in csv.DictReader(file)] == ["broken.dcm"]
+    scores = {Path(row["image"]).name: row["score"] for row in table(out / "inferred/predictions.csv")}
+    assert len(scores) == len(test)
+    for row in table(out / "evaluated/predictions.csv"):
+        if row["finding"] == toy.findings[-1]:  # as the last line of each image in ``scores``
+            assert float(scores[Path(row["image"]).name]) == pytest.approx(float(row["score"]), abs=1e-5)
+    assert [Path(row["image"]).name for row in table(out / "inferred/excluded.csv")] == ["broken.dcm"]
 
 
 CROSSINGS = {

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.annotations.subset import choose_findings
+from app.datalist.choosing import choose_findings
 from app.datalist.holdings import co_occurrence, holdings
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.showing import summary, table

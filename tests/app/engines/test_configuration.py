@@ -89,6 +89,28 @@ def test_it_is_known_on_monais_command_line_alone(monkeypatch: pytest.MonkeyPatc
     assert command_line_configuration().config["max_epochs"] == 7
 
 
+def test_monais_command_line_hands_over_to_a_workflow_with_the_settings_of_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    text = "preprocessing: {size: '@size'}\nsize: 256\ncheckpoint: null\n"
+    text += "run: ['$print(@configuration and @size, @checkpoint)']\n"
+    (tmp_path / "config.yaml").write_text(RETURNED.replace("run: ['@configuration']\n", text))
+    (tmp_path / "model.json").write_text('{"findings": [], "settings": {"size": 128}}')
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    monkeypatch.setenv("FRUGAL_TRUSTED", str(tmp_path))
+    words = ["run", "--config_file", str(tmp_path / "config.yaml"), "--checkpoint", str(tmp_path / "model.pt")]
+    program = SimpleNamespace(__spec__=SimpleNamespace(name="monai.bundle.__main__"))
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    monkeypatch.setattr(sys, "argv", ["monai", *words])
+    with pytest.raises(SystemExit) as ended:
+        create_workflow(config_file=words[2], checkpoint=words[4], workflow_type="infer").run()
+    assert not ended.value.code
+    assert capsys.readouterr().out.splitlines()[-1] == f"128 {words[4]}", "printed once, with the size of the weights"
+    (tmp_path / "model.json").write_text('{"findings": [], "settings": {"size": 256}}')
+    create_workflow(config_file=words[2], checkpoint=words[4], workflow_type="infer").run()
+    assert capsys.readouterr().out.splitlines()[-1] == f"256 {words[4]}", "nothing to hand over"
+
+
 def test_it_is_the_config_that_monai_makes_of_files_and_overrides():
     # The second implementation: MONAI's own parser.
     parser = ConfigParser()

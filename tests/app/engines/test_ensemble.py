@@ -51,7 +51,7 @@ def test_scores_of_which_all_members_are_certain_are_computed_in_log_space() -> 
 
 def test_one_checkpoint_is_the_network_itself(tmp_path: Path) -> None:
     network = Constant()
-    found, record = loaded(network, kept(tmp_path, "a.pt", 2.0, 0.4), ("Nodule",), {"size": 1})
+    found, record = loaded(network, kept(tmp_path, "a.pt", 2.0, 0.4), ("Nodule",))
     assert found is network
     assert network.logit.item() == 2
     assert record.score_thresholds == (0.4,)
@@ -59,7 +59,7 @@ def test_one_checkpoint_is_the_network_itself(tmp_path: Path) -> None:
 
 def test_several_checkpoints_have_the_mean_of_their_thresholds(tmp_path: Path) -> None:
     paths = [kept(tmp_path, "a.pt", 2.0, 0.4), kept(tmp_path, "b.pt", -1.0, 0.8)]
-    found, record = loaded(Constant(), [str(path) for path in paths], ("Nodule",), {"size": 1})
+    found, record = loaded(Constant(), [str(path) for path in paths], ("Nodule",))
     assert isinstance(found, Ensemble)
     assert [member.logit.item() for member in found.members] == [2, -1]
     assert record.score_thresholds == pytest.approx((0.6,))
@@ -70,11 +70,11 @@ def test_missing_repeated_and_unfitting_checkpoints_are_refused(tmp_path: Path) 
     path = kept(tmp_path, "a.pt", 2.0, 0.4)
     for nothing in (None, [], ""):
         with pytest.raises(ValueError, match="name the weights to evaluate"):
-            loaded(Constant(), nothing, ("Nodule",), {})
+            loaded(Constant(), nothing, ("Nodule",))
     with pytest.raises(ValueError, match="one is named twice"):
-        loaded(Constant(), [path, path], ("Nodule",), {})
-    with pytest.raises(ValueError, match="was trained with size 1, not 2"):
-        loaded(Constant(), [path], ("Nodule",), {"size": 2})
+        loaded(Constant(), [path, path], ("Nodule",))
+    with pytest.raises(ValueError, match="was trained for Nodule, not for Mass"):
+        loaded(Constant(), [path], ("Mass",))
     with pytest.raises(ValueError, match="an ensemble needs at least one network"):
         Ensemble([])
 

@@ -157,7 +157,8 @@ def test_weights_trained_with_other_settings_are_refused(settings, launch, tmp_p
     image_file(tmp_path / "in/good.png")
     with pytest.raises(RuntimeError) as caught:
         launch("run", settings | {"pixel_level": False}, "inference.yaml")
-    assert "model.pt was trained with pixel_level True, not False." in str(caught.value.__cause__)
+    assert "pixel_level: False, but" in str(caught.value.__cause__)
+    assert "model.pt was trained with True (" in str(caught.value.__cause__)
     assert not (tmp_path / "out/predictions.csv").exists()
 
 

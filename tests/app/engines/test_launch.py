@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -66,10 +67,12 @@ def test_metrics_file(trained, world):
     assert read["auc"]["Nodule"] == trained.metrics["auc"]["Nodule"]
 
 
-def test_the_record_beside_the_weights(trained):
-    record = record_of(trained.output_dir / "model.pt", ("Nodule",), {})
+def test_the_record_beside_the_weights(trained, world):
+    record = record_of(trained.output_dir / "model.pt", ("Nodule",))
     assert record.findings == ("Nodule",)
-    assert record.settings == {"blocks": [1, 1, 1, 1], "growth": 4, "image_size": 64, "pixel_level": True, "stem": 8}
+    network = {"blocks": [1, 1, 1, 1], "growth": 4, "image_size": 64, "pixel_level": True, "stem": 8}
+    assert record.settings == network | {"lung_weights": str(world.folder / "lungs.pt")}
+    assert (record.bundle, record.version) == ("nodule_detection", "0.1.0")
     assert (record.chosen_on["data"], record.chosen_on["section"]) == ("tiny", "validation")
     assert trained.metrics["thresholds"] == {"chosen_on": "the validation section of tiny"}
     # What it chose is what the report was made with.
@@ -134,7 +137,7 @@ def test_the_run_holds_everything(trained, world):
     best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "validation_auc")}
     assert run.data.metrics["best_validation_auc"] == max(best.values())
     # A grid search chooses by what stands beside the weights.
-    kept = record_of(trained.output_dir / "model.pt", ("Nodule",), {}).validation
+    kept = record_of(trained.output_dir / "model.pt", ("Nodule",)).validation
     assert kept == {"auc": max(best.values()), "epoch": run.data.metrics["best_epoch"]}
     assert best[int(run.data.metrics["best_epoch"])] == max(best.values())
     assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == FILES
@@ -262,8 +265,9 @@ def test_a_misspelt_override_is_refused(world, launch, tmp_path):
 def test_evaluating_wants_a_checkpoint_that_fits(trained, world, launch, tmp_path):
     refused(launch, world.overrides(tmp_path / "out"), "name the weights to evaluate: --checkpoint FILE", "evaluating")
     checkpoint = str(trained.output_dir / "model.pt")
-    overrides = world.overrides(tmp_path / "out", checkpoint=checkpoint, growth=8)
-    refused(launch, overrides, "model.pt does not fit this network", "evaluating")
+    shutil.copy(checkpoint, tmp_path / "alone.pt")  # with a record it would bring its own settings
+    overrides = world.overrides(tmp_path / "out", checkpoint=str(tmp_path / "alone.pt"), growth=8)
+    refused(launch, overrides, "alone.pt does not fit this network", "evaluating")
     missing = world.overrides(tmp_path / "out", checkpoint=str(tmp_path / "no.pt"))
     refused(launch, missing, "no.pt: no such checkpoint", "evaluating")
 
@@ -272,9 +276,12 @@ def test_weights_of_another_form_are_refused(trained, world, launch, tmp_path):
     # They fit by every name and shape: both forms differ in pooling and upsampling alone.
     checkpoint = str(trained.output_dir / "model.pt")
     overrides = world.overrides(tmp_path / "out", checkpoint=checkpoint, pixel_level=False)
-    refused(launch, overrides, f"{checkpoint} was trained with pixel_level True, not False.", "evaluating")
+    record = checkpoint.replace("model.pt", "model.json")
+    text = "pixel_level: False, but {} was trained with True ({}): leave this setting out."
+    refused(launch, overrides, text.format(checkpoint, record), "evaluating")
     overrides = world.overrides(tmp_path / "out", checkpoint=checkpoint, image_size=96)
-    refused(launch, overrides, f"{checkpoint} was trained with image_size 64, not 96.", "evaluating")
+    text = "image_size: 96, but {} was trained with 64 ({}): leave this setting out."
+    refused(launch, overrides, text.format(checkpoint, record), "evaluating")
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
@@ -285,7 +292,21 @@ def test_weights_for_other_findings_are_refused(trained, world, launch, tmp_path
     path.write_text(text)
     assert datalist.findings == ("Nodule",)
     overrides = world.overrides(tmp_path / "out", datalist=str(path), checkpoint=str(trained.output_dir / "model.pt"))
-    refused(launch, overrides, "model.pt was trained with findings Nodule, not Mass.", "evaluating")
+    refused(launch, overrides, f"{path}: it lacks 'Nodule', which is to be evaluated; it has Mass.", "evaluating")
+
+
+def test_the_findings_of_the_weights_are_taken_from_a_datalist_that_has_more(trained, world, launch, store, tmp_path):
+    datalist = read_datalist(world.datalist)
+    more = replace(
+        datalist.mapped(lambda item: replace(item, label=(1.0, *item.label))), findings=("Effusion", *datalist.findings)
+    )
+    path = world.folder / "more.json"
+    write_datalist(more, path)
+    checkpoint = str(trained.output_dir / "model.pt")
+    metrics = launch("evaluating", world.overrides(tmp_path / "out", datalist=str(path), checkpoint=checkpoint))
+    assert metrics["auc"] == trained.metrics["auc"]
+    for name in ("predictions.csv", "cases.csv"):
+        assert (tmp_path / "out" / name).read_text() == (trained.output_dir / name).read_text()
 
 
 def test_a_datalist_of_a_test_section_alone_is_evaluated_as_by_training(trained, world, launch, store, tmp_path):

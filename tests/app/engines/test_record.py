@@ -1,4 +1,4 @@
-"""The record beside the weights: thresholds chosen on validation, findings and settings, which must fit."""
+"""The record beside the weights: thresholds chosen on validation, findings, which must fit, and settings."""
 
 import json
 import logging
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from app.engines.configuration import settings_of
 from app.engines.outputs import BINS, Outputs
 from app.engines.record import ModelRecord, choose_thresholds, record_of, threshold_facts
 from evaluation.logits import logit_of
@@ -43,7 +42,7 @@ def kept(folder: Path, record: ModelRecord = RECORD) -> Path:
 
 def test_a_record_is_read_back_exactly(tmp_path):
     assert RECORD.write(tmp_path / "model.pt") == tmp_path / "model.json"
-    assert record_of(tmp_path / "model.pt", ("Nodule", "Mass"), SETTINGS) == RECORD
+    assert record_of(tmp_path / "model.pt", ("Nodule", "Mass")) == RECORD
     # A dot in the name is kept.
     assert RECORD.write(tmp_path / "best.0.91.pt") == tmp_path / "best.0.91.json"
 
@@ -90,7 +89,7 @@ def test_a_record_without_aggregate_thresholds_has_those_of_maps(tmp_path):
     content = json.loads(path.with_suffix(".json").read_text())
     del content["aggregate_thresholds"]
     path.with_suffix(".json").write_text(json.dumps(content))
-    assert record_of(path, ("Nodule", "Mass"), SETTINGS).aggregate_thresholds == RECORD.map_thresholds
+    assert record_of(path, ("Nodule", "Mass")).aggregate_thresholds == RECORD.map_thresholds
 
 
 def test_images_annotated_as_nowhere_choose_no_map_threshold():
@@ -117,8 +116,8 @@ def test_scores_that_rank_the_wrong_way_round_choose_no_threshold(tmp_path):
 
 def test_without_a_record_thresholds_are_one_half(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        record = record_of(tmp_path / "model.pt", ("Nodule", "Mass"), SETTINGS)
-    assert record == ModelRecord(("Nodule", "Mass"), SETTINGS, (0.5, 0.5), (0.5, 0.5))
+        record = record_of(tmp_path / "model.pt", ("Nodule", "Mass"))
+    assert record == ModelRecord(("Nodule", "Mass"), {}, (0.5, 0.5), (0.5, 0.5))
     (line,) = caplog.messages
     assert line == (
         f"{tmp_path / 'model.json'} is missing: thresholds chosen on validation are not known, 0.5 is used instead"
@@ -132,38 +131,31 @@ def test_a_record_without_logits_has_those_of_its_probabilities(tmp_path):
     path.with_suffix(".json").write_text(json.dumps(content))
     # By hand: log(0.125 / 0.875) and log(0.1 / 0.9).
     expected = pytest.approx((-np.log(7), -np.log(9)))
-    assert record_of(path, ("Nodule", "Mass"), SETTINGS).logit_thresholds == expected
+    assert record_of(path, ("Nodule", "Mass")).logit_thresholds == expected
     # A threshold of 0 is one of minus infinity, which JSON cannot express.
     path.with_suffix(".json").write_text(json.dumps(content | {"score_thresholds": [0.5, 0.0]}))
-    record = record_of(path, ("Nodule", "Mass"), SETTINGS)
+    record = record_of(path, ("Nodule", "Mass"))
     assert record.logit_thresholds == (0, -np.inf)
     assert "Infinity" not in record.write(path).read_text()
     # Both forms must agree.
     path.with_suffix(".json").write_text(json.dumps(content | {"logit_thresholds": [0, 1]}))
     with pytest.raises(ValueError, match=r"logit_thresholds \[0.0, 1.0\] are not those of score_thresholds"):
-        record_of(path, ("Nodule", "Mass"), SETTINGS)
+        record_of(path, ("Nodule", "Mass"))
 
 
-@pytest.mark.parametrize(
-    ("findings", "settings", "message"),
-    [
-        (("Mass", "Nodule"), SETTINGS, "findings Nodule, Mass, not Mass, Nodule"),
-        (("Nodule",), SETTINGS, "findings Nodule, Mass, not Nodule"),
-        (("Nodule", "Mass"), SETTINGS | {"pixel_level": False}, "pixel_level True, not False"),
-        (("Nodule", "Mass"), SETTINGS | {"growth": 8, "blocks": [3]}, "blocks [3, 6], not [3]; growth 16, not 8"),
-        (("a", "b"), SETTINGS | {"growth": 8}, "findings Nodule, Mass, not a, b; growth 16, not 8"),
-    ],
-)
-def test_weights_trained_for_something_else_are_refused(tmp_path, findings, settings, message):
+@pytest.mark.parametrize("findings", [("Mass", "Nodule"), ("Nodule",), ("a", "b")], ids=str)
+def test_weights_trained_for_other_findings_are_refused(tmp_path, findings):
     path = kept(tmp_path)
-    with pytest.raises(ValueError, match=r"model\.pt was trained with ") as caught:
-        record_of(path, findings, settings)
-    assert str(caught.value) == f"{path} was trained with {message}. Use it with its own settings."
+    with pytest.raises(ValueError, match="in this order") as caught:
+        record_of(path, findings)
+    assert str(caught.value).startswith(f"{path} was trained for Nodule, Mass, not for {', '.join(findings)}")
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, {}, {"batch_size": 3}, {"growth": 16.0}], ids=str)
-def test_settings_known_to_one_side_only_do_not_differ(tmp_path, settings):
-    assert record_of(kept(tmp_path), ("Nodule", "Mass"), settings) == RECORD
+def test_a_record_names_its_bundle_first(tmp_path):
+    record = replace(RECORD, bundle="nodule_detection", version="0.1.0")
+    path = kept(tmp_path, record)
+    assert list(json.loads(path.with_suffix(".json").read_text()))[:3] == ["bundle", "version", "findings"]
+    assert record_of(path, RECORD.findings) == record
 
 
 @pytest.mark.parametrize(
@@ -175,7 +167,7 @@ def test_a_damaged_record_is_named(tmp_path, text):
     path = kept(tmp_path)
     path.with_suffix(".json").write_text(text)
     with pytest.raises(ValueError, match=r"model\.json: not a record of a model's settings and thresholds \(.+\)"):
-        record_of(path, ("Nodule", "Mass"), SETTINGS)
+        record_of(path, ("Nodule", "Mass"))
 
 
 @pytest.mark.parametrize("key", ["score_thresholds", "map_thresholds"])
@@ -185,25 +177,7 @@ def test_a_record_without_a_threshold_for_each_finding_is_refused(tmp_path, key,
     content = json.loads(path.with_suffix(".json").read_text()) | {key: values}
     path.with_suffix(".json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=rf"model\.json: not a record .*{key} \[.*\] for 2 findings"):
-        record_of(path, ("Nodule", "Mass"), SETTINGS)
-
-
-def test_settings_of_the_parts_that_weights_depend_on():
-    config = {
-        "growth": 16,
-        "levels": [1, 2],
-        "pixel_level": True,
-        "max_epochs": 3,
-        "size": 64,
-        "lung_weights": "lungs.pt",
-        "names": ["a"],
-        "network_def": {"growth": "@growth", "levels": "@levels", "pooling": "$1 if @pixel_level else 2"},
-        "preprocessing": {"transforms": [{"size": "@size", "weights": "@lung_weights"}, {"names": "@names"}]},
-        "training": ["$@network.run(@max_epochs)"],
-    }
-    # File names may differ between computers, and epochs no longer matter.
-    assert settings_of(config) == {"growth": 16, "levels": [1, 2], "pixel_level": True, "size": 64}
-    assert settings_of({}) == {}
+        record_of(path, ("Nodule", "Mass"))
 
 
 def test_a_threshold_that_validation_could_not_choose_is_reported(caplog):
@@ -230,7 +204,7 @@ ABOUT = {"data": "chests", "split": "abc", "section": "validation"}
     ids=["validation", "test", "training", "other data", "an old record", "an old record on test"],
 )
 def test_a_section_that_chose_the_thresholds_is_warned_of(tmp_path, about, section, split, warning):
-    record = record_of(kept(tmp_path, replace(RECORD, chosen_on=about)), ("Nodule", "Mass"), SETTINGS)
+    record = record_of(kept(tmp_path, replace(RECORD, chosen_on=about)), ("Nodule", "Mass"))
     facts = threshold_facts(record, section, split)
     known = "the validation section of chests" if about else "cases that the record does not name"
     assert facts["chosen_on"] == known

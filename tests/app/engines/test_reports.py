@@ -127,7 +127,7 @@ def test_studies_have_thresholds_chosen_on_studies(tmp_path: Path) -> None:
     validation = outputs([[0.5, 0.5]] * len(rows), [[label, -2] for _, _, label in rows])
     validation.logit[:, 0] = [logit for _, logit, _ in rows]
     choose_thresholds(validation, FINDINGS, {}, visited).write(tmp_path / "model.pt")
-    record = record_of(tmp_path / "model.pt", FINDINGS, {})
+    record = record_of(tmp_path / "model.pt", FINDINGS)
     assert (record.logit_thresholds, record.study_thresholds) == ((1, 0), (2.5, 0))
     found = StudyLevel()(validation, visited, record)["by_study"]
     assert found["thresholds_of"] == "studies"

@@ -173,7 +173,7 @@ def test_saturated_scores_are_ranked_by_their_logits(tmp_path):
     assert set(given.score.ravel().tolist()) == {1.0}
     record = choose_thresholds(given, RECORD.findings, {})
     record.write(tmp_path / "model.pt")
-    record = record_of(tmp_path / "model.pt", RECORD.findings, {})
+    record = record_of(tmp_path / "model.pt", RECORD.findings)
     # Youden's point is the lowest logit of the present: 40 + N / 2.
     assert record.logit_thresholds[0] == 40 + N // 2
     result = metrics(given, samples(("PA", "AP")), record)
