@@ -13,6 +13,7 @@ from transforms.errors import RadiographError
 from transforms.meta_image import looks_like_meta_image
 from transforms.nrrd import MAGIC as NRRD
 from transforms.pictures import BMP, JPEG, PNG, TIFFS, picture_pixels
+from transforms.simpleitk import KINDS
 
 Array = NDArray[Any]
 
@@ -22,7 +23,7 @@ DEPTHS = (8, 10, 12, 14, 15, 16)
 GZIP = b"\x1f\x8b"
 
 # Position and bytes of each signature, and the format's name, so that errors can name what is not read.
-_REFUSED = (
+_OTHERS = (
     (0, b"GIF8", "GIF"),
     (8, b"WEBP", "WebP"),
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
@@ -55,7 +56,7 @@ def format_of(head: bytes) -> str:
         head: Its first bytes, at least 8,192 if there are as many; ``.nii.gz`` may be compressed or not.
 
     Returns:
-        ``dicom``, ``picture``, ``nifti``, ``nrrd`` or ``meta image``.
+        ``dicom``, ``picture``, ``nifti``, ``nrrd``, ``meta image``, or one of `transforms.simpleitk.KINDS`.
 
     Raises:
         RadiographError: The format is not supported; the message names it if it is known.
@@ -74,8 +75,10 @@ def format_of(head: bytes) -> str:
         return "nrrd"
     if looks_like_meta_image(head):
         return "meta image"
-    for start, mark, name in _REFUSED:
+    for start, mark, name in _OTHERS:
         if head[start : start + len(mark)] == mark:
+            if name in KINDS:
+                return name
             raise RadiographError(
                 f"is of the format {name}, which is not read, as nothing could tell a damaged file; "
                 f"convert it, a picture to PNG, a volume to NIfTI (.nii.gz) or MetaImage (.mha)"
@@ -83,7 +86,8 @@ def format_of(head: bytes) -> str:
     if looks_like_dicom(head[:HEAD]):
         return "dicom"
     raise RadiographError(
-        "cannot be read: damaged or truncated, or none of DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MHA and NRRD"
+        "cannot be read: damaged or truncated, or none of DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MHA, NRRD, "
+        "GIPL, JPEG 2000, MRC and VTK"
     )
 
 

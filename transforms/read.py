@@ -23,6 +23,7 @@ from transforms.meta_image import meta_image
 from transforms.nrrd import nrrd
 from transforms.pictures import picture_header
 from transforms.raw_volumes import HEADER, RawVolume
+from transforms.simpleitk import KINDS, simpleitk_pixels, simpleitk_slice
 from transforms.sizes import unpacked
 from transforms.volumes import nifti_pixels, nifti_slice
 
@@ -42,7 +43,7 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
     An image with a single grey level, or with an unusable window, is read with a logged warning.
 
     Args:
-        path: A DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MetaImage or NRRD file.
+        path: A DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MetaImage or NRRD file; or GIPL, JPEG 2000, MRC or VTK.
 
     Returns:
         The image, contiguous float32 (H, W), rows first, in [0, 1], dense structures bright, oriented by EXIF or by
@@ -91,6 +92,8 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             return dicom_size(stream)
         if kind == "picture":
             return picture_header(stream).size
+        if kind in KINDS:
+            return simpleitk_slice(file, kind).size
         return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else _raw_volume(kind, head).plane.size
 
 
@@ -99,7 +102,7 @@ def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[f
 
     Args:
         file: Where the content comes from.
-        kind: ``nifti``, ``nrrd`` or ``meta image``.
+        kind: ``nifti``, ``nrrd``, ``meta image``, or one of `transforms.simpleitk.KINDS`.
         content: Bytes of the file.
 
     Raises:
@@ -112,13 +115,16 @@ def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[f
                 content = unpacked(packed, 16 * plane.numbers + _SPARE)
         values, plane = nifti_pixels(content)
         return values, plane.spacing
-    volume = _raw_volume(kind, content)
-    if volume.file:
-        with open_beside(file, volume.file) as stream:
-            content = stream.read()
-    values = volume.pixels(content)
+    if kind in KINDS:
+        values, plane = simpleitk_pixels(file, kind, content)
+    else:
+        volume = _raw_volume(kind, content)
+        if volume.file:
+            with open_beside(file, volume.file) as stream:
+                content = stream.read()
+        values, plane = volume.pixels(content), volume.plane
     # These files have red, green, blue; OpenCV has the reverse order.
-    return (values[..., 2::-1] if values.ndim == 3 else values), volume.plane.spacing
+    return (values[..., 2::-1] if values.ndim == 3 else values), plane.spacing
 
 
 def content_of(file: Path) -> tuple[str, bytes]:

@@ -25,7 +25,7 @@ import transforms
 
 LIBRARIES = (
     *("kornia_rs", "monai", "nibabel", "numpy", "opencv-python", "opencv-python-headless", "pillow", "pydicom"),
-    *("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "torch"),
+    *("pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "simpleitk", "torch"),
 )
 """What decodes and transforms radiographs; a result depends on their versions."""
 VERSIONED = frozenset({"monai", "numpy", "torch", "transforms"})

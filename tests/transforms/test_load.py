@@ -112,7 +112,7 @@ def test_nifti_by_content(tmp_path):
         ("short.dcm", b"x", "is not a DICOM file"),
         ("empty.dcm", b"", r"is empty \(0 bytes\)"),
         ("empty.png", b"", r"is empty \(0 bytes\)"),
-        ("notes.png", b"Chest PA, no finding.\n" * 30, "none of DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MHA and NRRD"),
+        ("notes.png", b"Chest PA, no finding.\n" * 30, "none of DICOM, PNG, JPEG, TIFF, BMP, NIfTI, MHA, NRRD, GIPL, "),
         ("preamble.dcm", bytes(128) + b"DICM", "not a DICOM image, or is truncated"),
         ("start.jpg", b"\xff\xd8\xff\xe0", "damaged or truncated"),
         ("start.png", b"\x89PNG\r\n\x1a\n", "truncated"),

@@ -144,7 +144,7 @@ ALLOWED = {
 def _writes(path: Path) -> list[int]:
     """Lines that open a file to write, unless it is the temporary one of `whole_file`."""
     lines: list[int] = []
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     if not re.search(r"open\(|write|save|dump|to_csv|tofile|NamedTemporaryFile|open_memmap", source):
         return lines
     for node in ast.walk(ast.parse(source)):
