@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +21,8 @@ from app.annotation_formats.marks import (
     Rectangle,
 )
 from app.annotation_formats.rotation import ellipse_polygon, turned_rectangle
-from app.files.image_names import IMAGE_SUFFIXES, last_parts
+from app.files.image_names import IMAGE_SUFFIXES
 
-_HASHED = re.compile(r"[0-9a-f]{8}-(?=.)")
-"""What Label Studio puts before the name of an uploaded file."""
 _MIN_KEYS = frozenset({"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"})
 _SHAPES = ("rectangle", "polygon", "brush", "ellipse")
 YES, NO = ("yes", "true", "present", "positive"), ("no", "false", "absent", "negative")
@@ -238,16 +235,14 @@ def _is_point(point: object) -> bool:
 
 
 def _names(annotation: _Annotation) -> tuple[str, ...]:
-    """The names that a task's image may have: its path, then its name without what Label Studio put before it."""
+    """The names that a task's image may have: its path, and that of the upload."""
     values = {key: each for key, each in annotation.data.items() if isinstance(each, str) and _is_image(each)}
     texts = set(values.values())
     if len(texts) != 1:
         keys = ", ".join(map(repr, values)) or f"none of {', '.join(map(repr, annotation.data)) or 'no entries'}"
         raise AnnotationError(f"{annotation.where}: its 'data' must name one image; found: {keys}.")
     path = _path(texts.pop())
-    names = [path, annotation.file] if annotation.file else [path]
-    bare = [_HASHED.sub("", last_parts(name, 1), count=1) for name in names]
-    return tuple(dict.fromkeys([*names, *bare]))
+    return (path, annotation.file) if annotation.file else (path,)
 
 
 def _path(text: str) -> str:

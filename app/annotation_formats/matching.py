@@ -11,9 +11,9 @@ from pathlib import Path
 from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile
 from app.datalist.stored_images import bare_name, stem
 from app.files.folders import composed
-from app.files.image_names import last_parts
 
-_ONE_FILE_AN_IMAGE = ("masks", "DICOM SEG")
+_HASH = re.compile(r"[0-9a-f]{8}-(?=.)")
+_MANY_FILES = ("masks", "DICOM SEG")
 """Formats of which one image may have several files, under different names."""
 
 
@@ -49,7 +49,7 @@ class ImageIndex:
                 counts["left out: annotated images that are not in the folder"] += 1
                 continue
             first = images[file][0] if images[file] else image
-            if first.names[0] != image.names[0] and annotations.format not in _ONE_FILE_AN_IMAGE:
+            if first.names[0] != image.names[0] and annotations.format not in _MANY_FILES:
                 raise AnnotationError(
                     f"{annotations.path}: {first.names[0]!r} and {image.names[0]!r} would both be the image "
                     f"{file.relative_to(self._folder)}. Annotate images that have different names."
@@ -67,16 +67,22 @@ class ImageIndex:
     def file_of(self, image: AnnotatedImage, counts: Counter[str]) -> Path | None:
         """The file of an image: by its identifier, else the one whose path shares most last parts with a name.
 
-        Image suffixes do not matter, unless two files differ in nothing else.
+        Image suffixes do not matter, unless two files differ in nothing else; nor does what programs put before or
+        after a file's name, or write for its letters, unless a file has just this name.
 
         Raises:
             AnnotationError: Several files fit equally well.
         """
         if image.instance and image.instance in self._by_instance:
             return self._by_instance[image.instance]
-        for by_name, form in ((self._by_name, str), (self._by_upload_name, _upload_name)):
+        others = set(self._by_instance.values()) if image.instance else set()
+        for by_name, form in (
+            (self._by_name, str),
+            (self._by_name, _without_additions),
+            (self._by_upload_name, _upload_name),
+        ):
             for name in image.names:
-                candidates = by_name.get(form(bare_name(composed(name))), [])
+                candidates = [file for file in by_name.get(form(bare_name(composed(name))), []) if file not in others]
                 if candidates:
                     return self._best(candidates, composed(name), image, counts)
         return None
@@ -86,7 +92,7 @@ class ImageIndex:
             return candidates[0]
         shared = {file: _shared_parts(file, name) for file in candidates}
         best = [file for file in candidates if shared[file] == max(shared.values())]
-        best = [file for file in best if file.name == last_parts(name, 1)] if len(best) > 1 else best
+        best = [file for file in best if name.endswith(file.name)] if len(best) > 1 else best
         best = best or [file for file in candidates if shared[file] == max(shared.values())]
         if len(best) > 1:
             exact = [file for file in best if file == self._folder / name]
@@ -116,6 +122,11 @@ def _shared_parts(file: Path, name: str) -> int:
     )
 
 
+def _without_additions(name: str) -> str:
+    """A name without the hash that Label Studio puts before it, and without a suffix of the image before conversion."""
+    return stem(_HASH.sub("", name, count=1))
+
+
 def _upload_name(name: str) -> str:
-    """A name as Label Studio and other programs write it: underscores for blanks, no other punctuation."""
-    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
+    """A name as Label Studio writes it: underscores for blanks, no other punctuation."""
+    return re.sub(r"[^-\w.]", "", _without_additions(name).strip().replace(" ", "_"))

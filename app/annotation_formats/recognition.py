@@ -61,7 +61,8 @@ def find_annotations(path: Path, images: Collection[Path], wanted: str) -> Sourc
         if file.resolve() not in images:
             by_format[kind_of(file)].append(file)
     if any(file.name in NAME_FILES for file in files) or "yolo" in by_format:
-        by_format["yolo"] = sorted([*by_format["yolo"], *by_format.pop(_EMPTY, [])])
+        empty = [file for file in by_format[_EMPTY] if file.suffix == ".txt" and file.name not in NAME_FILES]
+        by_format["yolo"] = sorted([*by_format["yolo"], *empty])
     kinds = {kind for kind in FORMATS if by_format.get(kind)} & ({wanted} if wanted else set(FORMATS))
     if len(kinds) > 1 and not kinds <= _TOGETHER:
         counts = ", ".join(f"{kind} ({len(by_format[kind])} files)" for kind in sorted(kinds))
@@ -99,13 +100,15 @@ def kind_of(file: Path) -> str:
         return {"annotations": "cvat", "annotation": "voc"}.get(read_xml(file).tag, _OTHER)
     if is_image(file):
         return ("dicom-seg" if _is_segmentation(file) else _OTHER) if is_dicom(file) else "masks"
-    if file.name in NAME_FILES or file.suffix.lower() not in (".txt", ".label", ".lbl", ".labels"):
+    if file.suffix.lower() not in (".txt", ".label", ".lbl", ".labels"):
         return _OTHER
     try:
         text = read_text(file)
     except AnnotationError:  # text that is not UTF-8 has none of the formats
         return _OTHER
-    return _NAMES if looks_like_itk_snap(text) else "yolo" if looks_like_yolo(text) else _OTHER
+    if looks_like_itk_snap(text):
+        return _NAMES
+    return "yolo" if looks_like_yolo(text) and file.name not in NAME_FILES else _OTHER
 
 
 def names_in(source: Source) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -86,8 +87,8 @@ def read_folder_annotations(
     """
     finding_of = _finding_names(wanted, known)
     sources = [_source(path, listing, wanted.format) for path in paths]
-    masks = {file for source in sources for files in source.files.values() for file in files}
-    listing = replace(listing, files=tuple(file for file in listing.files if file not in masks))
+    taken = {_absolute(file) for source in sources for files in source.files.values() for file in files}
+    listing = replace(listing, files=tuple(file for file in listing.files if _absolute(file) not in taken))
     index = ImageIndex(listing.folder, listing.files)
     named: dict[int, str] = {}
     for source in sources:
@@ -176,11 +177,14 @@ def _source(path: Path, listing: Listing, wanted: str) -> Source:
     try:
         return find_annotations(path, radiographs, wanted)
     except AnnotationError:
-        below = {file.resolve() for file in listing.files if file.is_relative_to(path.absolute())}
-        below |= {file.resolve() for file in listing.files if file.is_relative_to(path)}
+        below = {file.resolve() for file in listing.files if _absolute(file).is_relative_to(_absolute(path))}
         if not below or below == radiographs:
             raise
         return find_annotations(path, radiographs - below, wanted)
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - without following links, as images keep their own names
 
 
 def _finding_names(wanted: Wanted, known: Sequence[str]) -> Callable[[str], str | None]:
@@ -221,11 +225,12 @@ def _meanings(file: AnnotationFile, finding_of: Callable[[str], str | None], wan
     meanings = {name: finding for name in dict.fromkeys([*asked, *used]) if (finding := finding_of(name))}
     unknown = [name for name in used if name not in meanings and plain(name) not in wanted.ignored]
     if unknown:
-        listed = ", ".join(f"{name!r} ({used[name]} times)" for name in unknown)
-        first = unknown[0]
+        listed = ", ".join(f"{name!r} ({used[name]} times)" for name in sorted(unknown))
+        first = min(unknown)
+        values = ' Or add a file of names, such as {"1": "Effusion"} as JSON.' if first.isdecimal() else ""
         raise AnnotationError(
             f"{file.path}: no finding is called {listed}.{did_you_mean(first, VOCABULARY)} Say what each means by "
-            f"--map {first!r}=FINDING, or leave it out by --ignore {first!r}."
+            f"--map {first!r}=FINDING, or leave it out by --ignore {first!r}.{values}"
         )
     for name, count in used.items():
         file.counts[f"left out: {name!r} (--ignore)"] += count * (name not in meanings)

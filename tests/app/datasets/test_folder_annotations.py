@@ -15,8 +15,8 @@ from app.datalist.run_lengths import decode
 from tests.app.annotation_formats.drawn import block
 from tests.app.annotation_formats.test_dicom_seg_format import write as write_seg
 from tests.app.annotation_formats.test_label_studio_format import choice, region, task
+from tests.app.annotation_formats.test_mask_formats import DESCRIPTION, write_dicom
 from tests.app.annotation_formats.test_mask_formats import SIZE as DICOM_SIZE
-from tests.app.annotation_formats.test_mask_formats import write_dicom
 
 SIZE = (20, 40)
 
@@ -158,7 +158,7 @@ def test_images_are_found_by_name_folder_and_hash(tmp_path: Path, capsys: pytest
     assert "share a name with others (told apart by folder or suffix): 1" in capsys.readouterr().out
     path = write(tmp_path, "export.json", [task(BOX, image="/data/upload/3/0f0f0f0f-7.png")])
     assert command(tmp_path, "--annotations", path) == 1
-    assert "image '7.png' may be any of a/7.png, b/7.png" in capsys.readouterr().err
+    assert "image 'data/upload/3/0f0f0f0f-7.png' may be any of a/7.png, b/7.png" in capsys.readouterr().err
 
 
 def test_two_uploads_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -213,9 +213,11 @@ def test_masks_beside_and_below_the_images(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "images" / "masks" / "7_seg.png").unlink()
     assert command(tmp_path, "--annotations", tmp_path / "masks") == 1
     assert "no finding is called '1' (1 times), '2' (1 times)." in capsys.readouterr().err
-    names = write(tmp_path, "labels.json", {"1": "Nodule", "2": "Effusion"})
-    found = items(tmp_path, "--annotations", tmp_path / "masks", "--annotations", names)
-    assert found["7.png"].mask.keys() == {"Nodule", "Effusion"}
+    for name, text in (("labels.json", {"1": "Nodule", "2": "Effusion"}), ("masks/labels.txt", DESCRIPTION)):
+        named = write(tmp_path, name, text)
+        found = items(tmp_path, "--annotations", tmp_path / "masks", "--annotations", named)
+        assert found["7.png"].mask.keys() == {"Nodule", "Effusion"}
+        named.unlink()
 
 
 def test_a_mask_of_another_size_names_both(tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -235,6 +237,30 @@ def test_a_segmentation_object_finds_its_radiograph_by_its_identifier(tmp_path: 
     assert found["IM0001"].annotated == ("Nodule", "Effusion")
     assert found["IM0001"].label == (1, 0)
     np.testing.assert_array_equal(decode(found["IM0001"].mask["Nodule"]), drawn)
+
+
+def test_a_segmentation_of_another_radiograph_is_not_taken_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "images").mkdir()
+    write_dicom(tmp_path / "images" / "7.dcm", None)
+    (tmp_path / "objects").mkdir()
+    write_seg(tmp_path / "objects" / "7.dcm", [(1, block(DICOM_SIZE, slice(2, 5), slice(3, 9)))], source="9.9")
+    assert command(tmp_path, "--annotations", tmp_path / "objects") == 1
+    assert "none of its 1 images (such as '9.9') is one of the 1 in" in capsys.readouterr().err
+
+
+def test_names_that_programs_changed(tmp_path: Path):
+    images(tmp_path, "7.dcm.png", "8.png", "9_1.png")
+    files = {"7": "0 0.5 0.5 0.1 0.1\n", "0f0f0f0f-8": "0 0.5 0.5 0.1 0.1\n", "9_1": ""}
+    for name, text in files.items():
+        write(tmp_path, f"labels/{name}.txt", text)
+    write(tmp_path, "labels/readme", "")
+    write(tmp_path, "data.yaml", "names: [Nodule]\n")
+    found = items(tmp_path, "--annotations", tmp_path / "labels")
+    assert {name: (item.label, len(item.boxes)) for name, item in found.items()} == {
+        "7.dcm.png": ((1,), 1),
+        "8.png": ((1,), 1),
+        "9_1.png": ((0,), 0),
+    }
 
 
 def test_what_holds_no_annotations_or_several_kinds_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
