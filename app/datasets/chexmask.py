@@ -125,6 +125,8 @@ def _rows(path: Path) -> Iterator[tuple[str, int, str, dict[str, str]]]:
         with gzip.open(path) if is_gzipped else path.open("rb") as file:
             reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
             columns = [name.strip() for name in next(reader, [])]
+            if not columns:
+                raise TableError(f"{path}: the table is empty.")
             column = next((name for name in NAMES if name in columns), "Image ID")
             require_columns(path, columns, (column, *_COLUMNS))
             for row in reader:

@@ -25,7 +25,7 @@ from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import NOT_SAID
 
 SECTIONS = {"train": "training", "validate": "validation", "test": "test"}
-LABELLERS = {"chexpert": "CheXpert labeler", "negbio": "NegBio"}
+LABELLERS = {"chexpert": "CheXpert's labeler", "negbio": "NegBio"}
 _VIEWS = {"LL": LATERAL, "RL": LATERAL}
 """Views that are renamed: DICOM's left and right lateral."""
 _NOTHING: tuple[float, ...] = (NOT_SAID,) * len(FINDINGS)
@@ -82,7 +82,7 @@ def mimic(tables: Path, labeller: str = "chexpert", empty: int = NOT_SAID) -> Da
         "images of studies without a row of labels": sum(item.study not in labels for item in items),
     }
     meaning = meaning_of(empty)
-    description = f"Labels mined from reports by the {LABELLERS[labeller]}; an empty one means: {meaning}."
+    description = f"Labels mined from reports by {LABELLERS[labeller]}; an empty one means: {meaning}."
     return Datalist("MIMIC-CXR-JPG", FINDINGS, sections, description, {"counts": counts, "empty": meaning})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,15 +68,18 @@ def part_inside(box: Box, frame: tuple[int, int], where: str) -> Box:
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON
-    """The content of a JSON file.
+    """The content of a JSON file, gzipped or not (the content decides, not the name).
 
     Raises:
         TableError: It cannot be read, is no JSON, or an object in it gives a key twice.
     """
     try:
-        return strict_loads(path.read_bytes())
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror}).") from error
+        content = path.read_bytes()
+        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise TableError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    try:
+        return strict_loads(content)
     except ValueError as error:
         raise TableError(f"{path}: not a JSON file ({error}).") from error
 

@@ -71,8 +71,10 @@ def _read(path: Path, counts: Counter[str]) -> tuple[dict[Any, str], dict[Any, l
         for index, annotation in enumerate(content["annotations"]):
             where = f"{path}, annotations[{index}]"
             name = one_of(categories[annotation["category_id"]], (*CATEGORIES, UNKNOWN_KIND), "category", where)
-            x, y, width, height = (number(str(value), "bbox", where) for value in annotation["bbox"])
-            box = Box(name, x, y, width, height)
+            corners = [number(str(value), "bbox", where) for value in annotation["bbox"]]
+            if len(corners) != 4:
+                raise TableError(f"{where}: 'bbox' must be [x, y, width, height], not {corners}.")
+            box = Box(name, corners[0], corners[1], corners[2], corners[3])
             inside = part_inside(box, FRAME, where)
             counts["boxes"] += 1
             counts[_CUT] += inside != box

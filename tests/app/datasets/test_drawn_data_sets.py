@@ -1,5 +1,6 @@
 """ChestX-Det, Object-CXR, TBX11K, Montgomery and Shenzhen: small files in their published form, and bad ones."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -213,6 +214,18 @@ def drawn(folder: Path, **changed: object) -> Datalist:
 
 
 BOX = {"image_id": 3, "category_id": 1, "bbox": [600, 0, 10, 10]}
+
+
+def test_files_may_be_gzipped(tmp_path: Path):
+    path = chestxdet_files(tmp_path) / "ChestX_Det_test.json"
+    path.with_suffix(".json.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert [item.image for item in chestxdet(tmp_path).sections["test"]] == ["36199.png"]
+    path.with_suffix(".json.gz").write_bytes(gzip.compress(b"[]")[:12])
+    with pytest.raises(TableError, match="cannot be read"):
+        chestxdet(tmp_path)
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "chestxdet name": (
         lambda f: drawn(f, syms=["Effusion", "Lump", "Mass"]),
@@ -249,6 +262,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "tbx11k group": (
         lambda f: tuberculosis(f, annotations=[], images=[{"id": 3, "file_name": "extra/1.png"}]),
         "'folder of the image' must be one of 'health', 'sick', 'tb', not 'extra'",
+    ),
+    "tbx11k numbers": (
+        lambda f: tuberculosis(f, annotations=[BOX | {"bbox": [1, 2, 3]}]),
+        "annotations[0]: 'bbox' must be [x, y, width, height], not [1.0, 2.0, 3.0]",
     ),
     "tbx11k form": (lambda f: tuberculosis(f, images=[{"id": 3}]), "not in COCO's form (KeyError 'file_name')"),
     "no readings": (lambda f: montgomery(f, f / "m.json"), "holds no folder ClinicalReadings"),

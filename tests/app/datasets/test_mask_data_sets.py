@@ -226,6 +226,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "chexmask dice": (lambda f: organs(f, VINDR.replace("0.9,", "good,")), "'Dice RCA (Mean)' must be a number"),
     "chexmask twice": (lambda f: organs(f, VINDR + VINDR.partition("\n")[2]), "line 3: image 'a' is named twice"),
     "chexmask cells": (lambda f: organs(f, VINDR + "a,0.9\n"), "line 3: 2 cells, but the header names 9 columns"),
+    "chexmask empty": (lambda f: organs(f, ""), "the table is empty"),
     "chexmask column": (lambda f: organs(f, VINDR.replace("Heart", "Aorta")), "no column 'Heart'"),
     "chexmask none": (lambda f: organs(f, VINDR.replace("\na", "\nb")), "none of its masks is of the images of wards"),
 }
