@@ -2,9 +2,9 @@
 
 Source: Demner-Fushman et al., "Preparing a collection of radiology examinations for distribution and retrieval", JAMIA
 2016; National Library of Medicine, https://openi.nlm.nih.gov/faq#collection; public code that reads the reports, and
-the tables of a copy on Kaggle (raddar/chest-xrays-indiana-university), give the form. CC BY-NC-ND 4.0 on Open-i. Known
-faults: headings are of a whole report, also on its lateral images; absent means not among the headings; patients are
-not given, so each report counts as one.
+the tables of a copy on Kaggle (raddar/chest-xrays-indiana-university), give the form. CC BY-NC-ND 4.0 as far as we
+know. Known faults: headings are of a whole report, also on its lateral images; absent means not among the headings;
+patients are not given, so each report counts as one.
 
 Either the reports, ``*.xml`` in the tables' folder or in ``ecgen-radiology`` (``MeSH/major`` and ``parentImage``), or
 ``indiana_reports.csv`` (``uid``, ``MeSH``) with ``indiana_projections.csv`` (``uid``, ``filename``, ``projection``).

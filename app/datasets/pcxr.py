@@ -2,9 +2,9 @@
 
 Source: Pham et al., "PediCXR: An open, large-scale chest radiograph dataset for interpretation of common thoracic
 diseases in children", Scientific Data 2023; https://physionet.org/content/vindr-pcxr, whose description and public
-readers give the form of the tables. PhysioNet Credentialed Health Data License: research only, no redistribution. Known
-faults: one reader an image; patients are not given; ages, in the DICOM files alone, are often missing; most diseases
-occur on fewer than 20 images; names are misspelt (mended here); boxes are in pixels of the original DICOM.
+readers give the form of the tables. PhysioNet, restricted access with an agreement: no redistribution. Known faults:
+one reader an image; patients are not given; ages, in the DICOM files alone, are often missing; most diseases occur on
+fewer than 20 images; names are misspelt (mended here); boxes are in pixels of the original DICOM.
 
 Tables: ``annotations_train.csv``, ``annotations_test.csv`` (``image_id``, ``class_name``, ``x_min``, ``y_min``,
 ``x_max``, ``y_max``), ``image_labels_train.csv``, ``image_labels_test.csv`` (``image_id`` and a column of 0 or 1 for
