@@ -11,6 +11,9 @@ from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, is_missing, normalised, person
 from app.datalist.pseudonyms import Pseudonyms
 
+_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "anonym", "0", "no id", "noid", "xxx", "patient"})
+"""Values of PatientID, in small letters, that say nothing: all files of an archive may have the same one."""
+
 
 def facts_of(paths: Sequence[Path]) -> list[tuple[str, Attributes]]:
     """View and attributes (``sex``, ``age``) that each file's DICOM header gives, as a datalist writes them.
@@ -72,8 +75,10 @@ def with_header_groups(datalist: Datalist, files: Mapping[str, Path], pseudonyms
     counts: Counter[str] = Counter()
 
     def pseudonym(kind: str, name: str) -> str:
-        counts[kind] += not is_missing(name)
-        return "" if is_missing(name) else pseudonyms.of(kind, normalised(name))
+        if is_missing(name) or name.casefold().strip("^") in _NOBODY:
+            return ""
+        counts[kind] += 1
+        return pseudonyms.of(kind, normalised(name))
 
     def grouped(item: Item) -> Item:
         known = identifiers[item.image]
@@ -84,5 +89,5 @@ def with_header_groups(datalist: Datalist, files: Mapping[str, Path], pseudonyms
         )
 
     result = datalist.mapped(grouped)
-    facts = {f"images whose {kind} came from their DICOM headers": counts[kind] for kind in +counts}
+    facts = {f"images whose {kind} came from their DICOM headers, as a pseudonym": counts[kind] for kind in counts}
     return result.with_counts(facts) if facts else datalist

@@ -40,7 +40,7 @@ def pseudonymised(
         always: Those of ``KINDS`` that are replaced whatever they look like.
 
     Returns:
-        A new datalist, whose provenance says what was replaced and gives the fingerprint of the key.
+        A new datalist, whose provenance says what was replaced.
 
     Raises:
         ValueError: A file cannot be linked under another name, something else is in the folder of links, or the links
@@ -67,8 +67,7 @@ def pseudonymised(
         )
 
     result = datalist.mapped(renamed)
-    facts = [f"{' and '.join(kinds)}, with a key whose fingerprint is {pseudonyms.fingerprint}"]
-    result.provenance = {**result.provenance, "pseudonyms instead of names": facts}
+    result.provenance = {**result.provenance, "pseudonyms instead of names": kinds}
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,30 +67,18 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     annotations = _annotations(arguments, listing, datalist.findings, names)
     names.require_used()
     pseudonyms = Pseudonyms(arguments.pseudonymise or default_key())
-    stored: dict[str, Path] | None = None
-    if listing is not None:
-        listing = listing if annotations is None else annotations.listing
-        datalist, stored = keep_stored(datalist, listing, _PARTS)
-        if annotations is not None and _table(arguments) is None:
-            datalist, stored = _annotated(datalist, stored, annotations)
-        datalist = with_header_facts(datalist, stored)
-        datalist = with_header_groups(datalist, stored, pseudonyms)
-    if annotations is not None and stored is not None:
-        from app.datasets.folder_annotations import with_annotations
-
-        datalist = with_annotations(datalist, stored, annotations)
-    datalist = _with_patients(datalist, arguments.each_image_a_patient)
-    if arguments.masks:
-        datalist = with_masks(datalist, arguments.masks, _tables(arguments), arguments.out)
     below: dict[str, str] | None = None
-    if listing is not None and stored is not None:
-        datalist = place_images(datalist, stored, arguments.out)
-        files = stored.values()
-        below = {relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files}
-    if arguments.keep_names:
-        return datalist
-    always = KINDS if arguments.pseudonymise is not None else records
-    return pseudonymised(datalist, pseudonyms, arguments.out, below, always)
+    if listing is None:
+        datalist = _with_patients_and_masks(datalist, arguments)
+    else:
+        datalist, below = _with_files(datalist, listing, annotations, pseudonyms, arguments)
+    if not arguments.keep_names:
+        always = KINDS if arguments.pseudonymise is not None else records
+        datalist = pseudonymised(datalist, pseudonyms, arguments.out, below, always)
+    if pseudonyms.fingerprint:
+        datalist.provenance["fingerprint of the pseudonyms' key"] = pseudonyms.fingerprint
+        sys.stdout.write(f"Pseudonyms were made with the key in {pseudonyms.path}: keep it, and give it to nobody.\n")
+    return datalist
 
 
 def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
@@ -162,6 +151,40 @@ def _annotated(
     result = datalist.filtered(lambda item: item.image in kept).with_counts(counts)
     result.description = f"{len(kept)} annotated images without a table."
     return result, kept
+
+
+def _with_files(
+    datalist: Datalist,
+    listing: Listing,
+    annotations: Annotations | None,
+    pseudonyms: Pseudonyms,
+    arguments: argparse.Namespace,
+) -> tuple[Datalist, dict[str, str]]:
+    """The items that have a file, with what files, headers and annotations say, named as in the file ``out``.
+
+    Returns:
+        The datalist, and each image's path below the folder of images.
+    """
+    listing = listing if annotations is None else annotations.listing
+    datalist, stored = keep_stored(datalist, listing, _PARTS)
+    if annotations is not None and _table(arguments) is None:
+        datalist, stored = _annotated(datalist, stored, annotations)
+    datalist = with_header_groups(with_header_facts(datalist, stored), stored, pseudonyms)
+    if annotations is not None:
+        from app.datasets.folder_annotations import with_annotations
+
+        datalist = with_annotations(datalist, stored, annotations)
+    datalist = place_images(_with_patients_and_masks(datalist, arguments), stored, arguments.out)
+    files = stored.values()
+    return datalist, {
+        relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files
+    }
+
+
+def _with_patients_and_masks(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:
+    """Require patients, and add the mask files of ``--masks``."""
+    datalist = _with_patients(datalist, arguments.each_image_a_patient)
+    return with_masks(datalist, arguments.masks, _tables(arguments), arguments.out) if arguments.masks else datalist
 
 
 def _with_patients(datalist: Datalist, each_image_a_patient: bool) -> Datalist:

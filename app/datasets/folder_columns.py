@@ -113,7 +113,10 @@ def columns_of(
     twice = [name for name, count in Counter(findings).items() if count > 1]
     if twice:
         both = ", ".join(repr(name) for name, finding in zip(kept, findings, strict=True) if finding == twice[0])
-        raise TableError(f"{table.path}: columns {both} are both {twice[0]!r}: choose one by --labels.")
+        raise TableError(
+            f"{table.path}: columns {both} are both {twice[0]!r}: choose one by --labels, or give "
+            "them different names by --map and join these by --merge."
+        )
     rest = [name for name in others if name not in read and table.columns.count(name) == 1]
     unnamed = [] if labels else [name for name in rest if _holds_labels(table, name, reader)]
     by_finding = dict(zip(findings, kept.values(), strict=True))

@@ -95,9 +95,9 @@ def test_patients_and_studies_come_from_headers_as_pseudonyms(tmp_path, capsys, 
     assert first.patient == second.patient != third.patient
     assert len({first.study, second.study, third.study}) == 3
     assert not any(name in out.read_text() for name in ("MRN", "1.2."))
-    assert "images whose patient came from their DICOM headers: 3" in capsys.readouterr().out
+    assert "images whose patient came from their DICOM headers, as a pseudonym: 3" in capsys.readouterr().out
     # One of the files says nothing about its patient.
-    write(images / "3.dcm")
+    write(images / "3.dcm", PatientID="ANONYMOUS")
     assert main([*command, "--out", str(out)]) == 1
     assert "the patients of 1 of 3 images are known neither from a column (name it with" in capsys.readouterr().err
     assert main([*command, "--out", str(out), "--each-image-a-patient"]) == 0

@@ -204,9 +204,11 @@ def test_record_numbers_are_replaced_without_being_asked(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     words = hospital(tmp_path)
     first = run(tmp_path, *words)
-    text = (tmp_path / "list.json").read_text() + capsys.readouterr().out
+    text = (tmp_path / "list.json").read_text() + (told := capsys.readouterr().out)
     assert not any(number in text for number in ("1234567", "7654321", "00471"))
-    assert "pseudonyms instead of names: patients and studies and images, with a key whose fingerprint is" in text
+    assert "pseudonyms instead of names: patients; studies; images\n" in told
+    assert f"Pseudonyms were made with the key in {tmp_path}/settings/frugal/pseudonyms.key: keep it, and" in told
+    assert len(first.provenance["fingerprint of the pseudonyms' key"]) == 8
     # Each name leads to its file, by a link.
     leads_to = {item.label[0]: (tmp_path / item.image).resolve() for item in first.items()}
     assert leads_to == {1: tmp_path / "images/MRN1234567/1.png", 0: tmp_path / "images/MRN7654321/1.png"}
