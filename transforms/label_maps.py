@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from transforms.errors import RadiographError
 from transforms.formats import format_of
 from transforms.masks import picture_mask
-from transforms.nrrd import nrrd, nrrd_pairs
+from transforms.nrrd import nrrd_pairs
 from transforms.pictures import picture_pixels
 from transforms.raw_volumes import HEADER
-from transforms.read import content_of, naming_file, stored_pixels
+from transforms.read import content_of, naming_file, raw_volume, stored_pixels
 from transforms.turning import AS_STORED, Turn
 
 Array = NDArray[Any]
@@ -58,7 +58,7 @@ def read_label_map(path: Path) -> LabelMap:
             return LabelMap(_whole(picture_labels(content))[None])
         if kind != "nrrd":
             return LabelMap(_whole(stored_pixels(path, kind, content)[0])[None], is_anatomical=True)
-        volume = nrrd(content[:HEADER], _MOST_LAYERS)
+        volume = raw_volume(kind, content, _MOST_LAYERS)
         values = stored_pixels(path, kind, content)[0] if volume.file else volume.pixels(content)
         layers = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
         return LabelMap(_whole(layers), volume.plane.turn, True, nrrd_pairs(content[:HEADER]))

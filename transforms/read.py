@@ -94,7 +94,7 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             return picture_header(stream).size
         if kind in KINDS:
             return simpleitk_slice(file, kind).size
-        return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else _raw_volume(kind, head).plane.size
+        return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else raw_volume(kind, head).plane.size
 
 
 def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[float, float] | None]:
@@ -118,7 +118,7 @@ def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[f
     if kind in KINDS:
         values, plane = simpleitk_pixels(file, kind, content)
     else:
-        volume = _raw_volume(kind, content)
+        volume = raw_volume(kind, content)
         if volume.file:
             with open_beside(file, volume.file) as stream:
                 content = stream.read()
@@ -155,9 +155,20 @@ def _format(file: Path, head: bytes) -> str:
         raise
 
 
-def _raw_volume(kind: str, head: bytes) -> RawVolume:
+def raw_volume(kind: str, content: bytes, most_channels: int = 4) -> RawVolume:
+    """The header of a MetaImage or NRRD file.
+
+    Args:
+        kind: ``nrrd`` or ``meta image``.
+        content: Bytes of the file, or at least of its header.
+        most_channels: How many numbers a pixel of an NRRD may have.
+
+    Raises:
+        RadiographError: It is damaged, or not one slice.
+    """
+    head = content[:HEADER]
     try:
-        return (nrrd if kind == "nrrd" else meta_image)(head[:HEADER])
+        return nrrd(head, most_channels) if kind == "nrrd" else meta_image(head)
     except KeyError as error:
         raise RadiographError(f"is damaged: its header lacks {error.args[0]!r}") from error
     except RadiographError:

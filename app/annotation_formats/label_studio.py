@@ -81,7 +81,8 @@ def _annotations(tasks: list[Any], path: Path, counts: Counter[str]) -> Iterator
         valid = [each for each in annotations if isinstance(each, dict) and isinstance(each.get("result"), list)]
         if len(valid) < len(annotations):
             raise AnnotationError(f"{where}: each of its annotations must be an object with a list 'result'.")
-        counts["left out: predictions of a model"] += len(task.get("predictions") or ())
+        predictions = task.get("predictions")
+        counts["left out: predictions of a model"] += len(predictions) if isinstance(predictions, list) else 0
         taken = [each for each in valid if not each.get("was_cancelled")]
         counts["left out: cancelled or skipped annotations"] += len(valid) - len(taken)
         counts["left out: tasks that nobody annotated"] += not taken
