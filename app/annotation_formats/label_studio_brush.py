@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.datalist.item import RunLengths
-from app.datalist.run_lengths import encode
+from app.datalist.run_lengths import decode, encode
 
 
 def decode_brush(packed: list[int], size: tuple[int, int]) -> RunLengths:
@@ -43,6 +43,29 @@ def decode_brush(packed: list[int], size: tuple[int, int]) -> RunLengths:
         values[start:end] = bits.take(word) if is_repeated else [bits.take(word) for _ in range(start, end)]
         start = end
     return encode(values.reshape(*size, 4)[..., 3])
+
+
+def encode_brush(mask: RunLengths) -> list[int]:
+    """The bytes of a mask in this form, as repeated words of 8 bits, from which `decode_brush` makes the mask again.
+
+    Example:
+        >>> decode_brush(encode_brush(RunLengths((2, 3), (1, 2, 3))), (2, 3))
+        RunLengths(size=(2, 3), counts=(1, 2, 3))
+    """
+    pixels = decode(mask).ravel()  # along the rows
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    starts, ends = [0, *edges.tolist()], [*edges.tolist(), pixels.size]
+    # Sizes of run lengths: 3, 4, 8 and 16 bits, of which only the last is used.
+    bits = [f"{4 * pixels.size:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}"]
+    for start, end in zip(starts, ends, strict=True):
+        rest = 4 * (end - start)
+        while rest:
+            length = min(rest, 1 << 16)
+            bits.append(f"111{length - 1:016b}{255 * int(pixels[start]):08b}")
+            rest -= length
+    text = "".join(bits)
+    text += "0" * (-len(text) % 8)
+    return list(int(text, 2).to_bytes(len(text) // 8))
 
 
 class _Bits:

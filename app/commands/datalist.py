@@ -84,6 +84,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         data_set.set_defaults(run=run, module=module)
     _add_show(data_sets)
     _add_agree(data_sets)
+    _add_export(data_sets)
     without = data_sets.add_parser("without", help="remove the patients of other datalists from one")
     without.add_argument("file", type=Path, metavar="IN", help="datalist; its sections stay")
     without.add_argument("others", type=Path, nargs="+", metavar="OTHER", help="datalists whose patients are removed")
@@ -125,6 +126,16 @@ def _add_agree(data_sets: argparse._SubParsersAction) -> None:
         help="findings that count as the same, such as 'Nodule or Mass=Nodule+Mass'; may be repeated",
     )
     agree.set_defaults(run=run_agree)
+
+
+def _add_export(data_sets: argparse._SubParsersAction) -> None:
+    export = data_sets.add_parser("export", help="write the annotations of a datalist for another program")
+    export.add_argument("file", type=Path, metavar="IN", help="datalist; all of its sections are written")
+    export.add_argument(
+        "--to", choices=("coco", "cvat", "label-studio", "yolo"), required=True, help="the program or format"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write to")
+    export.set_defaults(run=run_export)
 
 
 def _add_common_arguments(parser: argparse.ArgumentParser, needs_tables: bool) -> None:
@@ -255,6 +266,23 @@ def run_agree(arguments: argparse.Namespace) -> None:
 
         draw(pairs, arguments.picture)
         sys.stdout.write(f"picture written to {arguments.picture}\n")
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    """Write annotations for another program, and say what its format cannot hold."""
+    from app.annotation_formats.exporting import export
+    from app.datalist.file import read_datalist
+    from app.files.atomic import write_whole
+
+    out = arguments.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out}: is not empty; earlier files would mix with new ones. Name another --out.")
+    written = export(read_datalist(arguments.file), arguments.file.parent, arguments.to)
+    for name, text in written.files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out / name, text)
+    lines = [*(f"  {what}: {count}" for what, count in written.counts.items()), f"written to {out}"]
+    sys.stdout.write("\n".join([*lines, ""]))
 
 
 def run_without(arguments: argparse.Namespace) -> None:

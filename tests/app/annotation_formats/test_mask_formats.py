@@ -283,7 +283,10 @@ def test_bad_label_maps(tmp_path: Path):
     with pytest.raises(AnnotationError, match="Segment0_LabelValue must be a whole number, not 'x'"):
         slicer_masks(tmp_path, labels()[None], {"Segment0_Name": "Nodule", "Segment0_LabelValue": "x"})
     header = (tmp_path / "7.seg.nrrd").read_bytes()
-    for old, new, message in ((b"encoding", b"decoding", "lacks 'encoding'"), (b"(1,0,0)", b"(x,0,0)", "cannot be read")):
+    for old, new, message in (
+        (b"encoding", b"decoding", "lacks 'encoding'"),
+        (b"(1,0,0)", b"(x,0,0)", "cannot be read"),
+    ):
         (tmp_path / "8.seg.nrrd").write_bytes(header.replace(old, new))
         with pytest.raises(RadiographError, match=message):
             read_label_map(tmp_path / "8.seg.nrrd")
