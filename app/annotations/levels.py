@@ -32,6 +32,8 @@ LEVELS: Mapping[str, str] = {
 """Levels of annotation, the most expensive first, in words."""
 
 LOCATED = ("outline", "ellipse", "box")
+PROGRAM = "NLP"
+"""The source of labels that a program read from reports begins so."""
 
 
 class LevelCount(NamedTuple):
@@ -67,7 +69,8 @@ def at_level(datalist: Datalist, level: str, root: Path, sections: Sequence[str]
     if level not in LEVELS or level == "nlp":
         raise ValueError(f"level {level!r}: must be one of {', '.join(name for name in LEVELS if name != 'nlp')}.")
     changed = {name: [_item_at(item, level, root) for item in section_of(datalist, name)] for name in sections}
-    return degraded(datalist, changed, {"to": LEVELS[level], "sections": list(sections)})
+    images = {level: len(changed["training"])} if "training" in changed else {}
+    return degraded(datalist, changed, {"to": LEVELS[level], "sections": list(sections), "images": images})
 
 
 def by_labeller(
@@ -84,7 +87,8 @@ def by_labeller(
     for name in sections:
         items, facts[name] = labelled(section_of(datalist, name), datalist.findings, quality, seed)
         changed[name] = [_by_program(item) for item in items]
-    step = {"to": _in_words(quality), "sections": list(sections), "seed": seed, "came to": facts}
+    images = {"nlp": len(changed["training"])} if "training" in changed else {}
+    step = {"to": _in_words(quality), "sections": list(sections), "seed": seed, "came to": facts, "images": images}
     return degraded(datalist, changed, step)
 
 
@@ -116,7 +120,7 @@ def mixture(
     _require_counts(counts, quality)
     left = in_random_order(section_of(datalist, "training"), seed)
     items: list[Item] = []
-    words, facts = [], {}
+    words, facts, images = [], {}, {}
     for level, count in sorted(counts, key=lambda part: (part.images is None, list(LEVELS).index(part.level))):
         fit = [item for item in left if _can_give(item, level)]
         if count is not None and len(fit) < count:
@@ -129,11 +133,45 @@ def mixture(
             items += map(_by_program, labels)
         else:
             items += [_item_at(item, level, root) for item in chosen]
+        images[level] = len(chosen)
         words.append(f"{len(chosen)} images with {_in_words(quality or {}) if level == 'nlp' else LEVELS[level]}")
     step: dict[str, object] = {"to": " + ".join(words), "sections": ["training"], "seed": seed}
-    step |= {"images left out": len(left)} | ({"came to": facts} if facts else {})
+    step |= {"images": images, "images left out": len(left)} | ({"came to": facts} if facts else {})
     items.sort(key=lambda item: item.image)
     return degraded(datalist, {"training": items}, step)
+
+
+def images_by_level(datalist: Datalist) -> dict[str, int]:
+    """How many training images are annotated at each level.
+
+    The last step that made levels says so. Without one, masks count as outlines; an image in which nothing was found
+    counts as the most expensive located level of the others if somebody was asked to locate, and else as ``image``.
+
+    Example:
+        >>> items = [Item("1.png", "7", (1,), boxes=(Box("Nodule", 2, 1, 4, 3),), annotated=("Nodule",))]
+        >>> items += [Item("2.png", "8", (0,), annotated=("Nodule",)), Item("3.png", "9", (0,))]
+        >>> images_by_level(Datalist.unsplit("wards", ("Nodule",), items))
+        {'box': 2, 'image': 1}
+    """
+    training = datalist.sections["training"]
+    steps = datalist.provenance.get("degraded", [])
+    for step in reversed(steps if isinstance(steps, list) else []):
+        images = step.get("images") if isinstance(step, dict) else None
+        if isinstance(images, dict) and sum(images.values()) == len(training):
+            return dict(images)
+    best = "outline" if any(item.mask for item in training) else "box"
+    levels = [_level_of(item, best) for item in training]
+    return {level: levels.count(level) for level in LEVELS if level in levels}
+
+
+def _level_of(item: Item, best: str) -> str:
+    if item.mask:
+        return "outline"
+    if item.boxes:
+        return "box"
+    if item.annotated:
+        return best
+    return "nlp" if item.source.startswith(PROGRAM) else "image"
 
 
 def _item_at(item: Item, level: str, root: Path) -> Item:
@@ -169,7 +207,7 @@ def _in_words(quality: Mapping[str, Quality]) -> str:
 
 
 def _by_program(item: Item) -> Item:
-    item.source = f"NLP of {item.source}" if item.source else "NLP"
+    item.source = f"{PROGRAM} of {item.source}" if item.source else PROGRAM
     return item
 
 

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: must be 1 or more.")
     sweep = read_sweep(find_study(arguments.file), arguments.trust)
-    launcher = Launcher(sweep, arguments.out or Path("runs/studies") / sweep.name)
+    launcher = Launcher(sweep, arguments.out or default_folder(sweep.name))
     runs = launcher.runs()
     if arguments.list:
         lines = [f"{each.state(arguments.keep):10}{each.cell.name}  {each.folder.name}\n" for each in runs]
@@ -68,6 +68,11 @@ def run(arguments: argparse.Namespace) -> None:
         first, step = arguments.shard
         run_all(launcher, runs[first - 1 :: step], arguments.keep)
     _report(launcher, runs, arguments)
+
+
+def default_folder(name: str) -> Path:
+    """Where the results of a study go if nothing else is asked."""
+    return Path("runs/studies") / name
 
 
 def shard(text: str) -> tuple[int, int]:

@@ -53,14 +53,18 @@ class CellData:
             settings |= {"folds": vars(self.sweep.folds), "fold": replicate}
         return settings
 
+    def path(self, steps: Mapping[str, Any], replicate: int) -> Path:
+        """Where the datalist of a run is, once it is made."""
+        settings = json.dumps(self.settings(steps, replicate), sort_keys=True)
+        return self.folder / "datalists" / f"{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
+
     def datalist(self, steps: Mapping[str, Any], replicate: int) -> Path:
         """The datalist of a run, made now unless it exists.
 
         Raises:
             ValueError: The data does not allow a step.
         """
-        settings = json.dumps(self.settings(steps, replicate), sort_keys=True)
-        path = self.folder / "datalists" / f"{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
+        path = self.path(steps, replicate)
         if not path.exists():
             base_path, datalist = self._base()
             asked = self.sweep.folds

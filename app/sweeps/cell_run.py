@@ -26,12 +26,14 @@ class CellRun:
         replicate: The seed, or the number of the fold.
         folder: The output folder.
         settings: Everything that determines the result; a result with other settings does not count.
+        datalist: Its datalist, once it is made; None if its config names one.
     """
 
     cell: Cell
     replicate: int
     folder: Path
     settings: Mapping[str, Any]
+    datalist: Path | None = None
 
     @property
     def title(self) -> str:

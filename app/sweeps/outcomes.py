@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.annotations.levels import LEVELS, images_by_level
+from app.datalist.file import read_datalist
 from app.nearest import did_you_mean
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.orderings import Ordering, Pair, over_replicates, verdict
@@ -53,13 +55,18 @@ class PairResult:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Everything that the tables and pictures of a sweep show."""
+    """Everything that the tables and pictures of a sweep show.
+
+    ``images`` has, by the name of a cell, the mean number of training images at each level of annotation; it is empty
+    if the sweep makes no datalists.
+    """
 
     sweep: Sweep
     results: tuple[CellResult, ...]
     pairs: tuple[PairResult, ...]
     failed: tuple[CellRun, ...]
     missing: tuple[CellRun, ...]
+    images: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def by_metric(self) -> dict[str, list[CellResult]]:
         """The results of each metric, in the order of the cells."""
@@ -90,7 +97,8 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     states = [(run, run.state(keep)) for run in runs]
     failed = tuple(run for run, state in states if state == "failed")
     missing = tuple(run for run, state in states if state not in ("failed", "finished"))
-    return Outcomes(sweep, tuple(results.values()), tuple(pairs), failed, missing)
+    images = {name: _images(of_cell) for name, of_cell in finished.items()}
+    return Outcomes(sweep, tuple(results.values()), tuple(pairs), failed, missing, images)
 
 
 def selected(outcomes: Outcomes) -> list[CellResult]:
@@ -147,6 +155,14 @@ def _value(run: CellRun, metric: str) -> float:
         return float(run.record()["seconds"])
     name = MODEL if metric.startswith(VALIDATION) else RESULT
     return metric_value(run.read(name), metric, run.folder / name)
+
+
+def _images(runs: Sequence[CellRun]) -> dict[str, float]:
+    """Mean number of training images by level over the runs of a cell."""
+    paths = [run.datalist for run in runs if run.datalist is not None and run.datalist.exists()]
+    counts = [images_by_level(read_datalist(path)) for path in paths]
+    levels = [level for level in LEVELS if any(level in each for each in counts)]
+    return {level: sum(each.get(level, 0) for each in counts) / len(counts) for level in levels}
 
 
 def _pair_result(ordering: Ordering, pair: Pair, results: Mapping[tuple[str, str], CellResult]) -> PairResult:

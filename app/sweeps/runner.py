@@ -91,7 +91,8 @@ class Launcher:
             "data": self.data.settings(cell.data, replicate) if self.data is not None else None,
         }
         folder = self.folder / "cells" / cell.name / f"{self.sweep.replicate_word}-{replicate}"
-        return CellRun(cell, replicate, folder, settings)
+        datalist = self.data.path(cell.data, replicate) if self.data is not None else None
+        return CellRun(cell, replicate, folder, settings, datalist)
 
 
 def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> None:

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 
+from app.annotations.levels import LEVELS
 from app.pages import numbers
 from app.sweeps.orderings import LEVEL
 from app.sweeps.outcomes import Outcomes, selected
@@ -16,17 +17,24 @@ from evaluation.distributions import t_quantile
 
 
 def table_csv(outcomes: Outcomes) -> str:
-    """One row per metric and cell, with all digits; undefined numbers are empty."""
+    """One row per metric and cell, with all digits; undefined numbers are empty.
+
+    Columns ``n_<level>`` have the number of training images at each level of annotation, if the sweep makes datalists.
+    """
     sweep = outcomes.sweep
     text = io.StringIO()
     writer = csv.writer(text)
     replicates = [f"{sweep.replicate_word}_{replicate}" for replicate in sweep.replicates]
-    writer.writerow(safe_row(["metric", *sweep.factors, "n", "mean", "sd", "lower", "upper", *replicates]))
+    levels = [level for level in LEVELS if any(level in each for each in outcomes.images.values())]
+    counts = [f"n_{level}" for level in levels]
+    writer.writerow(safe_row(["metric", *sweep.factors, "n", "mean", "sd", "lower", "upper", *replicates, *counts]))
     for result in outcomes.results:
         values = [result.mean.value, result.deviation, result.mean.lower, result.mean.upper]
         values += [result.by_replicate.get(replicate, math.nan) for replicate in sweep.replicates]
         digits = ["" if math.isnan(value) else repr(float(value)) for value in values]
-        row = [result.metric, *result.cell.values.values(), len(result.by_replicate), *digits]
+        images = outcomes.images.get(result.cell.name)
+        shown = [f"{images.get(level, 0):.0f}" if images else "" for level in levels]
+        row = [result.metric, *result.cell.values.values(), len(result.by_replicate), *digits, *shown]
         writer.writerow(safe_row(row))
     return text.getvalue()
 

@@ -99,7 +99,7 @@ def test_what_was_done_is_told(tmp_path: Path):
         f"Made. Made cheaper in training: {LEVELS['image']}. Made cheaper in training: {LEVELS['nlp']} 1."
     )
     one_step, two_step = datalist.provenance["degraded"]
-    assert one_step == {"to": LEVELS["image"], "sections": ["training"]}
+    assert one_step == {"to": LEVELS["image"], "sections": ["training"], "images": {"image": 1}}
     assert (two_step["seed"], two_step["came to"]["training"]["Nodule"]["f1"]) == (4, 1.0)
     assert first(datalist).source == "NLP of radiologist"
     # What a run logs of its data.

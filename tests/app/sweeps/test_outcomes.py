@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.datalist.file import write_datalist
+from app.sweeps.cell_data import changed
 from app.sweeps.cell_run import CellRun
 from app.sweeps.orderings import parse_ordering
 from app.sweeps.outcomes import gather, metric_value, selected
@@ -97,6 +99,21 @@ def test_a_result_of_other_settings_does_not_count_unless_kept(study):
     assert not other.is_finished()
     assert other.is_finished(keep=True)
     assert not CellRun(runs[0].cell, 0, runs[0].folder, {"seed": 1, "config": "new"}).is_finished(keep=True)
+
+
+def test_the_table_counts_the_images_of_each_level(study, tmp_path, datalist):
+    sweep, runs = study
+    for name, level in (("box.json", "box"), ("mix.json", None)):
+        steps = {"level": level} if level else {"mix": {"box": 5, "image": 20}}
+        write_datalist(changed(datalist, steps, Path(), seed=0), tmp_path / name)
+    of_cell = {"contour": tmp_path / "box.json", "box": tmp_path / "mix.json"}
+    runs = [replace(run, datalist=of_cell[run.cell.values["level"]]) for run in runs]
+    rows = list(csv.DictReader(table_csv(gather(sweep, runs)).splitlines()))
+    assert [(row["level"], row["n_box"], row["n_image"]) for row in rows[::2]] == [
+        ("contour", "60", "0"),
+        ("box", "5", "20"),
+    ]
+    assert "n_outline" not in rows[0]
 
 
 def test_files_are_written_whole(study, tmp_path):
