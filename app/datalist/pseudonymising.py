@@ -13,7 +13,8 @@ from app.datalist.pseudonyms import Pseudonyms
 from app.datalist.record_numbers import looks_like_a_person, looks_like_a_record, path_looks_like_a_record
 from app.datalist.stored_images import stem
 from app.datalist.validate import absolute_path
-from app.files.folders import composed
+from app.files.atomic import write_whole
+from app.files.folders import PSEUDONYMS_MARK, composed
 from app.files.image_names import relative_image
 
 KINDS = ("patients", "studies", "images")
@@ -71,11 +72,6 @@ def pseudonymised(
     return result
 
 
-def links_folder(out: Path) -> Path:
-    """The folder of links to the images and masks of a datalist in the file ``out``."""
-    return out.parent / f"{out.stem}_links"
-
-
 def _pseudonym(pseudonyms: Pseudonyms, kind: str, name: str) -> str:
     is_one = re.fullmatch(rf"{kind[0]}[0-9a-f]{{16}}", name)
     return pseudonyms.of(kind, normalised(name)) if name and not is_one else name
@@ -90,7 +86,7 @@ def _files(items: Sequence[Item]) -> list[str]:
 def _links(items: Sequence[Item], pseudonyms: Pseudonyms, out: Path, below: Mapping[str, str] | None) -> dict[str, str]:
     """New names of images and masks, by their old ones, after links of those names were made."""
     images = {item.image for item in items}
-    base, folder = out.parent.resolve(), links_folder(out)
+    base, folder = out.parent.resolve(), out.parent / f"{out.stem}_links"
     names: dict[str, str] = {}
     targets: dict[Path, Path] = {}
     for name in _files(items):
@@ -131,6 +127,7 @@ def _write_links(folder: Path, targets: Mapping[Path, Path]) -> None:
         raise ValueError(f"{foreign}: is in the folder of links that would be made. Choose another --out.")
     for path in old:
         path.unlink()
+    write_whole(folder / PSEUDONYMS_MARK, "Links that frugal datalist folder made. Each leads to a file.\n")
     try:
         for link, target in targets.items():
             (folder / link).symlink_to(relative_image(target, folder / link))

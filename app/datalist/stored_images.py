@@ -45,8 +45,16 @@ def with_images(
     return place_images(*keep_stored(datalist, image_files(folder), parts), out, frame)
 
 
-def keep_stored(datalist: Datalist, listing: Listing, parts: int = 1) -> tuple[Datalist, dict[str, Path]]:
+def keep_stored(
+    datalist: Datalist, listing: Listing, parts: int = 1, remedy: str = ""
+) -> tuple[Datalist, dict[str, Path]]:
     """The first half of :func:`with_images`: the items that have an image, under their old names, and their files.
+
+    Args:
+        datalist: See there.
+        listing: The images of a folder.
+        parts: See there.
+        remedy: A sentence for the error that none of the items has an image.
 
     Raises:
         ValueError: None of the items has one, an image may be one of several files, or two images are one file.
@@ -67,7 +75,7 @@ def keep_stored(datalist: Datalist, listing: Listing, parts: int = 1) -> tuple[D
         such_as = f", such as {rows[0].image!r}" if rows else ""
         raise ValueError(
             f"{folder}: none of its {len(files)} images, such as {files[0].name!r}, is one of the {len(rows)} of "
-            f"{datalist.name}{such_as}."
+            f"{datalist.name}{such_as}.{remedy and f' {remedy}'}"
         )
     counts = {
         "images included": len(stored),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.annotation_formats.arguments import add_annotation_arguments
 from app.datalist.headers import with_header_facts, with_header_groups
 from app.datalist.item import Datalist, Item
-from app.datalist.pseudonymising import KINDS, links_folder, pseudonymised
+from app.datalist.pseudonymising import KINDS, pseudonymised
 from app.datalist.pseudonyms import Pseudonyms, default_key
 from app.datalist.stored_images import keep_stored, place_images
 from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argument
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def datalist_from(arguments: argparse.Namespace) -> Datalist:
     """Build the datalist that the command line asks for; see :func:`add_arguments`."""
     names = FindingNames(arguments.map)
-    listing = None if arguments.images is None else image_files(arguments.images, links_folder(arguments.out))
+    listing = None if arguments.images is None else image_files(arguments.images)
     datalist, records = _labelled(arguments, listing, names)
     annotations = _annotations(arguments, listing, datalist.findings, names)
     names.require_used()
@@ -166,7 +166,8 @@ def _with_files(
         The datalist, and each image's path below the folder of images.
     """
     listing = listing if annotations is None else annotations.listing
-    datalist, stored = keep_stored(datalist, listing, _PARTS)
+    remedy = "--image-column names the column of the images' names."
+    datalist, stored = keep_stored(datalist, listing, _PARTS, remedy)
     if annotations is not None and _table(arguments) is None:
         datalist, stored = _annotated(datalist, stored, annotations)
     datalist = with_header_groups(with_header_facts(datalist, stored), stored, pseudonyms)

@@ -15,6 +15,9 @@ SPECIAL = "pipes, sockets and devices"
 CLOSED = "folders that cannot be opened"
 AGAIN = "linked folders that are listed already, or that hold this one"
 OUTPUT = "results of a run"
+PSEUDONYMS = "folders of links with pseudonyms"
+PSEUDONYMS_MARK = ".pseudonyms"
+"""A file that is in each folder of links with pseudonyms, whose images would otherwise be listed twice."""
 UNREADABLE_NAME = "files whose names are no UTF-8 (rename them)"
 _RESULTS = (
     frozenset({"predictions.csv", "excluded.csv"}),
@@ -57,7 +60,7 @@ def list_files(folder: Path, output: Path | None = None) -> Listing:
 
     Links are followed and keep their names. A linked folder is listed once, and left out if it is listed already under
     another name or holds the folder itself. Also left out are hidden files and folders (names that begin with a dot),
-    broken links, whatever is no regular file, and the results of runs.
+    broken links, whatever is no regular file, the results of runs, and folders of links with pseudonyms.
 
     Args:
         folder: To be listed; it may itself be a link, or hidden.
@@ -155,6 +158,9 @@ class _Walk:
             self.left_out[CLOSED] += 1
             return
         names = {entry.name for entry in entries}
+        if PSEUDONYMS_MARK in names and folder != self.root:
+            self.left_out[PSEUDONYMS] += 1
+            return
         holds_results = any(marks <= names for marks in _RESULTS)
         for entry in entries:
             if entry.name.startswith("."):

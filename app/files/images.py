@@ -14,8 +14,8 @@ _HEAD = 8192
 """Bytes that tell a format."""
 
 
-def image_files(folder: Path, output: Path | None = None) -> Listing:
-    """List all images in a folder and its subfolders; see `list_files` for what is left out, such as ``output``.
+def image_files(folder: Path) -> Listing:
+    """List all images in a folder and its subfolders; see `list_files` for what is left out.
 
     A file with one of ``IMAGE_SUFFIXES`` counts as an image without being opened. Of other files the first bytes are
     read, since DICOM files have names such as IM000001, 4.ima, or a number with dots.
@@ -25,7 +25,7 @@ def image_files(folder: Path, output: Path | None = None) -> Listing:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of images.")
-    listing = list_files(folder, output)
+    listing = list_files(folder)
     images: list[Path] = []
     left_out = Counter(listing.left_out)
     for path in listing.files:

@@ -148,6 +148,15 @@ def test_paths_of_another_machine_are_matched_by_their_ends(tmp_path: Path, root
     assert [(item.image, item.patient) for item in items] == [("images/a/1.png", "p"), ("images/b/1.png", "q")]
 
 
+def test_a_column_of_other_names_is_told_with_the_option(tmp_path: Path, capsys: pytest.CaptureFixture):
+    picture(tmp_path / "images/1.png")
+    (tmp_path / "t.csv").write_text("file,picture,patient,Nodule\na.txt,1.png,p,1\n")
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "o.json")]
+    assert main(["datalist", "folder", *words]) == 1
+    assert "is one of the 1 of t, such as 'a.txt'. --image-column names the column of" in capsys.readouterr().err
+    assert main(["datalist", "folder", *words, "--image-column", "Picture"]) == 0
+
+
 def test_two_names_of_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
     picture(tmp_path / "images/1.png")
     (tmp_path / "t.csv").write_text("image,patient,Nodule\n1.png,p,1\n1.dcm,p,1\n")
@@ -266,7 +275,7 @@ def test_masks_are_linked_too_and_links_are_not_listed(tmp_path: Path):
         assert (tmp_path / str(item.mask["Nodule"])).resolve() == tmp_path / f"drawn/x{number}.png"
     everywhere = run(tmp_path, *words[:2], "--images", str(tmp_path), *words[4:], *key)
     assert len(everywhere.items()) == 2
-    assert everywhere.provenance["counts"]["left out of the folder: results of a run"] == 1
+    assert everywhere.provenance["counts"]["left out of the folder: folders of links with pseudonyms"] == 1
 
 
 def test_names_of_images_that_are_not_there_are_replaced(tmp_path: Path):
