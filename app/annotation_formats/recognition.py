@@ -53,7 +53,7 @@ def find_annotations(path: Path, images: Collection[Path], wanted: str) -> Sourc
     Raises:
         AnnotationError: There is no such file, no annotation in it, or a folder holds annotations of several formats.
     """
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         raise AnnotationError(f"{path}: no such file or folder of annotations.")
     files = list(list_files(path).files) if path.is_dir() else [path]
     by_format: dict[str, list[Path]] = defaultdict(list)

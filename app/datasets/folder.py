@@ -172,7 +172,7 @@ def _with_files(
         datalist, stored = _annotated(datalist, stored, annotations)
     datalist = with_header_groups(with_header_facts(datalist, stored), stored, pseudonyms)
     if annotations is not None:
-        from app.datasets.folder_annotations import with_annotations
+        from app.datasets.folder_annotated import with_annotations
 
         datalist = with_annotations(datalist, stored, annotations)
     datalist = place_images(_with_patients_and_masks(datalist, arguments), stored, arguments.out)

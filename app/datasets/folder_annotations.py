@@ -1,4 +1,4 @@
-"""Annotations of a user's own images, from files of any known format, as labels, boxes and masks of a datalist."""
+"""Annotations of a user's own images: read from files of any known format, and matched with the images."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from app.annotation_formats.drawing import NamedMark, Target, draw
-from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile, Raster
+from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile
 from app.annotation_formats.matching import ImageIndex
 from app.annotation_formats.recognition import Source, find_annotations, names_in, read_annotations
-from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.datasets.finding_names import FindingNames
 from app.files.folders import Listing, composed
-from app.files.image_names import image_sizes
-from app.findings import ABSENT, NOT_SAID, PRESENT, VOCABULARY, plain
+from app.findings import VOCABULARY, plain
 from app.nearest import did_you_mean
 
 
@@ -93,11 +90,14 @@ def read_folder_annotations(
     named: dict[int, str] = {}
     for source in sources:
         named |= names_in(source)
+    files = [
+        each for source in sources for each in read_annotations(source, named, lambda name: bool(finding_of(name)))
+    ]
+    _choose_reader(files, wanted.reader)
     images: dict[Path, list[Said]] = defaultdict(list)
     findings: dict[str, None] = {}
     counts: Counter[str] = Counter()
-    for file in (each for source in sources for each in read_annotations(source, named, lambda n: bool(finding_of(n)))):
-        _choose_reader(file, wanted.reader)
+    for file in files:
         meanings = _meanings(file, finding_of, wanted)
         findings |= dict.fromkeys(meanings.values())
         matched = index.matched(file)
@@ -106,69 +106,10 @@ def read_folder_annotations(
         where = f"{file.path.name} ({file.format})"
         counts[f"{where}: annotated images"] = len(matched)
         counts.update({f"{where}: {reason}": count for reason, count in file.counts.items() if count})
-    if not images:
-        raise AnnotationError(f"{', '.join(map(str, paths))}: nothing in it is annotated.")
+    if not images or not findings:
+        why = "no category in it is used, so nobody was asked for anything" if images else "nothing in it is annotated"
+        raise AnnotationError(f"{', '.join(str(source.path) for source in sources)}: {why}.")
     return Annotations(listing, tuple(findings), dict(images), counts)
-
-
-def with_annotations(datalist: Datalist, stored: Mapping[str, Path], annotations: Annotations) -> Datalist:
-    """A datalist with the labels, boxes and masks of annotations, in pixels of the radiographs as they are shown.
-
-    A finding that was asked for and has no location is nowhere, unless its label is present: then its location counts
-    as not asked for. A label that nobody gave becomes present with a location and absent without one; a label of absent
-    stays beside a location, and is counted. A label of the datalist is never replaced.
-
-    Args:
-        datalist: Items under any names.
-        stored: The file of each item's ``image``.
-        annotations: Of these files.
-
-    Raises:
-        AnnotationError: A mark does not fit its radiograph, or readers contradict each other.
-        ValueError: A radiograph's header cannot be read.
-    """
-    from transforms.dicom_reference import references
-
-    findings = (*datalist.findings, *(each for each in annotations.findings if each not in datalist.findings))
-    paths = [path for path in stored.values() if path in annotations.images]
-    turned = [path for path in paths if any(map(_is_anatomical, annotations.images[path]))]
-    turns = {path: each.turn for path, each in zip(turned, references(turned), strict=True)}
-    sizes = image_sizes(paths)
-    readers = {path: {image.reader for image, _, _ in annotations.images[path]} - {""} for path in paths}
-    are_several = any(len(each) > 1 for each in readers.values())
-    counts = Counter(annotations.counts)
-
-    def annotated(item: Item) -> Item:
-        item = replace(item, label=(*item.label, *[NOT_SAID] * (len(findings) - len(item.label))))
-        path = stored[item.image]
-        if path not in annotations.images:
-            return item
-        size = sizes[path]
-        if isinstance(size, ValueError):
-            raise size
-        said = annotations.images[path]
-        marks = [
-            NamedMark(meanings[mark.name], mark, image.frame, image.reader if are_several else "")
-            for image, meanings, _ in said
-            for mark in image.marks
-            if mark.name in meanings
-        ]
-        target = Target(size, turns[path]) if path in turns else Target(size)
-        try:
-            boxes, masks = draw(marks, target, counts)
-        except AnnotationError as error:
-            raise AnnotationError(f"{item.image}: {error}") from error
-        if are_several and readers[path]:
-            item.attributes = {**item.attributes, "readers": " ".join(sorted(readers[path]))}
-        labels = _labels(said, findings)
-        asked = [
-            meanings[name] for image, meanings, of_file in said for name in (*of_file, *image.asked) if name in meanings
-        ]
-        return _merged(item, findings, labels, (boxes, masks), asked, counts)
-
-    result = replace(datalist, findings=findings).mapped(annotated)
-    counts["left out: annotated images without a row in the table"] = len(annotations.images) - len(paths)
-    return result.with_counts({reason: count for reason, count in counts.items() if count})
 
 
 def _source(path: Path, listing: Listing, wanted: str) -> Source:
@@ -199,18 +140,24 @@ def _finding_names(wanted: Wanted, known: Sequence[str]) -> Callable[[str], str 
     return finding_of
 
 
-def _choose_reader(file: AnnotationFile, reader: str) -> None:
-    """Leave out what others than the reader said."""
+def _choose_reader(files: Sequence[AnnotationFile], reader: str) -> None:
+    """Leave out what others than the reader said; files that name no reader stay.
+
+    Raises:
+        AnnotationError: No file has such a reader.
+    """
     if not reader:
         return
-    readers = sorted({image.reader for image in file.images} - {""})
-    if reader not in readers:
+    known = sorted({image.reader for file in files for image in file.images} - {""})
+    if reader not in known:
+        paths = ", ".join(str(file.path) for file in files)
         raise AnnotationError(
-            f"{file.path}: has no reader {reader!r}; its readers: {', '.join(readers) or 'none named'}."
+            f"{paths}: no reader is named {reader!r}; readers: {', '.join(known) or 'none is named'}."
         )
-    taken = [image for image in file.images if image.reader == reader]
-    file.counts["left out: annotations of other readers"] += len(file.images) - len(taken)
-    file.images = taken
+    for file in files:
+        taken = [image for image in file.images if image.reader in (reader, "")]
+        file.counts["left out: annotations of other readers"] += len(file.images) - len(taken)
+        file.images = taken
 
 
 def _meanings(file: AnnotationFile, finding_of: Callable[[str], str | None], wanted: Wanted) -> dict[str, str]:
@@ -237,60 +184,3 @@ def _meanings(file: AnnotationFile, finding_of: Callable[[str], str | None], wan
     unused = [name for name in dict.fromkeys(asked) if name not in meanings and not used[name]]
     file.counts[f"categories without any annotation that are no finding ({', '.join(unused)})"] += len(unused)
     return meanings
-
-
-def _is_anatomical(said: Said) -> bool:
-    return any(isinstance(mark.shape, Raster) and mark.shape.is_anatomical for mark in said.image.marks)
-
-
-def _labels(said: Sequence[Said], findings: Sequence[str]) -> dict[str, float]:
-    """Labels of the whole image, by finding.
-
-    Raises:
-        AnnotationError: Two annotations of the image differ.
-    """
-    labels: dict[str, float] = {}
-    for image, meanings, _ in said:
-        of_image: dict[str, float] = {}
-        for name, value in image.labels.items():
-            if name in meanings:  # several categories may mean one finding, which any of them makes present
-                of_image[meanings[name]] = max(value, of_image.get(meanings[name], value))
-        for finding, value in of_image.items():
-            if labels.setdefault(finding, value) != value:
-                raise AnnotationError(
-                    f"{image.where}: readers differ on {finding!r}. Choose one by --reader, or make one datalist for "
-                    "each and use 'frugal combine'."
-                )
-    return {finding: labels[finding] for finding in findings if finding in labels}
-
-
-def _merged(
-    item: Item,
-    findings: Sequence[str],
-    labels: Mapping[str, float],
-    drawn: tuple[tuple[Box, ...], dict[str, RunLengths]],
-    asked: Sequence[str],
-    counts: Counter[str],
-) -> Item:
-    """An item with what annotations say besides; see `with_annotations`."""
-    boxes, masks = drawn
-    located = {*(box.finding for box in boxes), *masks}
-    label = dict(zip(findings, item.label, strict=True))
-    annotated = list(item.annotated)
-    for finding, value in labels.items():
-        if label[finding] == NOT_SAID:
-            label[finding] = value
-        elif label[finding] != value:
-            counts["annotations that differ from the table's label (the table's is kept)"] += 1
-    for finding in dict.fromkeys([*asked, *located]):
-        if finding in located or label[finding] != PRESENT:
-            annotated.append(finding)
-        else:
-            counts["labelled present, but not located (location not asked for)"] += 1
-        if label[finding] == NOT_SAID:
-            label[finding] = PRESENT if finding in located else ABSENT
-        elif label[finding] == ABSENT and finding in located:
-            counts["labelled absent, but located (both kept)"] += 1
-    return replace(
-        item, label=tuple(label.values()), boxes=boxes, mask=masks, annotated=tuple(dict.fromkeys(annotated))
-    )

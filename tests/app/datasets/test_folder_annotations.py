@@ -1,6 +1,7 @@
 """``frugal datalist folder --annotations``: formats are recognised, images found, labels and locations joined."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -182,7 +183,7 @@ def test_several_readers_keep_their_boxes(tmp_path: Path, capsys: pytest.Capture
     (box,) = items(tmp_path, "--annotations", path, "--reader", "4")["7.png"].boxes
     assert box == Box("Nodule", 20, 10, 4, 2)
     assert command(tmp_path, "--annotations", path, "--reader", "5") == 1
-    assert "has no reader '5'; its readers: 3, 4" in capsys.readouterr().err
+    assert "no reader is named '5'; readers: 3, 4" in capsys.readouterr().err
     outline = region("polygon", points=[[0, 0], [10, 0], [10, 50], [0, 50]])
     annotations[1]["result"] = [outline]
     path = write(tmp_path, "export.json", [task(annotations=annotations)])
@@ -300,6 +301,24 @@ def test_damaged_files_end_in_one_line(tmp_path: Path, content: bytes, message: 
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_annotations_of_nothing_and_pipes_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    images(tmp_path, "7.png")
+    assert command(tmp_path, "--annotations", write(tmp_path, "export.json", [task()])) == 1
+    assert "no category in it is used, so nobody was asked for anything" in capsys.readouterr().err
+    os.mkfifo(tmp_path / "pipe")
+    assert command(tmp_path, "--annotations", tmp_path / "pipe") == 1
+    assert "no such file or folder of annotations" in capsys.readouterr().err
+
+
+def test_one_reader_beside_masks_of_nobody_in_particular(tmp_path: Path):
+    images(tmp_path, "7.png")
+    masks(tmp_path / "masks", block(SIZE, slice(2, 5), slice(3, 9)), "7_effusion.png")
+    annotations = [{"completed_by": 3, "result": [BOX]}, {"completed_by": 4, "result": [BOX, BOX]}]
+    path = write(tmp_path, "export.json", [task(annotations=annotations)])
+    item = items(tmp_path, "--annotations", path, "--annotations", tmp_path / "masks", "--reader", "3")["7.png"]
+    assert (len(item.boxes), set(item.mask)) == (1, {"Effusion"})
 
 
 def test_options_without_annotations_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
