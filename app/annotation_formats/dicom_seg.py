@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,24 +66,10 @@ def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str]
 
     try:
         dataset = pydicom.dcmread(file)
-        pixels = dataset.pixel_array
         names = {int(segment.SegmentNumber): _names(segment) for segment in dataset.SegmentSequence}
         images = _images(dataset)
-        kind = str(dataset.get("SegmentationType", "BINARY")).upper()
-        layers = pixels[None] if pixels.ndim == 2 else pixels
-        frames = []
-        for index, values in enumerate(layers):
-            number, instance = _references(dataset, index, images)
-            if kind == "LABELMAP":
-                frames += [
-                    _Frame(names[key], instance, encode(values == key)) for key in names if (values == key).any()
-                ]
-                continue
-            drawn = values > 0
-            if kind == "FRACTIONAL":
-                drawn = 2 * values.astype(int) >= int(dataset.MaximumFractionalValue)
-            if drawn.any():
-                frames.append(_Frame(names[number], instance, encode(drawn)))
+        frames = list(_frames(dataset, names, images))
+        is_fractional = str(dataset.get("SegmentationType")).upper() == "FRACTIONAL"
     except AnnotationError as error:
         raise AnnotationError(f"{file}: {error}") from error
     except Exception as error:  # pydicom and its decoders raise many kinds
@@ -91,7 +77,24 @@ def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str]
             f"{file}: cannot be read as a DICOM segmentation ({type(error).__name__}): damaged, truncated, or without "
             "segments; export it again."
         ) from error
-    return list(names.values()), frames, images, kind == "FRACTIONAL"
+    return list(names.values()), frames, images, is_fractional
+
+
+def _frames(dataset: Dataset, names: Mapping[int, tuple[str, ...]], images: Sequence[str]) -> Iterator[_Frame]:
+    """The frames in which anything is drawn; of label maps, one for each segment in them."""
+    pixels = dataset.pixel_array
+    kind = str(dataset.get("SegmentationType", "BINARY")).upper()
+    for index, values in enumerate(pixels[None] if pixels.ndim == 2 else pixels):
+        number, instance = _references(dataset, index, images)
+        if kind == "LABELMAP":
+            masks = {key: values == key for key in names}
+        elif kind == "FRACTIONAL":
+            masks = {number: 2 * values.astype(int) >= int(dataset.MaximumFractionalValue)}
+        else:
+            masks = {number: values > 0}
+        for key, mask in masks.items():
+            if mask.any():
+                yield _Frame(names[key], instance, encode(mask))
 
 
 def _names(segment: Dataset) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def decode_brush(packed: list[int], size: tuple[int, int]) -> RunLengths:
         ValueError: The bytes are no such run lengths, end early, or are not of four channels of this size.
 
     Example:
-        >>> decode_brush([0, 0, 0, 4, 57, 27, 255, 129, 191, 224], (1, 1))  # one repeated word, 255
+        >>> decode_brush([0, 0, 0, 4, 57, 27, 255, 0, 3, 255], (1, 1))  # one word of 8 bits, 255, four times
         RunLengths(size=(1, 1), counts=(0, 1))
     """
     if not packed or not all(type(each) is int and 0 <= each < 256 for each in packed):
