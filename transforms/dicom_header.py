@@ -27,7 +27,7 @@ _DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 HEAD = 512
 """Number of first bytes that show whether a file is DICOM."""
 
-_IDENTIFIER_KEYWORDS = ("PatientID", "StudyInstanceUID", "AccessionNumber", "StudyID")
+_IDENTIFIER_KEYWORDS = ("PatientID", "StudyInstanceUID", "AccessionNumber")
 
 _ByteOrder = Literal["little", "big"]
 
@@ -59,8 +59,6 @@ class HeaderIdentifiers(NamedTuple):
     study: str = ""
     """The study's unique identifier."""
     accession: str = ""
-    study_number: str = ""
-    """StudyID, a number that the hospital gives."""
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:

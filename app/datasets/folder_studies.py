@@ -13,7 +13,7 @@ def images_of_studies(images: Listing, studies: Set[str]) -> dict[str, list[str]
     """Image files, by path below the folder, of each of the studies that has any.
 
     A study's name is that of a folder that its images are in, at any depth. If no folder has the name of a study, it is
-    looked for in DICOM headers, as accession number, study instance UID or study ID.
+    looked for in DICOM headers, as accession number or study instance UID; a StudyID may be the same in many patients.
     """
     paths = [file.relative_to(images.folder).as_posix() for file in images.files]
     by_study: dict[str, list[str]] = defaultdict(list)
@@ -26,6 +26,6 @@ def images_of_studies(images: Listing, studies: Set[str]) -> dict[str, list[str]
     from transforms.dicom_header import header_identifiers
 
     for path, identifiers in zip(paths, header_identifiers(images.files), strict=True):
-        for name in {identifiers.accession, identifiers.study, identifiers.study_number} & studies - {""}:
+        for name in {identifiers.accession, identifiers.study} & studies - {""}:
             by_study[name].append(path)
     return dict(by_study)

@@ -145,6 +145,8 @@ class _Rows:
     def _attributes(self, sex: str, age: str, where: str) -> Attributes:
         """Sex and age, if they can be read."""
         attributes: Attributes = {}
+        if not (sex or age):
+            return attributes
         age, sex = decimal_point(age), self._sexes.get(sex.upper(), sex)
         for what, given in (("sexes left out as neither F nor M", (sex, "")), ("ages left out as no age", ("", age))):
             try:
