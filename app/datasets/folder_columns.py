@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from app.datasets.finding_names import FindingNames
 from app.datasets.folder_labels import MINUS, LabelColumn, LabelReader
+from app.files.image_names import IMAGE_SUFFIXES
 from app.files.tables import Table, TableError, looks_like, require_columns
 from app.findings import NOT_SAID
 
@@ -127,6 +128,8 @@ def missing(table: Table, what: str, remedy: str) -> TableError:
     """The error that a table lacks a column, with the option that mends it."""
     other = looks_like(table.columns)
     hint = f" It looks like {other}." if other else ""
+    if any(name.lower().endswith(IMAGE_SUFFIXES) for name in table.columns):
+        hint = " Its first line seems to be an image's: write the names of the columns above it."
     names = ", ".join(map(repr, table.columns))
     return TableError(f"{table.path}: {what}; {remedy}. Columns found: {names}.{hint}")
 

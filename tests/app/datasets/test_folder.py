@@ -114,6 +114,7 @@ BAD = {
     ),
     "no image": ({"text": CSV.replace("w/2.png", "")}, "line 3: the image's cell is empty"),
     "no patient": ({"text": CSV.replace(",q,", ",,")}, "line 3: the patient's cell is empty"),
+    "no names": ({"text": "1.png,p,1\n2.png,q,0\n"}, "Its first line seems to be an image's: write the names"),
     "no rows": ({"text": CSV.splitlines()[0]}, "has the names of columns, but no row below them"),
     "another data set": (
         {"text": "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n1,x,1,1,1,1,1,1\n"},
