@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any
 
-from app.annotation_formats.documents import frame, is_number, number, read_json
+from app.annotation_formats.documents import frame, is_number, number
 from app.annotation_formats.label_studio_brush import decode_brush
+from app.annotation_formats.label_studio_tasks import Annotation, labels_of, read_tasks
 from app.annotation_formats.marks import (
     AnnotatedImage,
     AnnotationError,
@@ -21,29 +20,9 @@ from app.annotation_formats.marks import (
     Rectangle,
 )
 from app.annotation_formats.rotation import ellipse_polygon, turned_rectangle
-from app.files.image_names import IMAGE_SUFFIXES
 
-_MIN_KEYS = frozenset({"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"})
 _SHAPES = ("rectangle", "polygon", "brush", "ellipse")
 YES, NO = ("yes", "true", "present", "positive"), ("no", "false", "absent", "negative")
-
-
-class _Annotation(NamedTuple):
-    """One person's results for one task."""
-
-    data: dict[str, Any]
-    results: list[dict[str, Any]]
-    reader: str
-    where: str
-    file: str = ""
-
-
-def looks_like_label_studio(content: object) -> bool:
-    """Whether a value of JSON is a list of Label Studio's tasks, or of annotations as JSON-MIN has them."""
-    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
-        return False
-    keys = content[0].keys()
-    return {"data", "annotations"} <= keys or {"data", "predictions"} <= keys or {"annotation_id", "annotator"} <= keys
 
 
 def read_label_studio(path: Path) -> AnnotationFile:
@@ -56,68 +35,15 @@ def read_label_studio(path: Path) -> AnnotationFile:
         AnnotationError: It cannot be read or is not Label Studio's; a task has no image or several; coordinates are
             missing or not finite; the image was turned while it was annotated; or brush strokes are damaged.
     """
-    content = read_json(path)
-    if not looks_like_label_studio(content):
-        raise AnnotationError(f"{path}: not Label Studio's JSON, a list of tasks with 'data' and 'annotations'.")
     counts: Counter[str] = Counter()
-    annotations = list(_annotations(content, path, counts))
+    annotations = read_tasks(path, counts)
     options = _options(annotations)
     images = [_image(annotation, options, counts) for annotation in annotations]
     asked = dict.fromkeys(mark.name for image in images for mark in image.marks)
     return AnnotationFile(path, "Label Studio", images, tuple(asked), counts)
 
 
-def _annotations(tasks: list[Any], path: Path, counts: Counter[str]) -> Iterator[_Annotation]:
-    for index, task in enumerate(tasks):
-        where = f"{path}, task {task.get('id', index) if isinstance(task, dict) else index}"
-        if not isinstance(task, dict):
-            raise AnnotationError(f"{where}: must be an object, not {str(task)[:40]!r}.")
-        if "data" not in task:
-            yield _minimal(task, where)
-            continue
-        annotations = task.get("annotations")
-        if not isinstance(task["data"], dict) or not isinstance(annotations, list):
-            raise AnnotationError(f"{where}: must have 'data', an object, and 'annotations', a list.")
-        valid = [each for each in annotations if isinstance(each, dict) and isinstance(each.get("result"), list)]
-        if len(valid) < len(annotations):
-            raise AnnotationError(f"{where}: each of its annotations must be an object with a list 'result'.")
-        predictions = task.get("predictions")
-        counts["left out: predictions of a model"] += len(predictions) if isinstance(predictions, list) else 0
-        taken = [each for each in valid if not each.get("was_cancelled")]
-        counts["left out: cancelled or skipped annotations"] += len(valid) - len(taken)
-        counts["left out: tasks that nobody annotated"] += not taken
-        for each in taken:
-            yield _Annotation(
-                task["data"], each["result"], _reader(each.get("completed_by")), where, str(task.get("file_upload", ""))
-            )
-
-
-def _minimal(record: dict[str, Any], where: str) -> _Annotation:
-    """A record of JSON-MIN, which has the data and the results of one annotation side by side, without their types."""
-    keys = list(record)
-    first = keys.index("id") if "id" in keys else 0  # the data come before the number of the task, the results after it
-    data = {key: record[key] for key in keys if keys.index(key) < first or key == "image"}
-    results: list[dict[str, Any]] = []
-    for key in (key for key in keys if key not in data and key not in _MIN_KEYS):
-        value = record[key]
-        if isinstance(value, str):
-            results.append({"type": "choices", "from_name": key, "value": {"choices": [value]}})
-        elif isinstance(value, dict):
-            results.append({"type": "choices", "from_name": key, "value": value})
-        for each in value if isinstance(value, list) else ():
-            labels = _labels_of(each) if isinstance(each, dict) else ()
-            sizes = {name: each.get(name) for name in ("original_width", "original_height")} if labels else {}
-            results.append({"type": labels[0] if labels else key, "from_name": key, "value": each} | sizes)
-    return _Annotation(data, results, _reader(record.get("annotator")), where)
-
-
-def _reader(person: object) -> str:
-    """The number of whoever annotated; never a name or an address."""
-    number_of = person.get("id") if isinstance(person, dict) else person
-    return str(number_of) if isinstance(number_of, int) else ""
-
-
-def _options(annotations: list[_Annotation]) -> dict[str, dict[str, None]]:
+def _options(annotations: list[Annotation]) -> dict[str, dict[str, None]]:
     """The choices of each question that anybody took."""
     options: dict[str, dict[str, None]] = defaultdict(dict)
     for annotation in annotations:
@@ -127,9 +53,9 @@ def _options(annotations: list[_Annotation]) -> dict[str, dict[str, None]]:
     return options
 
 
-def _image(annotation: _Annotation, options: dict[str, dict[str, None]], counts: Counter[str]) -> AnnotatedImage:
+def _image(annotation: Annotation, options: dict[str, dict[str, None]], counts: Counter[str]) -> AnnotatedImage:
     where = annotation.where
-    image = AnnotatedImage(_names(annotation), where, reader=annotation.reader)
+    image = AnnotatedImage(annotation.image_names, where, reader=annotation.reader)
     given = [each for each in annotation.results if isinstance(each, dict) and each.get("id") is not None]
     regions = {str(each["id"]) for each in given if _shape_type(each)}
     labelled = {str(each["id"]) for each in given if _labels_in(each)}
@@ -151,17 +77,9 @@ def _image(annotation: _Annotation, options: dict[str, dict[str, None]], counts:
     return image
 
 
-def _labels_of(value: dict[str, Any]) -> tuple[str, list[str]] | tuple[()]:
-    """The type (``rectanglelabels``, ``labels``, ...) and the labels of a region's value."""
-    for key, labels in value.items():
-        if key.endswith("labels") and isinstance(labels, list) and all(isinstance(each, str) for each in labels):
-            return key, labels
-    return ()
-
-
 def _labels_in(result: dict[str, Any]) -> list[str]:
     value = result.get("value")
-    pair = _labels_of(value) if isinstance(value, dict) else ()
+    pair = labels_of(value) if isinstance(value, dict) else ()
     return pair[1] if pair else []
 
 
@@ -233,28 +151,3 @@ def _shape(result: dict[str, Any], size: Frame, where: str) -> Rectangle | Polyg
 
 def _is_point(point: object) -> bool:
     return isinstance(point, list) and len(point) == 2 and all(map(is_number, point))
-
-
-def _names(annotation: _Annotation) -> tuple[str, ...]:
-    """The names that a task's image may have: its path, and that of the upload."""
-    values = {key: each for key, each in annotation.data.items() if isinstance(each, str) and _is_image(each)}
-    texts = set(values.values())
-    if len(texts) != 1:
-        keys = ", ".join(map(repr, values)) or f"none of {', '.join(map(repr, annotation.data)) or 'no entries'}"
-        raise AnnotationError(f"{annotation.where}: its 'data' must name one image; found: {keys}.")
-    path = _path(texts.pop())
-    return (path, annotation.file) if annotation.file else (path,)
-
-
-def _path(text: str) -> str:
-    """The path of a file in an address: of ``/data/local-files/?d=wards/1.png`` it is ``wards/1.png``."""
-    if "://" not in text and not text.startswith("/data/"):
-        return text.replace("\\", "/")
-    parts = urlsplit(text)
-    return parse_qs(parts.query).get("d", [unquote(parts.path)])[0].replace("\\", "/").lstrip("/")
-
-
-def _is_image(text: str) -> bool:
-    return text.startswith(("/data/", "http://", "https://", "s3://", "gs://", "azure-blob://")) or _path(
-        text
-    ).lower().endswith(IMAGE_SUFFIXES)

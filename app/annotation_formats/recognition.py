@@ -13,7 +13,8 @@ from app.annotation_formats.cvat import read_cvat
 from app.annotation_formats.dicom_seg import CLASSES, read_dicom_seg
 from app.annotation_formats.documents import read_json, read_text, read_xml
 from app.annotation_formats.label_maps import itk_snap_names, looks_like_itk_snap, looks_like_value_names, value_names
-from app.annotation_formats.label_studio import looks_like_label_studio, read_label_studio
+from app.annotation_formats.label_studio import read_label_studio
+from app.annotation_formats.label_studio_tasks import looks_like_label_studio
 from app.annotation_formats.labelme import looks_like_labelme, read_labelme
 from app.annotation_formats.marks import AnnotationError, AnnotationFile
 from app.annotation_formats.mask_files import read_masks

@@ -117,9 +117,16 @@ def test_only_annotations_are_annotations(tmp_path: Path):
 
 def test_each_reader_is_named_by_number(tmp_path: Path):
     box = region("rectangle", x=1, y=1, width=5, height=5)
-    people = [3, {"id": 4, "email": "ann@ward.example"}]
+    people = [
+        3,
+        {"id": 4, "email": "ann@ward.example"},
+        {"email": "bob@ward.example"},
+        {"email": "cy@ward.example"},
+        None,
+    ]
     annotations = [{"completed_by": person, "result": [box]} for person in people]
-    assert [image.reader for image in read(tmp_path, task(annotations=annotations)).images] == ["3", "4"]
+    readers = [image.reader for image in read(tmp_path, task(annotations=annotations)).images]
+    assert readers == ["3", "4", "person1", "person2", ""]  # addresses would say who they are
 
 
 def test_what_has_no_extent_is_left_out_and_counted(tmp_path: Path):
@@ -183,15 +190,20 @@ def test_json_min(tmp_path: Path):
         "id": 1,
         "label": [box | {"original_width": 40, "original_height": 20}],
         "Effusion": "yes",
+        "report": "No change since the last examination; tubes in place, no effusion.",
+        "view": {"choices": ["Edema", "Mass"]},
         "annotator": 3,
         "annotation_id": 9,
         "created_at": "2024-01-01",
         "updated_at": "2024-01-01",
         "lead_time": 1.5,
+        "agreement": 80,
     }
-    (image,) = read(tmp_path, record).images
+    export = read(tmp_path, record)
+    (image,) = export.images
     assert drawn(image, SIZE)[0] == (Box("Nodule", 4, 10, 10, 4),)
-    assert (image.labels, image.reader) == ({"Effusion": 1}, "3")
+    assert (image.labels, image.reader) == ({"Effusion": 1, "Edema": 1, "Mass": 1}, "3")
+    assert +export.counts == {"left out: texts": 1}
 
 
 BAD = {
