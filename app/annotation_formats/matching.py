@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -23,9 +23,10 @@ class ImageIndex:
     Args:
         folder: To which they belong, for messages.
         files: Their paths.
+        pseudonyms: Further names of files, such as a datalist gave them that was annotated.
     """
 
-    def __init__(self, folder: Path, files: Sequence[Path]) -> None:
+    def __init__(self, folder: Path, files: Sequence[Path], pseudonyms: Mapping[Path, str] | None = None) -> None:
         self._folder, self._files = folder, files
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         self._by_upload_name: dict[str, list[Path]] = defaultdict(list)
@@ -33,6 +34,8 @@ class ImageIndex:
             name = bare_name(composed(file.name))
             self._by_name[name].append(file)
             self._by_upload_name[_upload_name(name)].append(file)
+            if pseudonyms and file in pseudonyms:
+                self._by_name[pseudonyms[file]].append(file)
 
     def matched(self, annotations: AnnotationFile) -> dict[Path, list[AnnotatedImage]]:
         """The annotated images by the files that they are; those in no file are counted in ``annotations``.

@@ -14,7 +14,7 @@ from app.datalist.record_numbers import looks_like_a_person, looks_like_a_record
 from app.datalist.stored_images import stem
 from app.datalist.validate import absolute_path
 from app.files.atomic import write_whole
-from app.files.folders import PSEUDONYMS_MARK, composed
+from app.files.folders import PSEUDONYMS_MARK, Listing, composed
 from app.files.image_names import relative_image
 
 KINDS = ("patients", "studies", "images")
@@ -72,6 +72,14 @@ def pseudonymised(
     return result
 
 
+def known_pseudonyms(pseudonyms: Pseudonyms, listing: Listing) -> dict[Path, str]:
+    """The pseudonyms of images, without suffix, in datalists that were made with a key; none if there is no key yet."""
+    if not pseudonyms.path.exists():
+        return {}
+    below = {path: composed(path.relative_to(listing.folder).as_posix()) for path in listing.files}
+    return {path: pseudonyms.of("image", name) for path, name in below.items()}
+
+
 def _pseudonym(pseudonyms: Pseudonyms, kind: str, name: str) -> str:
     is_one = re.fullmatch(rf"{kind[0]}[0-9a-f]{{16}}", name)
     return pseudonyms.of(kind, normalised(name)) if name and not is_one else name
@@ -93,7 +101,8 @@ def _links(items: Sequence[Item], pseudonyms: Pseudonyms, out: Path, below: Mapp
         path = absolute_path(base, name)
         suffix = path.name[len(stem(path.name)) :].lower()
         kind = "image" if name in images else "mask"
-        link = Path(f"{kind}s", f"{pseudonyms.of(kind, composed((below or {}).get(name, name)))}{suffix}")
+        pseudonym = pseudonyms.of(kind, composed((below or {}).get(name, name)))
+        link = Path(f"{kind}s", f"{pseudonym}{suffix}")
         if below is None:
             names[name] = link.name
             continue

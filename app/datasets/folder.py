@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.annotation_formats.arguments import add_annotation_arguments
 from app.datalist.headers import with_header_facts, with_header_groups
 from app.datalist.item import Datalist, Item
-from app.datalist.pseudonymising import KINDS, pseudonymised
+from app.datalist.pseudonymising import KINDS, known_pseudonyms, pseudonymised
 from app.datalist.pseudonyms import Pseudonyms, default_key
 from app.datalist.stored_images import keep_stored, place_images
 from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argument
@@ -136,7 +136,8 @@ def _annotations(
     from app.datasets.folder_annotations import Wanted, read_folder_annotations
 
     wanted = Wanted(names, arguments.format, frozenset(map(plain, arguments.ignore)), arguments.reader)
-    return read_folder_annotations(arguments.annotations, listing, findings, wanted)
+    known = known_pseudonyms(Pseudonyms(arguments.pseudonymise or default_key()), listing)
+    return read_folder_annotations(arguments.annotations, listing, findings, wanted, known)
 
 
 def _annotated(

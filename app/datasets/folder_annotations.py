@@ -67,7 +67,11 @@ class Annotations:
 
 
 def read_folder_annotations(
-    paths: Iterable[Path], listing: Listing, known: Sequence[str], wanted: Wanted
+    paths: Iterable[Path],
+    listing: Listing,
+    known: Sequence[str],
+    wanted: Wanted,
+    pseudonyms: Mapping[Path, str] | None = None,
 ) -> Annotations:
     """Read annotation files and find the images that they are of.
 
@@ -76,6 +80,7 @@ def read_folder_annotations(
         listing: The images.
         known: Findings that categories may mean besides the vocabulary's.
         wanted: What to take.
+        pseudonyms: Of images, by which annotations may name them too.
 
     Raises:
         AnnotationError: A file is wrong, a category is no finding, an image may be any of several files, or nothing is
@@ -86,7 +91,7 @@ def read_folder_annotations(
     sources = [_source(path, listing, wanted.format) for path in paths]
     taken = {_absolute(file) for source in sources for files in source.files.values() for file in files}
     listing = replace(listing, files=tuple(file for file in listing.files if _absolute(file) not in taken))
-    index = ImageIndex(listing.folder, listing.files)
+    index = ImageIndex(listing.folder, listing.files, pseudonyms)
     named: dict[int, str] = {}
     for source in sources:
         named |= names_in(source)

@@ -9,7 +9,7 @@ import pytest
 
 from app.cli import main
 from app.datalist.file import read_datalist
-from app.datalist.item import Datalist
+from app.datalist.item import Box, Datalist
 from app.datasets.folder_labels import LabelReader
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN
 
@@ -316,3 +316,16 @@ def test_a_datalist_of_links_is_not_made_of_links_again(tmp_path: Path, capsys: 
     assert "is in the folder of links that would be made" in capsys.readouterr().err
     assert all((tmp_path / "list_links/images" / name).exists() for name in made)
     assert json.loads((tmp_path / "list.json").read_text())["findings"] == ["Nodule"]
+
+
+def test_what_was_annotated_under_pseudonyms_comes_back(tmp_path: Path):
+    words = [*hospital(tmp_path), "--pseudonymise", str(tmp_path / "key")]
+    made = {item.label: item for item in run(tmp_path, *words).items()}
+    entry = {"id": 1, "file_name": f"data/{made[(0,)].image}", "height": 20, "width": 30}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    coco = {"images": [entry], "annotations": [box], "categories": [{"id": 1, "name": "Nodule"}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(coco))
+    again = {item.label: item for item in run(tmp_path, *words, "--annotations", str(tmp_path / "boxes.json")).items()}
+    assert {label: item.image for label, item in again.items()} == {label: item.image for label, item in made.items()}
+    assert again[(0,)].boxes == (Box("Nodule", 1, 2, 3, 4),)
+    assert again[(1,)].boxes == ()
