@@ -18,7 +18,7 @@ from app.datasets.arguments import EMPTY, add_empty_argument, add_patient_argume
 from app.datasets.finding_names import FindingNames, add_map_argument
 from app.datasets.folder_columns import COLUMNS
 from app.datasets.folder_labels import add_word_arguments, given_words
-from app.datasets.folder_locations import with_masks
+from app.datasets.folder_locations import require_masks_as_shown, with_masks
 from app.datasets.folder_table import Choices, Labelled, from_csv
 from app.files.folders import Listing, composed
 from app.files.image_names import relative_image
@@ -176,7 +176,9 @@ def _with_files(
         from app.datasets.folder_annotated import with_annotations
 
         datalist = with_annotations(datalist, stored, annotations)
-    datalist = place_images(_with_patients_and_masks(datalist, arguments), stored, arguments.out)
+    datalist = _with_patients_and_masks(datalist, arguments)
+    require_masks_as_shown(datalist, stored)
+    datalist = place_images(datalist, stored, arguments.out)
     files = stored.values()
     return datalist, {
         relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files

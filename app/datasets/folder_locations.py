@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from app.datalist.item import Datalist, Item
@@ -12,6 +13,9 @@ from app.files.image_names import relative_image
 from app.files.limited import limited
 from app.findings import ABSENT, NOT_SAID, PRESENT
 from transforms.masks import read_mask
+
+_VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr")
+"""Formats whose headers say how an image lies in the patient."""
 
 
 def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datalist:
@@ -56,6 +60,35 @@ def with_masks(datalist: Datalist, pattern: str, root: Path, out: Path) -> Datal
     if beside_absent:
         counts["labelled absent, but masked (both kept)"] = beside_absent
     return datalist.with_counts(counts)
+
+
+def require_masks_as_shown(datalist: Datalist, stored: Mapping[str, Path]) -> None:
+    """Refuse mask files that are shown head up by their headers, on DICOM files that are shown otherwise.
+
+    Args:
+        datalist: Items, whose masks may be files.
+        stored: The file of each item's ``image``.
+
+    Raises:
+        ValueError: Names the first such mask.
+    """
+    volumes = {
+        item.image: mask
+        for item in datalist.items()
+        for mask in item.mask.values()
+        if isinstance(mask, str) and mask.lower().endswith(_VOLUMES)
+    }
+    if not volumes:
+        return
+    from transforms.dicom_reference import references
+    from transforms.turning import AS_STORED
+
+    for (image, mask), reference in zip(volumes.items(), references([stored[name] for name in volumes]), strict=True):
+        if reference.turn != AS_STORED:
+            raise ValueError(
+                f"{mask}: lies as its header says, head up, but {image} is shown as it is stored, which its Image "
+                "Orientation (Patient) says is not head up. Read such masks by --annotations, which turns them."
+            )
 
 
 class _MaskFiles:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813 - its own convention
 from PIL import Image
 
 from app.cli import main
@@ -219,6 +220,61 @@ def test_masks_beside_and_below_the_images(tmp_path: Path, capsys: pytest.Captur
         found = items(tmp_path, "--annotations", tmp_path / "masks", "--annotations", named)
         assert found["7.png"].mask.keys() == {"Nodule", "Effusion"}
         named.unlink()
+
+
+def test_a_hospital_s_files_in_one_command(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """DICOM files, a table of another country with reports, ITK-SNAP's masks, and Label Studio's boxes."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    rows = ["Datei;Patient;Befund;Pneumothorax;Alter"]
+    tasks = []
+    for number in range(4):
+        write_dicom(tmp_path / "images" / f"{number}.dcm", [-1, 0, 0, 0, 0, -1] if number % 2 else None)
+        rows.append(
+            f'{number}.dcm;p{number // 2};"Kein Erguss; Drainage {number}.";{"ja" if number else "nein"};6{number},0'
+        )
+        radiograph = sitk.ReadImage(str(tmp_path / "images" / f"{number}.dcm"))
+        drawn = sitk.GetImageFromArray(block(DICOM_SIZE, slice(1, 4), slice(2, 9 - number))[None])
+        drawn.CopyInformation(radiograph)
+        sitk.WriteImage(drawn, str(tmp_path / "masks" / f"{number}.nii.gz"))
+        frame = {"original_width": DICOM_SIZE[1], "original_height": DICOM_SIZE[0]}
+        box = region("rectangle", "Nodule", x=0, y=50, width=100, height=50) | frame
+        tasks.append(task(*[box] * (number == 3), image=f"/data/upload/2/0f0f0f0f-{number}.png"))
+    write(tmp_path, "befunde.csv", "\n".join(rows))
+    write(tmp_path, "masks/names.txt", DESCRIPTION)
+    export = write(tmp_path, "export.json", tasks)
+    found = items(tmp_path, "--annotations", export, "--annotations", tmp_path / "masks", table=True)
+    datalist = read_datalist(tmp_path / "list.json")
+    assert datalist.findings == ("Pneumothorax", "Nodule", "Effusion")
+    for number in range(4):
+        item = found[f"{number}.dcm"]
+        assert item.label == (int(number > 0), int(number == 3), 1)
+        assert item.annotated == ("Nodule", "Effusion")
+        assert item.attributes["age"] == 60 + number
+        np.testing.assert_array_equal(
+            decode(item.mask["Effusion"]), block(DICOM_SIZE, slice(1, 4), slice(2, 9 - number))
+        )
+    assert found["3.dcm"].boxes == (Box("Nodule", 0, 6, 17, 6),)
+    assert "Befund" in capsys.readouterr().out  # what is not used is said
+
+
+def test_a_pattern_of_masks_that_lie_otherwise_than_a_dicom_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    (tmp_path / "images").mkdir()
+    write(tmp_path, "labels.csv", "image,patient,Nodule\n7.dcm,a,1\n")
+    drawn = block(DICOM_SIZE, slice(1, 4), slice(2, 9))
+    for orientation, status in (([1, 0, 0, 0, 0, -1], 0), ([-1, 0, 0, 0, 0, -1], 1)):
+        radiograph = sitk.ReadImage(str(write_dicom(tmp_path / "images" / "7.dcm", orientation)))
+        volume = sitk.GetImageFromArray(drawn[None])
+        volume.CopyInformation(radiograph)
+        sitk.WriteImage(volume, str(tmp_path / "7_mask.nii.gz"))
+        assert command(tmp_path, "--masks", "{stem}_mask.nii.gz", table=True) == status
+    assert (
+        "7_mask.nii.gz: lies as its header says, head up, but 7.dcm is shown as it is stored" in capsys.readouterr().err
+    )
+    masks(tmp_path, drawn, "7_mask.png")
+    assert command(tmp_path, "--masks", "{stem}_mask.png", table=True) == 0
 
 
 def test_a_mask_of_another_size_names_both(tmp_path: Path, capsys: pytest.CaptureFixture):
