@@ -24,7 +24,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("patient", "patientid", "subject", "subjectid", "patid", "pid", "patientnumber", "patientno", "patientuid"),
         *("mrn", "medicalrecordnumber", "patientmrn", "patientcode", "participant", "participantid", "personid"),
         *("patientenid", "patientennummer", "patientennr", "patnr", "patientnr", "idpatient", "numpatient"),
-        *("numéropatient", "ipp", "paciente", "idpaciente", "paziente", "idpaziente", "patientname"),
+        *(
+            "numéropatient",
+            "npatient",
+            "nopatient",
+            "ipp",
+            "paciente",
+            "idpaciente",
+            "paziente",
+            "idpaziente",
+            "patientname",
+        ),
     ),
     "study": (
         *("study", "studyid", "accession", "accessionnumber", "accessionno", "accno", "studyinstanceuid", "studyuid"),

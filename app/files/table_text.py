@@ -81,11 +81,11 @@ def separator_of(text: str) -> str:
         >>> separator_of('image;Nodule;report\n1.png;0,5;"no mass, no effusion;\nheart normal"\n')
         ';'
     """
-    widths = {mark: _widths(text, mark) for mark in SEPARATORS}
-    dividing = [mark for mark, width in widths.items() if width and width[0] > 1]
+    rows = {mark: _first_rows(text, mark) for mark in SEPARATORS}
+    dividing = [mark for mark in SEPARATORS if rows[mark] and len(rows[mark][0]) > 1]
     if len(dividing) < 2:
         return dividing[0] if dividing else ","
-    return max(dividing, key=lambda mark: (_share_of_full_rows(widths[mark]), widths[mark][0]))
+    return max(dividing, key=lambda mark: (_share_of_full_rows(rows[mark]), len(rows[mark][0])))
 
 
 def _encodings(content: bytes) -> Iterator[tuple[str, str]]:
@@ -102,15 +102,16 @@ def _encodings(content: bytes) -> Iterator[tuple[str, str]]:
     yield "cp1252", "Windows-1252"
 
 
-def _widths(text: str, separator: str) -> list[int]:
-    """Number of cells in each of the first rows that are not blank; empty if the text cannot be read so."""
+def _first_rows(text: str, separator: str) -> list[list[str]]:
+    """The first rows that are not blank; empty if the text cannot be read so."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        return [len(row) for row in islice((row for row in reader if any(map(str.strip, row))), _SAMPLE)]
+        return list(islice((row for row in reader if any(map(str.strip, row))), _SAMPLE))
     except csv.Error:
         return []
 
 
-def _share_of_full_rows(widths: list[int]) -> float:
-    rows = widths[1:] or widths
-    return sum(width == widths[0] for width in rows) / len(rows)
+def _share_of_full_rows(rows: list[list[str]]) -> float:
+    """The share of rows that have a cell for each name, and no others that are not blank."""
+    width, below = len(rows[0]), rows[1:] or rows
+    return sum(len(row) >= width and not any(map(str.strip, row[width:])) for row in below) / len(below)

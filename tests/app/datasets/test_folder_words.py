@@ -95,6 +95,25 @@ def test_a_german_export(tmp_path: Path, encoding: str, capsys: pytest.CaptureFi
     assert ("encoding of the table: Windows-1252" in told) == (encoding == "cp1252")
 
 
+FRENCH = (
+    "Nom du fichier\tN° patient\tÂge\tSexe\tIncidence\tNodule\tÉpanchement pleural\tCompte rendu\r\n"
+    '1.png\ta\t61,5\tH\tface\toui\t0,8\t"Pas d\'épanchement;\tRAS"\r\n'
+    "2.png\tb\t3\tF\tprofil\tnon\tincertain\tRAS\r\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_french_export_with_tabs(tmp_path: Path, encoding: str):
+    (tmp_path / "t.csv").write_bytes(FRENCH.encode(encoding))
+    words = ["--map", "épanchement pleural=Effusion", "--split", "1,0,0"]
+    assert [
+        (i.image, i.view, i.label, i.attributes) for i in run(tmp_path, "--tables", str(tmp_path), *words).items()
+    ] == [
+        ("1.png", "face", (1, 0.8), {"sex": "M", "age": 61}),
+        ("2.png", "LATERAL", (0, -1), {"sex": "F", "age": 3}),
+    ]
+
+
 def test_columns_of_labels_without_a_findings_name_are_told(tmp_path: Path, capsys: pytest.CaptureFixture):
     (tmp_path / "t.csv").write_text("image,patient,Nodule,Crackle,Wert\n1.png,p,1,yes,7\n2.png,q,0,no,1\n")
     run(tmp_path, "--csv", str(tmp_path / "t.csv"))

@@ -62,6 +62,7 @@ def test_lines_are_told_as_an_editor_counts_them(tmp_path: Path):
         pytest.param('i,N,r\n1,1,"a; b; c"\n2,1,"d;e;f"\n', ",", id="semicolons in reports"),
         pytest.param("i\tName, first\tN\n1\tx\t0,5\n2\ty\t1\n", "\t", id="a comma in a name"),
         pytest.param("i,a;b,N\n1,2;3,0\n4,5;6,1\n", ",", id="two that fit: most columns"),
+        pytest.param("Name, first;i;N\nDoe, J;1;0;\nRoe, M;2;1;\n", ";", id="a mark more at the end of each row"),
         pytest.param('"i;j","N"\n"1","0"\n', ",", id="a mark in a quoted name"),
         pytest.param("i|N|Finding, or not\n1|1|x\n", "|", id="vertical bars"),
         pytest.param("image\n1;2\n", ",", id="one column"),
