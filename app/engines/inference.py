@@ -1,10 +1,10 @@
-"""Score a folder of radiographs: a table of scores, and a picture of each in its own pixels."""
+"""Score a folder of radiographs: a table of what is called, and a picture of each in its own pixels."""
 
 from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,15 +13,16 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from app.checking.weights import record_path
 from app.datalist.item import Datalist, Item
 from app.datalist.record_numbers import path_looks_like_a_record
 from app.datalist.samples import samples
 from app.engines.evaluator import RadiographEvaluator
-from app.engines.maps import below
+from app.engines.maps import below, picture_names
 from app.engines.output_folder import remove, require_writable
-from app.engines.overlay import overlay
+from app.engines.overlay import Region, colour_of, overlay
 from app.engines.processes import world_size
-from app.engines.record import record_of
+from app.engines.record import ModelRecord, record_of
 from app.files.atomic import whole_file, write_png
 from app.files.folders import list_files
 from app.files.limited import limited
@@ -61,8 +62,9 @@ def folder_samples(
     named = sum(path_looks_like_a_record(shown(path.relative_to(listing.folder).as_posix())) for path in listing.files)
     if named:
         logger.info(
-            f"{named} of {len(listing.files)} names look like record numbers and will stand in predictions.csv; frugal "
-            "datalist folder --images makes links with pseudonyms, a folder that can be scored instead"
+            f"{named} of {len(listing.files)} names look like record numbers and will stand in predictions.csv "
+            "and in the names of overlays; frugal datalist folder --images makes links with pseudonyms, a folder that "
+            "can be scored instead"
         )
     unknown = (NOT_SAID,) * len(findings)
     items = [Item(shown(path.relative_to(listing.folder).as_posix()), "", unknown) for path in listing.files]
@@ -70,14 +72,21 @@ def folder_samples(
     return [sample | {"image": str(path.absolute())} for sample, path in zip(unlabelled, listing.files, strict=True)]
 
 
+COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
+"""Of ``predictions.csv``; see ``docs/evaluation.md``."""
+
+
 class Inference:
     """Scores the radiographs of a folder: ``predictions.csv`` and one overlay each in ``output_dir``.
+
+    A finding is called if its logit reaches the threshold that validation chose, which is kept beside the weights.
+    Overlays show what is called. If no thresholds are kept, nothing is called, and overlays show every finding.
 
     Args:
         evaluator: Over the prepared folder, with ``on_error="exclude"``.
         findings: Names, in the network's order.
         output_dir: Created if missing.
-        threshold: Probability at which the maps are outlined; None for the thresholds kept beside the weights.
+        threshold: Probability from which maps are outlined; None for the thresholds kept beside the weights.
     """
 
     def __init__(
@@ -92,7 +101,10 @@ class Inference:
         self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
-        self._thresholds: tuple[float, ...] = ()
+        self._record = ModelRecord((), {}, (), ())
+        self._is_kept = False
+        self._called = np.zeros(len(self.findings), dtype=int)
+        self._pictures: dict[str, str] = {}
         self._without_overlay: list[str] = []
 
     def run(self, checkpoint: str | Path) -> None:
@@ -112,15 +124,14 @@ class Inference:
         require_writable(self.output_dir)
         weights = find_file(checkpoint)
         load_exactly(self.evaluator.network, weights)
-        record = record_of(weights, self.findings)
-        self._thresholds = record.map_thresholds
-        if self.threshold is not None:
-            self._thresholds = (self.threshold,) * len(self.findings)
+        self._record, self._is_kept = record_of(weights, self.findings), record_path(weights).is_file()
+        self._called[:] = 0
         remove(self.output_dir, ("excluded.csv", "predictions.csv"))
         self._write_excluded()
+        self._pictures = picture_names([sample["name"] for sample in self.evaluator.dataset.samples])
         with _table(self.output_dir / "predictions.csv") as file:
             writer = csv.writer(file)
-            writer.writerow(["image", "finding", "score", "logit"])
+            writer.writerow(COLUMNS)
 
             def write(engine: Engine) -> None:
                 self._write_batch(engine, writer)
@@ -142,6 +153,11 @@ class Inference:
     def _log(self) -> None:
         dataset = self.evaluator.dataset
         logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
+        if self._is_kept:
+            counts = ", ".join(f"{name} {count}" for name, count in zip(self.findings, self._called, strict=True))
+            logger.info(f"called at the thresholds that validation chose: {counts}")
+        else:
+            logger.warning("no thresholds are kept beside the weights: nothing is called, overlays show every finding")
         if self._without_overlay:
             logger.warning(
                 f"{len(self._without_overlay)} scored radiographs have no overlay, since their files can no longer be "
@@ -156,23 +172,35 @@ class Inference:
         logits = prediction.score.double().cpu().numpy()
         scores = probability(logits)
         maps = self.evaluator.collected.reading.probability(prediction.map)
+        is_called = logits >= np.array(self._record.logit_thresholds)
+        if self._is_kept:
+            self._called += is_called.sum(axis=0)
         for row, index in enumerate(engine.state.batch["index"].tolist()):
-            sample = self.evaluator.dataset.samples[index]
-            for finding, score, logit in zip(self.findings, scores[row].tolist(), logits[row].tolist(), strict=True):
-                writer.writerow(safe_row([sample["name"], finding, score, logit]))
-            captions = [f"{self.findings[c]} {scores[row, c]:.2f}" for c in np.argsort(-logits[row], kind="stable")]
-            self._draw(sample, maps[row], engine.state.batch["region"][row].numpy(), captions)
+            name = self.evaluator.dataset.samples[index]["name"]
+            for c, finding in enumerate(self.findings):
+                kept = (self._record.score_thresholds[c], int(is_called[row, c])) if self._is_kept else ("", "")
+                writer.writerow(safe_row([name, finding, float(scores[row, c]), float(logits[row, c]), *kept]))
+            order = np.argsort(-logits[row], kind="stable")
+            shown = [int(c) for c in order if is_called[row, c] or not self._is_kept]
+            self._draw(index, engine.state.batch["region"][row].numpy(), maps[row], scores[row], shown)
 
-    def _draw(self, sample: Mapping[str, Any], maps: np.ndarray, region: np.ndarray, captions: Sequence[str]) -> None:
-        """Write one overlay, in the pixels of the file."""
+    def _draw(self, index: int, region: np.ndarray, maps: np.ndarray, scores: np.ndarray, shown: list[int]) -> None:
+        """Write one overlay of some findings, in the pixels of the file."""
+        sample = self.evaluator.dataset.samples[index]
         try:
             image, _ = limited(read_radiograph, sample["image"])
         except RadiographError as error:
             self._without_overlay.append(str(error))
             return
-        stored = restore_map(maps, region, image.shape, patches=self.evaluator.collected.reading.patches).numpy()
-        picture = overlay(image, stored, captions, self._thresholds)
-        write_png(below(self.output_dir / "overlays", sample["name"], ".png"), picture)
+        patches = self.evaluator.collected.reading.patches
+        stored = [restore_map(maps[c], region, image.shape, patches=patches).numpy() for c in shown]
+        regions = [self._region(c, scores[c], map) for c, map in zip(shown, stored, strict=True)]
+        picture = overlay(image, regions, "" if regions else "nothing called")
+        write_png(below(self.output_dir / "overlays", self._pictures[sample["name"]], ".png"), picture)
+
+    def _region(self, finding: int, score: float, map: np.ndarray) -> Region:
+        threshold = self._record.map_thresholds[finding] if self.threshold is None else self.threshold
+        return Region(f"{self.findings[finding]} {score:.2f}", map, threshold, colour_of(finding))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from monai.utils.enums import CommonKeys
 
 from app.engines.evaluator import RadiographEvaluator
 from app.files.atomic import write_png
+from app.files.image_names import without_suffix
 from app.findings import file_names
 from transforms import restore_map
 
@@ -46,6 +48,24 @@ class SaveMaps:
             for finding, values in zip(self.findings.values(), stored, strict=True):
                 path = below(self.folder, engine.dataset.samples[index]["name"], f".{finding}.png")
                 write_png(path, np.round(values * 255).astype(np.uint8))
+
+
+def picture_names(images: Sequence[str]) -> dict[str, str]:
+    """A name for a picture of each image: the image's own without its suffix, or with it if two would be one.
+
+    Example:
+        >>> picture_names(["a/x.png", "b/x.png", "b/x.dcm", "scan.nii.gz", "1.2.840"])
+        {'a/x.png': 'a/x', 'b/x.png': 'b/x.png', 'b/x.dcm': 'b/x.dcm', 'scan.nii.gz': 'scan', '1.2.840': '1.2.840'}
+    """
+    plain = {image: without_suffix(image) for image in images}
+    # Some file systems take names that differ in capitals for one.
+    count = Counter(name.casefold() for name in plain.values())
+    named = {image: name if count[name.casefold()] == 1 else image for image, name in plain.items()}
+    count = Counter(name.casefold() for name in named.values())
+    return {
+        image: name if count[name.casefold()] == 1 else f"{image}_{hashlib.sha256(os.fsencode(image)).hexdigest()[:8]}"
+        for image, name in named.items()
+    }
 
 
 def below(folder: Path, name: str, ending: str = "") -> Path:

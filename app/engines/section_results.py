@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.engines import pictures
+from app.engines import case_pictures, pictures
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.measures import Metrics, metrics
 from app.engines.processes import bare
@@ -48,7 +48,7 @@ def draw(run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
     run.figure(pictures.distributions(test.outputs, record.findings), "pictures/score_distributions.png")
     run.figure(pictures.reliability(test.outputs, record.findings), "pictures/reliability.png")
     names = file_names(record.findings)
-    for name, figure in pictures.cases(test, record):
+    for name, figure in case_pictures.cases(test, record):
         run.figure(figure, f"pictures/cases_{names[name]}.png")
 
 

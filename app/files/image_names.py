@@ -17,6 +17,18 @@ IMAGE_SUFFIXES = (
 )
 
 
+def without_suffix(path: str) -> str:
+    """A path without the suffix of an image file; other dots belong to the name.
+
+    Example:
+        >>> without_suffix("a/scan.nii.gz"), without_suffix("1.2.840.dcm"), without_suffix("1.2.840")
+        ('a/scan', '1.2.840', '1.2.840')
+    """
+    endings = [suffix for suffix in IMAGE_SUFFIXES if path.lower().endswith(suffix)]
+    stem = path[: -max(map(len, endings))] if endings else path
+    return stem if stem and not stem.endswith("/") else path
+
+
 def last_parts(path: str, parts: int) -> str:
     """The last parts of a path with forward slashes.
 

@@ -29,8 +29,9 @@ PICTURES = {
 HISTORY = "history.png"
 CASE = "cases_"
 CASES = (
-    "Best, typical and worst present cases of each finding. Red: the network's map, and its outline at the threshold; "
-    "green: the annotation. Cases are numbered by their position in the section of the datalist, from 0."
+    "Best, typical and worst present cases of each finding, and false alarms. Red: the network's map if the finding "
+    "was called, and its outline at the threshold; green: the annotation. Cases are numbered by their position in the "
+    "section of the datalist, from 0."
 )
 DATA = "data."
 """Prefix of parameters that describe the data."""

@@ -12,7 +12,7 @@ import pytest
 from scipy.special import expit
 
 from app.engines.inference import Inference, folder_samples
-from app.engines.overlay import overlay
+from app.engines.overlay import Region, overlay
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -87,22 +87,22 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
     (tmp_path / "in/broken.png").write_bytes((tmp_path / "in/good.png").read_bytes()[:50])
     launch("run", settings, "inference.yaml")
     rows = rows_of(tmp_path / "out/predictions.csv")
-    assert rows[0] == ["image", "finding", "score", "logit"]
+    assert rows[0] == ["image", "finding", "score", "logit", "threshold", "called"]
     assert [(image, finding) for image, finding, *_ in rows[1:]] == [
         ("a/b.png", "Nodule"),
         ("a_b.png", "Nodule"),
         ("good.png", "Nodule"),
     ]
     # Both are written in full.
-    assert all(float(score) == pytest.approx(expit(float(logit)), abs=1e-15) for _, _, score, logit in rows[1:])
+    assert all(float(row[2]) == pytest.approx(expit(float(row[3])), abs=1e-15) for row in rows[1:])
     excluded = rows_of(tmp_path / "out/excluded.csv")
     assert excluded[0] == ["image", "error"]
     assert [name for name, _ in excluded[1:]] == ["broken.png", "notes.txt"]
     assert all(name in error for name, error in excluded[1:])
     overlays = {path.relative_to(tmp_path / "out/overlays").as_posix() for path in (tmp_path / "out").rglob("*.png")}
-    assert overlays == {"good.png.png", "a/b.png.png", "a_b.png.png"}
+    assert overlays == {"good.png", "a/b.png", "a_b.png"}
     for name, shape in (("good", (40, 60)), ("a/b", (50, 30)), ("a_b", (30, 50))):
-        assert cv2.imread(str(tmp_path / f"out/overlays/{name}.png.png")).shape[:2] == shape
+        assert cv2.imread(str(tmp_path / f"out/overlays/{name}.png")).shape[:2] == shape
 
 
 def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_overlay_reported(
@@ -119,7 +119,7 @@ def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_ov
     monkeypatch.setattr(Inference, "_draw", remove_first)
     launch("run", settings, "inference.yaml")
     assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["gone.png", "good.png"]
-    assert [path.name for path in (tmp_path / "out/overlays").iterdir()] == ["good.png.png"]
+    assert [path.name for path in (tmp_path / "out/overlays").iterdir()] == ["good.png"]
     assert "1 scored radiographs have no overlay" in caplog.text
     assert "gone.png: cannot be opened" in caplog.text
 
@@ -129,27 +129,71 @@ def test_scores_are_those_of_evaluating(settings, launch, trained, world, tmp_pa
     for path in world.folder.glob("test-*.png"):
         shutil.copy(path, tmp_path / "in")
     launch("run", settings, "inference.yaml")
-    scores = {image: float(score) for image, _, score, _ in rows_of(tmp_path / "out/predictions.csv")[1:]}
+    scores = {image: float(score) for image, _, score, *_ in rows_of(tmp_path / "out/predictions.csv")[1:]}
     header, *reported = rows_of(trained.output_dir / "predictions.csv")
     expected = {row[header.index("image")]: float(row[header.index("score")]) for row in reported}
     assert scores == pytest.approx(expected, abs=1e-5)
+
+
+def overlaid(monkeypatch: pytest.MonkeyPatch) -> list[list[Region]]:
+    """The regions of each overlay that is drawn from now on."""
+    seen = []
+
+    def spy(image: np.ndarray, regions: list[Region], note: str) -> np.ndarray:
+        seen.append(regions)
+        assert (note == "nothing called") == (not regions)
+        return overlay(image, regions, note)
+
+    monkeypatch.setattr("app.engines.inference.overlay", spy)
+    return seen
+
+
+def weights_calling(trained, folder: Path, score: float) -> tuple[str, dict]:
+    """A copy of the weights that call a finding from a score, and what stands beside them."""
+    shutil.copy(trained.output_dir / "model.pt", folder)
+    content = json.loads((trained.output_dir / "model.json").read_text()) | {"score_thresholds": [score]}
+    del content["logit_thresholds"]
+    (folder / "model.json").write_text(json.dumps(content))
+    return str(folder / "model.pt"), content
 
 
 @pytest.mark.parametrize("threshold", [None, 0.125], ids=["saved", "given"])
 def test_outlines_are_at_the_saved_thresholds_unless_one_is_given(
     settings, launch, trained, tmp_path, monkeypatch, threshold
 ):
-    seen = []
-
-    def spy(image: np.ndarray, maps: np.ndarray, captions: list[str], thresholds: tuple[float, ...]) -> np.ndarray:
-        seen.append(thresholds)
-        return overlay(image, maps, captions, thresholds)
-
-    monkeypatch.setattr("app.engines.inference.overlay", spy)
+    seen = overlaid(monkeypatch)
     image_file(tmp_path / "in/good.png")
-    launch("run", settings | {"threshold": threshold}, "inference.yaml")
-    kept = tuple(json.loads((trained.output_dir / "model.json").read_text())["map_thresholds"])
-    assert seen == [kept if threshold is None else (threshold,)]
+    checkpoint, content = weights_calling(trained, tmp_path, 0.0)
+    launch("run", settings | {"threshold": threshold, "checkpoint": checkpoint}, "inference.yaml")
+    ((region,),) = seen
+    assert region.threshold == (content["map_thresholds"][0] if threshold is None else threshold)
+    (row,) = rows_of(tmp_path / "out/predictions.csv")[1:]
+    assert row[4:] == ["0.0", "1"]
+    assert region.caption == f"Nodule {float(row[2]):.2f}"
+
+
+def test_what_is_not_called_is_not_drawn(settings, launch, trained, tmp_path, monkeypatch, caplog):
+    seen = overlaid(monkeypatch)
+    image_file(tmp_path / "in/good.png")
+    checkpoint, _ = weights_calling(trained, tmp_path, 1.0)
+    with caplog.at_level("INFO"):
+        launch("run", settings | {"checkpoint": checkpoint}, "inference.yaml")
+    assert seen == [[]]
+    assert rows_of(tmp_path / "out/predictions.csv")[1][4:] == ["1.0", "0"]
+    assert "called at the thresholds that validation chose: Nodule 0" in caplog.text
+
+
+def test_without_kept_thresholds_nothing_is_called_and_all_is_drawn(
+    settings, launch, trained, tmp_path, monkeypatch, caplog
+):
+    seen = overlaid(monkeypatch)
+    image_file(tmp_path / "in/good.png")
+    checkpoint, _ = weights_calling(trained, tmp_path, 1.0)
+    (tmp_path / "model.json").unlink()
+    launch("run", settings | {"checkpoint": checkpoint}, "inference.yaml")
+    assert [len(regions) for regions in seen] == [1]
+    assert rows_of(tmp_path / "out/predictions.csv")[1][4:] == ["", ""]
+    assert "no thresholds are kept beside the weights: nothing is called" in caplog.text
 
 
 def test_weights_trained_with_other_settings_are_refused(settings, launch, tmp_path):
@@ -186,5 +230,5 @@ def test_names_that_are_not_utf8_or_too_long_are_scored_and_drawn(settings, laun
         assert [row[0] for row in rows] == ["image", "1.png", "r\\xf6ntgen.png", "x" * 251 + ".png"]
         assert [row[0] for row in rows_of(tmp_path / "in/out/excluded.csv")] == ["image", "n\\xf6tes.txt"]
         drawn = sorted(path.name for path in (tmp_path / "in/out/overlays").iterdir())
-        assert drawn[:2] == ["1.png.png", "r\\xf6ntgen.png.png"]
+        assert drawn[:2] == ["1.png", "r\\xf6ntgen.png"]
         assert (len(drawn), len(drawn[2])) == (3, 255)
