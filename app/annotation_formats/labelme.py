@@ -25,8 +25,9 @@ from app.annotation_formats.marks import (
 from app.annotation_formats.rotation import ellipse_polygon
 from transforms.errors import RadiographError
 
-_SHAPES = {"rectangle": 2, "polygon": 3, "circle": 2, "mask": 2}
-"""The shapes that have an area, and the least number of their points."""
+_SHAPES = {"rectangle": (2, 4), "polygon": (3,), "rotation": (4,), "circle": (2,), "mask": (2,)}
+"""The shapes that have an area, and the numbers of their points; a polygon may have more. X-AnyLabeling writes the same
+form, but gives a rectangle its four corners, and calls a turned one a rotation."""
 
 
 def looks_like_labelme(content: object) -> bool:
@@ -79,12 +80,13 @@ def _shape(shape: dict[str, Any], kind: str, where: str) -> Rectangle | Polygons
         isinstance(point, list) and len(point) == 2 and all(map(is_number, point)) for point in points
     ):
         raise AnnotationError(f"{where}: its 'points' must be a list of two numbers each.")
-    least = _SHAPES[kind]
-    if len(points) < least or (kind != "polygon" and len(points) > least):
-        raise AnnotationError(f"{where}: a {kind} must have {least} points, not {len(points)}.")
-    if kind == "polygon":
+    allowed = _SHAPES[kind]
+    if len(points) not in allowed and not (kind == "polygon" and len(points) > allowed[0]):
+        numbers = " or ".join(map(str, allowed))
+        raise AnnotationError(f"{where}: a {kind} must have {numbers} points, not {len(points)}.")
+    if kind in ("polygon", "rotation"):
         return Polygons((tuple(float(each) for point in points for each in point),))
-    (first_x, first_y), (second_x, second_y) = points
+    (first_x, first_y), (second_x, second_y) = points[0], points[len(points) // 2]  # opposite corners
     if kind == "circle":  # its centre, and a point on it
         radius = math.hypot(second_x - first_x, second_y - first_y)
         return ellipse_polygon((first_x, first_y), (radius, radius))

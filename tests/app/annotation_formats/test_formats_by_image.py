@@ -191,7 +191,7 @@ def test_labelme_shapes(tmp_path: Path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (shape("rectangle", [[1, 1]]), "a rectangle must have 2 points, not 1"),
+        (shape("rectangle", [[1, 1]]), "a rectangle must have 2 or 4 points, not 1"),
         (shape("polygon", [[1, 1], [2, 2]]), "a polygon must have 3 points, not 2"),
         (shape("polygon", [[1, 1], [2, 2], [3, "a"]]), "must be a list of two numbers each"),
         (shape("mask", [[1, 1], [2, 2]], mask="AAAA"), "its 'mask' is no PNG as base64 text"),
@@ -204,6 +204,17 @@ def test_bad_shapes_of_labelme(tmp_path: Path, given: dict, message: str):
     with pytest.raises(AnnotationError, match=r"7\.json, shapes\[0\]") as caught:
         labelme(tmp_path, given)
     assert message in str(caught.value)
+
+
+def test_rectangles_by_four_corners(tmp_path: Path):
+    upright = shape("rectangle", [[2, 4], [12, 4], [12, 9], [2, 9]])
+    turned = shape("rotation", [[20, 5], [24, 9], [20, 13], [16, 9]], "Effusion")
+    boxes, masks = drawn(labelme(tmp_path, upright, turned).images[0], SIZE)
+    assert boxes == (Box("Nodule", 2, 4, 10, 5),)
+    rows, columns = np.mgrid[:20, :40] + 0.5
+    # By hand: a square on its corner, around (20, 9).
+    inside = abs(columns - 20) + abs(rows - 9)
+    np.testing.assert_array_equal(masks["Effusion"][inside != 4], inside[inside != 4] < 4)
 
 
 def test_bad_files_of_labelme(tmp_path: Path):
