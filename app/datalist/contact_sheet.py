@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.datalist.counts_picture import draw_located, draw_pairs, draw_states
+from app.datalist.counts_picture import draw_located, draw_pairs, draw_states, most_frequent
 from app.datalist.examples import annotation_words, chosen_examples
 from app.datalist.holdings import SectionHoldings, co_occurrence, holdings
 from app.datalist.item import Datalist, Item
@@ -16,11 +16,13 @@ from app.files.atomic import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 EXAMPLES = 24
 """Radiographs on a sheet."""
 COLUMNS = 6
+COUNTED = 24
+"""Findings whose counts are drawn; with more, those that most is said of."""
 _COLOURS = (
     *("#ffd92f", "#1fe0e0", "#ff7fd4", "#7dff5a", "#ff9a3c", "#8fb4ff", "#ff5c5c"),
     *("#c9a3ff", "#b8d98a", "#ffffff", "#00b37a", "#c98a4b", "#5a7bff", "#b0b0b0"),
@@ -72,13 +74,13 @@ def draw_sections(datalist: Datalist, root: Path, path: Path, seed: int) -> tupl
 def _figure(datalist: Datalist, section: str, tiles: dict[int, Thumbnail]) -> Figure:
     from matplotlib.figure import Figure
 
-    items, part = datalist.sections[section], holdings(datalist)[section]
+    items, part = datalist.sections[section], most_frequent(holdings(datalist)[section], COUNTED)
     captions = {index: _caption(index, items[index], datalist.findings) for index in tiles}
     lines = max(caption.count("\n") + 1 for caption in captions.values())
     pitch = (SIDE + _GAP, SIDE + _GAP + _LINE * lines)
     columns = min(COLUMNS, len(tiles))
     sheet_height = -(-len(tiles) // columns) * _TILE * pitch[1] / pitch[0] + 0.6
-    panels = _panel_heights(datalist.findings, part)
+    panels = _panel_heights(part)
     height = max(sheet_height, sum(panels.values())) + 0.4
     width = _TILE * max(columns, 3)
     figure = Figure(figsize=(width + _SIDE_PANEL, height), layout="constrained")
@@ -88,31 +90,44 @@ def _figure(datalist: Datalist, section: str, tiles: dict[int, Thumbnail]) -> Fi
     axes, colours = left.subplots(), _colours(datalist)
     _draw_tiles(axes, [(items[index], tiles[index], captions[index]) for index in tiles], pitch, colours)
     _add_legend(axes, [items[index] for index in tiles], colours)
-    _draw_panels(right, panels, height, datalist, section)
+    if len(datalist.findings) > COUNTED:
+        right.suptitle(f"{COUNTED} of {len(datalist.findings)} findings: those that most is said of", fontsize=8)
+    pairs = _pairs(datalist, items, part.findings)
+    _draw_panels(right.subplots(len(panels) + 1, 1, height_ratios=_ratios(panels, height)), panels, part, pairs)
     return figure
 
 
-def _panel_heights(findings: Sequence[str], part: SectionHoldings) -> dict[str, float]:
+def _panel_heights(part: SectionHoldings) -> dict[str, float]:
     """Inches of each panel of counts, without those that would show nothing."""
-    bars = 0.8 + 0.17 * len(findings)
+    bars = 0.8 + 0.17 * len(part.findings)
     is_located = any(counts.located for counts in part.findings.values())
-    several = {"pairs": bars + 1.2} if len(findings) > 1 else {}
+    several = {"pairs": bars + 1.2} if len(part.findings) > 1 else {}
     return {"labels": bars} | ({"locations": bars} if is_located else {}) | several
 
 
-def _draw_panels(figure: SubFigure, heights: dict[str, float], total: float, datalist: Datalist, section: str) -> None:
-    rest = max(total - sum(heights.values()), 0.01)
-    axes = figure.subplots(len(heights) + 1, 1, height_ratios=[*heights.values(), rest])
-    axes[-1].set_axis_off()
-    part = holdings(datalist)[section]
-    for name, each in zip(heights, axes, strict=False):
+def _ratios(panels: dict[str, float], height: float) -> list[float]:
+    """Heights of the panels, and of the empty space below them."""
+    return [*panels.values(), max(height - sum(panels.values()), 0.01)]
+
+
+def _draw_panels(
+    all_axes: Sequence[Axes], panels: Iterable[str], part: SectionHoldings, pairs: list[list[int]]
+) -> None:
+    all_axes[-1].set_axis_off()
+    for name, axes in zip(panels, all_axes, strict=False):
         if name == "labels":
-            draw_states(each, part)
+            draw_states(axes, part)
         elif name == "locations":
-            draw_located(each, part)
+            draw_located(axes, part)
         else:
-            only = Datalist.unsplit("", datalist.findings, datalist.sections[section])
-            draw_pairs(each, datalist.findings, co_occurrence(only))
+            draw_pairs(axes, list(part.findings), pairs)
+
+
+def _pairs(datalist: Datalist, items: Sequence[Item], findings: Collection[str]) -> list[list[int]]:
+    """How often findings occur together in a section."""
+    matrix = co_occurrence(Datalist.unsplit("", datalist.findings, items))
+    chosen = [number for number, finding in enumerate(datalist.findings) if finding in findings]
+    return [[matrix[row][column] for column in chosen] for row in chosen]
 
 
 def _colours(datalist: Datalist) -> dict[str, str]:

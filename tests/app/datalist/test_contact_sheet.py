@@ -105,6 +105,19 @@ def test_one_finding_has_no_matrix_and_no_location_no_panel(tmp_path: Path, figu
     assert not blank.axison
 
 
+def test_of_many_findings_those_are_counted_that_most_is_said_of(tmp_path: Path, figures: dict[str, Figure]):
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8), np.uint8))
+    findings = tuple(f"Finding {number}" for number in range(170))
+    items = [Item("1.png", "7", tuple(float(number in (90, 169)) for number in range(170)))]
+    draw_sections(Datalist.unsplit("many", findings, items), tmp_path, tmp_path / "x.png", 0)
+    labels, pairs, _ = figures["x-training.png"].subfigs[1].axes
+    names = [label.get_text() for label in labels.get_yticklabels()]
+    # The two that are present, and the first 22 of the others.
+    assert names == [*findings[:22], "Finding 90", "Finding 169"]
+    assert pairs.images[0].get_array()[-2:, -2:].tolist() == [[1, 1], [1, 1]]
+    assert "24 of 170 findings: those that most is said of" in words(figures["x-training.png"])
+
+
 def test_files_that_cannot_be_read_are_problems_of_the_datalist(datalist: Datalist, tmp_path: Path, capsys):
     small = np.zeros((8, 8), np.uint8)
     cv2.imwrite(str(tmp_path / "mask.png"), small)
