@@ -35,13 +35,13 @@ class Prior:
         growth: By how much the misfit grows when the number of images grows e-fold beyond the pilot's largest.
     """
 
-    ceiling: tuple[float, float] = (2.2, 0.5)
-    exponent: tuple[float, float] = (-0.1, 0.26)
+    ceiling: tuple[float, float] = (2.2, 0.55)
+    exponent: tuple[float, float] = (-0.1, 0.28)
     scale: tuple[float, float] = (-1.0, 1.5)
     efficiency: float = 1.0
     deviation: float = 0.15
     half_located: tuple[float, float] = (-2.0, 1.0)
-    misfit: float = 0.04
+    misfit: float = 0.045
     growth: float = 0.02
 
     def whitened(self, curves: Curves) -> tuple[Array, Array]:
