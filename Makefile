@@ -2,6 +2,7 @@
 # make test   style, types and tests
 # make audit  known vulnerabilities of the pinned dependencies
 # make sbom   bill of materials (CycloneDX) of what is installed
+# make wheel  what is installed without a checkout, into dist
 # make benchmarks   measure speed and size, into docs/speed.md; a quarter of an hour of a quiet machine
 VENV ?= .venv
 PYTHON ?= python3
@@ -9,7 +10,7 @@ RUN := $(VENV)/bin
 # Apart from what they look at, so that it holds nothing but our dependencies.
 AUDIT := $(VENV)-audit
 
-.PHONY: demo test check format audit sbom benchmarks
+.PHONY: demo test check format audit sbom benchmarks wheel
 .DEFAULT_GOAL := test
 
 $(VENV)/installed: setup.cfg constraints.txt
@@ -50,6 +51,9 @@ $(AUDIT)/installed: Makefile
 # Strict: a dependency that the index knows nothing of is no pass.
 audit: $(AUDIT)/installed
 	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
+wheel: $(VENV)/installed
+	$(RUN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 sbom: $(AUDIT)/installed $(VENV)/installed
 	$(AUDIT)/bin/cyclonedx-py environment $(RUN)/python --output-file sbom.cdx.json

@@ -5,6 +5,7 @@ Whatever names a bundle or one of its files finds it here, from any working fold
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import app
@@ -67,6 +68,16 @@ def find_file(path: str | Path) -> Path:
         'my/model.pt'
     """
     return Path(path) if Path(path).is_file() or not _installed(path).is_file() else _installed(path)
+
+
+def short_name(file: str | Path) -> str:
+    """The name of a file for messages: an installed one without the folder of the installation.
+
+    Example:
+        >>> short_name(bundles_folder() / "nodule_detection/configs/train.yaml")
+        'bundles/nodule_detection/configs/train.yaml'
+    """
+    return re.sub(rf"^{re.escape(str(bundles_folder()))}(?=/)", FOLDER, str(file))
 
 
 def find_config(config: str | Path) -> Path:

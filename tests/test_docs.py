@@ -41,6 +41,7 @@ def lines_of(text: str) -> Iterator[str]:
             continue
         block += [line.strip()] if fenced or re.match(r" {4,}\S", line) else [""]
     joined = re.sub(r"\\\n", " ", "\n".join(block))
+    joined = re.sub(r"\$\(frugal bundle path (\w+)\)", r"bundles/\1", joined)
     yield from (line for line in joined.splitlines() if line and not line.startswith("#"))
 
 
@@ -86,7 +87,9 @@ def test_frugal_takes_its_command(case, monkeypatch, capsys):
         return
     arguments = parser().parse_args(words)  # a wrong one exits
     if words[0] == "check":
-        require_fine([str(find_config(arguments.config)), *arguments.words])
+        typed = [arguments.config, *arguments.words]
+        configs, _ = files_and_overrides(typed, flags=("trust",))
+        require_fine([str(find_config(word)) if word in configs else word for word in typed])
     if words[0] == "study" and "/" in words[1]:
         read_sweep(find_study(words[1]))
 
@@ -119,7 +122,7 @@ def test_the_studies_that_are_shown_can_be_run(tmp_path, monkeypatch):
 def require_fine(words: list[str]) -> None:
     """Config files are there, overrides are settings, and the check misses nothing but the reader's own files."""
     others, options = files_and_overrides(words, flags=("trust",))
-    files = options.get("config_file", others[-1:])
+    files = options.get("config_file", others)
     files = files if isinstance(files, list) else [files]
     run_id = next((word for word in others if not word.endswith((".yaml", ".json"))), None)
     trust = bool(options.get("trust"))

@@ -1,11 +1,13 @@
 """What the front door promises exists: commands, files and links in documents, versions that agree, what is built."""
 
+import ast
 import configparser
 import json
 import re
 import shlex
 import subprocess
-from importlib.metadata import PackageNotFoundError, requires, version
+import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,9 @@ DOCUMENTS = sorted(
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("bundles/*/configs/*.yaml"))
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)\s]+)\)")
 CODE = re.compile(r"^ *```\w*\n(.*?)^ *```", re.M | re.S)
+OWN = ("app", "bundles", "evaluation", "transforms")
+FOUND_BY_OTHERS = {"jsonschema", "pyjpegls", "pylibjpeg", "pylibjpeg-openjpeg"}
+"""What MONAI's verify_metadata and pydicom's decoders import by themselves."""
 BUILT_FROM = re.compile(r"^FROM (\S+) AS (\S+)$", re.M)
 
 
@@ -35,6 +40,7 @@ def commands(document: str) -> list[list[str]]:
     else:
         lines = re.sub(r"^# ?", "", text, flags=re.M)
     lines = re.sub(r"\\\n", " ", lines)
+    lines = re.sub(r"\$\(frugal bundle path (\w+)\)", r"bundles/\1", lines)
     found = re.findall(
         r"^ *(?:docker compose run --rm trainer )?((?:frugal|python -m monai\.bundle run) .*)$", lines, re.M
     )
@@ -121,6 +127,26 @@ def test_constraints_pin_whatever_is_installed():
         pytest.skip(f"not all of setup.cfg is installed here: {missing}")
     pinned = constraints()
     assert installed == {name: pinned.get(name) for name in installed}
+
+
+def imported() -> set[str]:
+    """Packages that the application imports anywhere, other than Python's own and ours."""
+    names: set[str] = set()
+    for path in (path for room in OWN for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(str(node.module).partition(".")[0])
+    return names - sys.stdlib_module_names - set(OWN)
+
+
+def test_what_is_required_is_used_and_what_is_used_is_required():
+    required = {canonicalize_name(Requirement(line).name) for line in extras()["options"]["install_requires"].split()}
+    found = packages_distributions()
+    providers = {name: set(map(canonicalize_name, found.get(name, ()))) for name in imported()}
+    assert not [name for name, distributions in providers.items() if not distributions & required]
+    assert required - set().union(*providers.values()) == FOUND_BY_OTHERS
 
 
 def test_constraints_pin_the_server():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from app.installed import short_name
+
 MOST_PROBLEMS = 100
 
 
@@ -70,5 +72,5 @@ class Problems:
         for length in range(len(parts), 0, -1):
             source = self.origins.get("#".join(parts[:length]))
             if source:
-                return f"{source}: {identifier}"
+                return f"{short_name(source)}: {identifier}"
         return identifier

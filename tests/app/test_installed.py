@@ -107,6 +107,8 @@ def test_commands_take_names_from_any_folder(elsewhere: Path, capsys: pytest.Cap
     # The weights that the config names by a relative path are those that are installed.
     assert "weights bundles/lung_segmentation/models/model.pt exist" in capsys.readouterr().out
     assert main(["check", "lung_segmentation/inference", "--dataset_dir", str(ROOT / "tests")]) == 0
+    assert main(["check", "nodule_detection/inference", "--output_dir", "absent/out"]) == 1
+    assert "  bundles/nodule_detection/configs/inference.yaml: dataset_dir: " in capsys.readouterr().err
     assert main(["study", "tube_detection/grid", "--list"]) == 0
     assert main(["study", "tube_detection/gird", "--list"]) == 1
     assert capsys.readouterr().err.startswith("frugal: error: tube_detection/gird: no such file in")
