@@ -51,7 +51,7 @@ RECORDS: Mapping[str, frozenset[str]] = {
     "patients": frozenset(
         (
             *("mrn", "medicalrecordnumber", "patientmrn", "patientnumber", "patientno", "patientname", "ipp"),
-            *("patientennummer", "patientennr", "patnr", "patientnr", "numpatient", "numéropatient"),
+            *("patientennummer", "patientennr", "patnr", "patientnr", "numpatient", "numéropatient", "npatient"),
         )
     ),
     "studies": frozenset(
