@@ -27,7 +27,7 @@ _DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 HEAD = 512
 """Number of first bytes that show whether a file is DICOM."""
 
-_IDENTIFIER_KEYWORDS = ("PatientID", "StudyInstanceUID", "AccessionNumber")
+_IDENTIFIER_KEYWORDS = ("PatientID", "StudyInstanceUID", "AccessionNumber", "PatientName")
 
 _ByteOrder = Literal["little", "big"]
 
@@ -53,12 +53,14 @@ class HeaderCodes(NamedTuple):
 
 
 class HeaderIdentifiers(NamedTuple):
-    """Numbers of patient and study, empty if missing; they identify a person."""
+    """Numbers of patient and study, and the patient's name, empty if missing; they identify a person."""
 
     patient: str = ""
     study: str = ""
     """The study's unique identifier."""
     accession: str = ""
+    name: str = ""
+    """The patient's."""
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
@@ -108,7 +110,7 @@ def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
 
 
 def header_identifiers(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderIdentifiers]:
-    """Numbers of patient and study from the headers of files; none of a file that is not DICOM.
+    """Numbers of patient and study, and the name, from the headers of files; none of a file that is not DICOM.
 
     No value is logged.
 

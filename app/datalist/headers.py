@@ -1,4 +1,4 @@
-"""View, sex, age, patient and study of items from the headers of their DICOM files, if a table does not give them."""
+"""View, sex and age of items from the headers of their DICOM files, if a table does not give them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.datalist.item import Datalist, Item
-from app.datalist.people import Attributes, is_missing, normalised, person
-from app.datalist.pseudonyms import Pseudonyms
-
-_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "anonym", "0", "no id", "noid", "xxx", "patient"})
-"""Values of PatientID, in small letters, that say nothing: all files of an archive may have the same one."""
+from app.datalist.people import Attributes, person
 
 
 def facts_of(paths: Sequence[Path]) -> list[tuple[str, Attributes]]:
@@ -51,43 +47,3 @@ def with_header_facts(datalist: Datalist, files: Mapping[str, Path]) -> Datalist
     names = [name for name in ("view", "sex", "age") if counts[name]]
     facts_used = {f"images whose {name} came from their DICOM headers": counts[name] for name in names}
     return filled_in.with_counts(facts_used) if facts_used else datalist
-
-
-def with_header_groups(datalist: Datalist, files: Mapping[str, Path], pseudonyms: Pseudonyms) -> Datalist:
-    """Group items by the patient and study of their files' headers, if none of them has a patient or a study.
-
-    Args:
-        datalist: Items under any names.
-        files: The file of each item's ``image``.
-        pseudonyms: What is written instead of a header's PatientID and StudyInstanceUID.
-
-    Returns:
-        A new datalist, whose provenance counts the items of each; the patient of other items remains empty.
-    """
-    items = datalist.items()
-    lacks_patient, lacks_study = (not any(getattr(item, kind) for item in items) for kind in ("patient", "study"))
-    if not (lacks_patient or lacks_study):
-        return datalist
-    from transforms.dicom_header import header_identifiers
-
-    names = [item.image for item in items]
-    identifiers = dict(zip(names, header_identifiers([files[name] for name in names]), strict=True))
-    counts: Counter[str] = Counter()
-
-    def pseudonym(kind: str, name: str) -> str:
-        if is_missing(name) or name.casefold().strip("^") in _NOBODY:
-            return ""
-        counts[kind] += 1
-        return pseudonyms.of(kind, normalised(name))
-
-    def grouped(item: Item) -> Item:
-        known = identifiers[item.image]
-        return replace(
-            item,
-            patient=pseudonym("patient", known.patient) if lacks_patient else item.patient,
-            study=pseudonym("study", known.study) if lacks_study else item.study,
-        )
-
-    result = datalist.mapped(grouped)
-    facts = {f"images whose {kind} came from their DICOM headers, as a pseudonym": counts[kind] for kind in counts}
-    return result.with_counts(facts) if facts else datalist

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.annotation_formats.arguments import add_annotation_arguments
-from app.datalist.headers import with_header_facts, with_header_groups
+from app.datalist.header_groups import identifiers_of, named_in_headers, with_header_groups
+from app.datalist.headers import with_header_facts
 from app.datalist.item import Datalist, Item
 from app.datalist.pseudonymising import KINDS, known_pseudonyms, pseudonymised
 from app.datalist.pseudonyms import Pseudonyms, default_key
@@ -71,7 +72,8 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     if listing is None:
         datalist = _with_patients_and_masks(datalist, arguments)
     else:
-        datalist, below = _with_files(datalist, listing, annotations, pseudonyms, arguments)
+        datalist, below, named = _with_files(datalist, listing, annotations, pseudonyms, arguments)
+        records |= named
     if not arguments.keep_names:
         always = KINDS if arguments.pseudonymise is not None else records
         datalist = pseudonymised(datalist, pseudonyms, arguments.out, below, always)
@@ -160,18 +162,22 @@ def _with_files(
     annotations: Annotations | None,
     pseudonyms: Pseudonyms,
     arguments: argparse.Namespace,
-) -> tuple[Datalist, dict[str, str]]:
+) -> tuple[Datalist, dict[str, str], frozenset[str]]:
     """The items that have a file, with what files, headers and annotations say, named as in the file ``out``.
 
     Returns:
-        The datalist, and each image's path below the folder of images.
+        The datalist; each image's path below the folder of images; and which of patients, studies and images go by
+        something that stands in DICOM headers.
     """
     listing = listing if annotations is None else annotations.listing
     remedy = "--image-column names the column of the images' names."
     datalist, stored = keep_stored(datalist, listing, _PARTS, remedy)
     if annotations is not None and _table(arguments) is None:
         datalist, stored = _annotated(datalist, stored, annotations)
-    datalist = with_header_groups(with_header_facts(datalist, stored), stored, pseudonyms)
+    below = {image: path.relative_to(listing.folder).as_posix() for image, path in stored.items()}
+    identifiers = identifiers_of(stored)
+    named = named_in_headers(datalist, identifiers, below)
+    datalist = with_header_groups(with_header_facts(datalist, stored), identifiers, pseudonyms)
     if annotations is not None:
         from app.datasets.folder_annotated import with_annotations
 
@@ -179,10 +185,7 @@ def _with_files(
     datalist = _with_patients_and_masks(datalist, arguments)
     require_masks_as_shown(datalist, stored)
     datalist = place_images(datalist, stored, arguments.out)
-    files = stored.values()
-    return datalist, {
-        relative_image(path, arguments.out): path.relative_to(listing.folder).as_posix() for path in files
-    }
+    return datalist, {relative_image(stored[image], arguments.out): name for image, name in below.items()}, named
 
 
 def _with_patients_and_masks(datalist: Datalist, arguments: argparse.Namespace) -> Datalist:

@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 DICOM files in folders named by patients, and a table of their studies as a German Excel writes it."""
     folder = tmp_path_factory.mktemp("hospital")
     for index in range(IMAGES):
-        path = folder / f"pacs/Mustermann{index // 2}_{number(index)}/IM{index:04}"
+        path = folder / f"pacs/Mustermann{index // 2}/IM{index:04}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(radiograph(index))
     with (folder / "Export.csv").open("w", encoding="cp1252", newline="") as file:

@@ -6,7 +6,9 @@ import pytest
 
 from app.cli import main
 from app.datalist.file import read_datalist
+from app.datalist.header_groups import identifiers_of, named_in_headers
 from app.datalist.headers import facts_of
+from app.datalist.item import Datalist, Item
 from tests.transforms.made_dicom import content, dataset
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
@@ -117,3 +119,26 @@ def test_rows_of_studies_find_their_images_by_header(tmp_path, monkeypatch):
     ]
     assert items[0].study == items[1].study != items[2].study
     assert "A1" not in (tmp_path / "list.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("elements", "image", "patient", "kinds"),
+    [
+        ({"PatientName": "Doe^Jane"}, "doe_3/IM1", "1", {"images"}),
+        ({"PatientName": "Doe^Jane"}, "doer/jan/IM1", "1", set()),
+        ({"PatientName": "Mustermann^Erika"}, "erikamustermann.dcm", "1", {"images"}),
+        ({"PatientID": "471"}, "x-471/IM1", "p", {"images"}),
+        ({"PatientID": "471"}, "x4711/IM1", "0471", set()),
+        ({"PatientID": "Ab1"}, "IM1", "aB1 ", {"patients"}),
+        ({"PatientName": "Doe"}, "IM1", "DOE", {"patients"}),
+        ({"PatientID": "12"}, "12/IM1", "p", set()),  # too short to tell from other numbers
+        ({"PatientID": "ANONYMOUS", "PatientName": "Anonymous"}, "anonymous/IM1", "anonymous", set()),
+        ({"AccessionNumber": "A21"}, "a21/IM1", "p", {"images"}),
+        ({}, "IM1", "p", set()),
+    ],
+)
+def test_what_stands_in_the_header_is_known_in_paths_and_tables(tmp_path, elements, image, patient, kinds):
+    write(tmp_path / image, **elements)
+    identifiers = identifiers_of({"a": tmp_path / image})
+    datalist = Datalist.unsplit("made", ("Nodule",), [Item("a", patient, (1,))])
+    assert named_in_headers(datalist, identifiers, {"a": image}) == kinds

@@ -1,0 +1,101 @@
+"""Who is in DICOM headers: patients and studies to group items by, and names that stand in paths and tables as well."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.datalist.item import Datalist, Item
+from app.datalist.people import caseless, is_missing, normalised
+from app.datalist.pseudonyms import Pseudonyms
+
+if TYPE_CHECKING:
+    from transforms.dicom_header import HeaderIdentifiers
+
+_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "anonym", "0", "no id", "noid", "xxx", "patient"})
+"""Values of PatientID, in small letters, that say nothing: all files of an archive may have the same one."""
+_WORD, _WITHIN = 3, 5
+"""Letters or digits from which a word of a header counts in a path: as a word of the path, and within one."""
+
+
+def identifiers_of(files: Mapping[str, Path]) -> dict[str, HeaderIdentifiers]:
+    """What identifies patient and study in the header of each file, by the name of its image."""
+    from transforms.dicom_header import header_identifiers
+
+    return dict(zip(files, header_identifiers(files.values()), strict=True))
+
+
+def with_header_groups(
+    datalist: Datalist, identifiers: Mapping[str, HeaderIdentifiers], pseudonyms: Pseudonyms
+) -> Datalist:
+    """Group items by the patient and study of their files' headers, if none of them has a patient or a study.
+
+    Args:
+        datalist: Items under any names.
+        identifiers: Of each item's ``image``.
+        pseudonyms: What is written instead of a header's PatientID and StudyInstanceUID.
+
+    Returns:
+        A new datalist, whose provenance counts the items of each; the patient of other items remains empty.
+    """
+    items = datalist.items()
+    lacks_patient, lacks_study = (not any(getattr(item, kind) for item in items) for kind in ("patient", "study"))
+    if not (lacks_patient or lacks_study):
+        return datalist
+    counts: Counter[str] = Counter()
+
+    def pseudonym(kind: str, name: str) -> str:
+        if not _says_something(name):
+            return ""
+        counts[kind] += 1
+        return pseudonyms.of(kind, normalised(name))
+
+    def grouped(item: Item) -> Item:
+        known = identifiers[item.image]
+        return replace(
+            item,
+            patient=pseudonym("patient", known.patient) if lacks_patient else item.patient,
+            study=pseudonym("study", known.study) if lacks_study else item.study,
+        )
+
+    result = datalist.mapped(grouped)
+    facts = {f"images whose {kind} came from their DICOM headers, as a pseudonym": counts[kind] for kind in counts}
+    return result.with_counts(facts) if facts else datalist
+
+
+def named_in_headers(
+    datalist: Datalist, identifiers: Mapping[str, HeaderIdentifiers], paths: Mapping[str, str]
+) -> frozenset[str]:
+    """Which of patients, studies and images go by something that stands in the DICOM headers of their own files.
+
+    Args:
+        datalist: Items under any names.
+        identifiers: Of each item's ``image``.
+        paths: Of each item's ``image``, below the folder of images.
+    """
+    kinds: set[str] = set()
+    for item in datalist.items():
+        known = identifiers[item.image]
+        people, studies = {known.patient, known.name}, {known.accession, known.study}
+        if caseless(item.patient) in {caseless(each) for each in people if _says_something(each)}:
+            kinds.add("patients")
+        if item.study and item.study in studies:
+            kinds.add("studies")
+        words = [*re.split(r"[\s^=,]+", known.name), known.patient, *studies]
+        if any(_occurs(caseless(word), caseless(paths[item.image])) for word in words if _says_something(word)):
+            kinds.add("images")
+    return frozenset(kinds)
+
+
+def _says_something(name: str) -> bool:
+    return not is_missing(name) and name.casefold().strip("^") not in _NOBODY
+
+
+def _occurs(word: str, path: str) -> bool:
+    if len(word) >= _WITHIN and word in path:
+        return True
+    return len(word) >= _WORD and re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", path) is not None
