@@ -149,8 +149,9 @@ def test_what_is_required_is_used_and_what_is_used_is_required():
     assert required - set().union(*providers.values()) == FOUND_BY_OTHERS
 
 
-def test_constraints_pin_the_server():
-    for name in extras()["options.extras_require"]["server"].split():
+@pytest.mark.parametrize("extra", ["server", "weights"])
+def test_constraints_pin_the_extras(extra):
+    for name in extras()["options.extras_require"][extra].split():
         assert canonicalize_name(name) in constraints()
 
 
