@@ -59,7 +59,7 @@ def can_be_run(value: str) -> bool:
         >>> can_be_run("bright-owl-7"), can_be_run("models:/nodules@champion"), can_be_run("runs/x/model.pt")
         (True, True, False)
     """
-    return value.startswith("models:/") or not (os.sep in value or value.endswith(_SUFFIXES) or Path(value).is_file())
+    return value.startswith("models:/") or not (os.sep in value or value.endswith(_SUFFIXES) or Path(value).exists())
 
 
 def _can_be_a_path(value: str) -> bool:
@@ -69,7 +69,11 @@ def _can_be_a_path(value: str) -> bool:
 
 def _check_weights(identifier: str, value: str, problems: Problems) -> None:
     path = find_file(value)
-    if not path.is_file():
+    if (path / "model.pt").is_file():
+        problems.add(
+            identifier, f"{value} is a folder. Name the weights in it: --{identifier} {path / 'model.pt'}", "file"
+        )
+    elif not path.is_file():
         problems.add(identifier, f"{value}: no such checkpoint.", "file")
     elif not path.stat().st_size:
         problems.add(identifier, f"{value}: this checkpoint is empty.", "file")

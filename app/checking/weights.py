@@ -6,7 +6,6 @@ weights (``model.pt``); a workflow that evaluates or applies weights takes them 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -14,12 +13,9 @@ from typing import Any
 
 from app.checking.ids import is_literal, reachable, references, value_at, walk
 from app.checking.merged import MergedConfig
+from app.checking.model_records import read_model_record, record_path
 from app.checking.trust import is_trusted
-from app.files.own_json import read_record
 from app.installed import bundle_names, find_file
-
-RECORD = "a record of a model's settings and thresholds"
-REMEDY = "Copy it again from where the weights come from, or train again; without the file, thresholds of 0.5 are used."
 
 _PARTS = ("network_def", "preprocessing")
 _READING = ("sections#reading", "evaluator#reading")
@@ -27,19 +23,8 @@ _READING = ("sections#reading", "evaluator#reading")
 _NOT_OF_THE_MODEL = ("data", "findings", "device", "configuration", "start_from")
 _FILES = ("weights", "checkpoint", "_dir")
 """Ends of settings that name files."""
-_KEY = re.compile(r"\w+(#\w+)*", re.ASCII)
 _NOTHING = object()
 _SHOWN = 80
-
-
-def record_path(checkpoint: str | Path) -> Path:
-    """The record beside a checkpoint.
-
-    Example:
-        >>> record_path("runs/x/model.pt").as_posix()
-        'runs/x/model.json'
-    """
-    return find_file(checkpoint).with_suffix(".json")
 
 
 def trained_settings(merged: MergedConfig) -> dict[str, object]:
@@ -83,7 +68,7 @@ def take_over(merged: MergedConfig, own: MergedConfig, run_id: str, trust: bool)
     records = {}
     for checkpoint in checkpoints:
         try:
-            records[checkpoint] = _read(record_path(checkpoint))
+            records[checkpoint] = read_model_record(record_path(checkpoint))
             if not records[checkpoint]["settings"]:
                 merged.problems.warn("checkpoint", _assumed(merged, checkpoint, "holds no settings"))
         except FileNotFoundError:
@@ -215,22 +200,6 @@ class _Settings:
         if isinstance(value, dict):
             return {key: self._of_here(each) for key, each in value.items()}
         return [self._of_here(each) for each in value] if isinstance(value, list) else value
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A record's findings and settings, which are what they should be.
-
-    Raises:
-        FileNotFoundError: There is no record.
-        ValueError: It is damaged, or no such record.
-    """
-    record = read_record(path, RECORD, REMEDY)
-    findings, settings = record.get("findings"), record.get("settings")
-    if not isinstance(findings, list) or not all(isinstance(each, str) and is_literal(each) for each in findings):
-        raise ValueError(f"{path}: not {RECORD} (findings {findings!r}). {REMEDY}")
-    if not isinstance(settings, dict) or not all(_KEY.fullmatch(each) for each in settings):
-        raise ValueError(f"{path}: not {RECORD} (settings {settings!r}). {REMEDY}")
-    return record
 
 
 def _evaluated(config: Mapping[str, Any], run_id: str) -> list[Path]:

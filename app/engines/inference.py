@@ -13,7 +13,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
-from app.checking.weights import record_path
+from app.checking.model_records import record_path
 from app.datalist.item import Datalist, Item
 from app.datalist.record_numbers import path_looks_like_a_record
 from app.datalist.samples import samples

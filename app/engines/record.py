@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.checking.weights import RECORD, REMEDY, record_path
+from app.checking.model_records import RECORD, REMEDY, record_path
 from app.engines.outputs import Outputs, studies_of
 from app.files.atomic import write_whole
 from app.files.own_json import read_record

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.checking.weights import RECORD
+from app.checking.model_records import RECORD
 from app.comparing.cases import read_cases
 from app.engines.measures import LOCALISED, Metrics
 from app.engines.outputs import Outputs

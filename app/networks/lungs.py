@@ -9,10 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from app.checking.model_records import recorded_settings
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from app.networks.unet import UNet
 from transforms.resize import ResizeRadiograph
+
+SIZE = 256
+"""Side of the input of weights that have no record."""
 
 
 class LungSegmenter:
@@ -22,10 +26,12 @@ class LungSegmenter:
 
     Args:
         checkpoint: Weights of a `UNet` with one finding, as the lung_segmentation bundle ships and trains them.
-        size: Side of the square that the radiograph is resized to, as in training; a multiple of 4, at least 64.
+        size: Side of the square that the radiograph is resized to, a multiple of 4, at least 64; None for that of the
+            training, which stands beside the weights, or else 256.
 
     Raises:
         FileNotFoundError: There is no such checkpoint; raised here, not at the first radiograph.
+        ValueError: The record beside the weights is damaged.
 
     Example:
         >>> segment = LungSegmenter("bundles/lung_segmentation/models/model.pt")
@@ -33,12 +39,12 @@ class LungSegmenter:
         (256, 256)
     """
 
-    def __init__(self, checkpoint: str | Path, size: int = 256) -> None:
+    def __init__(self, checkpoint: str | Path, size: int | None = None) -> None:
         self.checkpoint = find_file(checkpoint)
         if not self.checkpoint.is_file():
             raise FileNotFoundError(f"{self.checkpoint}: no such checkpoint of a lung segmentation network")
-        self.size = size
-        self._resize = ResizeRadiograph(size)
+        self.size = int(recorded_settings(self.checkpoint).get("image_size", SIZE)) if size is None else size
+        self._resize = ResizeRadiograph(self.size)
         self._network: UNet | None = None
 
     def __call__(self, image: Tensor | np.ndarray) -> np.ndarray:

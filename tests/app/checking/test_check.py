@@ -325,6 +325,10 @@ def test_each_workflow_needs_its_own_inputs(write: Write, bundles: Path):
     assert found == "train.yaml: checkpoint: name the weights to evaluate: --checkpoint FILE."
     (found,) = problems_of(file, run_id="evaluating", overrides={"checkpoint": "absent.pt"})
     assert found == "command line: checkpoint: absent.pt: no such checkpoint."
+    (file.parent / "run").mkdir()
+    (file.parent / "run/model.pt").write_bytes(b"weights")
+    (found,) = problems_of(file, run_id="evaluating", overrides={"checkpoint": str(file.parent / "run")})
+    assert found.endswith("run is a folder. Name the weights in it: --checkpoint run/model.pt")
     # Training needs none.
     assert problems_of(file, overrides={"checkpoint": "absent.pt"}) == []
     (found,) = problems_of(file, run_id="trianing")

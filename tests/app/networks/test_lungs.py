@@ -92,3 +92,12 @@ def test_shipped_weights_find_plausible_lungs_in_radiographs_they_never_saw(frug
     reasons = {file.name: implausibility(segment(image)) for file, image in zip(files, images, strict=True)}
     # 50 ChestX-ray14 images, half of them bedside; the weights saw none of that data set.
     assert not {name: reason for name, reason in reasons.items() if reason}
+
+
+def test_the_weights_bring_the_size_of_their_input(tmp_path: Path) -> None:
+    save(weights(UNet()), tmp_path / "lungs.pt")
+    assert LungSegmenter(tmp_path / "lungs.pt").size == 256
+    (tmp_path / "lungs.json").write_text('{"findings": ["Lungs"], "settings": {"image_size": 64}}')
+    segment = LungSegmenter(tmp_path / "lungs.pt")
+    assert segment(torch.rand(1, 80, 72)).shape == (64, 64)
+    assert LungSegmenter(tmp_path / "lungs.pt", size=128).size == 128
