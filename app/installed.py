@@ -51,8 +51,8 @@ def find_bundle(bundle: str | Path) -> Path:
         if (folder / CONFIGS).is_dir():
             return folder
     raise FileNotFoundError(
-        f"{text or repr(text)}: no such bundle.{did_you_mean(text, names)} Give one of {', '.join(names)}, or the folder of your own "
-        f"(one with {CONFIGS}/{TRAIN}.yaml)."
+        f"{text or repr(text)}: no such bundle.{did_you_mean(text, names)} Give one of {', '.join(names)}, or the "
+        f"folder of your own (one with {CONFIGS}/{TRAIN}.yaml)."
     )
 
 
