@@ -38,7 +38,7 @@ RUN python -c 'import configparser; c = configparser.ConfigParser(); c.read("/op
     && pip install --constraint /opt/frugal/constraints.txt --requirement /opt/frugal/requirements.txt setuptools
 
 FROM dependencies AS trainer
-COPY setup.cfg pyproject.toml README.md LICENSE /opt/frugal/source/
+COPY setup.cfg pyproject.toml README.md LICENSE frugal.py /opt/frugal/source/
 COPY app /opt/frugal/source/app
 COPY bundles /opt/frugal/source/bundles
 COPY transforms /opt/frugal/source/transforms

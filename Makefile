@@ -25,7 +25,7 @@ $(VENV)/developing: $(VENV)/installed
 	touch $@
 
 demo: $(VENV)/installed
-	$(RUN)/python -m monai.bundle run training --config_file bundles/nodule_detection/configs/train.yaml
+	$(RUN)/frugal train nodule_detection
 
 check: $(VENV)/developing
 	$(RUN)/ruff format --check

@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except KeyboardInterrupt:
-        print("frugal: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"frugal: {interrupt or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The program that reads our output has ended, as `head` does: there is nobody to tell.
@@ -35,9 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         if arguments.traceback:
             raise
-        print(f"frugal: error: {error}", file=sys.stderr)
+        print(f"frugal: error: {_text(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _text(error: ValueError | OSError) -> str:
+    """What an error says, without the number of the system's."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None and error.filename2 is None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def parser() -> argparse.ArgumentParser:

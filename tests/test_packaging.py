@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 import app
 from app.cli import parser
+from app.installed import bundle_names
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -237,7 +238,8 @@ def test_compose_shows_itself_to_this_machine_alone_and_holds_no_secret():
     assert ".env" in (ROOT / ".gitignore").read_text().split("\n")
 
 
-def test_make_demo_runs_a_config_that_exists():
+def test_make_demo_trains_a_bundle_that_exists():
     dry = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for config in re.findall(r"--config_file (\S+)", dry) or [""]:
-        assert (ROOT / config).is_file(), dry
+    trained = re.findall(r"frugal train (\S+)", dry)
+    assert trained
+    assert [name for name in trained if name not in bundle_names()] == []

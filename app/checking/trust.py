@@ -21,7 +21,7 @@ from app.nearest import did_you_mean
 
 VARIABLE = "FRUGAL_TRUSTED"
 """Environment variable that names further folders of trusted configs, separated as in ``PATH``."""
-REMEDY = "Read it first; then allow it: --trust for frugal check and frugal study, --trust True for a run."
+REMEDY = "Read it first; then allow it: --trust for frugal, --trust True for python -m monai.bundle."
 
 _KEY = re.compile(r"\+?\w+((::|#)\w+)*", re.ASCII)
 _MISSING = object()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 # Options of MONAI's `run` that do not belong to the config: a line that was typed for it can be checked as it is.
@@ -29,8 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "config",
         metavar="CONFIG",
-        help="YAML or JSON file, or the name of a bundle (its training) or of one of its configs "
-        "(nodule_detection/published); later ones override earlier ones",
+        help="YAML or JSON file, or a bundle by name or folder (its training); then files or names of its own configs "
+        "(published), which override earlier ones",
     )
     parser.add_argument(
         "words",
@@ -44,7 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Check, report, and fail if there are problems."""
     from app.checking import CheckError, check_files
-    from app.installed import find_config
+    from app.workflows.running import reach_modules
+    from app.workflows.words import config_files, files_and_overrides
 
     files, options = files_and_overrides([arguments.config, *arguments.words], flags=("trust",))
     run_id = options.pop("run_id", None) or arguments.run_id
@@ -52,9 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not trust:
         _require_trusted({name: options[name] for name in _FILE_OPTIONS if name in options})
     overrides = {name: value for name, value in options.items() if name not in _RUN_OPTIONS}
-    result = check_files(
-        [find_config(file) for file in files], overrides, None if run_id is None else str(run_id), trust
-    )
+    paths = config_files(*files)
+    reach_modules(paths[0])
+    result = check_files(paths, overrides, None if run_id is None else str(run_id), trust)
     if result.problems:
         raise CheckError(result.text())
     if result.warnings:
@@ -62,48 +62,6 @@ def run(arguments: argparse.Namespace) -> None:
     checked = "keys, references, arguments, values and expressions are fine"
     lines = [f"ok: {result.run_id} of {', '.join(files)}: {checked}", *result.facts]
     sys.stdout.write("\n  ".join(lines) + "\n")
-
-
-def files_and_overrides(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[list[str], dict[str, object]]:
-    """Split a command line into files and overrides, as ``python -m monai.bundle`` reads it.
-
-    Args:
-        words: of the command line.
-        flags: options without a value, or with True or False.
-
-    Returns:
-        The words that belong to no option, and the value of each option. Names have ``_`` for ``-``; values are Python
-        literals if they read as such, else text; an option without a value is True.
-
-    Example:
-        >>> files_and_overrides(["train.yaml", "--train#trainer#max_epochs", "3", "--amp"])
-        (['train.yaml'], {'train#trainer#max_epochs': 3, 'amp': True})
-    """
-    from fire.parser import DefaultParseValue  # MONAI's own command line
-
-    files: list[str] = []
-    options: dict[str, object] = {}
-    waiting = list(words)
-    while waiting:
-        word = waiting.pop(0)
-        if not word.startswith("--") or word == "--":
-            files.append(word)
-            continue
-        name, equals, text = word[2:].partition("=")
-        name = name.replace("-", "_")
-        takes_value = waiting[0] in ("True", "False") if waiting and name in flags else bool(waiting)
-        if equals:
-            options[name] = DefaultParseValue(text)
-        elif takes_value and not _is_option(waiting[0]):
-            options[name] = DefaultParseValue(waiting.pop(0))
-        else:
-            options[name] = True
-    return files, options
-
-
-def _is_option(word: str) -> bool:
-    """Whether a word is an option; a negative number is not."""
-    return word.startswith("--") or (re.match(r"-[a-zA-Z]", word) is not None)
 
 
 def _require_trusted(options: Mapping[str, object]) -> None:

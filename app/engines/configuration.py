@@ -114,6 +114,11 @@ class Configuration:
             return ""
         return str(json.loads(path.read_text(encoding="utf-8")).get("version", ""))
 
+    @property
+    def is_training(self) -> bool:
+        """Whether the workflow is a training, which can be resumed."""
+        return "resume" in self.config and self.run_id != "evaluating"
+
     def require_good(self) -> None:
         """Refuse a config that cannot work, as ``frugal check`` does; warn if it is not known.
 
@@ -148,7 +153,14 @@ class RadiographWorkflow(ConfigWorkflow):
 
     def __init__(self, config_file: str | Sequence[str], run_id: str = "run", **arguments: Any) -> None:  # noqa: ANN401
         overrides = {name: _as_written(value) for name, value in _overrides(arguments).items()}
-        super().__init__(config_file, run_id=run_id, **(arguments | overrides))
+        # A bundle's logging.conf is for MONAI's command line: it would remove the log handlers of this program.
+        log, arguments = logging.getLogger("monai.bundle.workflows"), {"logging_file": False} | arguments
+        level = log.level
+        log.setLevel(logging.ERROR)
+        try:
+            super().__init__(config_file, run_id=run_id, **(arguments | overrides))
+        finally:
+            log.setLevel(level)
         files = [str(file) for file in ensure_tuple(config_file)]
         configuration = Configuration(files, overrides, run_id)
         for identifier, value in _brought(configuration).items():

@@ -117,15 +117,13 @@ class Inference:
             RuntimeError: There are several processes.
         """
         if world_size() > 1:
-            raise RuntimeError(
-                f"a folder is scored by one process, not by {world_size()}: start it with python -m monai.bundle "
-                "run run in place of torchrun"
-            )
+            raise RuntimeError(f"a folder is scored by one process, not by {world_size()}: start it without torchrun")
         require_writable(self.output_dir)
         weights = find_file(checkpoint)
         load_exactly(self.evaluator.network, weights)
         self._record, self._is_kept = record_of(weights, self.findings), record_path(weights).is_file()
         self._called[:] = 0
+        self.output_dir.mkdir(parents=True, exist_ok=True)
         remove(self.output_dir, ("excluded.csv", "predictions.csv"))
         self._write_excluded()
         self._pictures = picture_names([sample["name"] for sample in self.evaluator.dataset.samples])

@@ -262,11 +262,12 @@ def begin(output_dir: str | Path, seed: int, configuration: Configuration | None
         PermissionError: If ``output_dir`` cannot be written.
         CheckError: If the config cannot work; lists every problem.
     """
-    tell_last()
+    tell_last(configuration)
     join()
     logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
-    # Each evaluation is an engine's run of its own, which Ignite would announce in three lines per epoch.
-    logging.getLogger("ignite").setLevel(logging.WARNING)
+    # Each evaluation is an engine's run of its own, which Ignite would announce in three lines per epoch. What it says
+    # of an exception is said again by whoever catches that.
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)
     problem = path_problem(output_dir)
     if not problem:
         require_writable(Path(output_dir))

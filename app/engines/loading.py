@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from app.datalist.sampling import EpochSampler, ShuffledSampler
 from app.engines.processes import rank, world_size
+from app.interrupts import leave_interrupts
 
 
 class WholeBatches(Dataset[Any]):
@@ -180,9 +181,14 @@ def _options(dataset: Any, workers: int) -> dict[str, Any]:  # noqa: ANN401 - as
         "pin_memory": torch.cuda.is_available(),
         "num_workers": workers,
         "persistent_workers": workers > 0,
+        "worker_init_fn": _begin,
         # Otherwise each epoch would draw from the global generator, and a different count for some workers.
         "generator": torch.Generator(),
     }
+
+
+def _begin(worker: int) -> None:
+    leave_interrupts()
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - a whole batch, which DataLoader expects as a list of samples

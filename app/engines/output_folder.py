@@ -26,7 +26,7 @@ MOVING = ".earlier"
 
 
 def require_writable(folder: Path) -> None:
-    """Create the folder if it is missing, and raise if nothing can be written there.
+    """Raise if nothing can be written into a folder, which may be missing still and is not made.
 
     Raises:
         PermissionError: Names the folder and the reason.

@@ -22,6 +22,7 @@ from app.datalist.splitting import require_shares
 from app.files.atomic import write_png, write_whole
 from app.files.own_json import read_record
 from app.findings import LUNGS, TUBES, require_known
+from app.interrupts import without_interrupts
 from app.phantoms.dicom import draw_form, encode
 from app.phantoms.findings import FINDINGS
 from app.phantoms.plan import Plan, Settings, default_prevalence, plans
@@ -156,7 +157,9 @@ def _made(out: Path, settings: Settings, planned: Sequence[Plan], workers: int |
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin) as pool:
         try:
-            yield from pool.map(task, planned, chunksize=4)
+            with without_interrupts():  # the processes start here
+                made = pool.map(task, planned, chunksize=4)
+            yield from made
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -18,6 +18,7 @@ from app.files.claims import Claims
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.sweep import Cell, Sweep
 from app.sweeps.sweep_tracking import tag_cell_run
+from app.workflows.running import start
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +62,7 @@ class Launcher:
         Raises:
             Exception: Whatever the training raises.
         """
-        from monai import bundle
-
-        from app.engines.configuration import RadiographWorkflow
-
-        files = [str(file) for file in self.sweep.configs]
+        files = self.sweep.configs
         overrides = dict(run.cell.overrides)
         overrides |= {"output_dir": str(run.folder), "seed": self.sweep.seed_of(run.replicate)}
         if self.sweep.trust:
@@ -74,12 +71,7 @@ class Launcher:
             overrides.setdefault("resume", True)
         if self.data is not None:
             overrides["datalist"] = str(self.data.datalist(run.cell.data, run.replicate))
-        bundle.run(
-            run_id=self.sweep.run_id,
-            config_file=files[0] if len(files) == 1 else files,
-            workflow_name=RadiographWorkflow,
-            **overrides,
-        )
+        start(files, self.sweep.run_id, overrides)
 
     def _run(self, cell: Cell, replicate: int) -> CellRun:
         settings: dict[str, Any] = {
@@ -168,7 +160,7 @@ def _run(launcher: Launcher, run: CellRun) -> None:
 
 def _cause(error: BaseException) -> str:
     """The first error in a line; MONAI wraps it in the expressions that were being evaluated."""
-    from app.engines.failures import meant
+    from app.failures import meant
 
     error = meant(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

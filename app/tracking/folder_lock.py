@@ -10,6 +10,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -31,10 +32,10 @@ os.register_at_fork(after_in_child=_close_locked_folders)
 
 
 def why_not_writable(folder: Path) -> str | None:
-    """Make the folder if it is missing; why nothing can be written into it, or None if it can be written."""
+    """Why nothing can be written into a folder, which may be missing still; None if it can. Makes no folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        with tempfile.TemporaryFile(dir=existing):
             return None
     except OSError as error:
         return error.strerror or str(error)
@@ -48,11 +49,12 @@ class FolderLock:
     holder.
 
     Args:
-        folder: An existing folder.
+        folder: Made when the lock is taken, if it is missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._made: list[Path] = []
         self._file: IO[str] | None = None
         self._folder_descriptor = -1
 
@@ -66,6 +68,8 @@ class FolderLock:
         Raises:
             TrackingError: Another launch holds it; names the process.
         """
+        self._made = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._file = (self.folder / LOCK_FILE).open("a+", encoding="utf-8")
         self._folder_descriptor = os.open(self.folder, os.O_RDONLY)
         _LOCKED_FOLDERS.add(self._folder_descriptor)
@@ -102,6 +106,16 @@ class FolderLock:
         if self._folder_descriptor in _LOCKED_FOLDERS:
             _LOCKED_FOLDERS.remove(self._folder_descriptor)
             os.close(self._folder_descriptor)
+
+    def discard(self) -> None:
+        """Give the lock of a launch back that did not start, and remove the folders that were made for it."""
+        self.release()
+        if self._made:
+            (self.folder / LOCK_FILE).unlink(missing_ok=True)
+        for folder in self._made:
+            with suppress(OSError):  # something lies in it by now
+                folder.rmdir()
+        self._made = []
 
     def _lock(self, lock: Callable[[int, int], None], descriptor: int, holder: Mapping[str, str]) -> bool:
         """Take one of the two locks; False if the file system does not have it."""

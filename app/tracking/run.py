@@ -121,7 +121,7 @@ class Run:
             self._opened = open_run(wish)
             self._lock.sign(self.id)
         except BaseException:
-            self._lock.release()
+            self._lock.discard()
             raise
         self._logged = dict(self._opened.parameters)
         self._writer = Writer(self._opened.client, self.id, Journal(journal_path(folder, self.id), self._head()))

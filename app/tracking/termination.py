@@ -19,7 +19,7 @@ class Termination:
     """While installed, the first SIGTERM raises SystemExit(143) in the main thread.
 
     If it arrives while an object is being deleted (``__del__``, a callback of ``weakref``), Python drops the
-    exception; the signal is then sent once more, a little later.
+    exception; the signal is then sent once more, a little later. So is that of Ctrl-C.
 
     Only the main thread may set signal handlers; in other threads installing does nothing.
     """
@@ -66,11 +66,14 @@ class Termination:
             raise self._raised
 
     def _on_lost(self, lost: Any) -> None:  # noqa: ANN401 - sys.UnraisableHookArgs, which exists for type checkers alone
-        if self._raised is None or lost.exc_value is not self._raised:
+        is_interrupt = isinstance(lost.exc_value, KeyboardInterrupt)
+        if not is_interrupt and (self._raised is None or lost.exc_value is not self._raised):
             self._previous_hook(lost)
             return
+        if not is_interrupt:
+            self._raised, self._is_raising = None, True
         # Not at once, as the object being deleted would drop the next exception as well.
-        self._raised, self._is_raising = None, True
-        self._again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+        number = signal.SIGINT if is_interrupt else signal.SIGTERM
+        self._again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
         self._again.daemon = True
         self._again.start()

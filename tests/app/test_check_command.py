@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.commands.check import files_and_overrides
+from app.workflows.words import files_and_overrides
 
 ROOT = Path(__file__).parents[2]
 TRAIN = "bundles/nodule_detection/configs/train.yaml"
@@ -87,7 +87,6 @@ def test_commands_that_train_nothing_start_without_the_heavy_libraries(words: li
     code = f"""
 import sys
 from app.cli import main
-from app.commands.check import files_and_overrides
 try:
     main({words!r})
 except SystemExit:

@@ -8,7 +8,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 from app.checking import CheckError
-from app.engines.failures import last_words, meant
+from app.engines.failures import described, meant
 from app.tracking import TrackingError
 
 ROOT = Path(__file__).parents[3]
@@ -24,30 +24,28 @@ class Failing:
             raise {"value": ValueError("x.json: no such thing"), "other": KeyError("name")}[kind] from error
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"), [("value", "error: x.json: no such thing"), ("other", "error: KeyError: 'name'")]
-)
+@pytest.mark.parametrize(("kind", "words"), [("value", "x.json: no such thing"), ("other", "KeyError: 'name'")])
 def test_an_error_is_found_beneath_monais_own(kind: str, words: str):
     # A component within an expression within an expression, as launches are.
     config = {"a": {"_target_": f"{__name__}.Failing", "kind": kind}, "b": "$[@a]", "c": "$len(@b)"}
     with pytest.raises(RuntimeError, match="Failed to") as caught:
         ConfigParser(config).get_parsed_content("c")
     assert type(meant(caught.value)) is {"value": ValueError, "other": KeyError}[kind]
-    assert last_words(caught.value) == words
+    assert described(caught.value) == words
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (CheckError("2 problems:\n  a\n  b"), "error: 2 problems:\n  a\n  b"),
-        (TrackingError("another launch works in x"), "error: another launch works in x"),
-        (FileNotFoundError("x.pt: no such checkpoint"), "error: x.pt: no such checkpoint"),
-        (RuntimeError("Failed to evaluate x"), "error: RuntimeError: Failed to evaluate x"),  # nothing is beneath it
-        (AssertionError(), "error: AssertionError"),
+        (CheckError("2 problems:\n  a\n  b"), "2 problems:\n  a\n  b"),
+        (TrackingError("another launch works in x"), "another launch works in x"),
+        (FileNotFoundError("x.pt: no such checkpoint"), "x.pt: no such checkpoint"),
+        (RuntimeError("Failed to evaluate x"), "RuntimeError: Failed to evaluate x"),  # nothing is beneath it
+        (AssertionError(), "AssertionError"),
     ],
 )
-def test_last_words(error: BaseException, words: str):
-    assert last_words(error) == words
+def test_described(error: BaseException, words: str):
+    assert described(error) == words
 
 
 # Two runs of MONAI's command line, of 15 s of processor time each: 140 s each where eight others want the core.
