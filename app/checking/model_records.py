@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.checking.ids import is_literal
 from app.files.own_json import read_record
 from app.installed import find_file
 
@@ -50,7 +49,7 @@ def read_model_record(path: Path) -> dict[str, Any]:
     """
     record = read_record(path, RECORD, REMEDY)
     findings, settings = record.get("findings"), record.get("settings")
-    if not isinstance(findings, list) or not all(isinstance(each, str) and is_literal(each) for each in findings):
+    if not isinstance(findings, list) or not all(isinstance(each, str) for each in findings):
         raise ValueError(f"{path}: not {RECORD} (findings {findings!r}). {REMEDY}")
     if not isinstance(settings, dict) or not all(_ID.fullmatch(each) for each in settings):
         raise ValueError(f"{path}: not {RECORD} (settings {settings!r}). {REMEDY}")

@@ -112,6 +112,8 @@ class _Settings:
             reached = _reached(self.merged.config, (*_PARTS, *_READING))
             for identifier in [each for each in these if _parents(each) & reached]:
                 self._set(identifier, settings.pop(identifier), checkpoint)
+        if "data" in self.merged.config:
+            self._warn_of_unknown(settings, checkpoint)
         self._without_start()
         self._set_findings(record["findings"], checkpoint)
         self.merged.problems.facts.append(f"settings are those of {record_path(checkpoint)}")
@@ -136,10 +138,20 @@ class _Settings:
 
     def _set_findings(self, findings: Sequence[str], checkpoint: Path) -> None:
         """The findings of a folder's radiographs are the network's, and of a datalist those are used."""
-        if "findings" in self.merged.config:
+        odd = [name for name in findings if not is_literal(name)]
+        if "findings" in self.merged.config and odd:
+            text = f"{record_path(checkpoint)}: MONAI would not take the finding {odd[0]!r} for a name: rename it."
+            self.merged.problems.add("checkpoint", text)
+        elif "findings" in self.merged.config:
             self._set("findings", list(findings), checkpoint, is_safe=True)
-        elif isinstance(self.merged.config.get("data"), dict):
+        elif not odd and isinstance(self.merged.config.get("data"), dict):
             self._set("data#findings", list(findings), checkpoint, is_safe=True)
+
+    def _warn_of_unknown(self, settings: Mapping[str, object], checkpoint: Path) -> None:
+        """Warn of settings that this version of the bundle no longer has."""
+        for identifier in [each for each in settings if each.split("#")[0] not in self.merged.config]:
+            text = f"{record_path(checkpoint)}: {identifier} is no setting of this bundle, and is left out."
+            self.merged.problems.warn("checkpoint", text)
 
     def _without_start(self) -> None:
         """The weights replace those that a network starts from, which need not be at hand."""

@@ -90,12 +90,13 @@ class Configuration:
 
     @property
     def brought(self) -> dict[str, object]:
-        """By id, the values that weights bring in place of the config's own.
+        """By id, the values that weights bring in place of the config's own; none if they must not be used.
 
         Raises:
             CheckError: If a file is missing or cannot be parsed.
         """
-        return self._loaded.brought if self.files else {}
+        # MONAI imports what any value of a config names before the check can refuse it.
+        return self._loaded.brought if self.files and not self._loaded.problems.problems else {}
 
     @property
     def trained_settings(self) -> dict[str, object]:

@@ -199,12 +199,31 @@ def test_a_record_cannot_run_code(settings, refused, tmp_path):
     assert value_at(merged.config, "output_dir") == "runs/nodule_detection"
 
 
-@pytest.mark.parametrize("findings", [["$1"], ["@device"], "Nodule", [1], None], ids=str)
+@pytest.mark.parametrize("findings", ["Nodule", [1], None], ids=str)
 def test_findings_that_are_no_names_are_refused(findings, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps({"findings": findings, "settings": {}}))
     (tmp_path / "model.pt").write_bytes(b"weights")
     (problem,) = problems("nodule_detection", "inference.yaml", "run", {"checkpoint": str(tmp_path / "model.pt")})
     assert "model.json: not a record of a model's settings and thresholds (findings" in problem
+
+
+@pytest.mark.parametrize("name", ["$1", "@device", "%train.yaml"])
+def test_findings_that_monai_would_evaluate_are_not_handed_to_it(name, tmp_path):
+    checkpoint = recorded(tmp_path, "nodule_detection", {}, findings=(name,))
+    (problem,) = problems("nodule_detection", "inference.yaml", "run", {"checkpoint": str(checkpoint)})
+    assert f"MONAI would not take the finding {name!r} for a name: rename it." in problem
+    merged = load([config_of("nodule_detection", "train.yaml")], {"checkpoint": str(checkpoint)}, run_id="evaluating")
+    assert (merged.problems.problems, merged.brought) == ([], {}), "evaluating has the findings of the datalist"
+
+
+def test_a_setting_that_the_bundle_no_longer_has_is_a_warning(tmp_path):
+    content = {"bundle": "lung_segmentation", "findings": ["Lungs"], "settings": {"image_size": 256, "levels": 3}}
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    overrides = {"checkpoint": str(tmp_path / "model.pt")}
+    merged = load([config_of("lung_segmentation", "train.yaml")], overrides, run_id="evaluating")
+    (warning,) = merged.problems.warnings
+    assert str(warning).endswith("model.json: levels is no setting of this bundle, and is left out.")
 
 
 def test_a_datalist_or_phantoms_must_have_the_findings_of_the_weights(tmp_path):

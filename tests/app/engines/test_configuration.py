@@ -111,6 +111,18 @@ def test_monais_command_line_hands_over_to_a_workflow_with_the_settings_of_the_w
     assert capsys.readouterr().out.splitlines()[-1] == f"256 {words[4]}", "nothing to hand over"
 
 
+def test_nothing_of_a_hostile_record_reaches_monai(tmp_path: Path):
+    inference = TRAIN.replace("train.yaml", "inference.yaml")
+    (tmp_path / "model.json").write_text('{"findings": [], "settings": {"image_size": "$import antigravity"}}')
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    workflow = create_workflow(
+        RadiographWorkflow, inference, workflow_type="infer", init_id="none", checkpoint=str(tmp_path / "model.pt")
+    )
+    assert workflow.parser["image_size"] == 192
+    with pytest.raises(CheckError, match="would run '\\$import antigravity'"):
+        workflow.parser["configuration"].require_good()
+
+
 def test_it_is_the_config_that_monai_makes_of_files_and_overrides():
     # The second implementation: MONAI's own parser.
     parser = ConfigParser()
