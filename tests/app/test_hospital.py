@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 - its own convention
-from monai.bundle import create_workflow
 
 from app.cli import main
 from app.datalist.file import read_datalist
 from app.datalist.item import Box, Datalist, Item, RunLengths
 from app.datalist.run_lengths import decode
-from app.engines import RadiographWorkflow
 from tests.transforms.made_dicom import content, dataset
 
-ROOT = Path(__file__).parents[2]
 IMAGES, SIZE = 60, 64
 NODULE = (30, 20, 12, 12)
 """x, y, width and height of each nodule in pixels."""
@@ -113,29 +110,21 @@ def task(index: int) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> Iterator[Path]:
     """The folder after the commands."""
+    (folder / "made").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder / "settings"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/made/mlflow.db")
-        patch.chdir(ROOT)
+        patch.chdir(folder / "made")
         files = ["--csv", str(folder / "Export.csv"), "--images", str(folder / "pacs")]
         for annotations in ("segmentations", "label_studio.json"):
             files += ["--annotations", str(folder / annotations)]
         out = folder / "made/thorax.json"
         assert main(["datalist", "folder", *files, "--out", str(out), "--map", "Rundherd=Nodule"]) == 0
         assert main(["datalist", "show", str(out), "--files", "--picture", str(out.with_suffix(".png"))]) == 0
-        settings = {"datalist": str(out), "output_dir": str(folder / "made/run"), "max_epochs": 1, "batch_size": 8}
-        toy = {"image_size": 32, "depth": 18, "width": 4, "precision": "float32", "prepare#workers": 0}
-        workflow = create_workflow(
-            RadiographWorkflow,
-            str(ROOT / "bundles/annotation_cost/configs/train.yaml"),
-            workflow_type="train",
-            run_id="training",
-            prepared_dir=str(folder / "made/prepared"),
-            **settings,
-            **toy,
-        )
-        workflow.run()
-        workflow.finalize()
+        settings = {"datalist": out, "output_dir": folder / "made/run", "prepared_dir": folder / "made/prepared"}
+        toy = {"max_epochs": 1, "batch_size": 8, "image_size": 32, "depth": 18, "width": 4, "precision": "float32"}
+        words = [word for name, value in (settings | toy).items() for word in (f"--{name}", str(value))]
+        assert main(["train", "annotation_cost", *words, "--prepare#workers", "0"]) == 0
         yield folder
 
 
