@@ -11,7 +11,9 @@ from app.nearest import did_you_mean
 
 RUN_BY_NAME = {"imports", "configuration", "initialize", "training", "evaluating", "run", "finalize", "trust"}
 """Ids that MONAI runs, or that decide what may run."""
-ENTRIES = {*RUN_BY_NAME, "bundle_root", "dataset_dir"}
+OF_LAUNCH = ("run_name", "register")
+"""Settings that the launch of every bundle takes from the config by name (``app.engines.Launch``)."""
+ENTRIES = {*RUN_BY_NAME, *OF_LAUNCH, "bundle_root", "dataset_dir"}
 """Ids that MONAI, the model zoo or users call by name, so that nothing else in a config need refer to them."""
 SPECIAL_KEYS = {"_target_", "_disabled_", "_requires_", "_desc_", "_mode_", "_debug_"}
 """Keys of a component that are not arguments."""

@@ -102,7 +102,7 @@ def compare_runs(runs: Sequence[RunFiles]) -> RunComparison:
     labels = [f"{letter} ({name})" for letter, name in zip(comparison.letters, comparison.names, strict=True)]
     areas = _areas(runs, labels)
     located, notes = _located(runs, labels)
-    splits = {run.run.parameters.get(SPLIT, "") for run in runs if run.run is not None} - {""}
+    splits = {run.run.tags.get(SPLIT, "") for run in runs if run.run is not None} - {""}
     if len(splits) > 1:
         notes.append(
             "The runs used different splits of their data: one model may have been trained on cases it is tested on."

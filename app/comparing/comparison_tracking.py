@@ -1,30 +1,30 @@
-"""Comparisons in MLflow: files, metrics and tags under the runs that were compared."""
+"""Comparisons in MLflow: files and tags under the runs that were compared."""
 
 from __future__ import annotations
 
 import hashlib
-import math
+import json
 import re
 import tempfile
 from pathlib import Path
 
-from app.comparing.comparison import RunComparison, opposite
+from app.comparing.comparison import ALPHA, RunComparison, opposite
 from app.comparing.comparison_output import write_comparison
-from app.findings import safe_names
 from app.pages import numbers
 from app.tracking import StoredRun, TrackingError
+from app.tracking.promoting import COMPARISON
 
 FOLDER = "comparisons"
+MOST_WORSE = 20
 LONGEST = 120
-"""Characters of an artifact folder's name, and of a run's name within that of a metric or tag."""
+"""Characters of an artifact folder's name, and of a run's name within that of a tag."""
 
 
 def log_comparison(comparison: RunComparison) -> list[str]:
     """Log a comparison to every run that MLflow knows.
 
-    A run gets the files in ``comparisons/<names>/``; for each run that it was tested against, metrics
-    ``compared_with.<run>.<measure>.<finding>.difference`` (this run - that run) and ``.p_holm``; and a tag
-    ``frugal.compared_with.<run>`` that says it in words.
+    A run gets the files in ``comparisons/<names>/``, and for each run that it was tested against a tag
+    ``frugal.compared_with.<run>`` that says it in words (this run - that run), and one for ``frugal promote``.
 
     Returns:
         A sentence per model for the user.
@@ -48,43 +48,50 @@ def log_comparison(comparison: RunComparison) -> list[str]:
 
 
 def _log(comparison: RunComparison, run: StoredRun, paths: tuple[Path, ...]) -> None:
-    metrics: dict[str, float] = {}
     tags: dict[str, str] = {}
     for model in range(1, len(comparison.runs)):
         for own, other in ((0, model), (model, 0)):
             files = comparison.runs[own]
             if files.run is not None and files.run.id == run.id:
-                new_metrics, tag = _differences(comparison, model, is_reference=own == 0)
                 name = _short(comparison.names[other])
-                metrics |= {f"compared_with.{name}.{each}": value for each, value in new_metrics.items()}
-                tags[f"frugal.compared_with.{name}"] = tag
+                tags[f"frugal.compared_with.{name}"] = _differences(comparison, model, is_reference=own == 0)
+                there = comparison.runs[other].run
+                if there is not None:
+                    worse = {"worse": worse_in(comparison, model, is_reference=own == 0)[:MOST_WORSE]}
+                    tags[f"{COMPARISON}{there.id}"] = json.dumps(worse)
     folder = f"{FOLDER}/{_short('_vs_'.join(comparison.names))}"
     try:
-        run.add(metrics, tags)
+        run.add(tags)
         for path in paths:
             run.add_artifact(path, folder)
     except TrackingError as error:
         raise ValueError(str(error)) from error
 
 
-def _differences(comparison: RunComparison, model: int, is_reference: bool) -> tuple[dict[str, float], str]:
-    """Metrics and tag of a model's comparison with the reference, as seen by one of the two."""
-    findings = safe_names(list(dict.fromkeys(row.finding for each in comparison.measures for row in each.rows)))
-    metrics: dict[str, float] = {}
-    sentences = []
+def worse_in(comparison: RunComparison, model: int, is_reference: bool) -> list[str]:
+    """In what a model is worse than the reference, or the reference than it: the interval lies below zero.
+
+    Single findings count if that holds after Holm's correction; the mean over findings counts by itself.
+    """
+    worse = []
     for measure in comparison.measures:
         for row in measure.all_rows:
-            if row.model != model:
-                continue
             difference = opposite(row.difference) if is_reference else row.difference
-            name = f"{measure.key}.{findings.get(row.finding, row.finding)}"
-            p = row.p if math.isnan(row.p_holm) else row.p_holm
-            metrics |= {f"{name}.difference": difference.value, f"{name}.p_holm": p}
-            if row not in measure.macro:
+            if row.model == model and difference.upper < 0 and (row in measure.macro or not row.p_holm >= ALPHA):
+                worse.append(f"{measure.key} {row.finding} {numbers.difference(difference)}")
+    return worse
+
+
+def _differences(comparison: RunComparison, model: int, is_reference: bool) -> str:
+    """A model's comparison with the reference in words, as seen by one of the two."""
+    sentences = []
+    for measure in comparison.measures:
+        for row in measure.rows:
+            if row.model == model:
+                difference = opposite(row.difference) if is_reference else row.difference
                 shown = numbers.difference(difference), numbers.p_value(row.p_holm)
                 sentences.append(f"{measure.key} {row.finding} {shown[0]}, p (Holm) {shown[1]}")
-    defined = {name: value for name, value in metrics.items() if not math.isnan(value)}
-    return defined, "this run - that run: " + "; ".join(sentences)
+    return "this run - that run: " + "; ".join(sentences)
 
 
 def _short(name: str) -> str:

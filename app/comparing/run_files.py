@@ -66,8 +66,8 @@ def open_run_files(word: str, look_up: bool = True) -> RunFiles:
     """Find the run that a word names.
 
     Args:
-        word: An output folder, a file of predictions, or the id or name of a run in MLflow. A file named
-            ``predictions.csv`` stands for its folder.
+        word: An output folder, a file of predictions, or a run in MLflow: its id, its name, or a registered model that
+            it made (``models:/NAME@champion``). A file named ``predictions.csv`` stands for its folder.
         look_up: Whether to look up in MLflow the run that a folder names. A word that is neither file nor folder is
             always looked up.
 
@@ -80,7 +80,7 @@ def open_run_files(word: str, look_up: bool = True) -> RunFiles:
         return RunFiles(word, path.stem, path)
     if path.exists():
         return _of_folder(word, path if path.is_dir() else path.parent, look_up)
-    if len(path.parts) > 1 or path.suffix in (".csv", ".json"):
+    if not word.startswith("models:/") and (len(path.parts) > 1 or path.suffix in (".csv", ".json")):
         raise FileNotFoundError(f"{word}: no such file or folder")
     try:
         run = stored_run(word)

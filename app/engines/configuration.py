@@ -86,7 +86,7 @@ class Configuration:
         Raises:
             CheckError: If a file is missing or cannot be parsed.
         """
-        return yaml.dump(self.config, Dumper=_Dumper, sort_keys=False)
+        return as_yaml(self.config)
 
     @property
     def brought(self) -> dict[str, object]:
@@ -139,6 +139,11 @@ class Configuration:
         if self.brought:
             values = ", ".join(f"{identifier} {value}" for identifier, value in self.brought.items())
             logger.info(f"settings of the weights: {values}")
+
+
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """A config in YAML; objects that a program put in place of settings are text in it."""
+    return yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False)
 
 
 class RadiographWorkflow(ConfigWorkflow):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from app.checking.values import path_problem
 from app.engines import pictures
 from app.engines.best_weights import BestWeights
-from app.engines.configuration import Configuration, settings
+from app.engines.configuration import Configuration
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
@@ -25,18 +26,22 @@ from app.engines.failures import tell_last
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.measures import Metrics
+from app.engines.model_package import PARTS, package
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
-from app.engines.processes import from_main, is_main, join, world_size
+from app.engines.processes import bare, from_main, is_main, join, world_size
 from app.engines.record import ModelRecord, choose_thresholds, threshold_facts
 from app.engines.reports import FindingGroups, SectionReport
 from app.engines.requirements import require_certain, require_computed
 from app.engines.results import logged, write_cases, write_metrics, write_scores
 from app.engines.resuming import Checkpoints, StatefulHandler, trained_with
 from app.engines.resumption import checkpoint_to_resume, finished_results
+from app.engines.run_words import HEADLINES, NOTE, note, parameters, run_name
 from app.engines.schedule import require_same_direction
 from app.engines.section_results import draw, report_lines, section_results
 from app.phantoms.opened import OpenedData
 from app.tracking import Run
+from app.tracking.names import require_model_name
+from app.tracking.version_tags import command
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +61,13 @@ class Launch:
             none, a training begins, so that a job queue can always set this; if it is finished, nothing is done. If
             False, a training begins, and the folder's contents are moved to ``earlier`` within it.
         reports: Further reports on the section; see ``app.engines.reports``.
-        configuration: The config that is recorded, and its settings; None if they are not known.
+        configuration: The config that is recorded, and its settings; None if they are not known. Two of its settings
+            are for the record alone: ``run_name``, with which the run's name begins, and ``register``, the registered
+            model in MLflow that gets the trained model as a new version.
 
     Raises:
-        ValueError: If the key metric is unknown, or a group has findings that the data lacks.
+        ValueError: If the key metric is unknown, a group has findings that the data lacks, or MLflow cannot have a
+            registered model of that name.
     """
 
     def __init__(
@@ -87,6 +95,9 @@ class Launch:
         self.resume = resume
         self.reports = list(reports)
         self.configuration = Configuration() if configuration is None else configuration
+        self._register = str(self.configuration.config.get("register") or "")
+        if self._register:
+            require_model_name(self._register)
         for report in self.reports:
             if isinstance(report, FindingGroups):
                 report.require(data.findings)
@@ -134,16 +145,16 @@ class Launch:
             best = BestWeights(self.output_dir, self.key_metric)
             epochs = Epochs(trainer, validation, scheduler, parts, self.seed)
             history = epochs.run(run, best, checkpoints, trained, kept)
-            run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
+            run.metrics({"best/epoch": best.epoch, f"best/validation_{self.key_metric}": best.value}, step=best.epoch)
             if is_main():
                 if math.isnan(best.value):
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
                 run.figure(pictures.history(history.values), "pictures/history.png")
             record = self._record(epochs, validation, best)
             if is_main():
-                for path in (best.path, record.write(best.path)):
-                    run.artifact(path)
-            return self._report(run, test, record, excluded)
+                record.write(best.path)
+                self._log_model(run, best.path, validation)
+            return self._report(run, test, record, excluded, "training")
 
     def evaluate(self, checkpoint: str | Path | Sequence[str | Path] | None, test: RadiographEvaluator) -> Metrics:
         """Report on a section with the weights of a checkpoint, at the thresholds stored beside it.
@@ -156,22 +167,27 @@ class Launch:
         Raises:
             ValueError: If no checkpoint is named, or it does not fit the network or was trained for something else.
         """
+        if self._register:
+            raise ValueError("register is a setting of training: leave it out, or register the run by frugal promote")
         require_certain(test.dataset.samples)
         test.network, record = loaded(test.network, checkpoint, self.data.findings)
         with self._run("evaluating") as run:
-            return self._report(run, test, record, {})
+            return self._report(run, test, record, {}, "evaluating")
 
     @contextmanager
     def _run(self, kind: str, resumed: str | None = None) -> Iterator[Run]:
         """An open MLflow run with the config, the settings and the data; ``resumed`` is the id of one to continue."""
-        facts = self.data.facts()
-        with Run(self.bundle, folder=self.output_dir, resume=resumed) as run:
+        name, facts, config = self.data.datalist.name, self.data.facts(), self.configuration.config
+        called = run_name(self.configuration, self.output_dir)
+        with Run(self.bundle, called, folder=self.output_dir, resume=resumed) as run:
             if is_main():
                 self._clear(kind, resumed is not None)
-            run.tags({"workflow": kind})
-            shown = {name: value for name, value in settings(self.configuration.config).items() if name != "resume"}
-            run.parameters(shown | {"data": facts})
-            run.dataset(self.data.datalist.name, str(facts["fingerprint"]), kind)
+            run.tags({"workflow": kind, NOTE: note(kind, name, command())})
+            about = {key: value for key, value in facts.items() if not key.startswith("provenance.")}
+            run.tags({f"data.{key}": str(value) for key, value in about.items()})
+            run.parameters(parameters(config, name, self.data.findings))
+            run.dataset(name, str(facts["fingerprint"]), kind, about)
+            run.text(json.dumps(facts, indent=2, default=str) + "\n", "data.json")
             if self.configuration.files:
                 run.text(self.configuration.text, "config.yaml")
             yield run
@@ -209,16 +225,29 @@ class Launch:
             version=self.configuration.bundle_version,
         )
 
+    def _log_model(self, run: Run, weights: Path, validation: RadiographEvaluator) -> None:
+        """Log the weights as a model that MLflow can load; as files alone if the config does not name its parts."""
+        if not set(PARTS) <= self.configuration.config.keys():
+            for path in (weights, weights.with_suffix(".json")):
+                run.artifact(path)
+            return
+        model = package(weights, bare(validation.network), self.data.findings, self.configuration)
+        run.model(model.folder, model.files, model.digest, self._register)
+
     def _split(self) -> str:
         """The fingerprint of the data's split."""
         return str(self.data.facts().get("split_fingerprint", ""))
 
-    def _report(self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]) -> Metrics:
+    def _report(
+        self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int], kind: str
+    ) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
         test.run()
         # Every process has all outputs; one of them reports.
-        return from_main(self._write_report(run, test, record, excluded) if is_main() else {})
+        result = from_main(self._write_report(run, test, record, excluded) if is_main() else {})
+        run.tags({NOTE: note(kind, self.data.datalist.name, command(), result)})
+        return result
 
     def _write_report(
         self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]
@@ -233,8 +262,9 @@ class Launch:
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
         values = logged(result, record.findings)
-        run.metrics({f"{self.section}.{name}": value for name, value in values.items()}, step=0)
-        run.metrics({f"excluded.{section}": count for section, count in excluded.items()}, step=0)
+        main = {name: result[name]["macro"]["value"] for name in HEADLINES if "macro" in result.get(name, {})}
+        run.metrics(main | {f"{self.section}/{name}": value for name, value in values.items()}, step=0)
+        run.metrics({f"excluded/{section}": count for section, count in counts.items()}, step=0)
         for name in ("metrics.json", "predictions.csv", "cases.csv"):
             run.artifact(self.output_dir / name)
         self._draw(run, test, record)

@@ -15,9 +15,9 @@ FINAL = (*REPORT, "model.json")
 STAGE_ONE = "stage_one.pt"
 """The best weights of the first of two stages, from which the second started."""
 CHECKPOINTS = (STAGE_ONE, "last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt")
-RESULTS = (*FINAL, "model.pt", *CHECKPOINTS, "config.yaml", "parameters.json")
-"""Files that a training writes, beside the folders ``pictures`` and ``maps``."""
-FOLDERS = ("pictures", "maps")
+RESULTS = (*FINAL, "model.pt", *CHECKPOINTS, "config.yaml", "data.json")
+"""Files that a training writes, beside the folders `FOLDERS`."""
+FOLDERS = ("pictures", "maps", "mlflow_model")
 WORTH_KEEPING = ("model.pt", "metrics.json")
 EARLIER = "earlier"
 """Folder within the output folder for the results of the training before."""

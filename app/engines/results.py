@@ -26,7 +26,7 @@ from evaluation.predictions import PredictionTable, read_predictions, write_pred
 SHOWN = ("auc", "average_precision", "sensitivity", "specificity", "dice", "auc_by_view")
 LOGGED = (*SHOWN, "precision", "f1", "accuracy", "brier", "calibration_error", "dice_aggregated", "hit_rate")
 """What a run logs as metrics; the rest is in ``metrics.json`` alone, since many names slow down MLflow's pages."""
-LOGGED_T = (0.1, 0.2, 0.3, 0.4, 0.5)
+LOGGED_T = 0.1
 
 
 def write_metrics(result: Metrics, path: Path) -> None:
@@ -88,11 +88,11 @@ def read_results(folder: Path, remedy: str) -> Metrics:
 def logged(result: Metrics, findings: Sequence[str]) -> dict[str, float]:
     """The metrics that a run logs, by name: ``auc.Nodule``, ``auc_by_view.AP.macro``, ``iou_accuracy.T 0.1.Nodule``.
 
-    Localisation accuracies are logged by finding at T = 0.1, as in the papers, and as macro means up to T = 0.5; of
-    further reports (``app.engines.reports``) areas and kappas.
+    Localisation accuracies are logged at T = 0.1, as in the papers; of further reports (``app.engines.reports``) areas
+    and kappas. Means over a single finding are left out.
     """
     main = {name: result[name] for name in LOGGED if name in result}
-    return flat(main | _accuracies(result) | _areas_of_reports(result), findings)
+    return flat(without_repeats(main | _accuracies(result) | _areas_of_reports(result)), findings)
 
 
 def flat(result: Metrics, findings: Sequence[str] = ()) -> dict[str, float]:
@@ -106,7 +106,7 @@ def flat(result: Metrics, findings: Sequence[str] = ()) -> dict[str, float]:
         >>> flat({"section": "test", "auc": {"Nodule/Mass": {"value": 0.8}}}, ["Nodule/Mass"])
         {'auc.Nodule_Mass': 0.8}
     """
-    entries = dict(_defined(result))
+    entries = dict(defined(result))
     groups = {part for path in entries for part in path[1:-1]}
     group_names = {name: safe for name, safe in safe_names(sorted(groups)).items() if clean(name) != name}
     finding_names = safe_names(findings)
@@ -130,7 +130,7 @@ def table(result: Metrics) -> str:
         Few cases.
     """
     shown = {name: result[name] for name in SHOWN if name in result} | _areas_of_reports(result)
-    rows = [(" ".join(path), _row(entry)) for path, entry in _defined(_without_repeats(shown))]
+    rows = [(" ".join(path), _row(entry)) for path, entry in defined(without_repeats(shown))]
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join([*(f"{name:<{width}}  {text}" for name, text in rows), *result.get("warnings", [])])
 
@@ -145,14 +145,8 @@ def _row(entry: Metrics) -> str:
 
 
 def _accuracies(result: Metrics) -> Metrics:
-    chosen: Metrics = {}
-    for measure in LOCALISED:
-        for least in LOGGED_T:
-            entry = result.get(measure, {}).get(f"T {least}", {})
-            names = entry if least == LOGGED_T[0] else entry.keys() & {"macro"}
-            if names:
-                chosen.setdefault(measure, {})[f"T {least}"] = {name: entry[name] for name in names}
-    return chosen
+    level = f"T {LOGGED_T}"
+    return {measure: {level: result[measure][level]} for measure in LOCALISED if level in result.get(measure, {})}
 
 
 def _areas_of_reports(result: Metrics) -> Metrics:
@@ -168,20 +162,20 @@ def _areas_of_reports(result: Metrics) -> Metrics:
     return chosen
 
 
-def _defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metrics]]:
+def defined(result: Metrics, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Metrics]]:
     """Every entry with a defined value, and its path of names, which may hold dots themselves."""
     for name, entry in result.items():
         if isinstance(entry, dict) and "value" not in entry:
-            yield from _defined(entry, (*path, name))
+            yield from defined(entry, (*path, name))
         elif isinstance(entry, dict) and not np.isnan(entry["value"]):
             yield (*path, name), entry
 
 
-def _without_repeats(result: Metrics) -> Metrics:
+def without_repeats(result: Metrics) -> Metrics:
     """Leave out each ``macro`` that repeats the only finding beside it."""
     repeats = len(result) == 2 and "macro" in result
     return {
-        name: _without_repeats(entry) if "value" not in entry else entry
+        name: without_repeats(entry) if "value" not in entry else entry
         for name, entry in result.items()
         if not (repeats and name == "macro")
     }

@@ -23,6 +23,8 @@ CHECK_EVERY = 50
 """Iterations between two checks of the losses on a GPU, which would otherwise have to be waited for."""
 REDRAW_EVERY = 20
 """Iterations between two drawings of the progress bar, for which the loss is read."""
+LOGGED_AS = {"learning_rate": "epoch/learning_rate", "epoch_seconds": "epoch/seconds"}
+"""Metrics that MLflow shows in a group of their own, behind those that tell how good the network is."""
 
 
 class History:
@@ -61,7 +63,8 @@ class History:
         for epoch in range(1, len(self.values.get("train_loss", [])) + 1):
             if epoch not in self._logged:
                 self._logged.add(epoch)
-                self.run.metrics({name: values[epoch - 1] for name, values in self.values.items()}, step=epoch)
+                values = {LOGGED_AS.get(name, name): value[epoch - 1] for name, value in self.values.items()}
+                self.run.metrics(values, step=epoch)
         self.run.flush()
 
     def state_dict(self) -> dict[str, Any]:

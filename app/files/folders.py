@@ -27,8 +27,8 @@ _RESULTS = (
 """Sets of files that are found together only in a folder of results."""
 _WRITTEN = frozenset(
     {
-        *("overlays", "pictures", "maps", "earlier", "comparisons"),
-        *("predictions.csv", "excluded.csv", "cases.csv", "metrics.json", "model.json", "run.json", "parameters.json"),
+        *("overlays", "pictures", "maps", "earlier", "comparisons", "mlflow_model"),
+        *("predictions.csv", "excluded.csv", "cases.csv", "metrics.json", "model.json", "run.json", "data.json"),
         *("config.yaml", "model.pt", "last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt"),
         "stage_one.pt",
     }

@@ -70,9 +70,9 @@ def take_over(network: nn.Module, path: Path) -> str:
 
 
 def _model_of_run(run: str) -> Path:
-    from app.tracking import TrackingError, artifact_of_run
+    from app.tracking import TrackingError, weights_of
 
     try:
-        return artifact_of_run(run, "model.pt")
+        return weights_of(run)
     except TrackingError as error:
         raise FileNotFoundError(f"start_from: there is no file {run!r}, nor a run to start from: {error}") from error

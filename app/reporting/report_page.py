@@ -18,6 +18,7 @@ from app.pages import numbers, page
 from app.reporting.group_tables import group_parts
 from app.reporting.metric_tables import MetricValue, headlines, metric_parts, metric_values
 from app.tracking import StoredRun
+from app.tracking.names import flatten
 from evaluation import PredictionTable, area_covariance, auc_intervals, macro_auc_interval, read_predictions
 
 PICTURES = {
@@ -33,8 +34,8 @@ CASES = (
     "was called, and its outline at the threshold; green: the annotation. Cases are numbered by their position in the "
     "section of the datalist, from 0."
 )
-DATA = "data."
-"""Prefix of parameters that describe the data."""
+DATA = "data.json"
+"""Facts about a run's data."""
 PROVENANCE = "provenance."
 PACKAGES = ("python", "torch", "monai", "pytorch-ignite", "numpy", "mlflow", "pydicom", "opencv-python-headless")
 CODE = {
@@ -59,8 +60,8 @@ def report_page(files: RunFiles) -> str:
     section = str(metrics.get("section", settings.get("section", "")))
     patients = numbers.counted(len(np.unique(table.patient)), "patient")
     cases = f"{section} section, " * bool(section) + f"{numbers.counted(len(table.image), 'image')} of {patients}"
-    data = {name.removeprefix(DATA): value for name, value in settings.items() if name.startswith(DATA)}
-    others = {name: value for name, value in settings.items() if not name.startswith(DATA)}
+    path = files.file(DATA)
+    data = {} if path is None else flatten(read_record(path, "facts about a run's data", "The report can do without."))
     warnings = [str(text) for text in metrics.get("warnings", [])]
     sections = [
         page.tiles([*headlines(values), ("Cases", f"{len(table.image):,}", f"of {patients}")]),
@@ -70,7 +71,7 @@ def report_page(files: RunFiles) -> str:
         page.section("Subgroups", group_parts(table, warnings)),
         *_pictures("Cases", pictures, [name for name in pictures if name.startswith(CASE)], [CASES]),
         *_pictures("Training", pictures, [name for name in pictures if name == HISTORY]),
-        page.section("Run and settings", _settings(files, others)),
+        page.section("Run and settings", _settings(files, settings)),
     ]
     return page.page(f"Report of {files.name}", cases, sections)
 

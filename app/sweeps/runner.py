@@ -65,6 +65,7 @@ class Launcher:
         files = self.sweep.configs
         overrides = dict(run.cell.overrides)
         overrides |= {"output_dir": str(run.folder), "seed": self.sweep.seed_of(run.replicate)}
+        overrides["run_name"] = f"{self.sweep.name} {run.title}"
         if self.sweep.trust:
             overrides["trust"] = True
         if is_interrupted and self.can_resume:

@@ -23,7 +23,7 @@ def tag_cell_run(run: CellRun, sweep: str) -> None:
         stored = run_of_folder(run.folder)
         if stored is not None:
             tags = {"study": sweep, "cell": run.cell.name, "replicate": str(run.replicate)}
-            stored.add({}, {f"frugal.{name}": value for name, value in tags.items()})
+            stored.add({f"frugal.{name}": value for name, value in tags.items()})
     except TrackingError as error:
         logger.warning(f"{run.folder}: the run could not be tagged with its study: {error}")
 
@@ -53,7 +53,7 @@ def log_sweep(outcomes: Outcomes, folder: Path, files: Sequence[Path]) -> str:
             parent.artifact(path)
         parent_id, name = parent.id, parent.name
     for cell in cells:
-        cell.add({}, {"mlflow.parentRunId": parent_id})
+        cell.add({"mlflow.parentRunId": parent_id})
     return f"logged to run {name} ({parent_id})"
 
 

@@ -99,7 +99,7 @@ def _limit(name: str, arguments: tuple[Any, ...]) -> float:
     """Seconds that a call of the client may take; uploads get time by their size."""
     if name == "download_artifacts":
         return DOWNLOAD_SECONDS
-    if name not in ("log_artifact", "log_artifacts"):
+    if name not in ("log_artifact", "log_artifacts", "log_model_artifact", "log_model_artifacts"):
         return CALL_SECONDS
     path = Path(arguments[1])
     files = path.rglob("*") if path.is_dir() else [path]

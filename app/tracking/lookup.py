@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,16 @@ from urllib.parse import unquote, urlsplit
 
 from app.files.own_json import read_record
 from app.tracking.clients import reached
+from app.tracking.deadline import DOWNLOAD_SECONDS, within
 from app.tracking.errors import TrackingError, first_line
-from app.tracking.names import clean
-from app.tracking.operations import Artifact, Batch, Operation
+from app.tracking.operations import Artifact, Batch, Operation, model_of_version
 from app.tracking.run import RUN_FILE
 from app.tracking.store import Store, requested_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowRun
+    from mlflow.entities.model_registry import ModelVersion
 
 HEAD_REMEDY = "Remove the file: the results beside it stay, but no longer belong to a run in MLflow."
 WEIGHTS = "model.pt"
@@ -40,6 +40,7 @@ class StoredRun:
         seconds: From start to end; NaN while it runs.
         parameters: As logged, with dotted names for nested ones.
         metrics: The last value of each.
+        model: Id of its logged model; empty if it has none.
     """
 
     id: str
@@ -51,6 +52,7 @@ class StoredRun:
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    model: str
     _client: MlflowClient
     _store: Store
     _artifact_uri: str
@@ -96,11 +98,30 @@ class StoredRun:
         except (MlflowException, OSError) as error:
             raise TrackingError(f"cannot fetch {name!r} of run {self.name}: {error}") from error
 
-    def add(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """Log metrics (step 0) and set tags, even if the run has ended; raises TrackingError if the store refuses."""
-        now = time.time_ns() // 1_000_000
-        values = tuple((clean(name), float(value), now, 0) for name, value in metrics.items())
-        self._write(Batch(metrics=values, tags={name: value[:5000] for name, value in tags.items()}))
+    def model_files(self, folder: Path | None) -> list[Path]:
+        """Local paths of record and weights of its logged model; downloads go into ``folder``.
+
+        Raises:
+            TrackingError: They cannot be fetched.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        def fetch(name: str) -> str:
+            uri, target = f"models:/{self.model}/{name}", str(folder)
+            return within(DOWNLOAD_SECONDS, lambda: download_artifacts(uri, None, None, target, self._store.uri), name)
+
+        try:
+            if folder is None:
+                location = urlsplit(self._client.get_logged_model(self.model).artifact_location)
+                return [Path(unquote(location.path)) / name for name in (RECORD, WEIGHTS)]
+            return [Path(fetch(name)) for name in (RECORD, WEIGHTS)]
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"cannot fetch the model of run {self.name}: {first_line(error)}") from error
+
+    def add(self, tags: Mapping[str, str]) -> None:
+        """Set tags, even if the run has ended; raises TrackingError if the store refuses."""
+        self._write(Batch(tags={name: value[:5000] for name, value in tags.items()}))
 
     def add_artifact(self, path: Path, folder: str) -> None:
         """Copy a file to the run's artifacts, even if the run has ended; raises TrackingError if the store refuses."""
@@ -159,8 +180,8 @@ def weights_of(wanted: str, tracking_uri: str | None = None) -> Path:
     """
     run = _finished(stored_run(wanted, tracking_uri))
     folder = Path(tempfile.mkdtemp(prefix="frugal-")) if run.is_remote else None
-    run.artifact(RECORD, folder)
-    return run.artifact(WEIGHTS, folder)
+    files = [run.artifact(name, folder) for name in (RECORD, WEIGHTS)] if not run.model else run.model_files(folder)
+    return files[-1]
 
 
 def run_of_folder(folder: Path) -> StoredRun | None:
@@ -202,7 +223,7 @@ def _look_up(wanted: str, store: Store) -> StoredRun:
     if store.database is not None and not store.database.exists():
         raise TrackingError(f"there is no run {wanted!r}: no tracking database {store.database}")
     with reached(store, f"run {wanted!r} cannot be looked up") as client:
-        run = _find(client, store, wanted)
+        run, model = _find(client, store, wanted)
         info = run.info
         return StoredRun(
             id=info.run_id,
@@ -214,18 +235,27 @@ def _look_up(wanted: str, store: Store) -> StoredRun:
             parameters=dict(run.data.params),
             tags=dict(run.data.tags),
             metrics=dict(run.data.metrics),
+            model=model
+            or (run.outputs.model_outputs[-1].model_id if run.outputs and run.outputs.model_outputs else ""),
             _client=client,
             _store=store,
             _artifact_uri=info.artifact_uri,
         )
 
 
-def _find(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
-    """The only run with this id or name, or that made this registered model."""
+def _find(client: MlflowClient, store: Store, wanted: str) -> tuple[MlflowRun, str]:
+    """The only run with this id or name; or the one that made a registered model, and the id of that model."""
+    if not wanted.startswith("models:/"):
+        return _find_run(client, store, wanted), ""
+    version = version_at(client, store, wanted)
+    run = client.get_run(version.run_id)
+    return run, model_of_version(client, version.source, run)
+
+
+def _find_run(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
+    """The only run with this id or name."""
     from mlflow.exceptions import MlflowException
 
-    if wanted.startswith("models:/"):
-        return client.get_run(_run_of_model(client, store, wanted))
     if _RUN_ID.fullmatch(wanted):
         try:
             return client.get_run(wanted)
@@ -243,8 +273,12 @@ def _find(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
     return runs[0] if len(runs) == 1 else finished[0]
 
 
-def _run_of_model(client: MlflowClient, store: Store, uri: str) -> str:
-    """The id of the run that made a registered model."""
+def version_at(client: MlflowClient, store: Store, uri: str) -> ModelVersion:
+    """The version of a registered model at ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+
+    Raises:
+        TrackingError: The address has another form, or there is none.
+    """
     from mlflow.exceptions import MlflowException
 
     match = _MODEL.fullmatch(uri)
@@ -252,12 +286,10 @@ def _run_of_model(client: MlflowClient, store: Store, uri: str) -> str:
         raise TrackingError(f"{uri!r} names no registered model: write models:/NAME@ALIAS or models:/NAME/VERSION")
     try:
         if match["alias"]:
-            version = client.get_model_version_by_alias(match["name"], match["alias"])
-        else:
-            version = client.get_model_version(match["name"], match["version"])
+            return client.get_model_version_by_alias(match["name"], match["alias"])
+        return client.get_model_version(match["name"], match["version"])
     except MlflowException as error:
         raise TrackingError(f"there is no {uri} in {store.shown} ({first_line(error)})") from error
-    return str(version.run_id)
 
 
 def _finished_runs(client: MlflowClient) -> str:

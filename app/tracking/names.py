@@ -10,6 +10,7 @@ LONGEST_NAME = 250
 LONGEST_VALUE = 6000
 """Characters of a parameter's value (MLflow 2.8 and later)."""
 
+_NOT_IN_MODELS = "/:@'\"%"
 _REFUSED = re.compile(r"[^\w.\- /]+")
 
 
@@ -59,8 +60,22 @@ def shorten(value: str) -> str:
     """Cut a value to the length that MLflow accepts; a digest keeps different values different."""
     if len(value) <= LONGEST_VALUE:
         return value
-    end = f"... sha256:{_digest(value)}, whole in parameters.json"
+    end = f"... sha256:{_digest(value)}"
     return value[: LONGEST_VALUE - len(end)] + end
+
+
+def require_model_name(name: str) -> None:
+    """Raise unless MLflow can have a registered model of this name, and an address can hold it.
+
+    Raises:
+        ValueError: Names the characters that are not allowed.
+
+    Example:
+        >>> require_model_name("nodules-2024")
+    """
+    if not name.strip() or set(name) & set(_NOT_IN_MODELS):
+        shown = " ".join(_NOT_IN_MODELS)
+        raise ValueError(f"a registered model cannot be named {name!r}: use a name without the characters {shown}")
 
 
 def _digest(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,9 +88,19 @@ def _open_in(store: Store, wish: Wish) -> Opened:
         tags["frugal.resumes"] = wish.resume
         logger.warning("run %s cannot be resumed in %s: a new run is opened", wish.resume, store.shown)
     experiment = experiment_id(client, store, wish.experiment)
-    run = client.create_run(experiment, tags=tags, run_name=wish.name)
+    name = _free_name(client, experiment, wish.name)
+    run = client.create_run(experiment, tags=tags, run_name=name)
     _name_journals(wish.folder)
-    return Opened(client, store, experiment, run.info.run_id, wish.name, {})
+    return Opened(client, store, experiment, run.info.run_id, name, {})
+
+
+def _free_name(client: MlflowClient, experiment: str, name: str) -> str:
+    """The name, with a number in parentheses if a run of the experiment has it; a run that failed makes way for it."""
+    start = name.partition("'")[0]  # the query language cannot escape its own quotes
+    runs = client.search_runs([experiment], f"attributes.run_name LIKE '{start}%'", max_results=1000)
+    taken = {run.info.run_name for run in runs if run.info.status in ("FINISHED", "RUNNING")}
+    numbered = (f"{name} ({number})" for number in itertools.count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
 
 
 def _earlier(client: MlflowClient, run_id: str) -> MlflowRun | None:

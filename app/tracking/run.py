@@ -21,9 +21,9 @@ from app.tracking.clients import is_outage
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.folder_lock import FolderLock, why_not_writable
 from app.tracking.journal import Journal, journal_path
-from app.tracking.names import LONGEST_VALUE, as_text, clean, flatten, shorten
+from app.tracking.names import as_text, clean, shorten
 from app.tracking.opening import Opened, Wish, open_run
-from app.tracking.operations import Artifact, Batch, Dataset, Status
+from app.tracking.operations import Artifact, Batch, Dataset, Model, Status
 from app.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Run:
 
     Args:
         experiment: The MLflow experiment; made if it does not exist.
-        name: The run's name; by default ``<experiment>-<UTC time>-<4 hexadecimal digits>``.
+        name: The run's name, which gets a number if the experiment has a run of that name that did not fail, as in
+            ``lungs (2)``; by default ``<experiment>-<UTC time>-<4 hexadecimal digits>``.
         tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
         folder: The run's output folder, made if it is missing. It gets texts, figures, entries that could not be
             written and, once the run has FINISHED, ``run.json``, which names the run.
@@ -76,7 +77,6 @@ class Run:
         self._termination = termination.Termination()
         self._owner = 0
         self._logged: dict[str, str] = {}
-        self._uncut: dict[str, str] = {}
 
     @property
     def id(self) -> str:
@@ -153,29 +153,25 @@ class Run:
             self._lock.release()
 
     def parameters(self, mapping: Mapping[str, object]) -> None:
-        """Log hyper-parameters; nested mappings get dotted names.
+        """Log hyper-parameters.
 
-        Values over 6,000 characters are cut and end in a digest; ``parameters.json`` then holds them all. A resumed run
-        keeps the first value of each, and tells those that changed in tags ``frugal.resumed_with.<name>``.
+        Values over 6,000 characters are cut and end in a digest. A resumed run keeps the first value of each, and tells
+        those that changed in tags ``frugal.resumed_with.<name>``.
 
         Raises:
             ValueError: A name was logged before with another value, which MLflow does not allow.
         """
         if self._writer is None:
             return
-        flat = {clean(key): value for key, value in flatten(mapping).items()}
-        values = {key: shorten(value) for key, value in flat.items()}
+        values = {clean(key): shorten(as_text(value)) for key, value in mapping.items()}
         changed = {key: value for key, value in values.items() if self._logged.get(key, value) != value}
         if changed and not self._wish.resume:
             key, value = next(iter(changed.items()))
             raise ValueError(f"parameter {key} is {self._logged[key]!r} in this run and cannot become {value!r}")
         new = {key: value for key, value in values.items() if key not in self._logged}
         self._logged |= new
-        self._uncut |= flat
         self._writer.put(Batch(parameters=new))
         self.tags({f"frugal.resumed_with.{key}": value for key, value in changed.items()})
-        if any(len(value) > LONGEST_VALUE for value in flat.values()):
-            self.text(json.dumps(self._uncut, indent=2, ensure_ascii=False), "parameters.json")
 
     def metrics(self, mapping: Mapping[str, float], step: int) -> None:
         """Log metrics of a step; cheap, as they are buffered and written together.
@@ -207,10 +203,17 @@ class Run:
         if self._writer is not None and mapping:
             self._writer.put(Batch(tags={key: as_text(value)[:5000] for key, value in mapping.items()}))
 
-    def dataset(self, name: str, digest: str, context: str) -> None:
-        """Log a data set that was read: its name, the digest of its content, and its use (``training``, ...)."""
+    def dataset(self, name: str, digest: str, context: str, profile: Mapping[str, object] | None = None) -> None:
+        """Log a data set that was read.
+
+        Args:
+            name: Its name.
+            digest: Of its content.
+            context: Its use (``training``, ...).
+            profile: Facts about it, which the UI shows beside the name.
+        """
         if self._writer is not None:
-            self._writer.put(Dataset(name, digest, context))
+            self._writer.put(Dataset(name, digest, context, json.dumps(profile or {})))
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Copy a file, or the content of a folder, into ``folder`` of the run's artifacts.
@@ -225,6 +228,19 @@ class Run:
         if not Path(path).exists():
             raise FileNotFoundError(f"{path} does not exist and cannot be logged to run {self.name}")
         self._writer.put(Artifact(str(Path(path).absolute()), folder))
+
+    def model(self, folder: Path, files: Mapping[str, Path], digest: str, register: str = "") -> None:
+        """Log a trained model in MLflow's own form, a little later, in the run's thread.
+
+        Args:
+            folder: With ``MLmodel`` at its top; neither it nor the files may change until the run has ended.
+            files: Further files of the model, by their name within it.
+            digest: Tells its weights from others.
+            register: Name of the registered model that gets a new version; empty for none.
+        """
+        if self._writer is not None:
+            paths = {name: str(path.absolute()) for name, path in files.items()}
+            self._writer.put(Model(self._wish.experiment, str(folder.absolute()), paths, digest, register))
 
     def text(self, text: str, name: str) -> None:
         """Write a text to ``name`` in the output folder, and log it as an artifact of that name."""

@@ -19,8 +19,8 @@ def version_tags() -> dict[str, str]:
     tags = {
         "frugal.version": app.__version__,
         "frugal.python": platform.python_version(),
-        "frugal.command": shlex.join(sys.argv),
-        "mlflow.source.name": Path(sys.argv[0]).name or "python",
+        "frugal.command": command(),
+        "mlflow.source.name": _program(),
         "mlflow.source.type": "LOCAL",
     }
     for package in _PACKAGES:
@@ -33,6 +33,19 @@ def version_tags() -> dict[str, str]:
         changes = _git("status", "--porcelain", "--untracked-files=no")
         tags |= {"mlflow.source.git.commit": commit, "frugal.git_changed": "yes" if changes else "no"}
     return tags
+
+
+def command() -> str:
+    """The command as it was typed."""
+    return shlex.join([*_program().split(), *sys.argv[1:]])
+
+
+def _program() -> str:
+    """The program that runs, as it is called: ``frugal``, or ``python -m monai.bundle``."""
+    started = getattr(sys.modules["__main__"], "__spec__", None)
+    if started is not None and started.name != "app.__main__":
+        return f"python -m {started.name.removesuffix('.__main__')}"
+    return "frugal" if started is not None else Path(sys.argv[0]).name or "python"
 
 
 def _git(*arguments: str) -> str:

@@ -25,6 +25,8 @@ CLOSING_SECONDS = 20.0
 """How long the end of a run waits for a store that fails; torchrun kills 30 s after SIGTERM."""
 JOURNAL_SECONDS = 5.0
 """If the end of a run takes longer than this, what is left goes into the journal, in case we are killed."""
+REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND")
+"""MLflow's codes for what would fail again; the last is that of a server that is too old."""
 
 
 class Writer:
@@ -173,5 +175,5 @@ def _is_refusal(error: Exception) -> bool:
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):
-        return error.error_code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST")
+        return error.error_code in REFUSALS
     return isinstance(error, FileNotFoundError)

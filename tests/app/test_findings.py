@@ -103,7 +103,7 @@ def test_odd_names_are_safe_and_unique_in_files_and_metrics():
     for name in (*files.values(), *metrics.values()):
         assert re.fullmatch(r"[\w\- ]+", name)
         assert 0 < len(name.encode()) <= 100
-        assert clean(f"test.auc.{name}") == f"test.auc.{name}"  # MLflow takes it as it is
+        assert clean(f"test/auc.{name}") == f"test/auc.{name}"  # MLflow takes it as it is
 
 
 def test_a_name_follows_from_the_findings_alone():

@@ -1,12 +1,14 @@
 """A comparison of runs in MLflow is logged under them; one test, as stores are slow to make."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
-from app.comparing.comparison import compare_runs
+from app.comparing.comparison import compare_runs, opposite
 from app.comparing.run_files import open_run_files
+from app.pages import numbers
 from app.tracking import Run, stored_run
 
 
@@ -22,8 +24,10 @@ def test_comparison_is_logged_under_both_runs_and_a_report_knows_its_data(folder
     for name, strength in (("image_level", 0.5), ("pixel_level", 2.5)):
         folder = folder_of(name, strength)
         with Run("study", name, folder=folder) as run:
-            data = {"name": "Made", "fingerprint": "0123", "split_fingerprint": strength, "provenance.split.seed": 4}
-            run.parameters({"data": data, "strength": strength})
+            data = {"name": "Made", "fingerprint": "0123", "provenance.split": {"seed": 4}}
+            run.tags({"data.split_fingerprint": str(strength)})
+            run.text(json.dumps(data), "data.json")
+            run.parameters({"strength": strength})
             for file in ("predictions.csv", "cases.csv"):
                 run.artifact(folder / file)
     alone = tmp_path / "theirs.csv"
@@ -42,12 +46,13 @@ def test_comparison_is_logged_under_both_runs_and_a_report_knows_its_data(folder
         names = {Path(path).name for path in run.artifacts(place)}
         assert names == {"comparison.csv", "comparison.html", "forest_auc.svg"}
         assert "strength" in run.artifact(f"{place}/comparison.html").read_text()
-        logged = run.metrics
-        assert logged[f"compared_with.{other}.auc.Effusion.difference"] == pytest.approx(sign * row.difference.value)
-        assert logged[f"compared_with.{other}.auc.Effusion.p_holm"] == pytest.approx(row.p_holm)
-        assert run.tags[f"frugal.compared_with.{other}"].startswith("this run - that run: auc Effusion ")
+        assert run.metrics == {}
+        shown = numbers.difference(row.difference if sign > 0 else opposite(row.difference))
+        assert run.tags[f"frugal.compared_with.{other}"].startswith(f"this run - that run: auc Effusion {shown}")
+        worse = json.loads(run.tags[f"frugal.comparison.{stored_run(other).id}"])["worse"]
+        assert bool(worse) == (sign < 0)
         assert run.status == "FINISHED"
-    assert "compared_with.theirs.auc.Effusion.difference" in stored_run("image_level").metrics
+    assert "frugal.compared_with.theirs" in stored_run("image_level").tags
 
     # The same run twice is logged once, and its page names it.
     assert main(["compare", "pixel_level", stored_run("pixel_level").id, "--out", "twice"]) == 0

@@ -145,4 +145,4 @@ def test_a_run_is_kept_locally_if_the_server_does_not_answer(
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("nodule_detection").experiment_id])
     assert run.info.status == "FINISHED"
-    assert run.data.metrics["test.auc.Nodule"] == metrics["auc"]["Nodule"]["value"]
+    assert run.data.metrics["test/auc.Nodule"] == metrics["auc"]["Nodule"]["value"]

@@ -18,11 +18,12 @@ from app.datalist.fingerprint import fingerprint
 from app.engines.launch import Launch
 from app.engines.record import ModelRecord, record_of
 from app.engines.requirements import require_certain
+from app.engines.run_words import MOST_PARAMETERS
 from app.networks.checkpoints import load_exactly, read_weights
 from app.networks.se_densenet import SEDenseNet
 
 PICTURES = {"cases_nodule.png", "curves.png", "history.png", "reliability.png", "score_distributions.png"}
-FILES = {"cases.csv", "config.yaml", "metrics.json", "model.json", "model.pt", "pictures", "predictions.csv"}
+FILES = {"cases.csv", "config.yaml", "data.json", "metrics.json", "pictures", "predictions.csv"}
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 
 
@@ -121,27 +122,37 @@ def test_the_run_holds_everything(trained, world):
     assert parameters["seed"] == "0"
     assert parameters["max_epochs"] == "2"
     assert parameters["pixel_level"] == "True"
-    assert parameters["datalist"] == str(world.datalist)
-    assert parameters["data.fingerprint"] == fingerprint(read_datalist(world.datalist))
-    assert parameters["data.training_items"] == str(world.counts["training"])
+    assert (parameters["data"], parameters["findings"]) == ("tiny", "Nodule")
+    assert run.data.tags["data.fingerprint"] == fingerprint(read_datalist(world.datalist))
+    assert run.data.tags["data.training_items"] == str(world.counts["training"])
     assert run.data.tags["workflow"] == "training"
+    assert run.info.run_name.startswith("out epochs=2 lr=0.01 blocks=[1,1,1,1] growth=4 stem=8 image_size=64")
+    assert f"| AUC Nodule | {trained.metrics['auc']['Nodule']['value']:.3f} |" in run.data.tags["mlflow.note.content"]
     assert {"frugal.version", "mlflow.source.git.commit", "frugal.dataset.training"} <= run.data.tags.keys()
-    for name in ("train_loss", "learning_rate", "epoch_seconds", *(f"validation_{m}" for m in ("auc", "dice", "loss"))):
+    for name in (
+        "train_loss",
+        "epoch/learning_rate",
+        "epoch/seconds",
+        *(f"validation_{m}" for m in ("auc", "dice", "loss")),
+    ):
         history = client.get_metric_history(run.info.run_id, name)
         assert [metric.step for metric in history] == [1, 2], name
         assert all(math.isfinite(metric.value) for metric in history), name
     # Twice 0.625 and 0.925 of two epochs are 1 and 2: the rate falls after the first.
-    rates = [metric.value for metric in client.get_metric_history(run.info.run_id, "learning_rate")]
+    rates = [metric.value for metric in client.get_metric_history(run.info.run_id, "epoch/learning_rate")]
     assert rates == pytest.approx([1e-2, 1e-3])
-    assert run.data.metrics["test.auc.Nodule"] == trained.metrics["auc"]["Nodule"]["value"]
+    assert run.data.metrics["test/auc.Nodule"] == run.data.metrics["auc"] == trained.metrics["auc"]["Nodule"]["value"]
     best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "validation_auc")}
-    assert run.data.metrics["best_validation_auc"] == max(best.values())
+    assert run.data.metrics["best/validation_auc"] == max(best.values())
     # A grid search chooses by what stands beside the weights.
     kept = record_of(trained.output_dir / "model.pt", ("Nodule",)).validation
-    assert kept == {"auc": max(best.values()), "epoch": run.data.metrics["best_epoch"]}
-    assert best[int(run.data.metrics["best_epoch"])] == max(best.values())
+    assert kept == {"auc": max(best.values()), "epoch": run.data.metrics["best/epoch"]}
+    assert best[int(run.data.metrics["best/epoch"])] == max(best.values())
     assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == FILES
     assert {Path(entry.path).name for entry in client.list_artifacts(run.info.run_id, "pictures")} == PICTURES
+    (model,) = client.search_logged_models([run.info.experiment_id])
+    assert (model.name, str(model.status), model.source_run_id) == ("nodule_detection", "READY", run.info.run_id)
+    assert len(parameters) <= MOST_PARAMETERS
 
 
 def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, launch, store, tmp_path):
@@ -320,7 +331,7 @@ def test_a_datalist_of_a_test_section_alone_is_evaluated_as_by_training(trained,
     assert in_full(metrics) == in_full(trained.metrics)
     for name in ("metrics.json", "predictions.csv", "cases.csv"):
         assert (tmp_path / "out" / name).read_text() == (trained.output_dir / name).read_text()
-    assert only_run(store).data.params["data.validation_items"] == "0"
+    assert only_run(store).data.tags["data.validation_items"] == "0"
 
 
 def test_the_kept_thresholds_are_used_whatever_the_evaluated_section_would_choose(
@@ -412,7 +423,7 @@ def test_images_that_cannot_be_read_are_left_out_by_choice_and_counted(world, la
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["excluded"] == metrics["excluded"]
     assert "left out of the training section: 2 files that could not be read" in caplog.text
     logged = only_run(store).data.metrics
-    assert [logged[f"excluded.{section}"] for section in ("training", "validation", "test")] == [2, 0, 1]
+    assert [logged.get(f"excluded/{section}", 0) for section in ("training", "validation", "test")] == [2, 0, 1]
     assert {row["image"] for row in rows_of(tmp_path / "out" / "predictions.csv")} == {
         f"test-{number}.png" for number in (0, 2, 3, 4, 5, 6)
     }

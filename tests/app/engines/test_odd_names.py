@@ -38,9 +38,9 @@ def test_findings_of_any_name_are_trained_drawn_logged_and_reported(tmp_path: Pa
     (run,) = client.search_runs([each.experiment_id for each in client.search_experiments()])
     fetched = Path(client.download_artifacts(run.info.run_id, "pictures", str(tmp_path)))
     assert {path.name for path in fetched.iterdir()} == drawn
-    areas = [name for name in run.data.metrics if name.startswith("test.auc.")]
+    areas = [name for name in run.data.metrics if name.startswith("test/auc.")]
     assert len(areas) == len(ODD) + 1
-    assert {"test.auc.Opacity_1", "test.auc.Nodule_Mass_294bc881", "test.auc.nodule_mass_dd96e5bc"} < set(areas)
+    assert {"test/auc.Opacity_1", "test/auc.Nodule_Mass_294bc881", "test/auc.nodule_mass_dd96e5bc"} < set(areas)
     page = report_page(open_run_files(str(out)))
     assert page.count("<img") >= len(ODD) + 4
 

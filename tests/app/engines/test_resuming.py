@@ -78,7 +78,7 @@ def test_weights_after_a_crash_are_those_of_the_uninterrupted_training(whole, st
     assert (out / "metrics.json").read_text() == (whole[schedule] / "metrics.json").read_text()
     run = only_run(store)
     assert (run.info.status, run.data.tags.get("error")) == ("FINISHED", None)
-    for name in ("train_loss", "validation_auc", "learning_rate"):
+    for name in ("train_loss", "validation_auc", "epoch/learning_rate"):
         history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, name)
         assert [metric.step for metric in history] == [1, 2, 3, 4], name
 
@@ -239,7 +239,7 @@ def test_a_resumed_training_must_exclude_as_many_files(store, tmp_path):
         Small(tmp_path / "out", resume=True).launch()
     assert one_left_out(resume=True).launch()["excluded"] == {"training": 1}
     logged = only_run(store).data.metrics
-    assert {name: logged[f"excluded.{name}"] for name in ("training", "validation", "test")} == {
+    assert {name: logged.get(f"excluded/{name}", 0) for name in ("training", "validation", "test")} == {
         "training": 1,
         "validation": 0,
         "test": 0,
