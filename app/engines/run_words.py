@@ -91,7 +91,8 @@ def note(workflow: str, data: str, command: str, result: Metrics | None = None) 
         lines += ["", f"| {result['section']} section | value | 95% interval |", "|---|---|---|", *_rows(result)]
         if "warning" in result.get("thresholds", {}):
             lines += ["", f"Warning: {result['thresholds']['warning']}"]
-    return "\n".join([*lines, "", "```sh", command, "```", ""])
+    # One option a line: MLflow does not wrap code, and a long line would push its tables off the page.
+    return "\n".join([*lines, "", "```sh", command.replace(" --", " \\\n    --"), "```", ""])
 
 
 def _rows(result: Metrics) -> list[str]:

@@ -55,7 +55,8 @@ class Store:
     def open_hint(self, experiment_id: str, run_id: str) -> str:
         """The command to type, or the address to open, to look at the run."""
         if self.uri.startswith(("http://", "https://")):
-            return f"{self.shown.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+            # Without this word, MLflow 3 shows the menu of its pages for language models.
+            return f"{self.shown.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
         if self.database == Path.cwd() / "mlflow.db":
             return "mlflow ui"
         return f"mlflow ui --backend-store-uri {self.shown}"

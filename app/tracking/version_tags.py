@@ -20,7 +20,7 @@ def version_tags() -> dict[str, str]:
         "frugal.version": app.__version__,
         "frugal.python": platform.python_version(),
         "frugal.command": command(),
-        "mlflow.source.name": _program(),
+        "mlflow.source.name": _program().split()[-1],
         "mlflow.source.type": "LOCAL",
     }
     for package in _PACKAGES:

@@ -66,8 +66,8 @@ def entry(value, lower=float("nan"), upper=float("nan")):
 
 
 def test_description_begins_without_a_result_and_ends_with_one():
-    begun = note("training", "mine", "frugal train x")
-    assert begun == "Training on mine.\n\nNo result yet.\n\n```sh\nfrugal train x\n```\n"
+    begun = note("training", "mine", "frugal train x --seed 1")
+    assert begun == "Training on mine.\n\nNo result yet.\n\n```sh\nfrugal train x \\\n    --seed 1\n```\n"
     auc = {"Nodule": entry(0.81234, 0.7, 0.9), "macro": entry(0.81234, 0.7, 0.9)}
     ended = note("evaluating", "mine", "x", {"section": "test", "auc": auc, "dice": {"Nodule": entry(0.5)}})
     assert "| AUC Nodule | 0.812 | 0.700 to 0.900 |\n| Dice Nodule | 0.500 |  |" in ended

@@ -145,7 +145,7 @@ def test_a_server_that_refuses_is_an_error_not_an_outage(place, server):
 
 def test_goes_away_and_comes_back(place, server, caplog):
     with caplog.at_level(logging.WARNING), Run("study", tracking_uri=server.uri, folder=place / "out") as run:
-        assert run.open_hint == f"{server.uri}/#/experiments/1/runs/{run.id}"
+        assert run.open_hint == f"{server.uri}/#/experiments/1/runs/{run.id}?workflowType=machine_learning"
         journal = place / "out" / f"tracking-{run.id}.jsonl"
         run.metrics({"loss": 1.0}, 0)
         run.flush()
