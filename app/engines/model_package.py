@@ -17,6 +17,7 @@ from torch import nn
 
 import app
 from app.checking.ids import reachable
+from app.checking.model_records import record_path
 from app.engines.configuration import Configuration, as_yaml
 from app.engines.scoring import CONFIG, IMAGE, WEIGHTS, output_columns
 from app.files.atomic import write_whole
@@ -92,9 +93,13 @@ def scoring_config(config: Mapping[str, Any], findings: tuple[str, ...]) -> tupl
     for part in PARTS:
         for name in re.findall(r"@(\w+)", str(config[part])):
             path = find_file(config[name]) if isinstance(config.get(name), str) else None
-            if path is not None and path.is_file():
-                chosen[name] = None if part == "network_def" else f"{name}{path.suffix}"
-                files |= {} if part == "network_def" else {f"{name}{path.suffix}": path}
+            if path is None or not path.is_file():
+                continue
+            chosen[name] = None if part == "network_def" else f"{name}{path.suffix}"
+            if part == "preprocessing":
+                # A record beside weights says how they are used.
+                both = [path, *([record_path(path)] if record_path(path).is_file() else [])]
+                files |= {f"{name}{each.suffix}": each for each in both}
     return chosen | {"findings": list(findings)}, files
 
 

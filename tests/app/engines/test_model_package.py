@@ -124,14 +124,15 @@ def test_a_file_that_is_no_radiograph_is_named_by_its_row(radiographs, tmp_path)
 def test_only_what_scoring_needs_is_in_the_model(tmp_path, monkeypatch):
     monkeypatch.setattr("mlflow.pyfunc.save_model", lambda folder, **_: folder.mkdir())
     (tmp_path / "mine.pt").write_bytes(b"lungs")
-    for name in ("model.pt", "model.json"):
+    for name in ("mine.json", "model.pt", "model.json"):
         (tmp_path / name).write_text("{}")
     configuration = Configuration(
         [str(ROOT / "bundles/nodule_detection/configs/train.yaml")],
         {"lung_weights": str(tmp_path / "mine.pt"), "datalist": "/hospital/123456.json", "image_size": 64},
     )
     model = package(tmp_path / "model.pt", SimpleNamespace(), ("Nodule",), configuration)
-    assert set(model.files) == {"lung_weights.pt", "model.pt", "model.json"}
+    assert set(model.files) == {"lung_weights.pt", "lung_weights.json", "model.pt", "model.json"}
+    assert model.files["lung_weights.json"] == tmp_path / "mine.json"
     text = (model.folder / "config.yaml").read_text()
     config = yaml.safe_load(text)
     assert (config["lung_weights"], config["image_size"], config["findings"]) == ("lung_weights.pt", 64, ["Nodule"])
