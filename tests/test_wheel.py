@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDED = ("app", "bundles", "evaluation", "transforms")
-"""Folders of which an installation consists."""
+NEEDED = ("app", "bundles", "evaluation", "frugal.py", "transforms")
+"""Of what an installation consists."""
 BUNDLED = {
     "configs": {".conf", ".json", ".yaml"},
     "docs": {".csv", ".md", ".png"},
@@ -22,6 +22,8 @@ BUNDLED = {
 }
 """Suffixes of what the folders of a bundle may hold."""
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+COMMANDS = "import json, sys; from app.cli import main; sys.exit(any(map(main, json.loads(sys.argv[1]))))"
+"""Several command lines of `frugal` in one process, which takes seconds to start."""
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "data", "dist", "runs")
 TOY = {
     "phantoms": {"count": 20, "seed": 0, "size": 64, "findings": ["Nodule"]},
@@ -33,6 +35,7 @@ TOY = {
     "stem": 8,
     "precision": "float32",
 }
+PHANTOMS = "data/phantoms-nodule-20-64-0"
 
 
 def build(kind: str, source: Path, out: Path) -> Path:
@@ -98,8 +101,8 @@ def is_allowed(name: str) -> bool:
 def test_the_wheel_holds_all_of_the_application_and_nothing_else(wheel: Path):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert not [name for name in names if not is_allowed(name)]
-    # What git knows of these folders; without git, what lies there.
     listed = subprocess.run(["git", "ls-files", *NEEDED], cwd=ROOT, capture_output=True, text=True)
+    # Without git, what lies there.
     kept = listed.stdout.split("\n")[:-1] or [
         path.relative_to(ROOT).as_posix() for top in NEEDED for path in (ROOT / top).rglob("*") if path.is_file()
     ]
@@ -122,13 +125,24 @@ def test_commands_find_the_installed_bundles_from_an_empty_folder(installation: 
     assert "from outside of bundles/" in run(installation, tmp_path, "-m", "app", "check", "copy.yaml", fails=True)
 
 
-def test_the_demo_runs_from_an_empty_folder_and_writes_there_alone(installation: Path, tmp_path: Path):
+def test_a_network_is_trained_evaluated_and_applied_in_an_empty_folder_alone(installation: Path, tmp_path: Path):
     before = {path: path.stat().st_mtime_ns for path in installation.rglob("*")}
-    config = installation / "bundles/nodule_detection/configs/train.yaml"
-    words = ["-m", "monai.bundle", "run", "training", "--config_file", str(config)]
-    run(installation, tmp_path, *words, *(word for key, value in TOY.items() for word in (f"--{key}", str(value))))
+    toy = [word for key, value in TOY.items() for word in (f"--{key}", str(value))]
+    commands = [
+        ["train", "nodule_detection", *toy],
+        # The weights bring their own settings, the size of the images among them.
+        ["evaluate", "runs/nodule_detection", "--precision", "float32"],
+        ["predict", "runs/nodule_detection", f"{PHANTOMS}/images", "--precision", "float32"],
+    ]
+    run(installation, tmp_path, "-c", COMMANDS, json.dumps(commands))
     assert {path.name for path in tmp_path.iterdir()} == {"data", "mlartifacts", "mlflow.db", "mlflow.db.lock", "runs"}
-    (datalist,) = tmp_path.glob("data/phantoms*/datalist.json")
-    predictions = (tmp_path / "runs/nodule_detection/predictions.csv").read_text().splitlines()
-    assert len(predictions) == 1 + len(json.loads(datalist.read_text())["test"])
+    results = [
+        tmp_path / "runs" / name for name in ("nodule_detection", "nodule_detection_test", "nodule_detection_images")
+    ]
+    trained, evaluated = (json.loads((folder / "metrics.json").read_text()) for folder in results[:2])
+    assert evaluated["auc"] == trained["auc"]
+    # One finding, so one line for each image, after the head.
+    datalist = json.loads((tmp_path / PHANTOMS / "datalist.json").read_text())
+    counts = [len((folder / "predictions.csv").read_text().splitlines()) - 1 for folder in results]
+    assert counts == [len(datalist["test"])] * 2 + [TOY["phantoms"]["count"]]
     assert {path: path.stat().st_mtime_ns for path in installation.rglob("*")} == before
