@@ -3,14 +3,17 @@
 # make audit  known vulnerabilities of the pinned dependencies
 # make sbom   bill of materials (CycloneDX) of what is installed
 # make wheel  what is installed without a checkout, into dist
+# make docs   the documentation as a site, in build/docs
 # make benchmarks   measure speed and size, into docs/speed.md; a quarter of an hour of a quiet machine
 VENV ?= .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 # Apart from what they look at, so that it holds nothing but our dependencies.
 AUDIT := $(VENV)-audit
+# Apart as well: the site is built without PyTorch and MLflow.
+DOCS := $(VENV)-docs
 
-.PHONY: demo test check format audit sbom benchmarks wheel
+.PHONY: demo test check format docs audit sbom benchmarks wheel
 .DEFAULT_GOAL := test
 
 $(VENV)/installed: setup.cfg constraints.txt
@@ -42,6 +45,16 @@ format: $(VENV)/developing
 
 benchmarks: $(VENV)/developing
 	$(RUN)/python -m benchmarks --write docs/speed.md
+
+$(DOCS)/installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --constraint constraints.txt $$(sed -n '/^docs =/,/^[a-z]/s/^    //p' setup.cfg)
+	touch $@
+
+# Strict: a link that leads nowhere is an error.
+docs: $(DOCS)/installed
+	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -c docs -b html . build/docs
+	@echo "build/docs/index.html"
 
 $(AUDIT)/installed: Makefile
 	$(PYTHON) -m venv $(AUDIT)

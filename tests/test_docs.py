@@ -1,4 +1,7 @@
-"""Every command that a page of documentation shows would be accepted: it is parsed and checked, and nothing is run."""
+"""Every command that a page of documentation shows would be accepted: it is parsed and checked, and nothing is run.
+
+Those that ``tests/docs/test_runs.py`` runs are left to it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,14 +21,8 @@ from app.commands.datalist import DATA_SETS
 from app.installed import bundle_names, find_config, find_study
 from app.sweeps.study_file import read_sweep
 from app.workflows.words import config_files, files_and_overrides, read_words
+from tests.docs.pages import PAGES, ROOT, without_runs
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted(
-    path
-    for pattern in ("*.md", "docs/*.md", "bundles/*/docs/*.md")
-    for path in ROOT.glob(pattern)
-    if path.name != "CHANGELOG.md"
-)
 OURS = re.compile(r"\bfrugal [a-z]|-m monai\.bundle run|\bmake [a-z]|python -m (app|benchmarks)\b")
 PLACES = ("datalist", "dataset_dir", "output_dir", "prepared_dir", "checkpoint", "start_from", "lung_weights")
 """Settings that name files of the reader's."""
@@ -48,10 +44,18 @@ def lines_of(text: str) -> Iterator[str]:
     yield from (line for line in joined.splitlines() if line and not line.startswith("#"))
 
 
+def head_of(text: str) -> str:
+    """The comment at the beginning of a config, as a block of code."""
+    comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return "\n".join(f" {line[1:]}" if line.startswith("#   ") else "" for line in comment)
+
+
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """Page and words of each command of ours."""
-    for page in PAGES:
-        for line in lines_of(page.read_text()):
+    """Page, or config, and words of each command of ours."""
+    texts = {page: without_runs(page) for page in PAGES}
+    texts |= {config: head_of(config.read_text()) for config in sorted(ROOT.glob("bundles/*/configs/*.yaml"))}
+    for page, text in texts.items():
+        for line in lines_of(text):
             if OURS.search(line):
                 yield str(page.relative_to(ROOT)), shlex.split(line, comments=True)
 
@@ -73,11 +77,10 @@ def named(case: tuple[str, list[str]]) -> str:
 
 
 def test_commands_are_found_on_the_pages():
-    # Counted by hand on the README: two of make, eight of the example in steps 1 to 6 but for mlflow ui.
-    found = [words for page, words in ALL if page == "README.md"]
-    assert sum(words[0] == "make" for words in found) == 2
-    assert sum(words[0] == "frugal" for words in found) == 8
-    assert sum("monai.bundle" in words for words in found) == 0
+    # Counted by hand: make on the README, training and evaluating in the comment at a config's head, and on a page.
+    assert sum(words[0] == "make" for page, words in ALL if page == "README.md") == 2
+    assert sum("nodule_detection/configs/train.yaml" in page for page, _ in ALL) == 2
+    assert sum("monai.bundle" in words for page, words in ALL if page == "docs/training.md") >= 3
 
 
 @pytest.mark.parametrize("case", FRUGAL, ids=named)

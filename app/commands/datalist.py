@@ -232,7 +232,7 @@ def run_show(arguments: argparse.Namespace) -> None:
         from app.datalist.contact_sheet import draw_sections
 
         written, unread = draw_sections(datalist, arguments.file.parent, arguments.picture, arguments.seed)
-        problems = list(dict.fromkeys([*problems, *unread]))
+        problems += [] if arguments.files else unread  # which --files has found already
         sys.stdout.write("".join(f"picture written to {path}\n" for path in written))
     if problems:
         raise report(str(arguments.file), problems)

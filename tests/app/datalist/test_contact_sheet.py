@@ -130,3 +130,5 @@ def test_files_that_cannot_be_read_are_problems_of_the_datalist(datalist: Datali
     assert f"test[1] missing.png: {tmp_path}/missing.png: cannot be opened" in said.err
     assert f"picture written to {tmp_path}/out/x-training.png" in said.out
     assert (tmp_path / "out" / "x-test.png").read_bytes()[:4] == b"\x89PNG"
+    assert main([*command, "--files"]) == 1
+    assert capsys.readouterr().err.count("missing.png: ") == 2  # the item, and in the same line its file
