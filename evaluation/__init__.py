@@ -7,7 +7,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``roc``, ``delong``, ``auc_tests``, ``average_precision``: ranking, with intervals and paired and unpaired tests
 - ``operating``, ``calibration``: thresholds chosen on validation cases, and whether probabilities are right
 - ``overlap``, ``localisation``, ``marks``, ``froc``: the location of a finding
-- ``agreement``: readers and label sets
+- ``agreement``, ``reader_skill``: readers and label sets, and how good readers are where nobody knows the truth
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
 - ``subgroups``, ``studies``: shortcuts, and several views of a study
 - ``logits``, ``predictions``, ``compare``: ranking by logits, tables of predictions, and models on the same cases
@@ -50,6 +50,7 @@ from evaluation.overlap import (
 )
 from evaluation.permutation import holm, paired_permutation_test
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
+from evaluation.reader_skill import ReaderSkill, dawid_skene
 from evaluation.resampling import bootstrap_auc, bootstrap_average_precision, bootstrap_mean, bootstrap_ratio
 from evaluation.roc import auc, auc_per_finding, precision_recall_curve, roc_curve
 from evaluation.studies import group_by_study
@@ -67,6 +68,7 @@ __all__ = [
     "Interval",
     "OperatingPoint",
     "PredictionTable",
+    "ReaderSkill",
     "Truth",
     "age_bands",
     "aggregated_dice",
@@ -92,6 +94,7 @@ __all__ = [
     "compare_predictions",
     "compare_ratios",
     "compare_unpaired",
+    "dawid_skene",
     "dice",
     "dice_at_thresholds",
     "expected_calibration_error",

@@ -100,13 +100,7 @@ def with_votes(datalist: Datalist, rule: Rule) -> Datalist:
     """
 
     def change(item: Item) -> Item:
-        readers = str(item.attributes.get("readers", "")).split()
-        strangers = {box.reader for box in item.boxes} - set(readers)
-        if not readers or strangers:
-            raise ValueError(
-                f"{item.image}: the attribute 'readers' must name everybody who read it, separated by blanks; it is "
-                f"{' '.join(readers)!r}, boxes are by {', '.join(sorted(strangers)) or 'nobody else'}."
-            )
+        readers = readers_of(item)
         label = {}
         for finding in datalist.findings:
             drew = {box.reader for box in item.boxes if box.finding == finding}
@@ -115,6 +109,22 @@ def with_votes(datalist: Datalist, rule: Rule) -> Datalist:
         return _relabelled(item, datalist.findings, label, boxes)
 
     return datalist.mapped(change)
+
+
+def readers_of(item: Item) -> list[str]:
+    """Everybody who read an image, as its attribute ``readers`` says.
+
+    Raises:
+        ValueError: It has no such attribute, or a box by somebody who is not among them.
+    """
+    readers = str(item.attributes.get("readers", "")).split()
+    strangers = {box.reader for box in item.boxes} - set(readers)
+    if not readers or strangers:
+        raise ValueError(
+            f"{item.image}: the attribute 'readers' must name everybody who read it, separated by blanks; it is "
+            f"{' '.join(readers)!r}, boxes are by {', '.join(sorted(strangers)) or 'nobody else'}."
+        )
+    return readers
 
 
 def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
@@ -130,7 +140,7 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
     """
     if len(datalists) < 2:
         raise ValueError("reading together takes two datalists or more.")
-    first, others = datalists[0], [_by_name(datalist) for datalist in datalists[1:]]
+    first, others = datalists[0], [by_name(datalist) for datalist in datalists[1:]]
     for datalist in datalists[1:]:
         if set(datalist.findings) != set(first.findings):
             raise ValueError(
@@ -169,6 +179,23 @@ def read_together(datalists: Sequence[Datalist], rule: Rule) -> Datalist:
     return result.with_counts(counts)
 
 
+def by_name(datalist: Datalist) -> dict[str, Item]:
+    """The items of a reader's datalist by file name.
+
+    Raises:
+        ValueError: A file name occurs twice, or an item has a mask.
+    """
+    items = datalist.items()
+    named = {bare_name(item.image): item for item in items}
+    if len(named) < len(items):
+        twice = Counter(bare_name(item.image) for item in items).most_common(1)[0][0]
+        raise ValueError(f"{datalist.name}: two images are named {twice!r}; rename one of them.")
+    masked = next((item for item in items if item.mask), None)
+    if masked is not None:
+        raise ValueError(f"{datalist.name}: {masked.image} has a mask; only the first datalist may have masks.")
+    return named
+
+
 def _require_range(at_least: int, iou: float) -> None:
     if at_least < 1 or not 0 < iou <= 1:
         raise ValueError(f"boxes agreed on by {at_least} readers at IoU {iou}: at least 1 reader, IoU in (0, 1].")
@@ -186,15 +213,3 @@ def _relabelled(item: Item, findings: Sequence[str], changed: Mapping[str, float
     label = tuple(changed.get(finding, value) for finding, value in zip(findings, item.label, strict=True))
     asked = tuple(finding for finding in item.annotated if changed.get(finding, PRESENT) >= ABSENT)
     return replace(item, label=label, boxes=boxes, annotated=asked)
-
-
-def _by_name(datalist: Datalist) -> dict[str, Item]:
-    items = datalist.items()
-    named = {bare_name(item.image): item for item in items}
-    if len(named) < len(items):
-        twice = Counter(bare_name(item.image) for item in items).most_common(1)[0][0]
-        raise ValueError(f"{datalist.name}: two images are named {twice!r}; rename one of them.")
-    masked = next((item for item in items if item.mask), None)
-    if masked is not None:
-        raise ValueError(f"{datalist.name}: {masked.image} has a mask; only the first datalist may have masks.")
-    return named
