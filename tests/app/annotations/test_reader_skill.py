@@ -142,7 +142,7 @@ def test_vindr_readers(frugal_data: Path):
     chosen = [readings.findings.index("Cardiomegaly"), readings.findings.index("Pneumothorax")]
     part = readings._replace(findings=("Cardiomegaly", "Pneumothorax"), values=readings.values[chosen])
     cardiomegaly, pneumothorax = measure_readers(part)
-    # crowd-kit's Dawid-Skene finds 1,858 and 58 present (majorities: 1,817 and 58), with one prevalence for all.
+    # With one prevalence for all images the model finds 1,858 and 58 present; majorities are 1,817 and 58.
     assert int((cardiomegaly.probability > 0.5).sum()) == pytest.approx(1858, rel=0.05)
     assert int((pneumothorax.probability > 0.5).sum()) == pytest.approx(58, abs=3)
     # R1 to R7 read no image with a finding: nothing is known of their sensitivity.
