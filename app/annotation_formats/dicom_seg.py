@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation Storage and Label Map Segmentation Storage."""
+_BACKGROUND = "125040"
+"""DICOM's code of the segment of label maps that is no region."""
 
 
 class _Frame(NamedTuple):
@@ -66,7 +68,8 @@ def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str]
 
     try:
         dataset = pydicom.dcmread(file)
-        names = {int(segment.SegmentNumber): _names(segment) for segment in dataset.SegmentSequence}
+        regions = [segment for segment in dataset.SegmentSequence if not _is_background(segment)]
+        names = {int(segment.SegmentNumber): _names(segment) for segment in regions}
         images = _images(dataset)
         frames = list(_frames(dataset, names, images))
         is_fractional = str(dataset.get("SegmentationType")).upper() == "FRACTIONAL"
@@ -95,6 +98,11 @@ def _frames(dataset: Dataset, names: Mapping[int, tuple[str, ...]], images: Sequ
         for key, mask in masks.items():
             if mask.any():
                 yield _Frame(names[key], instance, encode(mask))
+
+
+def _is_background(segment: Dataset) -> bool:
+    codes = segment.get("SegmentedPropertyTypeCodeSequence", [])
+    return any((code.get("CodingSchemeDesignator"), code.get("CodeValue")) == ("DCM", _BACKGROUND) for code in codes)
 
 
 def _names(segment: Dataset) -> tuple[str, ...]:

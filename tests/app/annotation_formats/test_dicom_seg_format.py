@@ -100,6 +100,18 @@ def test_label_maps(tmp_path: Path):
     np.testing.assert_array_equal(masks["Pleural effusion"], EFFUSION)
 
 
+def test_the_background_of_a_label_map_is_no_segment(tmp_path: Path):
+    data = pydicom.dcmread(write(tmp_path / "a.dcm", [(1, NODULE)], "LABELMAP"))
+    background = segment(0, "Background", "Background")
+    code = background.SegmentedPropertyTypeCodeSequence[0]
+    code.CodeValue, code.CodingSchemeDesignator = "125040", "DCM"  # as highdicom 0.28 writes it
+    data.SegmentSequence.insert(0, background)
+    data.save_as(tmp_path / "a.dcm")
+    (image,) = read(tmp_path / "a.dcm").images
+    assert image.asked == ("nodule", "Pleural effusion")
+    assert [mark.name for mark in image.marks] == ["nodule"]
+
+
 def test_segments_of_another_size_than_the_radiograph_are_refused(tmp_path: Path):
     (image,) = read(write(tmp_path / "a.dcm", [(1, NODULE)])).images
     with pytest.raises(
