@@ -17,7 +17,7 @@ def summary(datalist: Datalist) -> str:
     if isinstance(counts, dict):
         lines += [f"  {what}: {count}" for what, count in counts.items()]
     unmapped = datalist.provenance.get("unmapped")
-    if isinstance(unmapped, dict):
+    if isinstance(unmapped, dict) and unmapped:
         named = ", ".join(f"{name} {count}" for name, count in unmapped.items())
         lines.append(f"  Labels that are no finding of the vocabulary, with how often they occur: {named}")
     for what, facts in datalist.provenance.items():

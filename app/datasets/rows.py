@@ -57,6 +57,8 @@ def part_inside(box: Box, frame: tuple[int, int], where: str) -> Box:
     Raises:
         TableError: Nothing is.
     """
+    if box.x >= 0 and box.y >= 0 and box.x + box.width <= frame[1] and box.y + box.height <= frame[0]:
+        return box
     left, top = max(box.x, 0.0), max(box.y, 0.0)
     width, height = min(box.x + box.width, frame[1]) - left, min(box.y + box.height, frame[0]) - top
     if width <= 0 or height <= 0:

@@ -110,7 +110,7 @@ COCO = {
     ],
     "annotations": [
         {"id": 1, "image_id": 3, "category_id": 1, "bbox": [-1, 10, 21, 30], "segmentation": [[1, 2]]},
-        {"id": 2, "image_id": 3, "category_id": 1, "bbox": [100, 100, 50, 60]},
+        {"id": 2, "image_id": 3, "category_id": 1, "bbox": [100.5, 100, 60.1, 60]},  # 160.6 - 100.5 is not 60.1
         {"id": 3, "image_id": 5, "category_id": 3, "bbox": [10, 10, 5, 5]},
     ],
 }
@@ -129,7 +129,7 @@ def test_tbx11k_tells_absent_unknown_and_uncertain_apart(tmp_path: Path):
     assert [len(item.annotated) for item in items] == [2, 2, 2, 0, 0]
     assert [item.attributes["group"] for item in items] == ["health", "sick", "tb", "tb", "tb"]
     finding = "Active Tuberculosis"
-    assert items[2].boxes == (Box(finding, 0, 10, 20, 30), Box(finding, 100, 100, 50, 60))
+    assert items[2].boxes == (Box(finding, 0, 10, 20, 30), Box(finding, 100.5, 100, 60.1, 60))
     assert [item.image for item in datalist.sections["validation"]] == ["health/h0002.png"]
     assert datalist.provenance["counts"] == {
         "boxes": 3,
