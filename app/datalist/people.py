@@ -25,6 +25,8 @@ _MISSING = frozenset(
 _SEXES = {
     **{"F": "F", "M": "M", "FEMALE": "F", "MALE": "M", "W": "F", "WEIBLICH": "F", "MÄNNLICH": "M", "MAENNLICH": "M"},
     **{"FEMME": "F", "HOMME": "M", "MUJER": "F", "HOMBRE": "M", "VROUW": "F", "MAN": "M", "DONNA": "F", "UOMO": "M"},
+    **{"K": "F", "KOBIETA": "F", "MĘŻCZYZNA": "M", "MULHER": "F", "HOMEM": "M"},
+    **{"女": "F", "女性": "F", "男": "M", "男性": "M"},
 }
 
 

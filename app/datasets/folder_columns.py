@@ -19,32 +19,34 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("imagepath", "filepath", "img", "imgid", "imgname", "imgpath", "dicom", "dicomfile", "dicompath", "dcm"),
         *("radiograph", "xray", "bild", "bildname", "bilddatei", "bildid", "datei", "dateiname", "dateipfad"),
         *("fichier", "nomfichier", "nomdufichier", "archivo", "fichero", "imagen", "immagine", "sopinstanceuid"),
+        *("afbeelding", "bestand", "bestandsnaam", "obraz", "plik", "nazwapliku", "imagem", "arquivo", "ficheiro"),
+        *("画像", "画像ファイル", "ファイル", "ファイル名"),
     ),
     "patient": (
         *("patient", "patientid", "subject", "subjectid", "patid", "pid", "patientnumber", "patientno", "patientuid"),
         *("mrn", "medicalrecordnumber", "patientmrn", "patientcode", "participant", "participantid", "personid"),
         *("patientenid", "patientennummer", "patientennr", "patnr", "patientnr", "idpatient", "numpatient"),
-        *(
-            "numéropatient",
-            "npatient",
-            "nopatient",
-            "ipp",
-            "paciente",
-            "idpaciente",
-            "paziente",
-            "idpaziente",
-            "patientname",
-        ),
+        *("numéropatient", "npatient", "nopatient", "ipp", "paciente", "idpaciente", "paziente", "idpaziente"),
+        *("patiënt", "patiëntid", "patiëntnummer", "patiëntnr", "patientnummer", "pacjent", "idpacjenta", "pesel"),
+        *("numerpacjenta", "iddopaciente", "患者", "患者id", "患者番号", "patientname"),
     ),
     "study": (
         *("study", "studyid", "accession", "accessionnumber", "accessionno", "accno", "studyinstanceuid", "studyuid"),
         *("exam", "examid", "examination", "examinationid", "untersuchung", "untersuchungsnummer", "untersuchungsid"),
-        *("auftragsnummer", "anforderungsnummer", "examen", "numexamen", "estudio", "esame"),
+        *("auftragsnummer", "anforderungsnummer", "examen", "numexamen", "estudio", "esame", "onderzoek"),
+        *("onderzoeksnummer", "accessienummer", "badanie", "idbadania", "numerbadania", "exame", "estudo"),
+        *("検査", "検査id", "検査番号"),
     ),
     "view": ("view", "projection", "viewposition", "viewpos", "strahlengang", "incidence", "proyección", "proiezione"),
     "source": ("source", "reader", "annotator", "rater", "radiologist"),
-    "sex": ("sex", "gender", "patientsex", "patientgender", "geschlecht", "sexe", "sexo", "sesso", "geslacht"),
-    "age": ("age", "patientage", "ageyears", "ageinyears", "ageatstudy", "ageatexam", "alter", "âge", "edad", "età"),
+    "sex": (
+        *("sex", "gender", "patientsex", "patientgender", "geschlecht", "sexe", "sexo", "sesso", "geslacht", "płeć"),
+        "性別",
+    ),
+    "age": (
+        *("age", "patientage", "ageyears", "ageinyears", "ageatstudy", "ageatexam", "alter", "âge", "edad", "età"),
+        *("leeftijd", "wiek", "idade", "年齢"),
+    ),
 }
 """The names that each column may have unless it is named: in any case, with any blanks or signs between."""
 RECORDS: Mapping[str, frozenset[str]] = {
@@ -52,12 +54,14 @@ RECORDS: Mapping[str, frozenset[str]] = {
         (
             *("mrn", "medicalrecordnumber", "patientmrn", "patientnumber", "patientno", "patientname", "ipp"),
             *("patientennummer", "patientennr", "patnr", "patientnr", "numpatient", "numéropatient", "npatient"),
+            *("patiëntnummer", "patiëntnr", "patientnummer", "pesel", "numerpacjenta", "患者番号"),
         )
     ),
     "studies": frozenset(
         (
             *("accession", "accessionnumber", "accessionno", "accno", "studyinstanceuid", "studyuid"),
             *("auftragsnummer", "anforderungsnummer", "untersuchungsnummer", "numexamen"),
+            *("onderzoeksnummer", "accessienummer", "numerbadania", "検査番号"),
         )
     ),
     "images": frozenset(("sopinstanceuid",)),

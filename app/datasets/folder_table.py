@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -106,7 +106,7 @@ class _Rows:
     def __init__(self, table: Table, columns: Columns, counts: Counter[str]) -> None:
         self._table, self._columns, self._counts = table, columns, counts
         self._index = {role: table.columns.index(name) for role, name in columns.roles.items()}
-        self._sexes = _sexes({row[self._index["sex"]] for row in table.rows} if "sex" in self._index else ())
+        self._sexes = _sexes(table, columns.roles["sex"]) if "sex" in columns.roles else {}
 
     def items(self, of_study: Mapping[str, list[str]] | None) -> list[Item]:
         """One item a row or, with the images of each study, one for each of its images."""
@@ -180,10 +180,18 @@ def _without_foreign_folder(items: Sequence[Item]) -> list[Item]:
     return [replace(item, image=item.image[start:]) for item in items]
 
 
-def _sexes(cells: Iterable[str]) -> dict[str, str]:
-    """What the letter H, and M beside it, mean in a column: homme in French; hombre in Spanish, where M is mujer."""
-    letters = {cell.strip().upper() for cell in cells}
-    return {"H": "M", "M": "F"} if letters >= {"H", "M"} and "F" not in letters else {"H": "M"}
+def _sexes(table: Table, name: str) -> dict[str, str]:
+    """What letters mean in a column of sexes if they are not F and M.
+
+    H is homme in French; hombre in Spanish, where M beside it is mujer. V is vrouw in Dutch, whose name of the column
+    tells; elsewhere it may be varón, and M beside it mujer or man, so that neither is read.
+    """
+    letters = {cell.strip().upper() for (cell,) in table.select(name)}
+    if "F" in letters or not letters & {"H", "V"}:
+        return {"H": "M"}
+    if "V" in letters:
+        return {"V": "F"} if name.casefold() == "geslacht" else {"M": "V"}
+    return {"H": "M", "M": "F"} if "M" in letters else {"H": "M"}
 
 
 def _said(label: float) -> str:

@@ -149,13 +149,40 @@ def test_rows_that_repeat_and_people_that_cannot_be_read_are_counted(tmp_path: P
     assert "left out: rows that repeat another: 1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("codes", "sexes"), [("HFH", "MFM"), ("HMM", "MFF"), ("MFM", "MFM"), ("wmw", "FMF")])
-def test_sexes_in_other_languages(tmp_path: Path, codes: str, sexes: str):
-    # Of "homme" and "femme" in French, and of "hombre" and "mujer" in Spanish, where M is not male.
+@pytest.mark.parametrize(
+    ("name", "codes", "sexes"),
+    [
+        ("sexe", "HFH", "MFM"),  # homme and femme
+        ("sexo", "HMM", "MFF"),  # hombre and mujer
+        ("sex", "MFM", "MFM"),
+        ("sex", "wmw", "FMF"),
+        ("Geslacht", "VMV", "FMF"),  # vrouw and man
+        ("sexo", "VMV", "---"),  # varón and mujer, or somebody's vrouw and man
+        ("płeć", "KMK", "FMF"),  # kobieta and mężczyzna
+        ("性別", "女男女", "FMF"),
+    ],
+)
+def test_sexes_in_other_languages(tmp_path: Path, name: str, codes: str, sexes: str):
     rows = "".join(f"{number}.png,p,{code},1\n" for number, code in enumerate(codes))
-    (tmp_path / "t.csv").write_text(f"image,patient,sex,Nodule\n{rows}")
+    (tmp_path / "t.csv").write_text(f"image,patient,{name},Nodule\n{rows}", encoding="utf-8")
     items = run(tmp_path, "--tables", str(tmp_path), "--split", "1,0,0").items()
-    assert [item.attributes["sex"] for item in items] == list(sexes)
+    assert [item.attributes.get("sex", "-") for item in items] == list(sexes)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "Bestandsnaam;Patiëntnummer;Onderzoeksnummer;Geslacht;Leeftijd",
+        "Nazwa pliku;ID pacjenta;Numer badania;Płeć;Wiek",
+        "Arquivo;ID do paciente;Exame;Sexo;Idade",
+        "ファイル名;患者ID;検査番号;性別;年齢",
+    ],
+)
+def test_names_of_columns_in_other_languages(tmp_path: Path, columns: str):
+    (tmp_path / "t.csv").write_text(f"{columns};Nodule\n1.png;p;s;F;61,5;1\n", encoding="utf-8")
+    (item,) = run(tmp_path, "--csv", str(tmp_path / "t.csv"), "--split", "1,0,0", "--keep-names").items()
+    facts = (item.image, item.patient, item.study, item.attributes)
+    assert facts == ("1.png", "p", "s", {"sex": "F", "age": 61})
 
 
 @pytest.mark.parametrize("root", ["C:\\export\\", "/home/radiology/"])
