@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.annotation_formats.to_coco import coco_files
@@ -45,22 +45,32 @@ class Export:
     counts: Mapping[str, int]
 
 
-def export(datalist: Datalist, root: Path, kind: str) -> Export:
+SUGGESTED = ("cvat", "label-studio")
+"""Formats that tell suggestions, which readers are to correct, from annotations."""
+
+
+def export(datalist: Datalist, root: Path, kind: str, suggestions: bool = False) -> Export:
     """The annotations of all sections in the format of another program.
 
     Args:
         datalist: The datalist.
         root: The folder that its paths are relative to.
         kind: One of ``WRITERS``.
+        suggestions: Whether they are suggestions that readers are to correct: tasks that nobody has done. Images
+            without any are written, too.
 
     Raises:
-        ValueError: An image's header or a mask cannot be read, or a mask has another size than its image.
+        ValueError: The format cannot tell suggestions from annotations; an image's header or a mask cannot be read; or
+            a mask has another size than its image.
     """
+    if suggestions and kind not in SUGGESTED:
+        raise ValueError(f"{kind} cannot tell suggestions from annotations; {' and '.join(SUGGESTED)} can.")
     base = root.resolve()
     items = datalist.items()
     paths = {item.image: absolute_path(base, item.image) for item in items}
     sizes = image_sizes(paths.values())
     images = [_written(item, datalist.findings, sizes[paths[item.image]], base) for item in items]
+    images = [replace(image, is_suggestion=suggestions) for image in images]
     counts: Counter[str] = Counter({"images": 0, "boxes": 0, "masks": 0})
     written = []
     for item, image in zip(items, images, strict=True):
@@ -75,7 +85,9 @@ def export(datalist: Datalist, root: Path, kind: str) -> Export:
 
 def _is_told(image: WrittenImage, kind: str) -> bool:
     """Whether a format can say what is known of an image; Label Studio has tasks that nobody has done."""
-    return kind == "label-studio" or image.is_annotated or (kind == "cvat" and bool(image.labels))
+    if kind == "label-studio" or image.is_suggestion:
+        return True
+    return image.is_annotated or (kind == "cvat" and bool(image.labels))
 
 
 def _counts(item: Item, image: WrittenImage, findings: Sequence[str], kind: str) -> dict[str, int]:

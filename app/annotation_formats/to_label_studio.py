@@ -16,19 +16,20 @@ _ANSWERS = {1: "present", 0: "absent", -1: "uncertain"}
 
 
 def label_studio_files(images: Sequence[WrittenImage], findings: Sequence[str]) -> dict[str, str]:
-    """``tasks.json`` for "Import", and ``config.xml`` for "Labeling Interface".
+    """``tasks.json`` for "Import", and ``config.xml`` for "Labeling Interface"; suggestions become predictions.
 
     Images are named as Label Studio serves local files: ``/data/local-files/?d=PATH``, below the folder that
     ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`` names.
     """
-    tasks = [
-        {
-            "data": {"image": f"/data/local-files/?d={quote(image.name)}"},
-            "annotations": [{"result": list(_results(image))}] if image.is_annotated or image.labels else [],
-        }
-        for image in images
-    ]
+    tasks = [{"data": {"image": f"/data/local-files/?d={quote(image.name)}"}, **_answers(image)} for image in images]
     return {"tasks.json": f"{json.dumps(tasks)}\n", "config.xml": _config(findings)}
+
+
+def _answers(image: WrittenImage) -> dict[str, list[dict[str, Any]]]:
+    answers: list[dict[str, Any]] = [{"result": list(_results(image))}] if image.is_annotated or image.labels else []
+    if image.is_suggestion:
+        return {"annotations": [], "predictions": [{"model_version": "suggestion", **each} for each in answers]}
+    return {"annotations": answers}
 
 
 def _results(image: WrittenImage) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ class WrittenImage:
         masks: By finding.
         labels: By finding: 1 present, 0 absent, -1 uncertain.
         is_annotated: Whether anybody was asked to locate anything.
+        is_suggestion: Whether all this is a suggestion that a reader is to correct.
     """
 
     name: str
@@ -27,6 +28,7 @@ class WrittenImage:
     masks: Mapping[str, RunLengths]
     labels: Mapping[str, int]
     is_annotated: bool
+    is_suggestion: bool = False
 
     @property
     def is_dicom(self) -> bool:

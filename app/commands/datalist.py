@@ -134,6 +134,9 @@ def _add_export(data_sets: argparse._SubParsersAction) -> None:
     export.add_argument(
         "--to", choices=("coco", "cvat", "label-studio", "yolo"), required=True, help="the program or format"
     )
+    export.add_argument(
+        "--suggestions", action="store_true", help="for readers to correct: Label Studio's predictions, CVAT's auto"
+    )
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write to")
     export.set_defaults(run=run_export)
 
@@ -277,7 +280,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     out = arguments.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is not empty; earlier files would mix with new ones. Name another --out.")
-    written = export(read_datalist(arguments.file), arguments.file.parent, arguments.to)
+    written = export(read_datalist(arguments.file), arguments.file.parent, arguments.to, arguments.suggestions)
     for name, text in written.files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(out / name, text)

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
 from app.checking.model_records import record_path
+from app.datalist.file import read_datalist
 from app.datalist.item import Datalist, Item
 from app.datalist.record_numbers import path_looks_like_a_record
 from app.datalist.samples import samples
@@ -72,6 +73,22 @@ def folder_samples(
     return [sample | {"image": str(path.absolute())} for sample, path in zip(unlabelled, listing.files, strict=True)]
 
 
+def datalist_samples(path: str | Path, findings: Sequence[str]) -> list[dict[str, Any]]:
+    """Every image of a datalist as a sample without labels, named as the datalist names it.
+
+    Args:
+        path: Of the datalist's file.
+        findings: Names, in the network's order.
+
+    Raises:
+        DatalistError: The file is no datalist, or has no image.
+    """
+    unknown = (NOT_SAID,) * len(findings)
+    datalist = read_datalist(Path(path))
+    items = [Item(item.image, item.patient, unknown) for item in datalist.items()]
+    return samples(Datalist(datalist.name, tuple(findings), {"test": items}), "test", Path(path).parent)
+
+
 COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
 """Of ``predictions.csv``; see ``docs/evaluation.md``."""
 
@@ -87,6 +104,7 @@ class Inference:
         findings: Names, in the network's order.
         output_dir: Created if missing.
         threshold: Probability from which maps are outlined; None for the thresholds kept beside the weights.
+        overlays: Whether to draw overlays.
     """
 
     def __init__(
@@ -95,12 +113,14 @@ class Inference:
         findings: Sequence[str],
         output_dir: str | Path,
         threshold: float | None = None,
+        overlays: bool = True,
     ) -> None:
         self.evaluator = evaluator
         # MONAI's parser replaces each "#" of a name by "::".
         self.findings = [name.replace("::", "#") for name in findings]
         self.output_dir = Path(output_dir)
         self.threshold = threshold
+        self.overlays = overlays
         self._record = ModelRecord((), {}, (), ())
         self._is_kept = False
         self._called = np.zeros(len(self.findings), dtype=int)
@@ -178,6 +198,8 @@ class Inference:
             for c, finding in enumerate(self.findings):
                 kept = (self._record.score_thresholds[c], int(is_called[row, c])) if self._is_kept else ("", "")
                 writer.writerow(safe_row([name, finding, float(scores[row, c]), float(logits[row, c]), *kept]))
+            if not self.overlays:
+                continue
             order = np.argsort(-logits[row], kind="stable")
             shown = [int(c) for c in order if is_called[row, c] or not self._is_kept]
             self._draw(index, engine.state.batch["region"][row].numpy(), maps[row], scores[row], shown)

@@ -25,6 +25,8 @@ class Purchase:
     Attributes:
         level: The level that the images have afterwards.
         each: Mean price of an image, the pool's prevalence considered.
+        each_positive: What an image with a finding costs more than one without.
+        prevalence: Share of the pool's images with a finding, as far as the price depends on it.
         setup: Paid once if any image is bought.
         before: The level that they have now; empty for images of the pool.
         readers: Share of the images that each reader takes; empty if the list names none.
@@ -35,6 +37,17 @@ class Purchase:
     setup: float = 0.0
     before: str = ""
     readers: Mapping[str, float] | None = None
+    each_positive: float = 0.0
+    prevalence: float = 0.0
+
+    def expected(self, probability: float) -> float:
+        """Price of an image that has a finding with this probability.
+
+        Example:
+            >>> Purchase("box", each=1.1, each_positive=4, prevalence=0.15).expected(0.5)
+            2.5
+        """
+        return self.each + (probability - self.prevalence) * self.each_positive
 
     @property
     def name(self) -> str:
@@ -125,15 +138,16 @@ def _purchase(
     if "readers" in fields:
         if "each" in fields or "each_positive" in fields:
             raise ValueError(f"{where}: give each and each_positive either for the level or for its readers, not both.")
-        each, readers = _by_readers(fields["readers"], f"{where}: readers", prevalence)
+        price, readers = _by_readers(fields["readers"], f"{where}: readers", prevalence)
     else:
-        each, readers = _each(fields, where, prevalence), None
+        price, readers = _each(fields, where, prevalence), None
     setup = _number(fields.get("setup", 0), f"{where}: setup")
-    return Purchase(level, each, setup, before, readers)
+    each, each_positive = price
+    return Purchase(level, each, setup, before, readers, each_positive, prevalence or 0.0)
 
 
-def _by_readers(given: object, where: str, prevalence: float | None) -> tuple[float, dict[str, float]]:
-    """Mean price, and each reader's share; shares that are not given are equal parts of the rest."""
+def _by_readers(given: object, where: str, prevalence: float | None) -> tuple[tuple[float, float], dict[str, float]]:
+    """Mean prices (see `_each`), and each reader's share; shares that are not given are equal parts of the rest."""
     readers = {
         name: as_mapping(entry if isinstance(entry, dict) else {"each": entry}, f"{where}: {name}", _READER)
         for name, entry in as_mapping(given, where).items()
@@ -151,20 +165,23 @@ def _by_readers(given: object, where: str, prevalence: float | None) -> tuple[fl
         raise ValueError(f"{where}: shares add up to {1 - rest:g}, not 1.")
     shares = {name: stated.get(name, max(rest, 0) / max(open_shares, 1)) for name in readers}
     prices = {name: _each(fields, f"{where}: {name}", prevalence) for name, fields in readers.items()}
-    return sum(shares[name] * prices[name] for name in readers), shares
+    each, each_positive = (sum(shares[name] * prices[name][part] for name in readers) for part in (0, 1))
+    return (each, each_positive), shares
 
 
-def _each(fields: Mapping[str, object], where: str, prevalence: float | None) -> float:
+def _each(fields: Mapping[str, object], where: str, prevalence: float | None) -> tuple[float, float]:
+    """The mean price, and what an image with a finding costs more."""
     if "each" not in fields and "each_positive" not in fields:
         raise ValueError(f"{where}: needs a price, each or each_positive.")
-    price = _number(fields.get("each", 0), f"{where}: each")
+    price, each_positive = _number(fields.get("each", 0), f"{where}: each"), 0.0
     if "each_positive" in fields:
         if prevalence is None:
             raise ValueError(f"{where}: each_positive needs prevalence, the share of the pool's images with a finding.")
-        price += prevalence * _number(fields["each_positive"], f"{where}: each_positive")
+        each_positive = _number(fields["each_positive"], f"{where}: each_positive")
+        price += prevalence * each_positive
     if price <= 0:
         raise ValueError(f"{where}: the price of an image is {price:g}; it must be above 0.")
-    return price
+    return price, each_positive
 
 
 def _number(given: object, where: str, most: float = math.inf) -> float:
