@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,16 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.datalist.item import Datalist, Item
-from app.datalist.people import caseless, is_missing, normalised
+from app.datalist.people import caseless, normalised
 from app.datalist.pseudonyms import Pseudonyms
+from app.datalist.record_numbers import is_named_in, says_something
 
 if TYPE_CHECKING:
     from transforms.dicom_header import HeaderIdentifiers
-
-_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "anonym", "0", "no id", "noid", "xxx", "patient"})
-"""Values of PatientID, in small letters, that say nothing: all files of an archive may have the same one."""
-_WORD, _WITHIN = 3, 5
-"""Letters or digits from which a word of a header counts in a path: as a word of the path, and within one."""
 
 
 def identifiers_of(files: Mapping[str, Path]) -> dict[str, HeaderIdentifiers]:
@@ -49,7 +44,7 @@ def with_header_groups(
     counts: Counter[str] = Counter()
 
     def pseudonym(kind: str, name: str) -> str:
-        if not _says_something(name):
+        if not says_something(name):
             return ""
         counts[kind] += 1
         return pseudonyms.of(kind, normalised(name))
@@ -81,21 +76,10 @@ def named_in_headers(
     for item in datalist.items():
         known = identifiers[item.image]
         people, studies = {known.patient, known.name}, {known.accession, known.study}
-        if caseless(item.patient) in {caseless(each) for each in people if _says_something(each)}:
+        if caseless(item.patient) in {caseless(each) for each in people if says_something(each)}:
             kinds.add("patients")
         if item.study and item.study in studies:
             kinds.add("studies")
-        words = [*re.split(r"[\s^=,]+", known.name), known.patient, *studies]
-        if any(_occurs(caseless(word), caseless(paths[item.image])) for word in words if _says_something(word)):
+        if any(is_named_in(name, paths[item.image]) for name in (*people, *studies)):
             kinds.add("images")
     return frozenset(kinds)
-
-
-def _says_something(name: str) -> bool:
-    return not is_missing(name) and name.casefold().strip("^") not in _NOBODY
-
-
-def _occurs(word: str, path: str) -> bool:
-    if len(word) >= _WITHIN and word in path:
-        return True
-    return len(word) >= _WORD and re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", path) is not None

@@ -10,7 +10,12 @@ from pathlib import Path
 from app.datalist.item import Datalist, Item
 from app.datalist.people import normalised
 from app.datalist.pseudonyms import Pseudonyms
-from app.datalist.record_numbers import looks_like_a_person, looks_like_a_record, path_looks_like_a_record
+from app.datalist.record_numbers import (
+    is_named_in,
+    looks_like_a_person,
+    looks_like_a_record,
+    path_looks_like_a_record,
+)
 from app.datalist.stored_images import stem
 from app.datalist.validate import absolute_path
 from app.files.atomic import write_whole
@@ -29,8 +34,9 @@ def pseudonymised(
 ) -> Datalist:
     """A datalist whose patients, studies, images and masks go by pseudonyms, if their names look like records.
 
-    All names of one kind are replaced if one of them looks so. Images and masks keep their files: the datalist names
-    links, in a folder beside it that only its owner can enter, and each link leads to its file.
+    All names of one kind are replaced if one of them looks so, and those of images if the path of one names a patient
+    or study that is replaced. Images and masks keep their files: the datalist names links, in a folder beside it that
+    only its owner can enter, and each link leads to its file.
 
     Args:
         datalist: Named as a datalist in the file ``out`` names its files.
@@ -53,7 +59,10 @@ def pseudonymised(
         "studies": any(looks_like_a_record(item.study) for item in items),
         "images": any(map(path_looks_like_a_record, _files(items))),
     }
-    kinds = [kind for kind in KINDS if kind in always or looks_so[kind]]
+    replaced = {kind for kind in KINDS if kind in always or looks_so[kind]}
+    if any(_is_in_its_path(item, (below or {}).get(item.image, item.image), replaced) for item in items):
+        replaced.add("images")
+    kinds = [kind for kind in KINDS if kind in replaced]
     if not kinds:
         return datalist
     links = _links(items, pseudonyms, out, below) if "images" in kinds else {}
@@ -78,6 +87,12 @@ def known_pseudonyms(pseudonyms: Pseudonyms, listing: Listing) -> dict[Path, str
         return {}
     below = {path: composed(path.relative_to(listing.folder).as_posix()) for path in listing.files}
     return {path: pseudonyms.of("image", name) for path, name in below.items()}
+
+
+def _is_in_its_path(item: Item, path: str, replaced: Collection[str]) -> bool:
+    """Whether an image's path names its patient or study, if these are replaced."""
+    names = {"patients": item.patient, "studies": item.study}
+    return any(is_named_in(names[kind], path) for kind in names.keys() & replaced)
 
 
 def _pseudonym(pseudonyms: Pseudonyms, kind: str, name: str) -> str:

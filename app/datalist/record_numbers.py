@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from app.datalist.people import caseless, is_missing
+
 SIGNIFICANT = 5
 """Digits of one number, without noughts in front, from which it may be a record number."""
 TOGETHER = 6
@@ -16,6 +18,11 @@ _UID = re.compile(r"[0-2](\.(0|[1-9]\d*)){4,}")
 _WORD = r"[^\W\d_]{2,}"
 _PERSON = re.compile(rf"{_WORD}\^|{_WORD}\s*,\s*{_WORD}")
 """A person's name as DICOM and registers write it: Doe^Jane, or Doe, Jane."""
+_SEPARATORS = re.compile(r"[\s^=,]+")
+_ALONE, _WITHIN = 3, 5
+"""Letters or digits from which a word of a name counts in a path: as a word of the path, and within one."""
+_NOBODY = frozenset({"anonymous", "anonymized", "anonymised", "anon", "anonym", "0", "no id", "noid", "xxx", "patient"})
+"""Values of PatientID, in small letters, that say nothing: all files of an archive may have the same one."""
 _FULL_NAME = re.compile(rf"{_WORD}([ _]{_WORD})+")
 
 
@@ -49,3 +56,25 @@ def looks_like_a_person(name: str) -> bool:
         (True, False)
     """
     return looks_like_a_record(name) or _FULL_NAME.fullmatch(name.strip()) is not None
+
+
+def says_something(name: str) -> bool:
+    """Whether a PatientID or a name is neither missing nor one that all files of an archive may have."""
+    return not is_missing(name) and name.casefold().strip("^") not in _NOBODY
+
+
+def is_named_in(name: str, path: str) -> bool:
+    """Whether a path has a word of somebody's name or number.
+
+    Example:
+        >>> is_named_in("Doe^Jane", "wards/jane_2.png"), is_named_in("17", "wards/17.png")
+        (True, False)
+    """
+    words = map(caseless, filter(says_something, _SEPARATORS.split(name)))
+    return any(_has(caseless(path), word) for word in words)
+
+
+def _has(path: str, word: str) -> bool:
+    if len(word) >= _WITHIN and word in path:
+        return True
+    return len(word) >= _ALONE and re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", path) is not None

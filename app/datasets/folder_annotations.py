@@ -12,10 +12,17 @@ from typing import NamedTuple
 from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile
 from app.annotation_formats.matching import ImageIndex
 from app.annotation_formats.recognition import Source, find_annotations, names_in, read_annotations
+from app.datalist.record_numbers import looks_like_a_record
 from app.datasets.finding_names import FindingNames
 from app.files.folders import Listing, composed
 from app.findings import VOCABULARY, plain
 from app.nearest import did_you_mean
+
+_NAMES_OF_NUMBERS = {
+    "masks": ' Or add a file of names, such as {"1": "Effusion"} as JSON.',
+    "YOLO": " Or add the file that names them: data.yaml, classes.txt or obj.names.",
+}
+"""What else helps if categories are numbers, by the file's format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +103,23 @@ def read_folder_annotations(
     for source in sources:
         named |= names_in(source)
     files = [
-        each for source in sources for each in read_annotations(source, named, lambda name: bool(finding_of(name)))
+        (source.path.name, each)
+        for source in sources
+        for each in read_annotations(source, named, lambda name: bool(finding_of(name)))
     ]
-    _choose_reader(files, wanted.reader)
+    _choose_reader([file for _, file in files], wanted.reader)
     images: dict[Path, list[Said]] = defaultdict(list)
     findings: dict[str, None] = {}
     counts: Counter[str] = Counter()
-    for file in files:
+    for source_name, file in files:
         meanings = _meanings(file, finding_of, wanted)
         findings |= dict.fromkeys(meanings.values())
         matched = index.matched(file)
         for path, annotated in matched.items():
             images[path] += [Said(image, meanings, file.asked) for image in annotated]
-        where = f"{file.path.name} ({file.format})"
-        counts[f"{where}: annotated images"] = len(matched)
+        # The datalist keeps these counts: a folder's files may be named after patients.
+        where = file.format if looks_like_a_record(source_name) else f"{source_name} ({file.format})"
+        counts[f"{where}: annotated images"] += len(matched)
         counts.update({f"{where}: {reason}": count for reason, count in file.counts.items() if count})
     if not images or not findings:
         why = "no category in it is used, so nobody was asked for anything" if images else "nothing in it is annotated"
@@ -179,7 +189,7 @@ def _meanings(file: AnnotationFile, finding_of: Callable[[str], str | None], wan
     if unknown:
         listed = ", ".join(f"{name!r} ({used[name]} times)" for name in sorted(unknown))
         first = min(unknown)
-        values = ' Or add a file of names, such as {"1": "Effusion"} as JSON.' if first.isdecimal() else ""
+        values = _NAMES_OF_NUMBERS.get(file.format, "") if first.isdecimal() else ""
         raise AnnotationError(
             f"{file.path}: no finding is called {listed}.{did_you_mean(first, VOCABULARY)} Say what each means by "
             f"--map {first!r}=FINDING, or leave it out by --ignore {first!r}.{values}"

@@ -283,6 +283,37 @@ def test_columns_of_record_numbers_are_replaced_however_short_they_are(tmp_path:
     assert all(item.patient[0] == "p" and item.study[0] == "s" and len(item.patient) == 17 for item in items)
 
 
+@pytest.mark.parametrize(
+    ("name", "patients", "folders"),
+    [("MRN", ("4711", "4712"), ("4711", "4712")), ("patient", ("Jane Doe", "Ann Roe"), ("doe_jane", "roe_ann"))],
+)
+def test_paths_that_name_patients_who_are_replaced_are_replaced(
+    tmp_path: Path, name: str, patients: tuple[str, str], folders: tuple[str, str]
+):
+    rows = "".join(f"{folder}/1.png,{patient},1\n" for folder, patient in zip(folders, patients, strict=True))
+    for folder in folders:
+        picture(tmp_path / f"images/{folder}/1.png")
+    (tmp_path / "labels.csv").write_text(f"image,{name},Nodule\n{rows}")
+    items = run(tmp_path, "--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--split", "1,0,0").items()
+    assert [item.image.startswith("list_links/images/i") for item in items] == [True, True]
+    assert not any(name in (tmp_path / "list.json").read_text() for name in (*patients, *folders))
+
+
+def test_names_of_annotation_files_of_patients_are_not_kept(tmp_path: Path, capsys: pytest.CaptureFixture):
+    words = hospital(tmp_path)
+    for number in (1234567, 7654321):
+        entry = {"id": 1, "file_name": f"MRN{number}/1.png", "height": 20, "width": 30}
+        box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+        coco = {"images": [entry], "annotations": [box], "categories": [{"id": 1, "name": "Nodule"}]}
+        (tmp_path / "boxes").mkdir(exist_ok=True)
+        (tmp_path / f"boxes/{number}.json").write_text(json.dumps(coco))
+    counts = run(tmp_path, *words, "--annotations", str(tmp_path / "boxes")).provenance["counts"]
+    assert counts["boxes (COCO): annotated images"] == 2
+    only = run(tmp_path, *words, "--annotations", str(tmp_path / "boxes/1234567.json")).provenance["counts"]
+    assert only["COCO: annotated images"] == 1
+    assert "1234567" not in (tmp_path / "list.json").read_text() + capsys.readouterr().out
+
+
 def test_names_are_kept_if_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     words = hospital(tmp_path)
