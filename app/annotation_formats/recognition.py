@@ -33,7 +33,7 @@ class Source(NamedTuple):
     """The annotation files of one path that the user named.
 
     Attributes:
-        path: The file or folder.
+        path: The file or folder; a folder as its files name it.
         files: By format.
         left_out: Number of files of a folder that are none.
     """
@@ -56,7 +56,10 @@ def find_annotations(path: Path, images: Collection[Path], wanted: str) -> Sourc
     """
     if not (path.is_file() or path.is_dir()):
         raise AnnotationError(f"{path}: no such file or folder of annotations.")
-    files = list(list_files(path).files) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        listing = list_files(path)
+        path, files = listing.folder, list(listing.files)
     by_format: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         if file.resolve() not in images:

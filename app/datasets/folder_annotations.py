@@ -103,7 +103,7 @@ def read_folder_annotations(
     for source in sources:
         named |= names_in(source)
     files = [
-        (source.path.name, each)
+        (source.path.absolute().name, each)
         for source in sources
         for each in read_annotations(source, named, lambda name: bool(finding_of(name)))
     ]

@@ -277,6 +277,22 @@ def test_a_pattern_of_masks_that_lie_otherwise_than_a_dicom_file_is_refused(
     assert command(tmp_path, "--masks", "{stem}_mask.png", table=True) == 0
 
 
+@pytest.mark.parametrize("path", ["../boxes", "../boxes/../boxes/", "{folder}/images/../boxes"])
+def test_folders_of_annotations_by_way_of_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str):
+    images(tmp_path, "7.png")
+    write(tmp_path, "boxes/labels/7.txt", "0 0.225 0.6 0.25 0.2\n")
+    write(tmp_path, "boxes/classes.txt", "Nodule\n")
+    monkeypatch.chdir(tmp_path / "images")
+    # In 40 x 20 pixels: the centre at 9, 12, width 10, height 4.
+    assert items(tmp_path, "--annotations", path.format(folder=tmp_path))["7.png"].boxes == (
+        Box("Nodule", 4, 10, 10, 4),
+    )
+    monkeypatch.chdir(tmp_path / "boxes")
+    assert items(tmp_path, "--annotations", ".")["7.png"].boxes == (Box("Nodule", 4, 10, 10, 4),)
+    counts = read_datalist(tmp_path / "list.json").provenance["counts"]
+    assert counts["boxes (YOLO): annotated images"] == 1
+
+
 def test_a_mask_of_another_size_names_both(tmp_path: Path, capsys: pytest.CaptureFixture):
     images(tmp_path, "7.png")
     masks(tmp_path / "masks", np.ones((20, 39), np.uint8), "7_nodule.png")
