@@ -93,6 +93,7 @@ def _is_told(image: WrittenImage, kind: str) -> bool:
 def _counts(item: Item, image: WrittenImage, findings: Sequence[str], kind: str) -> dict[str, int]:
     """What is written of an image, and what the format cannot say."""
     located = {*(box.finding for box in image.boxes), *image.masks}
+    to_do = image.is_suggestion
     has_labels = kind in ("cvat", "label-studio")
     unasked = {*findings} - {*item.annotated}
     unplaced = [finding for finding, value in image.labels.items() if value == PRESENT and finding not in located]
@@ -104,7 +105,7 @@ def _counts(item: Item, image: WrittenImage, findings: Sequence[str], kind: str)
         "lost: certainties of labels": sum(value not in _STATES for value in item.label),
         "lost: uncertain labels": 0 if kind == "label-studio" else list(image.labels.values()).count(UNCERTAIN),
         "lost: present findings without a location (read back, they are absent)": 0 if has_labels else len(unplaced),
-        "lost: which findings were not to be located (read back, they are nowhere)": len(unasked),
+        "lost: which findings were not to be located (read back, they are nowhere)": 0 if to_do else len(unasked),
         "masks written as boxes around their regions": len(image.masks) if kind == "yolo" else 0,
         "DICOM files (the program may need PNG; names may keep any suffix)": int(image.is_dicom),
     }

@@ -12,9 +12,7 @@ from app.datalist.arguments import names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.datalist.item import Datalist
     from app.planning.prices import Prices
-    from app.selection.selection import Selection
     from app.selection.used import Used
     from app.workflows.weights import Weights
 
@@ -70,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="datalist that was trained and measured on, instead of what lies beside the weights; may be repeated",
+        help="further datalist that was trained or measured on, or that is being read; may be repeated",
     )
     parser.add_argument("--trust", action="store_true", help="allow bundles from outside of the installation")
     parser.add_argument("--blind", action="store_true", help="show readers no suggestions")
@@ -86,29 +84,21 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.evaluate is not None or arguments.chosen is not None:
         _evaluate(arguments)
         return
-    missing = [f"--{name}" for name in ("pool", "prices", "budget", "out") if getattr(arguments, name) is None]
-    if missing:
-        raise ValueError(f"frugal next needs {', '.join(missing)}; see frugal next --help.")
-    if not 0.05 <= arguments.random <= 1:
-        raise ValueError(f"--random {arguments.random:g}: must be from 0.05 to 1.")
-    if not 0 < arguments.budget < float("inf"):
-        raise ValueError(f"--budget {arguments.budget:g}: must be a number above 0.")
-    if arguments.predictions and arguments.runs and len(arguments.predictions) != len(arguments.runs):
-        raise ValueError(
-            f"{len(arguments.predictions)} --predictions for {len(arguments.runs)} runs: give one for each, in their "
-            "order."
-        )
+    _require_sense(arguments)
     _require_empty(arguments.out)
     _choose(arguments)
 
 
 def _choose(arguments: argparse.Namespace) -> None:
     """Check everything that is quick, then score the pool, choose, and write."""
+    from app.commands.datalist import write_checked
     from app.datalist.file import moved
+    from app.files.atomic import write_whole
     from app.planning.prices import read_prices
     from app.selection.output import selection_page, selection_text
+    from app.selection.reader_files import reader_files
     from app.selection.scores import read_scores
-    from app.selection.selection import Wish, datalist_of, require_possible, select
+    from app.selection.selection import Wish, datalist_of, require_possible, select, with_predictions
     from app.selection.used import read_used, trained_labels, unused
     from app.workflows.weights import find_weights
 
@@ -130,35 +120,40 @@ def _choose(arguments: argparse.Namespace) -> None:
     )
     require_possible(prices, wish, len(arguments.predictions or weights))
     scores = read_scores(_predictions(arguments, weights), [item.image for item in items], findings)
-    if not scores.is_known.all():
-        left_out["left out: images without a prediction"] = int((~scores.is_known).sum())
-        items = [item for item, is_known in zip(items, scores.is_known, strict=True) if is_known]
-        scores = scores.of(scores.is_known)
+    items, scores, unscored = with_predictions(items, scores)
+    left_out |= unscored
     trained = trained_labels(findings, others)
     selection = select(items, findings, scores, trained, prices, wish)
     about = {"unit": prices.unit, "trained": {name: list(pair) for name, pair in trained.items()}, **left_out}
+    files, known = reader_files(selection, pool, arguments.blind)
+    files[PAGE] = selection_page(selection, prices.unit, left_out, worth, arguments.blind)
     chosen = moved(datalist_of(selection, pool.datalist, about), arguments.pool, arguments.out / DATALIST)
-    page = selection_page(selection, prices.unit, left_out, worth, arguments.blind)
-    files, lost = _files(selection, pool, arguments.blind)
-    _write(arguments.out, chosen, {PAGE: page, **files})
-    text = selection_text(selection, prices.unit, left_out | lost, worth)
+    write_checked(chosen, arguments.out / DATALIST)
+    for name, text in files.items():
+        (arguments.out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(arguments.out / name, text)
+    text = selection_text(selection, prices.unit, left_out | known, worth)
     sys.stdout.write(f"{text}\nwritten to {arguments.out}\n")
 
 
 def _used(arguments: argparse.Namespace, weights: Sequence[Weights]) -> list[Used]:
+    """The datalists that the runs name, and those of ``--used``, which also stand for what a run cannot name."""
     from app.selection.used import read_used, used_by
 
-    if arguments.used:
-        return [read_used(path) for path in arguments.used]
-    if not weights:
+    if not weights and not arguments.used:
         raise ValueError(
             "nothing says what was trained and measured on, which must not be chosen: name the runs, or the datalist "
             "by --used FILE."
         )
-    used: dict[Path, Used] = {}
+    used: dict[Path, Used] = {path.resolve(): read_used(path) for path in arguments.used}
     for each in weights:
-        by = used_by(each)
-        used.setdefault(by.path.resolve(), by)
+        try:
+            by = used_by(each)
+        except ValueError:
+            if not arguments.used:
+                raise
+        else:
+            used.setdefault(by.path.resolve(), by)
     return list(used.values())
 
 
@@ -188,40 +183,12 @@ def _predictions(arguments: argparse.Namespace, weights: Sequence[Weights]) -> l
     for number, word in enumerate(arguments.runs, start=1):
         folder = arguments.out / "predictions" / str(number)
         file, overrides = prediction(word, str(arguments.pool.parent), {"output_dir": str(folder)})
-        samples = f"$engines.datalist_samples({str(arguments.pool)!r}, @findings)"
+        samples = f"$engines.datalist_samples(@dataset_dir, {arguments.pool.name!r}, @findings)"
         run_workflow(
             [file], "run", {**overrides, "dataset#samples": samples, "inference#overlays": False}, arguments.trust
         )
         paths.append(folder / "predictions.csv")
     return paths
-
-
-def _files(selection: Selection, pool: Used, blind: bool) -> tuple[dict[str, str], dict[str, int]]:
-    """Files for Label Studio and CVAT by name, apart for each level, and what to know of them."""
-    from collections import Counter
-
-    from app.annotation_formats.exporting import SUGGESTED, export
-    from app.datalist.item import Datalist
-
-    files: dict[str, str] = {}
-    lost: Counter[str] = Counter()
-    for level in selection.levels:
-        datalist = Datalist.unsplit(pool.datalist.name, pool.datalist.findings, selection.at(level, blind))
-        for kind in SUGGESTED:
-            written = export(datalist, pool.path.parent, kind, suggestions=True)
-            files |= {f"{level}/{kind}/{name}": text for name, text in written.files.items()}
-        lost.update({reason: count for reason, count in written.counts.items() if reason.startswith(("lost", "DICOM"))})
-    return files, dict(lost)
-
-
-def _write(out: Path, chosen: Datalist, texts: dict[str, str]) -> None:
-    from app.commands.datalist import write_checked
-    from app.files.atomic import write_whole
-
-    write_checked(chosen, out / DATALIST)
-    for name, text in texts.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out / name, text)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -237,6 +204,27 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, verdict_page(result))
     sys.stdout.write(f"{verdict_text(result)}\nwritten: {path}\n")
+
+
+def _require_sense(arguments: argparse.Namespace) -> None:
+    missing = [f"--{name}" for name in ("pool", "prices", "budget", "out") if getattr(arguments, name) is None]
+    if missing:
+        raise ValueError(f"frugal next needs {', '.join(missing)}; see frugal next --help.")
+    if not 0.05 <= arguments.random <= 1:
+        raise ValueError(f"--random {arguments.random:g}: must be from 0.05 to 1.")
+    if not 0 < arguments.budget < float("inf"):
+        raise ValueError(f"--budget {arguments.budget:g}: must be a number above 0.")
+    if arguments.predictions and arguments.runs and len(arguments.predictions) != len(arguments.runs):
+        raise ValueError(
+            f"{len(arguments.predictions)} --predictions for {len(arguments.runs)} runs: give one for each, in their "
+            "order."
+        )
+    if arguments.seed < 0:
+        raise ValueError(f"--seed {arguments.seed}: must be 0 or more.")
+    words = [*arguments.runs, *map(str, arguments.predictions)]
+    twice = next((word for word in words if words.count(word) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice}: is named twice; a committee needs different members.")
 
 
 def _require_empty(out: Path) -> None:

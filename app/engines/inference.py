@@ -73,20 +73,21 @@ def folder_samples(
     return [sample | {"image": str(path.absolute())} for sample, path in zip(unlabelled, listing.files, strict=True)]
 
 
-def datalist_samples(path: str | Path, findings: Sequence[str]) -> list[dict[str, Any]]:
+def datalist_samples(folder: str | Path, name: str, findings: Sequence[str]) -> list[dict[str, Any]]:
     """Every image of a datalist as a sample without labels, named as the datalist names it.
 
     Args:
-        path: Of the datalist's file.
+        folder: Of the datalist's file.
+        name: Of the datalist's file.
         findings: Names, in the network's order.
 
     Raises:
         DatalistError: The file is no datalist, or has no image.
     """
     unknown = (NOT_SAID,) * len(findings)
-    datalist = read_datalist(Path(path))
+    datalist = read_datalist(Path(folder) / name)
     items = [Item(item.image, item.patient, unknown) for item in datalist.items()]
-    return samples(Datalist(datalist.name, tuple(findings), {"test": items}), "test", Path(path).parent)
+    return samples(Datalist(datalist.name, tuple(findings), {"test": items}), "test", Path(folder))
 
 
 COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")

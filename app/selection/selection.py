@@ -10,7 +10,7 @@ import numpy as np
 from app.annotations.levels import LEVELS
 from app.datalist.item import Datalist, Item
 from app.datalist.people import caseless
-from app.findings import NOT_SAID, PRESENT
+from app.findings import NOT_SAID
 from app.planning.planner import Planner
 from app.planning.prices import Prices, Purchase
 from app.selection.batch import Batch, Offer, fill
@@ -124,6 +124,13 @@ def require_possible(prices: Prices, wish: Wish, members: int) -> None:
         raise ValueError(f"--budget {wish.budget:g}: does not pay for one image, which costs {least:g} {prices.unit}.")
     if wish.strategy == "committee" and members < 2:
         raise ValueError(ONE_MEMBER)
+
+
+def with_predictions(items: Sequence[Item], scores: Scores) -> tuple[list[Item], Scores, dict[str, int]]:
+    """The images that anything is predicted of, with their scores, and how many others are left out."""
+    known = scores.is_known
+    left_out = {"left out: images without a prediction": int((~known).sum())} if not known.all() else {}
+    return [item for item, is_known in zip(items, known, strict=True) if is_known], scores.of(known), left_out
 
 
 def select(
@@ -267,8 +274,11 @@ def _marked(items: Sequence[Item], batch: Batch, levels: Sequence[str], reason: 
 
 
 def _suggested(item: Item, present: np.ndarray, probability: np.ndarray) -> Item:
-    label = tuple(
-        said if said != NOT_SAID or np.isnan(p) else float(PRESENT * is_present)
-        for said, is_present, p in zip(item.label, present.tolist(), probability.tolist(), strict=True)
-    )
-    return replace(item, label=label)
+    """The item with labels where nobody has said anything, and with certainties decided."""
+    label = []
+    for said, is_present, p in zip(item.label, present.tolist(), probability.tolist(), strict=True):
+        if said == NOT_SAID:
+            label.append(NOT_SAID if np.isnan(p) else float(is_present))
+        else:
+            label.append(float(said > 0.5) if said > 0 else said)
+    return replace(item, label=tuple(label))

@@ -17,6 +17,7 @@ from app.datalist.people import caseless
 from app.files.own_json import read_record
 from app.findings import NOT_SAID
 from app.phantoms.opened import made_phantoms
+from app.selection.selection import CHOSEN_BY
 from app.workflows.weights import Weights
 
 _KEY = "fingerprint of the pseudonyms' key"
@@ -73,8 +74,9 @@ def unused(pool: Used, others: Sequence[Used]) -> tuple[list[Item], dict[str, in
     """The images of a pool that may be chosen.
 
     Left out are the patients and the images of validation and test sections, the images of training sections of which
-    anything is known, and the images of the pool that are located already. An image is known by its file (whatever
-    links lead to it) and by its content. Patients are compared without regard to capitals.
+    anything is known or that an earlier selection chose, and the images of the pool that are located already. An image
+    is known by its file (whatever links lead to it) and by its content. Patients are compared without regard to
+    capitals.
 
     Returns:
         The items, and the number of those left out by reason.
@@ -186,4 +188,10 @@ def _section(used: Used, name: str) -> list[Item]:
 
 
 def _is_annotated(item: Item) -> bool:
-    return item.is_located or bool(item.annotated) or any(value != NOT_SAID for value in item.label)
+    """Whether anything is known, or will be: chosen images are being read."""
+    return (
+        CHOSEN_BY in item.attributes
+        or item.is_located
+        or bool(item.annotated)
+        or any(value != NOT_SAID for value in item.label)
+    )

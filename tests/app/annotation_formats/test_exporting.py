@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -122,6 +123,27 @@ def test_brush_strokes_longer_than_a_run(tmp_path: Path):
     mask = np.zeros((300, 400), np.uint8)
     mask[100:300] = 1
     assert decode_brush(encode_brush(encode(mask)), mask.shape) == encode(mask)
+
+
+def test_suggestions_are_tasks_to_do(tmp_path: Path, capsys: pytest.CaptureFixture):
+    words = ["datalist", "export", str(made(tmp_path)), "--suggestions"]
+    assert main([*words, "--to", "label-studio", "--out", str(tmp_path / "tasks")]) == 0
+    tasks = json.loads((tmp_path / "tasks/tasks.json").read_text())
+    assert [len(task["annotations"]) for task in tasks] == [0] * 5
+    assert [len(task["predictions"]) for task in tasks] == [1, 1, 1, 1, 0]
+    assert [each["type"] for each in tasks[0]["predictions"][0]["result"]][:2] == ["rectanglelabels"] * 2
+    assert main([*words, "--to", "cvat", "--out", str(tmp_path / "cvat")]) == 0
+    images = ElementTree.parse(tmp_path / "cvat/annotations.xml").getroot().findall("image")
+    assert [[shape.get("label") for shape in image] for image in images] == [
+        ["Nodule", "Nodule"],
+        ["Effusion"],
+        ["Nodule"],
+        ["No Finding"],
+        [],
+    ]
+    assert {shape.get("source") for image in images for shape in image} == {"auto"}
+    assert main([*words, "--to", "coco", "--out", str(tmp_path / "coco")]) == 1
+    assert "coco cannot tell suggestions from annotations; cvat and label-studio can" in capsys.readouterr().err
 
 
 def test_every_writer_is_a_choice_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -149,6 +149,13 @@ def test_nothing_that_was_used_is_chosen(folder: Path, capsys: pytest.CaptureFix
     assert names == {f"{number}.png" for number in (2, *range(4, 39))}
 
 
+def test_a_second_batch_has_other_images(folder: Path):
+    assert main([*SCORED, "--out", "one"]) == 0
+    assert main([*SCORED, "--used", "one/next.json", "--out", "two"]) == 0
+    one, two = ({item.image for item in read_datalist(folder / name / "next.json").items()} for name in ("one", "two"))
+    assert (len(one), len(two), one & two) == (30, 9, set())  # 39 can be chosen
+
+
 def test_a_pilot_chooses_the_level(folder: Path, capsys: pytest.CaptureFixture):
     rows = ["metric,n_image,n_box,seed_0,seed_1"]
     for image, box in ((10, 0), (40, 0), (0, 10), (0, 40), (20, 20)):
@@ -179,6 +186,7 @@ def test_runs_score_the_pool_as_predict_does(folder: Path):
         ([*SCORED, "--out", "o", "--budget", "0.5"], "--budget 0.5: does not pay for one image"),
         ([*SCORED, "--out", "o", "--random", "0"], "--random 0: must be from 0.05 to 1"),
         ([*SCORED, "--out", "o", "--strategy", "committee"], "a committee needs the runs of two seeds"),
+        ([*SCORED, "--out", "o", "--predictions", "predictions.csv"], "predictions.csv: is named twice"),
         ([*SCORED, "--out", "o", "--rare", "Nodul"], "unknown finding 'Nodul'"),
         ([*SCORED, "--out", "o", "--rare", "Mass"], "--rare Mass: no run predicts this finding"),
         ([*SCORED, "--out", "o", "--level", "outline"], "no price of level 'outline' (it has image, box of"),

@@ -78,12 +78,12 @@ def test_the_random_share_has_the_pool_s_prevalence():
 
 def test_boxes_only_where_a_finding_is_likely_or_labelled():
     p = np.array([0.1, 0.9, 0.2])[None, :, None]
-    items = [Item("0.png", "a", (-2,)), Item("1.png", "b", (-2,)), Item("2.png", "c", (1,))]
+    items = [Item("0.png", "a", (-2,)), Item("1.png", "b", (-2,)), Item("2.png", "c", (0.75,))]
     one = select(items, FINDINGS, Scores(p, np.full_like(p, np.nan)), {}, PRICES, Wish("random", 100, level="box"))
     levels = {item.image: item.attributes[LEVEL] for item in one.items}
     assert levels == {"0.png": "image", "1.png": "box", "2.png": "box"}
-    # By hand: an image 1; a box 2 + 2 p, so 3.8 at p = 0.9 and 4 where a label says so.
-    assert one.cost == pytest.approx(8.8)
+    # By hand: an image 1; a box 2 + 2 p, so 3.8 at p = 0.9 and 3.5 at the label's 0.75.
+    assert one.cost == pytest.approx(8.3)
     suggested = {item.image: item.label for item in one.suggestions}
     assert suggested == {"0.png": (0,), "1.png": (1,), "2.png": (1,)}
 
