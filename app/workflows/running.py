@@ -72,7 +72,9 @@ def start(files: Sequence[Path], run_id: str, overrides: Mapping[str, object]) -
     logging.getLogger("monai.bundle.scripts").setLevel(logging.WARNING)
     names = [str(file) for file in files]
     first = names[0] if len(names) == 1 else names
-    bundle.run(run_id=run_id, config_file=first, workflow_name=RadiographWorkflow, **overrides)
+    # MONAI leaves out what is None, as if nobody had said it.
+    given = {name: "$None" if value is None else value for name, value in overrides.items()}
+    bundle.run(run_id=run_id, config_file=first, workflow_name=RadiographWorkflow, **given)
 
 
 def reach_modules(config: Path) -> None:
