@@ -1,12 +1,16 @@
-"""The images of studies: in folders of the studies' names, or by the headers of DICOM files."""
+"""The images of studies: in folders of the studies' names, or by the headers of DICOM files; and images by instance."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Collection, Set
 from pathlib import PurePosixPath
 
+from app.datalist.stored_images import bare_name
 from app.files.folders import Listing, composed
+
+_UID = re.compile(r"[0-2](\.\d+)+")
 
 
 def images_of_studies(images: Listing, studies: Set[str]) -> dict[str, list[str]]:
@@ -29,3 +33,14 @@ def images_of_studies(images: Listing, studies: Set[str]) -> dict[str, list[str]
         for name in {identifiers.accession, identifiers.study} & studies - {""}:
             by_study[name].append(path)
     return dict(by_study)
+
+
+def images_of_instances(images: Listing, names: Collection[str]) -> dict[str, str]:
+    """Image files, by path below the folder, of SOP instance UIDs; empty if names are others, or names of files."""
+    if not names or not all(map(_UID.fullmatch, names)) or {bare_name(file.name) for file in images.files} & {*names}:
+        return {}
+    from transforms.dicom_reference import references
+
+    known = zip(references(images.files), images.files, strict=True)
+    paths = {reference.instance: file.relative_to(images.folder).as_posix() for reference, file in known}
+    return {name: paths[name] for name in names if name in paths}

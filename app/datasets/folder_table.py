@@ -19,7 +19,7 @@ from app.datalist.people import Attributes, is_implausible, is_missing, patient_
 from app.datasets.finding_names import FindingNames
 from app.datasets.folder_columns import Columns, columns_of, missing
 from app.datasets.folder_labels import LabelReader, decimal_point
-from app.datasets.folder_studies import images_of_studies
+from app.datasets.folder_studies import images_of_instances, images_of_studies
 from app.files.folders import Listing, composed
 from app.files.tables import Table, TableError, read_table
 from app.findings import NOT_SAID
@@ -93,6 +93,9 @@ def from_csv(path: Path, choices: Choices, images: Listing | None, names: Findin
     counts: Counter[str] = Counter({"rows of the table": len(table.rows)})
     rows = _Rows(table, columns, counts)
     items = _without_foreign_folder(rows.items(None if "image" in columns.roles else _by_study(table, columns, images)))
+    if "image" in columns.roles and images is not None:
+        of_instance = images_of_instances(images, {item.image for item in items})
+        items = [replace(item, image=of_instance.get(item.image, item.image)) for item in items]
     counts = +counts
     description = f"{path.name}: {len(columns.labels)} findings."
     datalist = Datalist.unsplit(path.name.partition(".")[0], tuple(columns.labels), items, description, counts)
@@ -204,8 +207,8 @@ def _by_study(table: Table, columns: Columns, images: Listing | None) -> dict[st
     found = images_of_studies(images, studies) if images is not None else {}
     if not found:
         raise TableError(
-            f"{table.path}: no folder has the name of a study in column {name!r}, and no DICOM header its number; "
-            "--image-column names a column of images, --study-column another one of studies."
+            f"{table.path}: no folder has the name of a study in column {name!r}, such as {min(studies)!r}, and no "
+            "DICOM header its number; --image-column names a column of images, --study-column another one of studies."
         )
     return found
 

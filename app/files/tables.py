@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = (
     ("the table of PadChest", frozenset({"ImageID", "StudyID", "PatientID", "Projection", "Labels"})),
 )
 
+_AS_TEXT = re.compile(r'^\s*="(.*)"\s*$', re.DOTALL)
+"""How programs keep Excel from reading a cell as a number: ="00471"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -104,7 +108,7 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
 
     Args:
         path: The file. Separators (comma, semicolon, tab, vertical bar) and encodings (UTF-8, UTF-16, or else
-            Windows-1252) are recognised, and so is Excel's first line ``sep=;``.
+            Windows-1252) are recognised, and so are Excel's first line ``sep=;`` and its texts ``="00471"``.
         required: Names of columns that must be there; blanks around names in the header do not matter.
 
     Blank rows are skipped.
@@ -128,6 +132,8 @@ def read_table(path: Path, required: Sequence[str] = ()) -> Table:
         # Strict: otherwise a quotation mark that is not closed would swallow all following rows.
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         filled = [row for row in reader if any(map(str.strip, row))]
+        if '="' in text:
+            filled = [[_AS_TEXT.sub(r"\1", cell) for cell in row] for row in filled]
         first = 1 if noted else 0
         lines = _lines(text, separator, first) if noted or len(filled) < reader.line_num else None
     except csv.Error as error:

@@ -121,6 +121,20 @@ def test_rows_of_studies_find_their_images_by_header(tmp_path, monkeypatch):
     assert "A1" not in (tmp_path / "list.json").read_text()
 
 
+def test_rows_of_images_are_found_by_sop_instance_uid(tmp_path):
+    for number in (1, 2):
+        write(tmp_path / f"images/IM{number}", PatientID=f"p{number}", SOPInstanceUID=f"1.2.826.0.1.{number}")
+    (tmp_path / "labels.csv").write_text(
+        "SOPInstanceUID;Nodule\n1.2.826.0.1.2;ja\n1.2.826.0.1.1;nein\n1.2.826.0.1.3;ja\n"
+    )
+    words = ["--tables", str(tmp_path), "--images", str(tmp_path / "images"), "--out", str(tmp_path / "list.json")]
+    assert main(["datalist", "folder", *words, "--split", "1,0,0"]) == 0
+    datalist = read_datalist(tmp_path / "list.json")
+    assert {(tmp_path / i.image).resolve().name: i.label for i in datalist.items()} == {"IM2": (1,), "IM1": (0,)}
+    assert datalist.provenance["counts"]["left out: rows without an image in the folder"] == 1
+    assert "1.2.826" not in (tmp_path / "list.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("elements", "image", "patient", "kinds"),
     [

@@ -44,6 +44,7 @@ def written(folder: Path, text: str | bytes, name: str = "table.csv") -> Path:
         pytest.param("a;b\n1;2\n3;4\n".encode("utf-16-be"), id="UTF-16, big end first, unmarked"),
         pytest.param("a;b;é\n1;2;ü\n3;4;ß\n".encode("cp1252"), id="Windows-1252"),
         pytest.param(b"a;b\r1;2\r3;4\r", id="old Macintosh"),
+        pytest.param(b'a;b\n="1";2\n"=""3""";="4"\n', id="numbers that Excel shall take for texts"),
     ],
 )
 def test_one_table_in_many_forms(tmp_path: Path, content: bytes):
