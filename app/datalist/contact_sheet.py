@@ -34,7 +34,7 @@ _GAP = 10
 _LINE = 19
 """Pixels of a line of a caption."""
 _LINES = 4
-_CHARACTERS = 36
+_CHARACTERS = 34
 _TILE = 2.15
 """Inches of a tile with its gap."""
 _SIDE_PANEL = 4.2

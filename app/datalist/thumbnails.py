@@ -64,16 +64,17 @@ def thumbnail(item: Item, root: Path) -> Thumbnail:
 
 
 def _read_small(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
-    """A radiograph reduced to ``SIDE``, and its (height, width)."""
+    """A radiograph reduced or enlarged to ``SIDE``, and its (height, width)."""
     import cv2
     import numpy as np
 
     from transforms.read import read_radiograph
 
     image, _ = read_radiograph(path)
-    scale = min(1.0, SIDE / max(image.shape))
+    scale = SIDE / max(image.shape)
     width, height = (max(1, round(side * scale)) for side in image.shape[::-1])
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image, (width, height), interpolation=interpolation)
     return np.round(small * 255).astype(np.uint8), (image.shape[0], image.shape[1])
 
 

@@ -13,7 +13,9 @@ from app.datalist import contact_sheet
 from app.datalist.contact_sheet import draw_sections
 from app.datalist.file import write_datalist
 from app.datalist.item import Box, Datalist, Item, RunLengths
+from app.datalist.run_lengths import encode
 from app.datalist.thumbnails import thumbnail
+from tests.app.annotation_formats.drawn import block
 
 FINDINGS = ("Nodule", "Effusion")
 
@@ -59,6 +61,16 @@ def test_a_thumbnail_has_the_outlines_at_its_scale(datalist: Datalist, tmp_path:
     np.testing.assert_array_equal(outline.max(axis=0), [29.75, 99.75])
     (column,) = thumbnail(datalist.sections["training"][2], tmp_path).outlines["Nodule"]
     np.testing.assert_array_equal(column.max(axis=0), [0.25, 319.75])
+
+
+def test_small_images_are_enlarged(tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.arange(640, dtype=np.uint8).reshape(32, 20))
+    item = Item("a.png", "p", (1,), mask={"Nodule": encode(block((32, 20), slice(4, 8), slice(2, 12)))})
+    tile = thumbnail(item, tmp_path)
+    # Ten times as large: the centres of columns 2 and 11 and of rows 4 and 7.
+    assert (tile.pixels.shape, tile.scale) == ((320, 200), 10)
+    outline = tile.outlines["Nodule"][0]
+    assert (outline.min(axis=0).tolist(), outline.max(axis=0).tolist()) == ([25, 45], [115, 75])
 
 
 def test_boxes_and_masks_are_drawn_on_their_tiles(datalist: Datalist, tmp_path: Path, figures: dict[str, Figure]):
