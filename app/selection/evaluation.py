@@ -18,6 +18,8 @@ from evaluation.cases import Interval
 from evaluation.distributions import wilson_interval
 
 _DRAWS = 20_000
+MATERIAL = 0.25
+"""A smaller share of what random reads give is no difference: it tells of the balance of classes, not of learning."""
 _LEVEL = 0.95
 
 
@@ -78,10 +80,11 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        """Better than random, worse, or neither."""
-        if self.difference.lower > 0:
+        """Better than random or worse, if it certainly is by a quarter of what random reads give; or neither."""
+        margin = MATERIAL * float(np.mean([gain.by_random.value for gain in self.gains]))
+        if self.difference.lower > margin:
             return "better than random"
-        return "worse than random" if self.difference.upper < 0 else "no better than random"
+        return "worse than random" if self.difference.upper < -margin else "no better than random"
 
 
 def effective(present: Array | float, absent: Array | float) -> Array:

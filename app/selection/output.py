@@ -98,7 +98,8 @@ def verdict_page(verdict: Verdict) -> str:
                 page.table(head, map(_row, verdict.gains)),
                 "Effective cases are what the strategy's reads added to the training labels, and what as many reads "
                 "of random patients would have added: 4 P A / (P + A) for P cases with a finding and A without, so "
-                "that a hundred reads are worth a hundred if half of them have it. Intervals of 95%. They count how "
+                "that a hundred reads are worth a hundred if half of them have it. Intervals of 95%; a difference that "
+                "may be below a quarter of what random reads give counts as none. Effective cases tell how "
                 "many cases there are, not how much a network learns from each: only training on both tells that.",
                 *([page.note(f"{counted(verdict.unread, 'image')} not back yet.")] if verdict.unread else []),
             ],

@@ -1,5 +1,6 @@
 """What a selection finds in simulated pools, and what its evaluation says of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,21 @@ def test_on_balanced_data_nothing_is_better_than_random(strategy: str):
     result = verdict(*read(one, present))
     assert result.words != "better than random"
     assert result.difference.lower <= 0
+
+
+def test_a_little_more_balance_is_no_better_than_random():
+    """As measured with phantoms: 88 of 214 had it; all of 30 chosen and 17 of 30 random images had it."""
+    items = [
+        Item(f"{n}.png", f"p{n}", (-2,), attributes={CHOSEN_BY: "rare" if n < 30 else "random"}) for n in range(60)
+    ]
+    facts = {"selection": {"strategy": "mixed", "findings": ["Nodule"], "trained": {"Nodule": [88, 126]}}}
+    listed = replace(Datalist.unsplit("next", FINDINGS, items), provenance=facts)
+    back = [replace(item, label=(float(n < 47),)) for n, item in enumerate(items)]
+    result = verdict(Used(listed, Path("next.json")), Used(Datalist.unsplit("back", FINDINGS, back), Path("back.json")))
+    # By hand: 4 * 118 * 126 / 244 - 4 * 88 * 126 / 214 = 36.5 if all are present, 32.0 for 17 of 30.
+    assert result.gains[0].by_chosen.value == pytest.approx(36.5, abs=0.5)
+    assert result.gains[0].by_random.value == pytest.approx(32.0, abs=0.5)
+    assert (result.difference.lower > 0, result.words) == (True, "no better than random")
 
 
 def test_the_random_share_has_the_pool_s_prevalence():
