@@ -134,6 +134,8 @@ ALLOWED = {
     "app/prepared/folders.py": "a lock",
     "app/sweeps/cell_data.py": "a lock",
     "app/comparing/forest.py": "draws into memory",
+    "app/auditing/audit_output.py": "draws into memory",
+    "app/auditing/image_features.py": "arrays to a file of whole_file",
     "app/engines/configuration.py": "dumps YAML to text",
     "app/tracking/clients.py": "a lock",
     "app/tracking/folder_lock.py": "a lock",
