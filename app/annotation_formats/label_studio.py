@@ -20,9 +20,9 @@ from app.annotation_formats.marks import (
     Rectangle,
 )
 from app.annotation_formats.rotation import ellipse_polygon, turned_rectangle
+from app.label_words import WORDS
 
 _SHAPES = ("rectangle", "polygon", "brush", "ellipse")
-YES, NO = ("yes", "true", "present", "positive"), ("no", "false", "absent", "negative")
 
 
 def read_label_studio(path: Path) -> AnnotationFile:
@@ -104,10 +104,8 @@ def _choices(result: dict[str, Any], where: str) -> list[str]:
 
 def _answers(question: str, taken: list[str], options: dict[str, dict[str, None]]) -> dict[str, float]:
     """Labels by category: the question itself if it is answered by yes or no, else each of its choices."""
-    words = {choice.casefold() for choice in options[question]}
-    if words <= {*YES, *NO, "uncertain"} and len(taken) == 1:
-        answer = taken[0].casefold()
-        return {question: 1 if answer in YES else 0 if answer in NO else -1}
+    if len(taken) == 1 and all(choice.casefold() in WORDS for choice in options[question]):
+        return {question: WORDS[taken[0].casefold()]}
     return {choice: int(choice in taken) for choice in options[question]}
 
 

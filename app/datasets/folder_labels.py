@@ -11,21 +11,8 @@ from typing import NamedTuple
 
 from app.datalist.arguments import names
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN
+from app.label_words import WORDS
 
-WORDS: Mapping[str, int] = {
-    **dict.fromkeys(("yes", "y", "true", "present", "positive", "pos", "+"), PRESENT),
-    **dict.fromkeys(("ja", "j", "wahr", "vorhanden", "positiv", "oui", "vrai", "présent", "positif"), PRESENT),
-    **dict.fromkeys(("sí", "sì", "si", "sim", "verdadero", "vero", "positivo", "tak", "waar"), PRESENT),
-    **dict.fromkeys(("aanwezig", "あり", "有", "有り", "陽性"), PRESENT),
-    **dict.fromkeys(("no", "n", "false", "absent", "negative", "neg"), ABSENT),
-    **dict.fromkeys(("nein", "falsch", "nicht vorhanden", "negativ", "non", "faux", "négatif"), ABSENT),
-    **dict.fromkeys(("não", "falso", "negativo", "nie", "nee", "onwaar", "nej", "nei"), ABSENT),
-    **dict.fromkeys(("afwezig", "brak", "なし", "無", "無し", "陰性"), ABSENT),
-    **dict.fromkeys(("uncertain", "unsure", "equivocal", "indeterminate", "?", "+/-", "±"), UNCERTAIN),
-    **dict.fromkeys(("unklar", "unsicher", "fraglich", "incertain", "incierto", "incerto"), UNCERTAIN),
-    **dict.fromkeys(("onzeker", "twijfelachtig", "niepewne", "疑い", "不明"), UNCERTAIN),
-}
-"""Labels in words, in any case."""
 MINUS = ("-", "\u2013", "\u2212")
 """Absent in a column that has a plus somewhere; elsewhere a dash may as well stand for nothing."""
 EMPTY_WORDS = frozenset({"", "na", "n/a", "n.a.", "<na>", "#n/a", "nan", "null", "<null>"})

@@ -246,3 +246,13 @@ def test_bad_exports(tmp_path: Path):
     (tmp_path / "cut.json").write_text(whole[:-40])
     with pytest.raises(AnnotationError, match="not a JSON file"):
         read_label_studio(tmp_path / "cut.json")
+
+
+def test_questions_are_answered_in_other_languages(tmp_path: Path):
+    tasks = [
+        task(choice(answer, question="Pneumothorax"), image=f"/data/upload/1/{number}.png")
+        for number, answer in enumerate(("Ja", "Nein", "unklar"))
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(tasks))
+    labels = [image.labels for image in read_label_studio(tmp_path / "a.json").images]
+    assert labels == [{"Pneumothorax": 1}, {"Pneumothorax": 0}, {"Pneumothorax": -1}]
