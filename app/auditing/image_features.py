@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,14 +37,15 @@ def features_of(path: Path, items: Sequence[Item], root: Path, kept: Path) -> Ar
     """
     if path.suffix != ".safetensors":
         return _read(path, items)
-    if kept.is_file() and kept.stat().st_mtime > path.stat().st_mtime:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if kept.is_file():
         try:
-            return _read(kept, items)
+            return _read(kept, items, digest)
         except ValueError:
-            pass  # of other images: computed anew
+            pass  # of other images or weights: computed anew
     feature = np.concatenate(list(computed(path, [absolute_path(root.resolve(), item.image) for item in items])))
     with whole_file(kept) as temporary, temporary.open("wb") as file:
-        np.savez(file, image=np.array([item.image for item in items]), feature=feature)
+        np.savez(file, image=np.array([item.image for item in items]), feature=feature, weights=np.array(digest))
     return feature.astype(np.float64)
 
 
@@ -84,10 +86,12 @@ def _small(path: Path) -> Tensor:
     return torch.from_numpy(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))[None]
 
 
-def _read(path: Path, items: Sequence[Item]) -> Array:
+def _read(path: Path, items: Sequence[Item], digest: str = "") -> Array:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             image, feature = arrays["image"], np.asarray(arrays["feature"], dtype=np.float64)
+            if digest and str(arrays["weights"]) != digest:
+                raise ValueError("features by other weights")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: not an .npz file with the arrays 'image' and 'feature' ({error}).") from error
     if feature.ndim != 2 or image.shape != feature.shape[:1] or not np.isfinite(feature).all():
