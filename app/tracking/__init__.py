@@ -5,14 +5,13 @@ Importing this package imports neither mlflow nor torch; opening a run imports b
 
 from app.tracking.errors import TrackingError
 from app.tracking.journal import sync
-from app.tracking.lookup import StoredRun, artifact_of_run, head_of_folder, run_of_folder, stored_run, weights_of
+from app.tracking.lookup import StoredRun, head_of_folder, run_of_folder, stored_run, weights_of
 from app.tracking.run import Run
 
 __all__ = [
     "Run",
     "StoredRun",
     "TrackingError",
-    "artifact_of_run",
     "head_of_folder",
     "run_of_folder",
     "stored_run",

@@ -149,25 +149,6 @@ def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
     return _look_up(wanted, requested_store(tracking_uri))
 
 
-def artifact_of_run(wanted: str, name: str = "model.pt", tracking_uri: str | None = None) -> Path:
-    """The local path of an artifact of a finished run, such as the weights that another run starts from.
-
-    Raises:
-        TrackingError: See `stored_run`; or the run is not FINISHED, or has no such artifact.
-    """
-    return _finished(stored_run(wanted, tracking_uri)).artifact(name)
-
-
-def _finished(run: StoredRun) -> StoredRun:
-    """The run if it has FINISHED, else a TrackingError."""
-    if run.status != "FINISHED":
-        raise TrackingError(
-            f"run {run.name} ({run.id}) is {run.status}, and only a FINISHED run can be started from. "
-            f"{_finished_runs(run._client)}"
-        )
-    return run
-
-
 def weights_of(wanted: str, tracking_uri: str | None = None) -> Path:
     """The local path of the weights of a finished run, ``model.pt``, with ``model.json`` beside it.
 
@@ -178,7 +159,12 @@ def weights_of(wanted: str, tracking_uri: str | None = None) -> Path:
     Raises:
         TrackingError: There is no such run or registered model, it has not finished, or it has no weights.
     """
-    run = _finished(stored_run(wanted, tracking_uri))
+    run = stored_run(wanted, tracking_uri)
+    if run.status != "FINISHED":
+        raise TrackingError(
+            f"run {run.name} ({run.id}) is {run.status}, and only a FINISHED run can be started from. "
+            f"{_finished_runs(run._client)}"
+        )
     folder = Path(tempfile.mkdtemp(prefix="frugal-")) if run.is_remote else None
     files = [run.artifact(name, folder) for name in (RECORD, WEIGHTS)] if not run.model else run.model_files(folder)
     return files[-1]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.tracking import Run, TrackingError, artifact_of_run, sync
+from app.tracking import Run, TrackingError, stored_run, sync
 from app.tracking.deadline import TimedClient, within
 
 LIMIT = 0.4
@@ -91,7 +91,7 @@ def test_a_server_that_hangs_when_a_run_is_looked_up_or_uploaded(place, hanging)
     with pytest.raises(
         TrackingError, match=r"tracking server .* (does not answer|fails) .*: run 'a' cannot be looked up"
     ):
-        artifact_of_run("a", tracking_uri=hanging.uri)
+        stored_run("a", tracking_uri=hanging.uri)
     path = place / f"tracking-{'a' * 32}.jsonl"
     path.write_text(json.dumps({"run": "a" * 32, "store": hanging.uri}) + "\n")
     hanging.answers = 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.tracking import Run, TrackingError, artifact_of_run, run_of_folder, stored_run, weights_of
+from app.tracking import Run, TrackingError, run_of_folder, stored_run, weights_of
 from app.tracking.clients import open_client
 from app.tracking.store import Store
 
@@ -19,9 +19,9 @@ def finished(place) -> Run:
 
 
 def test_by_id_by_name_and_in_a_folder(finished):
-    assert artifact_of_run(finished.id).read_text() == "weights"
-    assert artifact_of_run(finished.name).read_text() == "weights"
-    assert artifact_of_run(finished.id, "plots/auc.txt").read_text() == "0.9"
+    for wanted in (finished.id, finished.name):
+        assert stored_run(wanted).artifact("model.pt").read_text() == "weights"
+        assert stored_run(wanted).artifact("plots/auc.txt").read_text() == "0.9"
 
 
 def test_weights_with_their_record_by_run_and_by_registered_model(place, finished):
@@ -59,22 +59,23 @@ def _file(path: Path) -> Path:
 @pytest.mark.parametrize("wanted", ["0" * 32, "nobody's run", "it's"])
 def test_unknown_run_lists_those_that_finished(finished, wanted):
     with pytest.raises(TrackingError, match=f"there is no run .*Finished runs: {finished.name} \\({finished.id}\\)"):
-        artifact_of_run(wanted)
+        stored_run(wanted)
 
 
 def test_unknown_artifact_lists_those_there_are(finished):
     with pytest.raises(TrackingError, match=r"has no artifact 'best\.pt'; it has: model\.pt, plots"):
-        artifact_of_run(finished.id, "best.pt")
+        stored_run(finished.id).artifact("best.pt")
 
 
 def test_run_that_failed(place, finished):
     with pytest.raises(RuntimeError), Run("study", name="broken", folder=place / "out") as run:
         raise RuntimeError
     with pytest.raises(TrackingError, match=rf"run broken \({run.id}\) is FAILED, and only a FINISHED run .*Finished"):
-        artifact_of_run("broken")
+        weights_of("broken")
     with Run("study", name="broken", folder=place / "out") as again:
         again.text("better", "model.pt")
-    assert artifact_of_run("broken").read_text() == "better"
+        again.text("{}", "model.json")
+    assert weights_of("broken").read_text() == "better"
 
 
 def test_name_of_several_runs(place, finished):
@@ -82,14 +83,14 @@ def test_name_of_several_runs(place, finished):
         with Run(experiment, name="twice", folder=place / "out"):
             pass
     with pytest.raises(TrackingError, match=r"2 runs are named 'twice' in .*give one id of"):
-        artifact_of_run("twice")
+        stored_run("twice")
 
 
 def test_no_store_is_not_made_by_looking(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(TrackingError, match="there is no run 'a': no tracking database"):
-        artifact_of_run("a")
+        stored_run("a")
     assert list(tmp_path.iterdir()) == []
 
 

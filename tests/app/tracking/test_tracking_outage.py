@@ -11,7 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from app.tracking import Run, TrackingError, artifact_of_run, sync
+from app.tracking import Run, TrackingError, stored_run, sync
 from app.tracking.journal import Journal
 from app.tracking.operations import Batch, Status, from_line
 from app.tracking.writer import Writer
@@ -235,7 +235,7 @@ def test_leftovers_are_named_at_the_next_start(place, caplog):
 def test_looking_up_a_run_on_a_server_that_is_away(place, server):
     server.stop()
     with pytest.raises(TrackingError, match=r"tracking server .* does not answer .*: run 'a' cannot be looked up"):
-        artifact_of_run("a", tracking_uri=server.uri)
+        stored_run("a", tracking_uri=server.uri)
     server.start()
 
 
