@@ -150,7 +150,7 @@ def _named(merged: MergedConfig, identifier: str, value: str, trust: bool) -> ob
     name = text.rsplit(path, 1)[1].removeprefix("::") if path else text
     content: object = merged.config
     if path and not (trust or is_trusted(Path(path))):
-        merged.problems.add(identifier, f"{value!r} names a config from outside of bundles/. {REMEDY}")
+        merged.problems.add(identifier, f"{value!r} names a config from outside of the installation. {REMEDY}")
         return _NOTHING
     try:
         content = _read(Path(path)) if path else content

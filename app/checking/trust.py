@@ -44,8 +44,8 @@ def refuse_first(content: object, file: Path, problems: Problems) -> None:
     """Refuse an untrusted file that is the first config, and list everything that it would run."""
     problems.add(
         "",
-        f"{file}: this config from outside of bundles/ stands first: MONAI takes metadata.json and logging.conf from "
-        f"beside the first config, and lets Python import from its folder. {REMEDY}",
+        f"{file}: this config from outside of the installation stands first: MONAI takes metadata.json and "
+        f"logging.conf from beside the first config, and lets Python import from its folder. {REMEDY}",
     )
     _list_code("", content, problems)
 
@@ -183,7 +183,7 @@ def _refusal(value: object, reason: str) -> str:
     text = repr(value)
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     does = f"would run {text}" if is_code(value) else f"holds {text}, which {reason}"
-    return f"a config from outside of bundles/ {does}. {REMEDY}"
+    return f"a config from outside of the installation {does}. {REMEDY}"
 
 
 def _entry(own: object, key: object) -> object:

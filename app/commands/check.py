@@ -23,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--run_id", metavar="ID", help="workflow: training (the default if it exists), evaluating, run")
     parser.add_argument(
-        "--trust", action="store_true", help="allow a config from outside of bundles/ to run code of its own"
+        "--trust", action="store_true", help="allow a config from outside of the installation to run code of its own"
     )
     parser.add_argument(
         "config",
@@ -72,5 +72,5 @@ def _require_trusted(options: Mapping[str, object]) -> None:
     for option, value in options.items():
         for file in value if isinstance(value, list | tuple) else [value]:
             if isinstance(file, str) and Path(file).exists() and not is_trusted(Path(file)):
-                text = f"--{option} {file}: a file from outside of bundles/, whose content is not checked."
+                text = f"--{option} {file}: a file from outside of the installation, whose content is not checked."
                 raise CheckError(f"{text} {REMEDY}")

@@ -35,7 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only every Nth cell, from the Ith")
     parser.add_argument("--keep", action="store_true", help="keep results whose config file has changed since")
     parser.add_argument(
-        "--trust", action="store_true", help="allow a study file or config from outside of bundles/ to run its own code"
+        "--trust",
+        action="store_true",
+        help="allow a study file or config from outside of the installation to run its own code",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--list", action="store_true", help="list the cells and run none")

@@ -47,7 +47,7 @@ def test_untrusted_code_is_refused_without_trust(places: dict[str, str], tmp_pat
     mine = tmp_path / "mine.yaml"
     mine.write_text("batch_size: $2 + 2\nmax_epochs: 0\n")
     text = refused([str(TRAIN), str(mine)], **places)
-    assert f"{mine}: batch_size: a config from outside of bundles/ would run '$2 + 2'." in text
+    assert f"{mine}: batch_size: a config from outside of the installation would run '$2 + 2'." in text
     assert "2 problems" in text
     # With trust, only the other mistake remains.
     assert "1 problem (training):\n  " in refused([str(TRAIN), str(mine)], trust=True, **places)

@@ -192,7 +192,7 @@ def test_a_hostile_file_is_refused_and_nothing_runs(elsewhere: Write, bundles: P
 def test_json_and_other_suffixes_are_refused_alike(elsewhere: Write, name: str):
     # JSON can be read as YAML.
     (found,) = elsewhere(json.dumps({"max_epochs": RUN}), name=name)
-    assert f"0{name}: max_epochs: a config from outside of bundles/ would run {RUN!r}" in found
+    assert f"0{name}: max_epochs: a config from outside of the installation would run {RUN!r}" in found
 
 
 KEYS = [" max_epochs", "max_epochs ", "train ::trainer::max_epochs", "network::-1", "network::", "++phantoms", "1", ""]
@@ -215,7 +215,9 @@ def test_an_untrusted_file_cannot_be_the_first(write: Write, tmp_path: Path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("max_epochs: 3\n")
     found = [str(problem) for problem in check_files([mine, write()]).problems]
-    assert found[0].startswith(f"{mine}: this config from outside of bundles/ stands first: MONAI takes metadata.json")
+    assert found[0].startswith(
+        f"{mine}: this config from outside of the installation stands first: MONAI takes metadata.json"
+    )
     assert check_files([mine, write()], trust=True).problems == ()
 
 
@@ -226,8 +228,8 @@ def test_a_whole_untrusted_config_is_refused_with_everything_that_it_runs(
     monkeypatch.setenv(VARIABLE, "")
     found = [str(problem) for problem in check_files([file]).problems]
     begin, opened = "$engines.begin(@output_dir, @seed)", "app.phantoms.opened.open_data"
-    assert f"train.yaml: initialize#0: a config from outside of bundles/ would run {begin!r}. {REMEDY}" in found
-    assert f"a config from outside of bundles/ holds {opened!r}, which is called. {REMEDY}" in "\n".join(found)
+    assert f"train.yaml: initialize#0: a config from outside of the installation would run {begin!r}. {REMEDY}" in found
+    assert f"a config from outside of the installation holds {opened!r}, which is called. {REMEDY}" in "\n".join(found)
     # By hand: one for each expression and each target, and one because the file stands first.
     assert len(found) == 1 + file.read_text().count("$") + file.read_text().count("_target_")
     assert check_files([file], trust=True).problems == ()
@@ -241,7 +243,9 @@ def test_macros_may_only_name_trusted_files_also_within_these(write: Write, bund
     written, typed = write({"network#pooling": value}, "written.yaml"), {"network#pooling": value}
     for file, overrides in ((written, {}), (write(), typed)):
         found = [str(problem) for problem in check_files([file], overrides).problems]
-        assert [line for line in found if "other.yaml::pooling' names a config from outside of bundles/." in line]
+        assert [
+            line for line in found if "other.yaml::pooling' names a config from outside of the installation." in line
+        ]
     assert not (bundles / "executed").exists()
 
 
@@ -298,7 +302,7 @@ HONEST: dict[str, Any] = {
 @pytest.mark.parametrize("content", HONEST.values(), ids=HONEST)
 def test_harmless_files_need_no_trust(elsewhere: Write, content: dict[str, Any]):
     found = elsewhere(content)
-    assert not [line for line in found if "outside of bundles/" in line or "no setting" in line], found
+    assert not [line for line in found if "outside of the installation" in line or "no setting" in line], found
 
 
 @pytest.mark.parametrize("published", sorted(ROOT.glob("bundles/*/configs/published.yaml")), ids=lambda p: p.parts[-3])
@@ -355,7 +359,7 @@ def test_a_harmless_study_needs_no_trust_but_its_configs_are_checked(write: Writ
     file.write_text(yaml.safe_dump(study))
     assert len(read_sweep(file).cells) == 4
     mine.write_text(f"seed: {RUN}\n")
-    with pytest.raises(ValueError, match=rf"{mine}: seed: a config from outside of bundles/ would run"):
+    with pytest.raises(ValueError, match=rf"{mine}: seed: a config from outside of the installation would run"):
         read_sweep(file)
 
 
@@ -373,7 +377,8 @@ def test_further_files_of_a_run_must_be_trusted(write: Write, tmp_path: Path, ca
     file.write_text("{}")
     assert main(["check", str(write()), f"--{option}", str(file)]) == 1
     assert (
-        f"--{option} {file}: a file from outside of bundles/, whose content is not checked." in capsys.readouterr().err
+        f"--{option} {file}: a file from outside of the installation, whose content is not checked."
+        in capsys.readouterr().err
     )
     assert main(["check", "--trust", str(write()), f"--{option}", str(file)]) == 0
 
@@ -386,7 +391,7 @@ def test_configs_are_read_in_monais_encoding(write: Write, tmp_path: Path, monke
         check_files([write(), file])
     monkeypatch.setattr("app.checking.files.text_encoding", lambda _: "iso-8859-1")
     (problem,) = check_files([write(), file]).problems
-    assert "output_dir: a config from outside of bundles/ would run" in str(problem)
+    assert "output_dir: a config from outside of the installation would run" in str(problem)
 
 
 def test_overrides_that_the_user_types_are_trusted(write: Write):
