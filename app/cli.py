@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except KeyboardInterrupt as interrupt:
-        print(f"frugal: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"frugal: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The program that reads our output has ended, as `head` does: there is nobody to tell.

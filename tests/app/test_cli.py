@@ -35,6 +35,15 @@ def test_starting_imports_nothing_heavy():
     assert not {"torch", "monai", "numpy", "mlflow", "matplotlib", "cv2", "pydicom"} & set(modules)
 
 
+def test_ctrl_c_ends_a_command_with_one_line(monkeypatch, capsys):
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.installed.bundle_names", interrupted)
+    assert main(["bundle", "list"]) == 130
+    assert capsys.readouterr().err == "frugal: interrupted\n"
+
+
 @pytest.mark.parametrize(
     "words", [["--help"], ["datalist", "--help"], ["datalist", "nih", "--help"], ["split", "--help"]]
 )
