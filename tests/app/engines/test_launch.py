@@ -264,7 +264,7 @@ def test_a_patient_in_two_sections_is_refused(world, launch, tmp_path):
 @pytest.mark.parametrize("run_id", ["training", "evaluating"])
 def test_an_output_folder_that_cannot_be_written_is_refused_first(world, launch, tmp_path, run_id):
     (tmp_path / "file").touch()
-    message = f"{tmp_path / 'file'}: results cannot be written there (File exists). Name another folder: --output_dir"
+    message = f"{tmp_path / 'file'}: results cannot be written there (Not a directory). Name another folder: --output_dir"
     refused(launch, world.overrides(tmp_path / "file", datalist="no.json"), message, run_id)
 
 
