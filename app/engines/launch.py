@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
@@ -145,7 +146,7 @@ class Launch:
             best = BestWeights(self.output_dir, self.key_metric)
             epochs = Epochs(trainer, validation, scheduler, parts, self.seed)
             history = epochs.run(run, best, checkpoints, trained, kept)
-            run.metrics({"best/epoch": best.epoch, f"best/validation_{self.key_metric}": best.value}, step=best.epoch)
+            run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
             if is_main():
                 if math.isnan(best.value):
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
@@ -182,7 +183,9 @@ class Launch:
         with Run(self.bundle, called, folder=self.output_dir, resume=resumed) as run:
             if is_main():
                 self._clear(kind, resumed is not None)
-            run.tags({"workflow": kind, NOTE: note(kind, name, command())})
+            run.tags(
+                {"workflow": kind, NOTE: note(kind, name, command()), "frugal.threads": str(torch.get_num_threads())}
+            )
             about = {key: value for key, value in facts.items() if not key.startswith("provenance.")}
             run.tags({f"data.{key}": str(value) for key, value in about.items()})
             run.parameters(parameters(config, name, self.data.findings))

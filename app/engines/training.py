@@ -23,8 +23,8 @@ CHECK_EVERY = 50
 """Iterations between two checks of the losses on a GPU, which would otherwise have to be waited for."""
 REDRAW_EVERY = 20
 """Iterations between two drawings of the progress bar, for which the loss is read."""
-LOGGED_AS = {"learning_rate": "epoch/learning_rate", "epoch_seconds": "epoch/seconds"}
-"""Metrics that MLflow shows in a group of their own, behind those that tell how good the network is."""
+CURVES = "epoch/"
+"""Begins the names of these metrics in MLflow, which draws them in a group, above the charts of single values."""
 
 
 class History:
@@ -63,8 +63,8 @@ class History:
         for epoch in range(1, len(self.values.get("train_loss", [])) + 1):
             if epoch not in self._logged:
                 self._logged.add(epoch)
-                values = {LOGGED_AS.get(name, name): value[epoch - 1] for name, value in self.values.items()}
-                self.run.metrics(values, step=epoch)
+                names = {name: f"{CURVES}{name.removeprefix('epoch_')}" for name in self.values}
+                self.run.metrics({names[name]: value[epoch - 1] for name, value in self.values.items()}, step=epoch)
         self.run.flush()
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class History:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a checkpoint; asks the run which epochs it holds."""
         self.values = {name: list(values) for name, values in state.items()}
-        self._logged = self.run.steps("train_loss")
+        self._logged = self.run.steps(f"{CURVES}train_loss")
 
     def _start(self) -> None:
         self._losses, self._started = [], time.monotonic()

@@ -177,7 +177,7 @@ def runs(store: str) -> list[dict]:
     return [
         {
             "status": each.info.status,
-            "epochs": [metric.step for metric in client.get_metric_history(each.info.run_id, "train_loss")],
+            "epochs": [metric.step for metric in client.get_metric_history(each.info.run_id, "epoch/train_loss")],
             "resumed": sorted(name for name in each.data.tags if name.startswith("frugal.resumed_with")),
             "error": each.data.tags.get("error"),
         }

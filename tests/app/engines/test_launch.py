@@ -128,26 +128,33 @@ def test_the_run_holds_everything(trained, world):
     assert run.data.tags["workflow"] == "training"
     assert run.info.run_name.startswith("out epochs=2 lr=0.01 blocks=[1,1,1,1] growth=4 stem=8 image_size=64")
     assert f"| AUC Nodule | {trained.metrics['auc']['Nodule']['value']:.3f} |" in run.data.tags["mlflow.note.content"]
-    assert {"frugal.version", "mlflow.source.git.commit", "frugal.dataset.training"} <= run.data.tags.keys()
+    assert {
+        "frugal.version",
+        "frugal.threads",
+        "mlflow.source.git.commit",
+        "frugal.dataset.training",
+    } <= run.data.tags.keys()
     for name in (
-        "train_loss",
+        "epoch/train_loss",
         "epoch/learning_rate",
         "epoch/seconds",
-        *(f"validation_{m}" for m in ("auc", "dice", "loss")),
+        *(f"epoch/validation_{m}" for m in ("auc", "dice", "loss")),
     ):
         history = client.get_metric_history(run.info.run_id, name)
         assert [metric.step for metric in history] == [1, 2], name
         assert all(math.isfinite(metric.value) for metric in history), name
+    # MLflow draws groups in the order of their names, then all that is in none.
+    assert min(name.partition("/")[0] for name in run.data.metrics if "/" in name) == "epoch"
     # Twice 0.625 and 0.925 of two epochs are 1 and 2: the rate falls after the first.
     rates = [metric.value for metric in client.get_metric_history(run.info.run_id, "epoch/learning_rate")]
     assert rates == pytest.approx([1e-2, 1e-3])
     assert run.data.metrics["test/auc.Nodule"] == run.data.metrics["auc"] == trained.metrics["auc"]["Nodule"]["value"]
-    best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "validation_auc")}
-    assert run.data.metrics["best/validation_auc"] == max(best.values())
+    best = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "epoch/validation_auc")}
+    assert run.data.metrics["best_validation_auc"] == max(best.values())
     # A grid search chooses by what stands beside the weights.
     kept = record_of(trained.output_dir / "model.pt", ("Nodule",)).validation
-    assert kept == {"auc": max(best.values()), "epoch": run.data.metrics["best/epoch"]}
-    assert best[int(run.data.metrics["best/epoch"])] == max(best.values())
+    assert kept == {"auc": max(best.values()), "epoch": run.data.metrics["best_epoch"]}
+    assert best[int(run.data.metrics["best_epoch"])] == max(best.values())
     assert {entry.path for entry in client.list_artifacts(run.info.run_id)} == FILES
     assert {Path(entry.path).name for entry in client.list_artifacts(run.info.run_id, "pictures")} == PICTURES
     (model,) = client.search_logged_models([run.info.experiment_id])
@@ -190,7 +197,7 @@ def test_image_level_form_of_two_findings_started_from_a_run(trained, other_worl
     client = mlflow.MlflowClient(store)
     run = client.get_run(client.search_runs(["1"], "attributes.status = 'FINISHED'", max_results=1)[0].info.run_id)
     assert run.data.params["start_from"] == start
-    assert math.isfinite(run.data.metrics["validation_auc"])
+    assert math.isfinite(run.data.metrics["epoch/validation_auc"])
     checkpoint = {"checkpoint": str(tmp_path / "out" / "model.pt")}
     again = launch("evaluating", other_world.overrides(tmp_path / "again", **changes, **checkpoint))
     assert in_full(again) == in_full(metrics)
@@ -264,7 +271,9 @@ def test_a_patient_in_two_sections_is_refused(world, launch, tmp_path):
 @pytest.mark.parametrize("run_id", ["training", "evaluating"])
 def test_an_output_folder_that_cannot_be_written_is_refused_first(world, launch, tmp_path, run_id):
     (tmp_path / "file").touch()
-    message = f"{tmp_path / 'file'}: results cannot be written there (Not a directory). Name another folder: --output_dir"
+    message = (
+        f"{tmp_path / 'file'}: results cannot be written there (Not a directory). Name another folder: --output_dir"
+    )
     refused(launch, world.overrides(tmp_path / "file", datalist="no.json"), message, run_id)
 
 

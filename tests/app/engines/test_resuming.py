@@ -78,7 +78,7 @@ def test_weights_after_a_crash_are_those_of_the_uninterrupted_training(whole, st
     assert (out / "metrics.json").read_text() == (whole[schedule] / "metrics.json").read_text()
     run = only_run(store)
     assert (run.info.status, run.data.tags.get("error")) == ("FINISHED", None)
-    for name in ("train_loss", "validation_auc", "epoch/learning_rate"):
+    for name in ("epoch/train_loss", "epoch/validation_auc", "epoch/learning_rate"):
         history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, name)
         assert [metric.step for metric in history] == [1, 2, 3, 4], name
 
@@ -118,7 +118,7 @@ def test_the_previous_checkpoint_replaces_a_damaged_one(whole, store, tmp_path, 
     assert "resumed after epoch 2 of 4" in caplog.text
     assert differences(out, whole["MultiStepLR"]) == []
     run = only_run(store)
-    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "train_loss")
+    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "epoch/train_loss")
     assert [metric.step for metric in history] == [1, 2, 3, 4]
 
 
@@ -150,7 +150,7 @@ def test_a_finished_training_is_not_repeated_but_may_grow(store, tmp_path, caplo
     assert (out / "last.pt").read_bytes() == before
     Small(out, epochs=4, resume=True).launch()
     run = only_run(store)
-    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "train_loss")
+    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "epoch/train_loss")
     assert [metric.step for metric in history] == [1, 2, 3, 4]
     with pytest.raises(ValueError, match=r"last\.pt is of epoch 4, beyond max_epochs 3"):
         Small(out, epochs=3, resume=True).launch()
@@ -201,7 +201,7 @@ def test_a_missing_run_is_replaced_by_one_with_all_epochs(
     assert differences(out, whole["MultiStepLR"]) == []
     run = only_run(store)
     assert (run.info.status, run.data.tags["frugal.resumes"]) == ("FINISHED", earlier)
-    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "train_loss")
+    history = mlflow.MlflowClient(store).get_metric_history(run.info.run_id, "epoch/train_loss")
     assert [metric.step for metric in history] == [1, 2, 3, 4]
     assert read_checkpoint(out / "last.pt")["run"] == run.info.run_id
 

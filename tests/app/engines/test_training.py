@@ -51,7 +51,13 @@ def test_history_of_two_epochs():
     assert history.values["validation_auc"] == [0.5, 0.5]
     assert all(math.isnan(value) for value in history.values["validation_dice"])
     assert all(seconds >= 0 for seconds in history.values["epoch_seconds"])
-    assert run.logged[0][0].keys() == history.values.keys()
+    assert run.logged[0][0].keys() == {
+        "epoch/train_loss",
+        "epoch/learning_rate",
+        "epoch/seconds",
+        "epoch/validation_auc",
+        "epoch/validation_dice",
+    }
 
 
 SAMPLES = [{"name": f"{i}.png"} for i in range(4)]
@@ -121,4 +127,4 @@ def test_epochs_in_the_run_are_not_logged_again():
     again.log()
     again.values["train_loss"] += [2.0, 1.0]
     again.log()
-    assert run.logged == [({"train_loss": 3.0}, 1), ({"train_loss": 2.0}, 2), ({"train_loss": 1.0}, 3)]
+    assert run.logged == [({"epoch/train_loss": loss}, epoch) for epoch, loss in ((1, 3.0), (2, 2.0), (3, 1.0))]
