@@ -1,0 +1,105 @@
+"""Plans carried out: a pilot on phantoms, a plan from it, and then networks trained with it and with simple rules.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.planning_on_phantoms --repetitions 5 --out runs/planning
+
+Each repetition makes its own phantoms, trains a pilot of at most 400 images a cell (four sizes of four levels and
+three mixtures, three seeds), plans for a budget beyond it, and trains the plan, the equal split, all image-level labels
+and all outlines at that budget, three seeds each. Printed are the mean areas in points, the plan's interval, whether
+the interval holds, and how far the plan is from the best of the four. What has run is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from app.files.atomic import write_whole
+from app.phantoms.opened import made_phantoms
+from app.planning.pilot import read_pilots
+from app.planning.pilot_study import PilotStudy, pilot_study, study_text
+from app.planning.planner import Choice, Planner
+from app.planning.prices import Prices, Purchase
+from app.sweeps.outcomes import gather
+from app.sweeps.runner import Launcher, run_all
+from app.sweeps.study_file import read_sweep
+from app.sweeps.sweep_output import write_outcomes
+
+FINDINGS = ["Atelectasis", "Consolidation", "Effusion", "Pneumothorax"]
+PILOT = 400
+EPOCHS = 10
+POOL = 1_400
+BUDGET = 1_000.0
+EACH = {"nlp": 0.02, "image": 0.5, "box": 1.5, "outline": 5.0}
+SETUP = {"nlp": 20.0}
+
+
+def prices() -> Prices:
+    """Minutes an image; the pilot's outlines are owned."""
+    purchases = tuple(Purchase(level, each, SETUP.get(level, 0.0)) for level, each in EACH.items())
+    return Prices("minutes", purchases, {"outline": PILOT}, POOL, frozenset({"box", "outline"}))
+
+
+def run_study(study: dict[str, Any], folder: Path) -> Path:
+    """Train what has not run; the folder with the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "study.yaml", study_text(study))
+    sweep = read_sweep(folder / "study.yaml")
+    launcher = Launcher(sweep, folder)
+    runs = launcher.runs()
+    run_all(launcher, runs)
+    write_outcomes(gather(sweep, runs), folder)
+    return folder
+
+
+def areas(folder: Path) -> dict[str, float]:
+    """Mean macro area of each cell."""
+    with (folder / "table.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "auc.macro"]
+    return {row["annotations"]: float(row["mean"]) for row in rows}
+
+
+def cell_of(choice: Choice, levels: tuple[str, ...]) -> dict[str, Any]:
+    """The training section of a plan, for as many steps as the pilot's cells make."""
+    images = {level: int(count) for level, count in zip(levels, choice.plan.sizes[0], strict=True) if count}
+    epochs = max(1, math.ceil(EPOCHS * PILOT / sum(images.values())))
+    return {"max_epochs": max(epochs, 4), "data": {"mix": images, "f1": 0.8}}
+
+
+def repetition(seed: int, folder: Path) -> str:
+    """A line of the table."""
+    phantoms = {"count": 2_700, "seed": seed, "size": 128, "prevalence": 0.3, "findings": FINDINGS}
+    datalist = made_phantoms(phantoms, folder / "phantoms")
+    asked = PilotStudy(datalist, "annotation_cost", PILOT, EPOCHS, seeds=3, f1=0.8)
+    study = pilot_study(asked, f"pilot_{seed}") | {"fixed": {"image_size": 64}}
+    (pilot,) = read_pilots(run_study(study, folder / f"pilot_{seed}"), "auc.macro")
+    planner = Planner([pilot], prices())
+    plan = planner.for_budget(BUDGET)
+    choices = {"plan": plan} | {rule.rule.replace(" ", "_"): rule for rule in planner.simple_rules(BUDGET)}
+    kept = {name: choices[name] for name in ("plan", "equal_split", "all_image", "all_outline")}
+    cells = {name: cell_of(choice, pilot.levels) for name, choice in kept.items()}
+    carried_out = study | {"name": f"plans_{seed}", "factors": {"annotations": cells}}
+    reached = areas(run_study(carried_out, folder / f"plans_{seed}"))
+    lower, upper = plan.metric.lower, plan.metric.upper
+    holds = lower <= reached["plan"] <= upper
+    numbers = " | ".join(f"{100 * reached[name]:.1f}" for name in kept)
+    behind = 100 * (max(reached.values()) - reached["plan"])
+    bought = ", ".join(f"{int(n)} {level}" for level, n in zip(EACH, plan.plan.counts[0], strict=True) if n)
+    return f"| {seed} | {bought} | {numbers} | {100 * lower:.1f} to {100 * upper:.1f} | {holds} | {behind:.1f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=5, metavar="N")
+    parser.add_argument("--out", type=Path, default=Path("runs/planning_on_phantoms"), metavar="DIR")
+    arguments = parser.parse_args()
+    print("| seed | bought | plan | equal split | all image | all outline | interval | holds | behind the best |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for seed in range(arguments.repetitions):
+        print(repetition(seed, arguments.out), flush=True)
+
+
+if __name__ == "__main__":
+    main()
