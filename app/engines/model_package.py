@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -62,7 +63,10 @@ def package(
         configuration: Of the training; its files must be known.
     """
     import pandas as pd
-    from mlflow.pyfunc import save_model
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*AnyType")  # MLflow warns of its own type hints when imported
+        from mlflow.pyfunc import save_model
 
     folder = checkpoint.parent / FOLDER
     shutil.rmtree(folder, ignore_errors=True)

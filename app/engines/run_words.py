@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def _rows(result: Metrics) -> list[str]:
             entries = [(path, entry) for path, entry in entries if path == ("macro",)]
         for path, entry in entries:
             name = "mean over findings" if path == ("macro",) else " ".join(path).replace("|", "\\|")
-            limits = f"{entry['lower']:.3f} to {entry['upper']:.3f}" if entry.get("lower") == entry.get("lower") else ""
+            has_limits = not math.isnan(entry.get("lower", math.nan))
+            limits = f"{entry['lower']:.3f} to {entry['upper']:.3f}" if has_limits else ""
             rows.append(f"| {title} {name} | {entry['value']:.3f} | {limits} |")
     return rows
 

@@ -355,7 +355,7 @@ def test_inference_scores_what_was_prepared_and_lists_the_rest(prepared, tmp_pat
     assert all(0 <= float(row[2]) <= 1 for row in scored)
     assert excluded == [list(each) for each in prepared.excluded]
     pictures = {path.name.removesuffix(".png") for path in (tmp_path / "out" / "overlays").iterdir()}
-    assert pictures == {row[0] for row in scored}
+    assert pictures == {row[0].removesuffix(".dcm") for row in scored}
 
 
 def read_rows(path):

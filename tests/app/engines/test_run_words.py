@@ -76,8 +76,11 @@ def test_description_begins_without_a_result_and_ends_with_one():
 
 def test_description_of_many_findings_tells_the_mean_alone():
     auc = {f"Finding {n}": entry(0.5) for n in range(14)} | {"macro": entry(0.75, 0.7, 0.8)}
+    dice = {"Nodule": entry(0.5), "Mass": entry(0.5), "macro": {"value": 0.5}}  # a mean of two has no interval
     thresholds = {"warning": "flattered"}
-    text = note("training", "mine", "x", {"section": "test", "auc": auc, "thresholds": thresholds})
+    result = {"section": "test", "auc": auc, "dice": dice, "thresholds": thresholds}
+    text = note("training", "mine", "x", result)
     assert text.count("| AUC") == 1
     assert "| AUC mean over findings | 0.750 | 0.700 to 0.800 |" in text
+    assert "| Dice mean over findings | 0.500 |  |" in text
     assert "Warning: flattered" in text
