@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from app.tracking.clients import reached
 from app.tracking.errors import TrackingError
-from app.tracking.lookup import StoredRun, stored_run
+from app.tracking.lookup import StoredRun, run_of_folder, stored_run
 from app.tracking.names import require_model_name
 from app.tracking.operations import register
 from app.tracking.store import requested_store
@@ -23,7 +24,8 @@ def promote(wanted: str, name: str, tracking_uri: str | None = None) -> str:
     compared its run with the champion's.
 
     Args:
-        wanted: The number of a version; or a finished run, as for `stored_run`, whose model is registered if it is not.
+        wanted: The number of a version; or a finished run, as for `stored_run` or by its output folder, whose model is
+            registered if it is not.
         name: Of the registered model; made if it is new.
         tracking_uri: As for `stored_run`.
 
@@ -36,7 +38,7 @@ def promote(wanted: str, name: str, tracking_uri: str | None = None) -> str:
         ValueError: MLflow cannot have a registered model of that name.
     """
     require_model_name(name)
-    run = stored_run(f"models:/{name}/{wanted}" if wanted.isdecimal() else wanted, tracking_uri)
+    run = _run(wanted, name, tracking_uri)
     if run.status != "FINISHED":
         raise TrackingError(f"run {run.name} is {run.status}: only a FINISHED run can be promoted")
     if not run.model:
@@ -53,6 +55,13 @@ def promote(wanted: str, name: str, tracking_uri: str | None = None) -> str:
         client.set_registered_model_alias(name, CHAMPION, version)
     before = f", in place of version {aliases[CHAMPION]}" if CHAMPION in aliases else ""
     return f"version {version} ({run.name}) is now the champion of {name}{before}: models:/{name}@{CHAMPION}"
+
+
+def _run(wanted: str, name: str, tracking_uri: str | None) -> StoredRun:
+    if wanted.isdecimal():
+        return stored_run(f"models:/{name}/{wanted}", tracking_uri)
+    run = run_of_folder(Path(wanted))
+    return stored_run(wanted if run is None else run.id, tracking_uri)
 
 
 def _require_no_worse(run: StoredRun, champion: StoredRun, name: str, version: str) -> None:

@@ -112,7 +112,7 @@ def test_first_version_becomes_champion_and_others_must_be_compared(place, clien
     with pytest.raises(TrackingError, match=r"two\) is worse than the champion \(one\): auc Nodule -0\.10.*challenger"):
         promote("2", "nodules")
     compared("three", "one", [])
-    assert promote("three", "nodules").startswith(
+    assert promote(str(place / "three"), "nodules").startswith(
         "version 3 (three) is now the champion of nodules, in place of version 1"
     )
     assert aliases(client) == {"champion": 3}
