@@ -11,9 +11,9 @@ import numpy as np
 
 from app.auditing.rereading import CONTROL, KEY_COLUMNS, LIST_COLUMNS, SUSPICIOUS
 from app.datalist.item import Datalist, Item
-from app.datasets.folder_labels import WORDS
 from app.files.tables import Table, number, read_table
 from app.findings import ABSENT, PRESENT, UNCERTAIN
+from app.label_words import WORDS
 from evaluation.cases import Interval
 from evaluation.cells import plain_cell
 from evaluation.shares import share_interval
