@@ -9,7 +9,7 @@ import yaml
 
 import app
 from app.files.atomic import write_whole
-from app.installed import CONFIGS, STUDIES, bundle_names, find_bundle
+from app.installed import CONFIGS, STUDIES, TRAIN, bundle_names, find_bundle
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _PLAIN = re.compile(r"[\w/.+~-]+")
@@ -83,7 +83,10 @@ def copy_bundle(bundle: str, folder: Path) -> list[Path]:
 
 def _renamed(path: Path, source: Path, target: Path) -> str:
     """A file's text with the names and paths of the copy; the weights of the original are still named."""
-    text = re.sub(rf"(runs/|\bbundle: ){source.name}(?![a-zA-Z])", rf"\g<1>{target.name}", path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    if path.parent.name == STUDIES:  # a study may name the bundle, but only installed ones are found by name
+        text = re.sub(rf"^bundle: {source.name}$", f"bundle: {target}/{CONFIGS}/{TRAIN}.yaml", text, flags=re.MULTILINE)
+    text = re.sub(rf"(runs/|\bbundle: ){source.name}(?![a-zA-Z])", rf"\g<1>{target.name}", text)
     text = re.sub(rf"bundles/{source.name}(?!/models|\w)|{re.escape(str(source))}(?!\w)", str(target), text)
     if path.parent.name == STUDIES:
         text = re.sub(r"^name: \w+", f"name: {target.name}_{path.stem}", text, flags=re.MULTILINE)

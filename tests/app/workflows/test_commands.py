@@ -127,6 +127,7 @@ def test_ctrl_c_is_a_line(folder: Path, monkeypatch, capfd: pytest.CaptureFixtur
 def test_ctrl_c_ends_the_process_where_python_might_lose_it():
     code = """
 import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # programs in the background are started without it
 from app.interrupts import ended_by_interrupt, without_interrupts
 class Deleted:
     def __del__(self):
