@@ -1,6 +1,7 @@
 """Models in MLflow: logged once, registered on request, promoted if they are no worse, kept in an outage."""
 
 import json
+import threading
 from pathlib import Path
 
 import mlflow
@@ -88,6 +89,9 @@ def test_a_model_that_the_store_cannot_take_does_not_fail_the_run(place, client,
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.MlflowClient, "create_logged_model", away)
         run = trained(place, "one", register="nodules")
+        for thread in threading.enumerate():  # it may be about to try for the last time
+            if thread.name == "tracking":
+                thread.join()
     (journal,) = (place / "one").glob("tracking-*.jsonl")
     assert f"frugal sync {journal}" in caplog.text
     assert main(["sync", str(journal)]) == 0
