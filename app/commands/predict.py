@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from app.workflows.words import add_words
 
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     from app.workflows.weights import prediction
     from app.workflows.words import read_words, refuse_further
 
+    if not Path(arguments.folder).is_dir():
+        raise ValueError(f"{arguments.folder}: no such folder; FOLDER holds the radiographs to score.")
     words = read_words(arguments)
     refuse_further(words.further, "frugal predict")
     file, overrides = prediction(arguments.weights, arguments.folder, words.overrides)
