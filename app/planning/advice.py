@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.planning.next_cell import NextCell, next_cell
@@ -23,23 +23,28 @@ class Advice:
         planner: The planner.
         recommended: The plan.
         target: The metric that was asked for; None for a budget.
+        certainty: The probability with which a target is to be reached.
         budget: The money that the plan may cost; for a target, what the plan costs.
         rules: Simple rules at the same budget, the equal split first.
         nearly: The cheapest plan that is nearly as good; None if there is none.
         front: The best plans from cheap to dear.
         next: The cell that the pilot should run next.
-        sentences: What is known and what is not.
     """
 
     planner: Planner
     recommended: Choice
     target: float | None
+    certainty: float
     budget: float
     rules: tuple[Choice, ...]
     nearly: Choice | None
     front: tuple[Choice, ...]
-    next: NextCell | None
-    sentences: tuple[str, ...]
+    next: NextCell
+
+    @property
+    def alternatives(self) -> tuple[Choice, ...]:
+        """The cheaper plan, if there is one, and the simple rules."""
+        return (*([] if self.nearly is None else [self.nearly]), *self.rules)
 
     @property
     def is_known_better(self) -> bool:
@@ -62,27 +67,26 @@ def advise(planner: Planner, budget: float | None, target: float | None, certain
     spent = max(budget, planner.market.least)
     front = planner.front(spent / 30, min(5 * spent, planner.market.whole))
     nearly = next((each for each in front if each.draws.mean() >= recommended.draws.mean() - NEARLY), None)
-    if nearly is not None and nearly.cost >= 0.9 * recommended.cost:
-        nearly = None
+    if nearly is not None:
+        nearly = replace(nearly, rule="nearly as good") if nearly.cost < 0.9 * recommended.cost else None
     rules = tuple(planner.simple_rules(budget)) if budget >= planner.market.least else ()
-    advice = Advice(
+    return Advice(
         planner=planner,
         recommended=recommended,
         target=target,
+        certainty=certainty,
         budget=budget,
         rules=rules,
         nearly=nearly,
         front=tuple(front),
         next=next_cell(planner, spent),
-        sentences=(),
     )
-    return Advice(**{**vars(advice), "sentences": tuple(_sentences(advice, certainty))})
 
 
 def plan_json(advice: Advice) -> dict[str, Any]:
     """The content of ``plan.json``; docs/planning.md describes it."""
     planner = advice.planner
-    content: dict[str, Any] = {
+    return {
         "schema": SCHEMA,
         "metric_name": planner.name,
         "unit": planner.prices.unit,
@@ -92,26 +96,22 @@ def plan_json(advice: Advice) -> dict[str, Any]:
         "no_plan_known_better": not advice.is_known_better,
         "alternatives": [
             {"rule": each.rule, **_entry(advice, each), "p_recommended_better": advice.recommended.p_better(each)}
-            for each in _alternatives(advice)
+            for each in advice.alternatives
         ],
         "front": [_entry(advice, each) for each in advice.front],
-        "next_cell": None,
+        "next_cell": {
+            "images": advice.next.images,
+            "gain": advice.next.gain,
+            "hours": None if math.isnan(advice.next.hours) else advice.next.hours,
+            "price": advice.next.price,
+        },
         "pilot": {
             "cells": len(planner.pilot.mean),
             "levels": list(planner.pilot.levels),
-            "largest": int(planner.pilot.sizes.sum(1).max()),
+            "largest": int(planner.pilot.largest),
         },
-        "cautions": list(advice.sentences),
+        "cautions": sentences(advice),
     }
-    if advice.next is not None:
-        hours = None if math.isnan(advice.next.hours) else advice.next.hours
-        content["next_cell"] = {
-            "images": advice.next.images,
-            "gain": advice.next.gain,
-            "hours": hours,
-            "price": advice.next.price,
-        }
-    return content
 
 
 def images_of(planner: Planner, choice: Choice) -> dict[str, int]:
@@ -132,38 +132,34 @@ def _entry(advice: Advice, choice: Choice) -> dict[str, Any]:
     }
 
 
-def _alternatives(advice: Advice) -> list[Choice]:
-    nearly = [] if advice.nearly is None else [Choice(**{**vars(advice.nearly), "rule": "nearly as good"})]
-    return [*nearly, *advice.rules]
-
-
-def _sentences(advice: Advice, certainty: float) -> list[str]:
+def sentences(advice: Advice) -> list[str]:
+    """What is known and what is not."""
     planner, chosen = advice.planner, advice.recommended
-    sentences = list(planner.notes)
-    if advice.target is not None and chosen.p_at_least(advice.target) < certainty:
-        sentences.append(
+    known = list(planner.notes)
+    if advice.target is not None and chosen.p_at_least(advice.target) < advice.certainty:
+        known.append(
             f"No plan within the pool reaches {planner.name} {advice.target:g} with a probability of "
-            f"{certainty:.0%}; this one comes nearest, with {chosen.p_at_least(advice.target):.0%}."
+            f"{advice.certainty:.0%}; this one comes nearest, with {chosen.p_at_least(advice.target):.0%}."
         )
     if not advice.is_known_better:
-        sentences.append(
+        known.append(
             "No plan is known to be better than spending equally on every level: the probability that this one is, is "
             f"{chosen.p_better(advice.rules[0]):.0%}, and {KNOWN:.0%} is asked."
         )
-    largest = planner.pilot.sizes.sum(1).max()
+    largest = planner.pilot.largest
     factor = chosen.plan.sizes[0].sum() / largest
     if factor > 1:
         far = " That is far: run larger cells before the whole order." if factor > _FAR else ""
-        sentences.append(
+        known.append(
             f"The plan has {factor:.1f} times the images of the pilot's largest cell ({largest:,.0f}); the rest is "
             f"extrapolated.{far}"
         )
-    sentences += _unseen(planner, chosen)
-    sentences.append(
+    known += _unseen(planner, chosen)
+    known.append(
         f"Intervals of {LEVEL:.0%} hold the metric of a network trained like the pilot's on such annotations. They "
         "know nothing of other networks, other hospitals or labels that are worse than the pilot's."
     )
-    return sentences
+    return known
 
 
 def _unseen(planner: Planner, chosen: Choice) -> list[str]:

@@ -54,8 +54,7 @@ def next_cell(planner: Planner, budget: float) -> NextCell:
 def _candidates(planner: Planner) -> Array:
     """(cells, levels)."""
     pilot = planner.pilot
-    single = pilot.sizes[~pilot.mixed]
-    largest = np.maximum(single.max(0) if len(single) else 0, pilot.sizes.max(0))
+    largest = pilot.sizes.max(0)
     alone = planner.alone
     cells = [np.eye(len(largest))[k] * 2 * largest[k] for k in range(len(largest)) if alone[k]]
     for first in range(len(largest)):
@@ -72,8 +71,8 @@ def _gain(of_plans: Array, of_cell: Array, noise: float) -> float:
     results = random.choice(of_cell, _OUTCOMES) + noise * random.standard_normal(_OUTCOMES)
     weights = np.exp(-0.5 * ((results[:, None] - of_cell) / noise) ** 2)
     weights /= np.maximum(weights.sum(1, keepdims=True), 1e-300)
-    after = (weights @ of_plans).max(1).mean()
-    return float(max(after - (weights @ of_plans).mean(0).max(), 0.0))
+    after = weights @ of_plans
+    return float(max(after.max(1).mean() - after.mean(0).max(), 0.0))
 
 
 def _hours(planner: Planner, cell: Array) -> float:

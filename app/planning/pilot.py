@@ -70,6 +70,11 @@ class Pilot:
         return 2 * self.error if self.is_area else self.error
 
     @property
+    def largest(self) -> float:
+        """Images of the largest cell."""
+        return float(self.sizes.sum(1).max())
+
+    @property
     def mixed(self) -> Mask:
         """(cells,), whether a cell has images of several levels."""
         return np.asarray((self.sizes > 0).sum(1) > 1)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from app.files.atomic import write_figure, write_whole
 from app.pages import page
-from app.planning.advice import Advice, images_of, plain, plan_json
+from app.planning.advice import Advice, images_of, plain, plan_json, sentences
 from app.planning.plan_pictures import draw_curves, draw_front
-from app.planning.planner import Choice
 
 PICTURES = {"cost.png": draw_front, "curves.png": draw_curves}
 _CAPTIONS = {
@@ -39,7 +38,7 @@ def plan_text(advice: Advice) -> str:
     lines = [_headline(advice), *(f"  {count:>9,} {name}" for name, count in _bought(advice))]
     lines += ["", f"{'':32}{'cost (' + unit + ')':>18}   {advice.planner.name}"]
     lines += [f"{name:32}{cost:>18}   {metric}" for name, cost, metric, _ in _rows(advice)]
-    return "\n".join([*lines, "", _next(advice), *advice.sentences]).rstrip()
+    return "\n".join([*lines, "", _next(advice), *sentences(advice)]).rstrip()
 
 
 def plan_page(advice: Advice, pictures: dict[str, bytes]) -> str:
@@ -69,7 +68,7 @@ def plan_page(advice: Advice, pictures: dict[str, bytes]) -> str:
         ),
         page.section("What the pilot shows", [page.picture(pictures["curves.png"], _CAPTIONS["curves.png"])]),
         page.section("What to run next", [_next(advice)]),
-        page.section("What this plan cannot know", [page.note(text, "warning") for text in advice.sentences]),
+        page.section("What this plan cannot know", [page.note(text, "warning") for text in sentences(advice)]),
     ]
     return page.page("What to annotate next", _headline(advice), sections)
 
@@ -96,10 +95,7 @@ def _readers(advice: Advice, name: str, count: int) -> str:
 
 
 def _rows(advice: Advice) -> list[tuple[str, str, str, str]]:
-    rows: list[tuple[str, Choice]] = [("recommended", advice.recommended)]
-    if advice.nearly is not None:
-        rows.append(("nearly as good", advice.nearly))
-    rows += [(rule.rule, rule) for rule in advice.rules]
+    rows = [("recommended", advice.recommended), *((each.rule, each) for each in advice.alternatives)]
     return [
         (
             name,
@@ -113,7 +109,7 @@ def _rows(advice: Advice) -> list[tuple[str, str, str, str]]:
 
 def _next(advice: Advice) -> str:
     cell = advice.next
-    if cell is None or cell.gain < 5e-5:
+    if cell.gain < 5e-5:
         return "No further cell of the pilot would change the plan by much."
     images = " and ".join(f"{count:,} images of {level}" for level, count in cell.images.items())
     hours = "" if math.isnan(cell.hours) else f" Training takes about {cell.hours:.1f} hours by the pilot's own times."

@@ -53,7 +53,7 @@ def draw_curves(advice: Advice) -> Figure:
     planner = advice.planner
     figure = Figure(figsize=(8, 4.8), layout="constrained")
     axes = figure.subplots()
-    largest = max(float(advice.recommended.plan.sizes.sum()), float(planner.pilot.sizes.sum(1).max()))
+    largest = max(float(advice.recommended.plan.sizes.sum()), planner.pilot.largest)
     counts = np.geomspace(planner.pilot.sizes.sum(1).min() / 2, 2 * largest, _POINTS)
     for index, level in enumerate(planner.pilot.levels):
         colour, marker = COLOURS[(index + 1) % len(COLOURS)], MARKERS[index % len(MARKERS)]
@@ -69,7 +69,7 @@ def draw_curves(advice: Advice) -> Figure:
             axes.errorbar(
                 pilot.sizes[cells, index], pilot.mean[cells], error, fmt=marker, color=colour, markersize=4, capsize=2
             )
-    axes.axvline(planner.pilot.sizes.sum(1).max(), color="0.4", linestyle=":", label="largest cell of the pilot")
+    axes.axvline(planner.pilot.largest, color="0.4", linestyle=":", label="largest cell of the pilot")
     axes.set_xscale("log")
     axes.set(xlabel="images", ylabel=planner.name)
     axes.grid(alpha=0.3)
