@@ -1,6 +1,5 @@
 """COCO JSON: boxes, polygons, run lengths, and what is wrong with a file."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +9,8 @@ from app.annotation_formats.coco import read_coco
 from app.annotation_formats.marks import AnnotationError
 from app.datalist.item import Box
 from app.datalist.run_lengths import encode
+from tests.app.annotation_formats.coco_files import SIZE, coco, write_coco
 from tests.app.annotation_formats.drawn import by_name, drawn
-
-SIZE = (20, 30)
-
-
-def coco(*annotations: dict, images: list[dict] | None = None) -> dict:
-    known = [{"id": n, "file_name": f"w/{n}.png", "height": SIZE[0], "width": SIZE[1]} for n in (1, 2)]
-    return {
-        "images": known if images is None else images,
-        "categories": [{"id": 1, "name": "nodule"}, {"id": 2, "name": "ribbon"}],
-        "annotations": [{"image_id": 1, "category_id": 1} | annotation for annotation in annotations],
-    }
-
-
-def write_coco(folder: Path, content: object) -> Path:
-    path = folder / "coco.json"
-    path.write_text(json.dumps(content))
-    return path
 
 
 def located(folder: Path, *annotations: dict) -> tuple[tuple[Box, ...], dict[str, np.ndarray]]:

@@ -1,6 +1,5 @@
 """A user's own folder: CSV, COCO JSON and mask files, and what is wrong with them."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -15,12 +14,12 @@ from app.datasets.folder_table import Choices, from_csv
 from app.files.images import image_files
 from app.files.tables import TableError
 from app.findings import ABSENT
+from tests.app.annotation_formats.coco_files import SIZE, coco, write_coco
 
 CSV = (
     "File,Patient,Study,View,Sex,Age,Nodule,Pleural effusion,Remark\n"
     "w/1.png,p,s1,PA,F,95,1,-1,\nw/2.png,q,s2,AP,M,,0.25,,x\n"
 )
-SIZE = (20, 30)
 
 
 def write_csv(folder: Path, text: str = CSV) -> Path:
@@ -143,21 +142,6 @@ def test_a_bad_table_says_where_and_why(tmp_path: Path, name: str):
     with pytest.raises(TableError) as caught:
         read(tmp_path, **given)
     assert message in str(caught.value)
-
-
-def coco(*annotations: dict, images: list[dict] | None = None) -> dict:
-    known = [{"id": n, "file_name": f"w/{n}.png", "height": SIZE[0], "width": SIZE[1]} for n in (1, 2)]
-    return {
-        "images": known if images is None else images,
-        "categories": [{"id": 1, "name": "nodule"}, {"id": 2, "name": "ribbon"}],
-        "annotations": [{"image_id": 1, "category_id": 1} | annotation for annotation in annotations],
-    }
-
-
-def write_coco(folder: Path, content: object) -> Path:
-    path = folder / "coco.json"
-    path.write_text(json.dumps(content))
-    return path
 
 
 def run(folder: Path, *words: str) -> Datalist:
