@@ -56,7 +56,8 @@ def draw_sections(datalist: Datalist, root: Path, path: Path, seed: int) -> tupl
 
     matplotlib.rcParams["text.parse_math"] = False  # names of findings may contain $
     written, problems = [], []
-    for section in holdings(datalist):
+    colours = _colours(datalist)
+    for section, held in holdings(datalist).items():
         items = datalist.sections[section]
         indices = chosen_examples(items, datalist.findings, EXAMPLES, seed)
         tiles = {index: thumbnail(items[index], root) for index in indices}
@@ -66,15 +67,17 @@ def draw_sections(datalist: Datalist, root: Path, path: Path, seed: int) -> tupl
             for problem in tile.problems
         ]
         file = path.with_name(f"{path.stem}-{section}{path.suffix}")
-        write_figure(file, _figure(datalist, section, tiles), dpi=_DOTS)
+        write_figure(file, _figure(datalist, section, held, tiles, colours), dpi=_DOTS)
         written.append(file)
     return written, problems
 
 
-def _figure(datalist: Datalist, section: str, tiles: dict[int, Thumbnail]) -> Figure:
+def _figure(
+    datalist: Datalist, section: str, held: SectionHoldings, tiles: dict[int, Thumbnail], colours: dict[str, str]
+) -> Figure:
     from matplotlib.figure import Figure
 
-    items, part = datalist.sections[section], most_frequent(holdings(datalist)[section], COUNTED)
+    items, part = datalist.sections[section], most_frequent(held, COUNTED)
     captions = {index: _caption(index, items[index], datalist.findings) for index in tiles}
     lines = max(caption.count("\n") + 1 for caption in captions.values())
     pitch = (SIDE + _GAP, SIDE + _GAP + _LINE * lines)
@@ -87,7 +90,7 @@ def _figure(datalist: Datalist, section: str, tiles: dict[int, Thumbnail]) -> Fi
     title = f"{datalist.name}, {section}: {part.images} images of {part.patients} patients"
     figure.suptitle(f"{title}\n{len(tiles)} examples; [n] is item n of the section", fontsize=10)
     left, right = figure.subfigures(1, 2, width_ratios=(width, _SIDE_PANEL), squeeze=False)[0]
-    axes, colours = left.subplots(), _colours(datalist)
+    axes = left.subplots()
     _draw_tiles(axes, [(items[index], tiles[index], captions[index]) for index in tiles], pitch, colours)
     _add_legend(axes, [items[index] for index in tiles], colours)
     if len(datalist.findings) > COUNTED:
