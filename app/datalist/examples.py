@@ -16,7 +16,9 @@ _LABEL_KINDS: dict[float, str] = {PRESENT: "image label", UNCERTAIN: "uncertain"
 _REMARKS: dict[float, str] = {ABSENT: ", though labelled absent", UNCERTAIN: ", labelled uncertain"}
 
 Cell = tuple[int, str]
-"""Number of a finding, and a kind of annotation; what is said of a whole item has the number -1."""
+"""Number of a finding, or ``_WHOLE``, and a kind of annotation."""
+_WHOLE = -1
+"""Instead of a finding's number, if something is said of a whole item."""
 
 
 def chosen_examples(items: Sequence[Item], findings: Sequence[str], count: int, seed: int) -> list[int]:
@@ -91,14 +93,13 @@ def _cells_of_items(items: Sequence[Item], findings: Sequence[str]) -> list[list
 def _cells(item: Item, findings: Sequence[str], of_label: list[Cell]) -> list[Cell]:
     located = [(number, kind) for number, name in enumerate(findings) for kind in _location_kinds(item, name)]
     numbers = {number for number, _ in located}
-    whole = ("none present", "nothing said")
-    said = [cell for cell in of_label if cell[1] not in whole and (cell[0] not in numbers or cell[1] != "image label")]
-    return located + said
+    said = [(number, kind) for number, kind in of_label if number not in numbers or kind != "image label"]
+    return located + [cell for cell in said if cell[0] != _WHOLE]
 
 
 def _label_cells(label: Sequence[float]) -> list[Cell]:
     cells = [(number, kind) for number, value in enumerate(label) if (kind := _label_kind(value)) is not None]
-    return cells or [(-1, _kind_of_item(label))]
+    return cells or [(_WHOLE, _kind_of_item(label))]
 
 
 def _location_kinds(item: Item, finding: str) -> list[str]:
