@@ -52,16 +52,14 @@ def encode_brush(mask: RunLengths) -> list[int]:
         >>> decode_brush(encode_brush(RunLengths((2, 3), (1, 2, 3))), (2, 3))
         RunLengths(size=(2, 3), counts=(1, 2, 3))
     """
-    pixels = decode(mask).ravel()  # along the rows
-    edges = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    starts, ends = [0, *edges.tolist()], [*edges.tolist(), pixels.size]
+    counts = encode(decode(mask).T).counts  # along the rows
     # Sizes of run lengths: 3, 4, 8 and 16 bits, of which only the last is used.
-    bits = [f"{4 * pixels.size:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}"]
-    for start, end in zip(starts, ends, strict=True):
-        rest = 4 * (end - start)
+    bits = [f"{4 * sum(counts):032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}"]
+    for index, count in enumerate(counts):
+        rest = 4 * count
         while rest:
             length = min(rest, 1 << 16)
-            bits.append(f"111{length - 1:016b}{255 * int(pixels[start]):08b}")
+            bits.append(f"111{length - 1:016b}{255 * (index % 2):08b}")
             rest -= length
     text = "".join(bits)
     text += "0" * (-len(text) % 8)

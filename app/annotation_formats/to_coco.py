@@ -6,10 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from app.annotation_formats.written import WrittenImage
-from app.datalist.run_lengths import decode, runs_of
+from app.datalist.run_lengths import decode, extent, runs_of
 
 
 def coco_files(images: Sequence[WrittenImage], findings: Sequence[str]) -> dict[str, str]:
@@ -38,8 +36,8 @@ def _shapes(image: WrittenImage) -> Iterator[tuple[str, dict[str, Any]]]:
         yield box.finding, {"bbox": corners, "area": box.width * box.height, "iscrowd": 0}
     for finding, mask in image.masks.items():
         if runs_of(mask):
-            rows, columns = (np.flatnonzero(decode(mask).any(axis=axis)).tolist() for axis in (1, 0))
-            corners = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+            rows, columns = extent(decode(mask))
+            corners = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
             outline = {"size": list(mask.size), "counts": list(mask.counts)}
             # COCO marks run lengths as crowds, and polygons as single objects.
             yield finding, {"bbox": corners, "area": sum(mask.counts[1::2]), "segmentation": outline, "iscrowd": 1}

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-import numpy as np
-
 from app.annotation_formats.written import WrittenImage
 from app.datalist.item import RunLengths
-from app.datalist.run_lengths import decode, runs_of
+from app.datalist.run_lengths import decode, encode, extent, runs_of
 from app.findings import NO_FINDING, PRESENT
 
 
@@ -57,14 +55,11 @@ def _shapes(image: WrittenImage) -> Iterator[tuple[str, dict[str, str]]]:
 def _mask(mask: RunLengths) -> dict[str, str]:
     """The box of a mask, and run lengths along its rows, beginning with those that are off."""
     pixels = decode(mask)
-    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-    part = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].ravel()
-    edges = np.flatnonzero(part[1:] != part[:-1]) + 1
-    lengths = np.diff(edges, prepend=0, append=part.size).tolist()
+    rows, columns = extent(pixels)
     return {
-        "rle": ", ".join(map(str, [0, *lengths] if part[0] else lengths)),
-        "left": str(columns[0]),
-        "top": str(rows[0]),
-        "width": str(columns[-1] - columns[0] + 1),
-        "height": str(rows[-1] - rows[0] + 1),
+        "rle": ", ".join(map(str, encode(pixels[rows, columns].T).counts)),
+        "left": str(columns.start),
+        "top": str(rows.start),
+        "width": str(columns.stop - columns.start),
+        "height": str(rows.stop - rows.start),
     }

@@ -193,17 +193,31 @@ def rectangles(boxes: Iterable[Box], size: Size) -> RunLengths:
     return _from_runs((run for box in boxes for run in _rectangle_runs(box, size)), size)
 
 
+def extent(mask: np.ndarray) -> tuple[slice, slice]:
+    """The rows and the columns of the smallest box around all that is on in a mask (H, W); none if nothing is.
+
+    Example:
+        >>> import numpy as np
+        >>> extent(np.array([[0, 0, 0], [0, 1, 1]]))
+        (slice(1, 2, None), slice(1, 3, None))
+    """
+    import numpy as np
+
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)).tolist() or [0, -1] for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
 def boxes_of(mask: np.ndarray, finding: str) -> list[Box]:
     """The smallest box around each region of a mask (H, W); pixels that touch at a corner are in one region."""
     import cv2
     import numpy as np
 
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
+    rows, columns = extent(mask)
+    if rows.start == rows.stop:
         return []
     # A finding covers a small part of an image; searching all of it would take most of the time.
-    top, left = int(rows[0]), int(columns[0])
-    part = np.ascontiguousarray(mask[top : rows[-1] + 1, left : columns[-1] + 1], dtype=np.uint8)
+    top, left = rows.start, columns.start
+    part = np.ascontiguousarray(mask[rows, columns], dtype=np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
     return [
         Box(finding, float(left + x), float(top + y), float(width), float(height))
