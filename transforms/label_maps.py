@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.errors import RadiographError
+from transforms.files import open_beside
 from transforms.formats import format_of
 from transforms.masks import picture_mask
 from transforms.nrrd import nrrd_pairs
@@ -59,9 +60,13 @@ def read_label_map(path: Path) -> LabelMap:
         if kind != "nrrd":
             return LabelMap(_whole(stored_pixels(path, kind, content)[0])[None], is_anatomical=True)
         volume = raw_volume(kind, content, _MOST_LAYERS)
-        values = stored_pixels(path, kind, content)[0] if volume.file else volume.pixels(content)
+        head = content[:HEADER]
+        if volume.file:
+            with open_beside(path, volume.file) as stream:
+                content = stream.read()
+        values = volume.pixels(content)
         layers = values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
-        return LabelMap(_whole(layers), volume.plane.turn, True, nrrd_pairs(content[:HEADER]))
+        return LabelMap(_whole(layers), volume.plane.turn, True, nrrd_pairs(head))
 
 
 def picture_labels(content: bytes) -> Array:

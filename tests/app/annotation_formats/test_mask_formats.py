@@ -259,6 +259,17 @@ def test_layers_agree_with_pynrrd(tmp_path: Path):
     np.testing.assert_array_equal(read_label_map(file).layers, values[..., 0].swapaxes(1, 2))
 
 
+def test_layers_in_a_file_beside_the_header(tmp_path: Path):
+    layers = np.stack([value * labels() for value in range(1, 5)])
+    whole = write_slicer(tmp_path / "7.seg.nrrd", layers, segment(0, "Nodule", 1, 0))
+    head, _, pixels = whole.read_bytes().partition(b"\n\n")
+    (tmp_path / "7.raw").write_bytes(pixels)
+    (tmp_path / "8.seg.nhdr").write_bytes(head + b"\ndata file: 7.raw\n\n")
+    apart = read_label_map(tmp_path / "8.seg.nhdr")
+    np.testing.assert_array_equal(apart.layers, layers)
+    assert apart.pairs == read_label_map(whole).pairs
+
+
 def test_masks_of_another_size_are_refused(tmp_path: Path):
     (image,) = read_masks(tmp_path, [write(tmp_path / "7_nodule.png", labels()[:-1] * 1)], {}, is_finding).images
     with pytest.raises(AnnotationError, match=r"mask has 17 x 11 pixels .* but the radiograph has 17 x 12"):
