@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +38,12 @@ def references(paths: Iterable[Path]) -> list[Reference]:
     """
     with ThreadPoolExecutor(max_workers=16) as pool:
         return list(pool.map(_reference, paths))
+
+
+def by_instance(paths: Sequence[Path]) -> dict[str, Path]:
+    """The files that have a SOP Instance UID, by it; errors are those of `references`."""
+    known = zip(references(paths), paths, strict=True)
+    return {reference.instance: path for reference, path in known if reference.instance}
 
 
 def _reference(path: Path) -> Reference:

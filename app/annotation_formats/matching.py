@@ -78,7 +78,7 @@ class ImageIndex:
         """
         if image.instance and image.instance in self._by_instance:
             return self._by_instance[image.instance]
-        others = set(self._by_instance.values()) if image.instance else set()
+        others = self._with_instance if image.instance else frozenset()
         for by_name, form in (
             (self._by_name, str),
             (self._by_name, _without_additions),
@@ -94,9 +94,9 @@ class ImageIndex:
         if len(candidates) == 1:
             return candidates[0]
         shared = {file: _shared_parts(file, name) for file in candidates}
-        best = [file for file in candidates if shared[file] == max(shared.values())]
-        best = [file for file in best if name.endswith(file.name)] if len(best) > 1 else best
-        best = best or [file for file in candidates if shared[file] == max(shared.values())]
+        most = max(shared.values())
+        nearest = [file for file in candidates if shared[file] == most]
+        best = [file for file in nearest if name.endswith(file.name)] or nearest
         if len(best) > 1:
             exact = [file for file in best if file == self._folder / name]
             files = ", ".join(str(file.relative_to(self._folder)) for file in best)
@@ -111,10 +111,13 @@ class ImageIndex:
 
     @cached_property
     def _by_instance(self) -> dict[str, Path]:
-        from transforms.dicom_reference import references
+        from transforms.dicom_reference import by_instance
 
-        known = zip(references(self._files), self._files, strict=True)
-        return {reference.instance: file for reference, file in known if reference.instance}
+        return by_instance(self._files)
+
+    @cached_property
+    def _with_instance(self) -> frozenset[Path]:
+        return frozenset(self._by_instance.values())
 
 
 def _shared_parts(file: Path, name: str) -> int:

@@ -39,8 +39,7 @@ def images_of_instances(images: Listing, names: Collection[str]) -> dict[str, st
     """Image files, by path below the folder, of SOP instance UIDs; empty if names are others, or names of files."""
     if not names or not all(map(_UID.fullmatch, names)) or {bare_name(file.name) for file in images.files} & {*names}:
         return {}
-    from transforms.dicom_reference import references
+    from transforms.dicom_reference import by_instance
 
-    known = zip(references(images.files), images.files, strict=True)
-    paths = {reference.instance: file.relative_to(images.folder).as_posix() for reference, file in known}
-    return {name: paths[name] for name in names if name in paths}
+    files = by_instance(images.files)
+    return {name: files[name].relative_to(images.folder).as_posix() for name in names if name in files}
