@@ -104,6 +104,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_point(value: object) -> bool:
+    """Whether a value of JSON is a list of two finite numbers."""
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
+
+
 def number(value: object, name: str, where: str) -> float:
     """The finite number in a value of JSON or in a text of XML.
 

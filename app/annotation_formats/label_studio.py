@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from app.annotation_formats.documents import frame, is_number, number
+from app.annotation_formats.documents import frame, is_point, number
 from app.annotation_formats.label_studio_brush import decode_brush
 from app.annotation_formats.label_studio_tasks import Annotation, labels_of, read_tasks
 from app.annotation_formats.marks import (
@@ -134,7 +134,7 @@ def _shape(result: dict[str, Any], size: Frame, where: str) -> Rectangle | Polyg
             raise AnnotationError(f"{where}: damaged brush strokes: {error}.") from error
     if kind == "polygon":
         points = value.get("points")
-        if not isinstance(points, list) or len(points) < 3 or not all(map(_is_point, points)):
+        if not isinstance(points, list) or len(points) < 3 or not all(map(is_point, points)):
             raise AnnotationError(f"{where}: a polygon must have three 'points' or more of two numbers each.")
         return Polygons((tuple(each for x, y in points for each in (x * across, y * down)),))
     rotation = number(value.get("rotation", 0), "rotation", where)
@@ -145,7 +145,3 @@ def _shape(result: dict[str, Any], size: Frame, where: str) -> Rectangle | Polyg
         return ellipse_polygon((x, y), (width * across, height * down), rotation)
     # A rectangle is turned around its corner.
     return turned_rectangle(Rectangle(x, y, width * across, height * down), rotation, (x, y))
-
-
-def _is_point(point: object) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(map(is_number, point))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.annotation_formats.documents import frame, is_number, read_json
+from app.annotation_formats.documents import frame, is_point, read_json
 from app.annotation_formats.label_maps import mask_in_picture
 from app.annotation_formats.marks import (
     AnnotatedImage,
@@ -76,9 +76,7 @@ def _image(file: Path, folder: Path, counts: Counter[str]) -> AnnotatedImage:
 
 def _shape(shape: dict[str, Any], kind: str, where: str) -> Rectangle | Polygons | Raster:
     points = shape.get("points")
-    if not isinstance(points, list) or not all(
-        isinstance(point, list) and len(point) == 2 and all(map(is_number, point)) for point in points
-    ):
+    if not isinstance(points, list) or not all(map(is_point, points)):
         raise AnnotationError(f"{where}: its 'points' must be a list of two numbers each.")
     allowed = _SHAPES[kind]
     if len(points) not in allowed and not (kind == "polygon" and len(points) > allowed[0]):
