@@ -99,7 +99,7 @@ def _minimal(record: dict[str, Any], where: str, counts: Counter[str]) -> Annota
     """A record of JSON-MIN, which has the data and the results of one annotation side by side, without their types."""
     keys = list(record)
     first = keys.index("id") if "id" in keys else 0  # the data come before the number of the task, the results after it
-    data = {key: record[key] for key in keys if keys.index(key) < first or key == "image"}
+    data = {key: record[key] for index, key in enumerate(keys) if index < first or key == "image"}
     results: list[dict[str, Any]] = []
     for key in (key for key in keys if key not in data and key not in _MIN_KEYS):
         value = record[key]

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.annotation_formats.label_maps import ValueMasks, value_masks
 from app.annotation_formats.marks import AnnotatedImage, AnnotationFile, Mark, Raster
 from app.annotation_formats.slicer import Segment, segments
+from app.datalist.item import RunLengths
 from app.datalist.stored_images import stem
 from app.files.limited import limited
 
@@ -101,8 +102,8 @@ def _segment_marks(masks: ValueMasks, whole: Sequence[Segment], file: str) -> It
             yield Mark(segment.name, Raster(mask, masks.turn, segment.offset, True), f"{file}, segment {segment.name}")
 
 
-def _raster(masks: ValueMasks, mask: object) -> Raster:
-    return Raster(mask, masks.turn, None, masks.is_anatomical)  # type: ignore[arg-type]  # a value of `masks`
+def _raster(masks: ValueMasks, mask: RunLengths) -> Raster:
+    return Raster(mask, masks.turn, None, masks.is_anatomical)
 
 
 def _name(value: int, named: Mapping[int, str], is_finding: Callable[[str], bool]) -> str:

@@ -133,7 +133,8 @@ def _source(path: Path, listing: Listing, wanted: str) -> Source:
     try:
         return find_annotations(path, radiographs, wanted)
     except AnnotationError:
-        below = {file.resolve() for file in listing.files if _absolute(file).is_relative_to(_absolute(path))}
+        named = _absolute(path)
+        below = {file.resolve() for file in listing.files if _absolute(file).is_relative_to(named)}
         if not below or below == radiographs:
             raise
         return find_annotations(path, radiographs - below, wanted)
