@@ -17,6 +17,7 @@ from app.annotation_formats.marks import (
     Polygons,
     Raster,
     Rectangle,
+    marked_names,
 )
 from app.annotation_formats.rotation import ellipse_polygon, turned_rectangle
 from app.datalist.run_lengths import from_row_runs
@@ -45,7 +46,7 @@ def read_cvat(path: Path) -> AnnotationFile:
     elements = root.findall("image")
     tags = dict.fromkeys(tag.get("label", "") for element in elements for tag in element.findall("tag"))
     images = [_image(element, tags, f"{path}, image {element.get('name', '')}", counts) for element in elements]
-    asked = dict.fromkeys(mark.name for image in images for mark in image.marks)
+    asked = marked_names(images)
     for label in root.findall("meta//label"):
         name = label.findtext("name", "")
         if label.findtext("type", "any") not in _NOT_LOCATED and name not in tags and label.find("parent") is None:

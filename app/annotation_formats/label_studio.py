@@ -18,6 +18,7 @@ from app.annotation_formats.marks import (
     Polygons,
     Raster,
     Rectangle,
+    marked_names,
 )
 from app.annotation_formats.rotation import ellipse_polygon, turned_rectangle
 from app.label_words import WORDS
@@ -39,8 +40,7 @@ def read_label_studio(path: Path) -> AnnotationFile:
     annotations = read_tasks(path, counts)
     options = _options(annotations)
     images = [_image(annotation, options, counts) for annotation in annotations]
-    asked = dict.fromkeys(mark.name for image in images for mark in image.marks)
-    return AnnotationFile(path, "Label Studio", images, tuple(asked), counts)
+    return AnnotationFile(path, "Label Studio", images, tuple(marked_names(images)), counts)
 
 
 def _options(annotations: list[Annotation]) -> dict[str, dict[str, None]]:

@@ -20,6 +20,7 @@ from app.annotation_formats.marks import (
     Polygons,
     Raster,
     Rectangle,
+    marked_names,
     names_beside,
 )
 from app.annotation_formats.rotation import ellipse_polygon
@@ -46,8 +47,7 @@ def read_labelme(path: Path, files: Sequence[Path]) -> AnnotationFile:
     """
     counts: Counter[str] = Counter()
     images = [_image(file, path, counts) for file in files]
-    asked = dict.fromkeys(mark.name for image in images for mark in image.marks)
-    return AnnotationFile(path, "LabelMe", images, tuple(asked), counts)
+    return AnnotationFile(path, "LabelMe", images, tuple(marked_names(images)), counts)
 
 
 def _image(file: Path, folder: Path, counts: Counter[str]) -> AnnotatedImage:

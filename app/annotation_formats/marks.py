@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +111,11 @@ class AnnotationFile:
     images: list[AnnotatedImage] = field(default_factory=list)
     asked: tuple[str, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
+
+
+def marked_names(images: Iterable[AnnotatedImage]) -> dict[str, None]:
+    """The categories of all marks, each once, in the order of the images."""
+    return dict.fromkeys(mark.name for image in images for mark in image.marks)
 
 
 def names_beside(file: Path, folder: Path, name: str) -> tuple[str, ...]:

@@ -8,7 +8,15 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from app.annotation_formats.documents import frame, number, read_xml
-from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile, Mark, Rectangle, names_beside
+from app.annotation_formats.marks import (
+    AnnotatedImage,
+    AnnotationError,
+    AnnotationFile,
+    Mark,
+    Rectangle,
+    marked_names,
+    names_beside,
+)
 
 
 def read_pascal_voc(path: Path, files: Sequence[Path]) -> AnnotationFile:
@@ -23,8 +31,7 @@ def read_pascal_voc(path: Path, files: Sequence[Path]) -> AnnotationFile:
     """
     counts: Counter[str] = Counter()
     images = [_image(file, path, counts) for file in files]
-    asked = dict.fromkeys(mark.name for image in images for mark in image.marks)
-    return AnnotationFile(path, "Pascal VOC", images, tuple(asked), counts)
+    return AnnotationFile(path, "Pascal VOC", images, tuple(marked_names(images)), counts)
 
 
 def _image(file: Path, folder: Path, counts: Counter[str]) -> AnnotatedImage:

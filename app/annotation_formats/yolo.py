@@ -15,6 +15,7 @@ from app.annotation_formats.marks import (
     Mark,
     Polygons,
     Rectangle,
+    marked_names,
 )
 
 NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "labels.txt", "notes.json")
@@ -43,7 +44,7 @@ def read_yolo(path: Path, files: Sequence[Path], names_file: Path | None) -> Ann
             if line.strip():
                 image.marks.append(_mark(line.split(), names, names_file, f"{file}, line {index}"))
         images.append(image)
-    asked = tuple(names.values()) or tuple(dict.fromkeys(mark.name for image in images for mark in image.marks))
+    asked = tuple(names.values()) or tuple(marked_names(images))
     return AnnotationFile(path, "YOLO", images, asked)
 
 
