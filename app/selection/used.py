@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from app.datalist.file import read_datalist
@@ -35,6 +35,11 @@ class Used:
 
     datalist: Datalist
     path: Path
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder that its images' names are relative to, resolved once for all of them."""
+        return self.path.parent.resolve()
 
 
 def read_used(path: Path) -> Used:
@@ -117,12 +122,13 @@ def unused(pool: Used, others: Sequence[Used]) -> tuple[list[Item], dict[str, in
 def trained_labels(findings: Sequence[str], others: Sequence[Used]) -> dict[str, tuple[int, int]]:
     """How many training images have a finding and how many have not, each image once."""
     counts: dict[str, tuple[int, int]] = {}
+    training = [(other, [(_path(item, other), item) for item in _section(other, "training")]) for other in others]
     for finding in findings:
         values: dict[str, float] = {}
-        for other in others:
+        for other, items in training:
             if finding in other.datalist.findings:
                 column = other.datalist.findings.index(finding)
-                values |= {_path(item, other): item.label[column] for item in _section(other, "training")}
+                values |= {path: item.label[column] for path, item in items}
         counts[finding] = (
             sum(value > 0.5 for value in values.values()),
             sum(0 <= value < 0.5 for value in values.values()),
@@ -180,7 +186,7 @@ def _state(path: str) -> os.stat_result | None:
 
 
 def _path(item: Item, used: Used) -> str:
-    return os.path.normpath(os.path.join(used.path.parent.resolve(), item.image))  # noqa: PTH118 - likewise
+    return os.path.normpath(os.path.join(used.folder, item.image))  # noqa: PTH118 - likewise
 
 
 def _section(used: Used, name: str) -> list[Item]:
