@@ -166,11 +166,11 @@ def select(
     reason = "rare" if wish.strategy == "mixed" else wish.strategy
     chosen = _marked(items, batch, [levels[number] for number in offer.level], reason)
     shuffled = np.random.default_rng([wish.seed, 2]).permutation(sorted(chosen))
-    present = scores.present
+    present, mean = scores.present, scores.mean
     return Selection(
         wish=wish,
         items=tuple(chosen[index] for index in shuffled),
-        suggestions=tuple(_suggested(chosen[index], present[index], scores.mean[index]) for index in shuffled),
+        suggestions=tuple(_suggested(chosen[index], present[index], mean[index]) for index in shuffled),
         findings=wanted if reason == "rare" else tuple(prevalence),
         prevalence=prevalence,
         cost=batch.cost,
@@ -211,8 +211,7 @@ def _prevalence(
 ) -> dict[str, tuple[float, str]]:
     """Prevalence of the findings that are predicted, from training labels or, without any, from predictions."""
     shares: dict[str, tuple[float, str]] = {}
-    for column, name in enumerate(findings):
-        values = scores.mean[:, column]
+    for name, values in zip(findings, scores.mean.T, strict=True):
         known = values[~np.isnan(values)]
         present, absent = trained.get(name, (0, 0))
         if len(known):
