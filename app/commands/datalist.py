@@ -278,8 +278,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     from app.files.atomic import write_whole
 
     out = arguments.out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: is not empty; earlier files would mix with new ones. Name another --out.")
+    require_empty(out)
     written = export(read_datalist(arguments.file), arguments.file.parent, arguments.to, arguments.suggestions)
     for name, text in written.files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -295,6 +294,12 @@ def run_without(arguments: argparse.Namespace) -> None:
 
     datalist = without_patients(read_datalist(arguments.file), [read_datalist(path) for path in arguments.others])
     write_checked(moved(datalist, arguments.file, arguments.out), arguments.out)
+
+
+def require_empty(out: Path) -> None:
+    """Refuse a folder that holds anything, or a file."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out}: is not empty; earlier files would mix with new ones. Name another --out.")
 
 
 def write_checked(datalist: Datalist, out: Path, files: bool = False) -> None:

@@ -85,13 +85,12 @@ def run(arguments: argparse.Namespace) -> None:
         _evaluate(arguments)
         return
     _require_sense(arguments)
-    _require_empty(arguments.out)
     _choose(arguments)
 
 
 def _choose(arguments: argparse.Namespace) -> None:
     """Check everything that is quick, then score the pool, choose, and write."""
-    from app.commands.datalist import write_checked
+    from app.commands.datalist import require_empty, write_checked
     from app.datalist.file import moved
     from app.files.atomic import write_whole
     from app.planning.prices import read_prices
@@ -102,6 +101,7 @@ def _choose(arguments: argparse.Namespace) -> None:
     from app.selection.used import read_used, trained_labels, unused
     from app.workflows.weights import find_weights
 
+    require_empty(arguments.out)
     prices = read_prices(arguments.prices)
     pool = read_used(arguments.pool)
     findings = pool.datalist.findings
@@ -225,11 +225,6 @@ def _require_sense(arguments: argparse.Namespace) -> None:
     twice = next((word for word in words if words.count(word) > 1), None)
     if twice is not None:
         raise ValueError(f"{twice}: is named twice; a committee needs different members.")
-
-
-def _require_empty(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: is not empty; earlier files would mix with new ones. Name another --out.")
 
 
 def _require_known(given: Sequence[str], findings: Sequence[str], pool: Path) -> None:
