@@ -73,7 +73,7 @@ def opened(data: Path) -> Radiographs:
     paths = sorted((data / "nih" / "images").glob("*.png"))
     with tempfile.TemporaryDirectory() as folder:
         write_weights(NETWORK, Path(folder) / "start.safetensors")
-        feature = np.concatenate(computed(Path(folder) / "start.safetensors", paths)).astype(np.float64)
+        feature = computed(Path(folder) / "start.safetensors", paths).astype(np.float64)
     label = np.array([float(FINDING in about[path.name][0]) for path in paths])
     items = [Item(path.name, about[path.name][1], (value,)) for path, value in zip(paths, label, strict=True)]
     return Radiographs(items, label, feature)

@@ -43,14 +43,15 @@ def features_of(path: Path, items: Sequence[Item], root: Path, kept: Path) -> Ar
             return _read(kept, items, digest)
         except ValueError:
             pass  # of other images or weights: computed anew
-    feature = np.concatenate(list(computed(path, [absolute_path(root.resolve(), item.image) for item in items])))
+    folder = root.resolve()
+    feature = computed(path, [absolute_path(folder, item.image) for item in items])
     with whole_file(kept) as temporary, temporary.open("wb") as file:
         np.savez(file, image=np.array([item.image for item in items]), feature=feature, weights=np.array(digest))
     return feature.astype(np.float64)
 
 
-def computed(weights: Path, images: Sequence[Path]) -> list[NDArray[np.float32]]:
-    """Mean and maximum over the cells of a network's last map, batch by batch: arrays (B, 2 F).
+def computed(weights: Path, images: Sequence[Path]) -> NDArray[np.float32]:
+    """Mean and maximum over the cells of a network's last map: (N, 2 F).
 
     Raises:
         ValueError: The weights do not say what network they are of, or an image cannot be read.
@@ -73,7 +74,7 @@ def computed(weights: Path, images: Sequence[Path]) -> list[NDArray[np.float32]]
         for start in range(0, len(images), _BATCH):
             maps = network(torch.stack([_small(path) for path in images[start : start + _BATCH]]))
             batches.append(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1).numpy())
-    return batches
+    return np.concatenate(batches)
 
 
 def _small(path: Path) -> Tensor:

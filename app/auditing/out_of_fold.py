@@ -85,7 +85,8 @@ def out_of_fold(path: Path, datalist: Datalist, sources: Sequence[Source]) -> Ou
     Raises:
         ValueError: A network saw a patient that it predicted, or predicted none of the images.
     """
-    rows = {absolute_path(path.parent.resolve(), item.image): row for row, item in enumerate(datalist.items())}
+    base = path.parent.resolve()
+    rows = {absolute_path(base, item.image): row for row, item in enumerate(datalist.items())}
     total = np.zeros((len(rows), len(datalist.findings)))
     count, notes = np.zeros_like(total), []
     for source in sources:
