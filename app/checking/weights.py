@@ -17,9 +17,11 @@ from app.checking.model_records import read_model_record, record_path
 from app.checking.trust import is_trusted
 from app.installed import bundle_names, find_file
 
-_PARTS = ("network_def", "preprocessing")
+PARTS = ("network_def", "preprocessing")
+"""The parts of a config that make the network and the preparation of its input."""
 _READING = ("sections#reading", "evaluator#reading")
 """How maps are read, in configs for training and for inference."""
+_OF_MODEL = (*PARTS, *_READING)
 _NOT_OF_THE_MODEL = ("data", "findings", "device", "configuration", "start_from")
 _FILES = ("weights", "checkpoint", "_dir")
 """Ends of settings that name files."""
@@ -38,7 +40,7 @@ def trained_settings(merged: MergedConfig) -> dict[str, object]:
         merged: the config of a training.
     """
     config = merged.config
-    of_network, of_model = _reached(config, ("network_def",)), _reached(config, (*_PARTS, *_READING))
+    of_network, of_model = _reached(config, ("network_def",)), _reached(config, _OF_MODEL)
     result = {
         key: value for key, value in config.items() if key in of_model and not _names_file(key) and _is_plain(value)
     }
@@ -109,7 +111,7 @@ class _Settings:
         parts = {identifier: value for identifier, value in settings.items() if not _is_plain(value)}
         below = {identifier: value for identifier, value in settings.items() if "#" in identifier} | parts
         for these in (below, settings):  # a network may be another one, with settings of its own
-            reached = _reached(self.merged.config, (*_PARTS, *_READING))
+            reached = _reached(self.merged.config, _OF_MODEL)
             for identifier in [each for each in these if _parents(each) & reached]:
                 self._set(identifier, settings.pop(identifier), checkpoint)
         if "data" in self.merged.config:
@@ -163,7 +165,7 @@ class _Settings:
 
     def _refuse_further(self, checkpoint: Path, recorded: set[str]) -> None:
         """Refuse changes in the parts of the model that the training did not have."""
-        reached = _reached(self.merged.config, (*_PARTS, *_READING))
+        reached = _reached(self.merged.config, _OF_MODEL)
         for identifier in self.given:
             value = _value(self.merged.config, identifier)
             is_part = "#" in identifier or not _is_plain(value)

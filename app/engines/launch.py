@@ -17,6 +17,7 @@ from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.values import path_problem
+from app.checking.weights import PARTS
 from app.engines import pictures
 from app.engines.best_weights import BestWeights
 from app.engines.configuration import Configuration
@@ -27,7 +28,7 @@ from app.engines.failures import tell_last
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.measures import Metrics
-from app.engines.model_package import PARTS, package
+from app.engines.model_package import package
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, from_main, is_main, join, world_size
 from app.engines.record import ModelRecord, choose_thresholds, threshold_facts

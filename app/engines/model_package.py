@@ -19,6 +19,7 @@ from torch import nn
 import app
 from app.checking.ids import reachable
 from app.checking.model_records import record_path
+from app.checking.weights import PARTS
 from app.engines.configuration import Configuration, as_yaml
 from app.engines.scoring import CONFIG, IMAGE, WEIGHTS, output_columns
 from app.files.atomic import write_whole
@@ -28,7 +29,6 @@ from app.phantoms.render import render
 
 FOLDER = "mlflow_model"
 """Folder within the output folder for what MLflow needs beside the weights."""
-PARTS = ("network_def", "preprocessing")
 REQUIREMENTS = ("torch", "monai", "numpy")
 EXAMPLE_SIZE = 128
 
