@@ -95,7 +95,7 @@ def find_config(config: str | Path) -> Path:
         'nodule_detection/configs/inference.yaml'
     """
     text = str(config)
-    if text.lower().endswith(_SUFFIXES) or Path(text).is_file():
+    if _names_file(text):
         return find_file(text)
     try:
         return find_bundle(text) / CONFIGS / f"{TRAIN}.yaml"
@@ -117,7 +117,7 @@ def find_study(study: str | Path) -> Path:
         'tube_detection/studies/grid.yaml'
     """
     text = str(study)
-    if text.lower().endswith(_SUFFIXES) or Path(text).is_file():
+    if _names_file(text):
         return find_file(text)
     return _part(text, STUDIES)
 
@@ -130,6 +130,11 @@ def studies_of(bundle: str | Path) -> list[str]:
         ['tube_detection/annotators', 'tube_detection/grid']
     """
     return _parts(bundle, STUDIES)
+
+
+def _names_file(text: str) -> bool:
+    """Whether a text names a file, which may be missing, rather than something of a bundle."""
+    return text.lower().endswith(_SUFFIXES) or Path(text).is_file()
 
 
 def _installed(path: str | Path) -> Path:
