@@ -14,7 +14,7 @@ from app.files.own_json import read_record
 from app.tracking.clients import reached
 from app.tracking.deadline import DOWNLOAD_SECONDS, within
 from app.tracking.errors import TrackingError, first_line
-from app.tracking.operations import Artifact, Batch, Operation, model_of_version
+from app.tracking.operations import Artifact, Batch, Operation, model_of_version, models_of
 from app.tracking.run import RUN_FILE
 from app.tracking.store import Store, requested_store
 
@@ -221,8 +221,7 @@ def _look_up(wanted: str, store: Store) -> StoredRun:
             parameters=dict(run.data.params),
             tags=dict(run.data.tags),
             metrics=dict(run.data.metrics),
-            model=model
-            or (run.outputs.model_outputs[-1].model_id if run.outputs and run.outputs.model_outputs else ""),
+            model=model or next(reversed(models_of(run)), ""),
             _client=client,
             _store=store,
             _artifact_uri=info.artifact_uri,

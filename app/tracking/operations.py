@@ -125,8 +125,7 @@ class Model:
             for name, path in self.files.items():
                 self._log_file(client, model_id, Path(path), name)
             client.finalize_logged_model(model_id, "READY")
-        outputs = client.get_run(run_id).outputs
-        if model_id not in [each.model_id for each in (outputs.model_outputs if outputs else [])]:
+        if model_id not in models_of(client.get_run(run_id)):
             client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
         if self.register:
             register(client, self.register, run_id, model_id)
@@ -184,10 +183,14 @@ def register(client: MlflowClient, name: str, run_id: str, model_id: str) -> str
     return number
 
 
+def models_of(run: Run) -> list[str]:
+    """The ids of the models that a run logged, in their order."""
+    return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+
+
 def model_of_version(client: MlflowClient, source: str, run: Run) -> str:
     """The id of the logged model that a version's source names; empty if its run has none such."""
-    outputs = run.outputs.model_outputs if run.outputs else []
-    for model_id in [output.model_id for output in outputs]:
+    for model_id in models_of(run):
         if source in (f"models:/{model_id}", client.get_logged_model(model_id).artifact_location):
             return model_id
     return ""
