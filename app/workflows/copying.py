@@ -72,12 +72,12 @@ def copy_bundle(bundle: str, folder: Path) -> list[Path]:
     if (source / "LICENSE").is_file():
         _write(target / "LICENSE", (source / "LICENSE").read_text("utf-8"))
     further = [
-        f"| `{CONFIGS}/{file}` | {text} |\n" for file, text in _FURTHER.items() if (source / CONFIGS / file).exists()
+        f"| `{CONFIGS}/{file}` | {text.format(folder=folder)} |\n"
+        for file, text in _FURTHER.items()
+        if (source / CONFIGS / file).exists()
     ]
-    readme = _README.format(
-        name=name, source=bundle, version=app.__version__, further="".join(further), folder="{folder}"
-    )
-    _write(target / "docs" / "README.md", readme.replace("{folder}", str(folder)))
+    readme = _README.format(name=name, source=bundle, version=app.__version__, further="".join(further), folder=folder)
+    _write(target / "docs" / "README.md", readme)
     return [target / path.relative_to(source) for path in files]
 
 
