@@ -79,8 +79,7 @@ def evaluation(given: str, options: Mapping[str, object]) -> tuple[Path, dict[st
     defaults = load([file], trust=True).config
     if "datalist" not in options and not weights.places and not weights.is_shipped:
         raise ValueError(f"nothing beside {weights.path} tells which data to evaluate on: --datalist FILE.")
-    unchanged = {key for key, value in weights.places.items() if defaults.get(key) == value}
-    overrides = {**{key: value for key, value in weights.places.items() if key not in unchanged}, **overrides}
+    overrides = {key: value for key, value in weights.places.items() if defaults.get(key) != value} | overrides
     section = options.get("section", defaults.get("section"))
     data = f"_{Path(str(options['datalist'])).stem}" if _is_other_data(options, weights) else ""
     overrides.setdefault("output_dir", str(weights.name.with_name(f"{weights.name.name}{data}_{section}")))
@@ -163,7 +162,7 @@ def _bundle(path: Path, config: Mapping[str, Any]) -> str:
     root = config.get("bundle_root")
     if isinstance(root, str) and not _CODE.search(root):
         return root
-    if path.parent.name == "models" and (path.parents[1] / "configs").is_dir():
+    if path.parent.name == "models" and (path.parents[1] / CONFIGS).is_dir():
         return str(path.parents[1])
     for record, key in ((path.with_suffix(".json"), "bundle"), (path.with_name("run.json"), "experiment")):
         name = read_record(record, "a record of a training", _REMEDY).get(key) if record.is_file() else None
