@@ -16,6 +16,7 @@ from monai.engines import SupervisedTrainer
 from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
+from app.checking.model_records import record_path
 from app.checking.values import path_problem
 from app.checking.weights import PARTS
 from app.engines import pictures
@@ -232,7 +233,7 @@ class Launch:
     def _log_model(self, run: Run, weights: Path, validation: RadiographEvaluator) -> None:
         """Log the weights as a model that MLflow can load; as files alone if the config does not name its parts."""
         if not set(PARTS) <= self.configuration.config.keys():
-            for path in (weights, weights.with_suffix(".json")):
+            for path in (weights, record_path(weights)):
                 run.artifact(path)
             return
         model = package(weights, bare(validation.network), self.data.findings, self.configuration)

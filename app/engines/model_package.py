@@ -79,7 +79,8 @@ def package(
         pip_requirements=[f"frugal-cxr=={app.__version__}", *(f"{name}=={_public(name)}" for name in REQUIREMENTS)],
     )
     write_whole(folder / CONFIG, as_yaml(config))
-    files |= {WEIGHTS: checkpoint, checkpoint.with_suffix(".json").name: checkpoint.with_suffix(".json")}
+    record = record_path(checkpoint)
+    files |= {WEIGHTS: checkpoint, record.name: record}
     return ModelPackage(folder, files, hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16])
 
 
@@ -111,10 +112,8 @@ def _signature(network: nn.Module, findings: tuple[str, ...]) -> Any:  # noqa: A
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    kinds = {"mask": DataType.binary}
     columns = output_columns(network, findings)
-    if columns == list(findings):
-        kinds = {}
+    kinds = {} if columns == list(findings) else {"mask": DataType.binary}
     outputs = [ColSpec(kinds.get(name.rpartition(" ")[2], DataType.double), name) for name in columns]
     return ModelSignature(inputs=Schema([ColSpec(DataType.binary, IMAGE)]), outputs=Schema(outputs))
 
