@@ -14,14 +14,13 @@ from matplotlib.patches import Patch
 
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.outputs import Outputs
+from app.engines.overlay import VEIL
 from app.engines.pictures import shortened
 from app.engines.record import ModelRecord
 from transforms.regions import mask_on_region, restore_map, whole_region
 
 CASES = 4
 """The most cases of one kind in a figure."""
-VEIL = 0.45
-"""Opacity of a map where it is 1."""
 ANNOTATED, DETECTED = "lime", "red"
 
 
