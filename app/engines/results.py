@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from app.checking.model_records import RECORD
-from app.comparing.cases import read_cases
-from app.engines.measures import LOCALISED, Metrics
+from app.comparing.cases import MEASURES, REQUIRED, read_cases
+from app.engines.measures import LOCALISED, REGION_THRESHOLD, Metrics
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from app.files.atomic import whole_file, write_whole
@@ -54,14 +54,21 @@ def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], finding
 
 
 def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord, path: Path) -> None:
-    """Write ``cases.csv``: the Dice of every located case, for paired comparisons of runs."""
+    """Write ``cases.csv``: Dice, IoU, IoR and hit of every located case with all digits, to compare runs on them.
+
+    Dice is taken at the threshold that validation chose for the finding, IoU and IoR at ``REGION_THRESHOLD``, as in
+    ``metrics.json``.
+    """
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "patient", "finding", "dice"])
+        writer.writerow([*REQUIRED, *MEASURES])
         for c, name in enumerate(record.findings):
-            for row, value in zip(*outputs.dice(c, record.map_thresholds[c]), strict=True):
+            overlaps = outputs.overlaps(c, REGION_THRESHOLD)
+            dice = outputs.dice(c, record.map_thresholds[c])[1]
+            values = (dice.tolist(), overlaps.iou.tolist(), overlaps.ior.tolist(), overlaps.hit.astype(int).tolist())
+            for row, *measured in zip(overlaps.rows, *values, strict=True):
                 sample = samples[outputs.index[row]]
-                writer.writerow(safe_row([sample["name"], sample["patient"], name, f"{value:.6g}"]))
+                writer.writerow(safe_row([sample["name"], sample["patient"], name, *map(repr, measured)]))
 
 
 def read_results(folder: Path, remedy: str) -> Metrics:

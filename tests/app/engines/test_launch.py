@@ -88,8 +88,13 @@ def test_cases_are_the_located_items_with_the_reported_dice(trained, world):
     expected = [(item.image, item.patient, "Nodule") for item in items]
     assert [(row["image"], row["patient"], row["finding"]) for row in rows] == expected
     values = [float(row["dice"]) for row in rows]
-    assert sum(values) / len(values) == pytest.approx(trained.metrics["dice"]["Nodule"]["value"], abs=1e-5)
-    assert min(values) == pytest.approx(trained.metrics["dice"]["Nodule"]["worst"], abs=1e-5)
+    assert sum(values) / len(values) == pytest.approx(trained.metrics["dice"]["Nodule"]["value"], abs=1e-12)
+    assert min(values) == trained.metrics["dice"]["Nodule"]["worst"]
+    hits = [int(row["hit"]) for row in rows]
+    assert sum(hits) / len(hits) == trained.metrics["hit_rate"]["Nodule"]["value"]
+    for measure in ("iou", "ior"):
+        right = sum(float(row[measure]) >= 0.1 for row in rows)
+        assert right / len(rows) == trained.metrics[f"{measure}_accuracy"]["T 0.1"]["Nodule"]["value"]
 
 
 def test_predictions_are_of_every_item_and_give_the_reported_auc(trained, world):

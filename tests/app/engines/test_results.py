@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.comparing.cases import read_cases
 from app.engines.measures import metrics
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord, choose_thresholds, record_of
@@ -86,7 +87,7 @@ def test_attributes_do_not_replace_columns(tmp_path):
 
 
 def test_rows_of_cases_by_hand(tmp_path):
-    # The Dice values of `test_dice_by_hand`, each finding at its own threshold; "nowhere" is not a case.
+    # Dice at the threshold of each finding, overlaps at 0.5, by counting; "nowhere" is not a case.
     given = outputs(
         **located((0, [0.9, 0.6, 0.4], [0.7, 0.1]), (0, [], [0.9]), (1, [0.3], [0.1]), (0, [0.5], [])),
         index=np.arange(N)[::-1],
@@ -94,16 +95,29 @@ def test_rows_of_cases_by_hand(tmp_path):
     record = ModelRecord(("Nodule", "Mass"), {}, (0.5, 0.5), (0.5, 0.2))
     write_cases(given, samples(), record, tmp_path / "cases.csv")
     assert rows_of(tmp_path / "cases.csv") == [
-        ["image", "patient", "finding", "dice"],
-        ["39.png", "39", "Nodule", "0.666667"],
-        ["36.png", "36", "Nodule", "1"],
-        ["37.png", "37", "Mass", "1"],
+        ["image", "patient", "finding", "dice", "iou", "ior", "hit"],
+        ["39.png", "39", "Nodule", repr(4 / 6), "0.5", repr(2 / 3), "1"],
+        ["36.png", "36", "Nodule", "1.0", "1.0", "1.0", "1"],
+        ["37.png", "37", "Mass", "1.0", "0.0", "0.0", "1"],
     ]
 
 
 def test_without_cases_there_is_only_a_header(tmp_path):
     write_cases(outputs(), samples(), RECORD, tmp_path / "cases.csv")
-    assert rows_of(tmp_path / "cases.csv") == [["image", "patient", "finding", "dice"]]
+    assert rows_of(tmp_path / "cases.csv") == [["image", "patient", "finding", "dice", "iou", "ior", "hit"]]
+
+
+def test_cases_are_read_back_to_the_last_bit(tmp_path):
+    generator = np.random.default_rng(4)
+    values = [generator.random(size).tolist() for size in generator.integers(1, 30, 2 * N)]
+    given = outputs(**located(*((n % 2, values[2 * n], values[2 * n + 1]) for n in range(N))))
+    write_cases(given, samples(), RECORD, tmp_path / "cases.csv")
+    read = read_cases(tmp_path / "cases.csv").value
+    for c, finding in enumerate(RECORD.findings):
+        overlaps, dice = given.overlaps(c, 0.5), given.dice(c, RECORD.map_thresholds[c])[1]
+        expected = {"dice": dice, "iou": overlaps.iou, "ior": overlaps.ior, "hit": overlaps.hit}
+        for measure, column in expected.items():
+            assert [read[measure][f"{row}.png", finding] for row in overlaps.rows] == column.tolist()
 
 
 def test_localisation_accuracies_are_logged_at_a_tenth_alone():
