@@ -117,7 +117,8 @@ def compared(areas: AreaCovariance, first: int, second: int, level: float = 0.95
     pair, contrast = np.ix_([first, second], [first, second]), np.array([1.0, -1.0])
     variance = float(contrast @ areas.covariance[pair] @ contrast)
     if not variance > NO_VARIANCE:
-        trials = min(areas.trials[first], areas.trials[second])
+        counts = areas.counts[first], areas.counts[second]
+        trials = min(min(each.present_patients, each.absent_patients) for each in counts)
         sign_test = 1.0 if value == 0 else min(1.0, 2 * 0.5**trials)
         return AucComparison(one, two, _hybrid(one, two), math.nan, sign_test)
     z = value / math.sqrt(variance)

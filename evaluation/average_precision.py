@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from evaluation.cases import UNDEFINED, FindingResult, FloatArray, Interval, Labels, checked_cases
 from evaluation.distributions import exact_interval, normal_quantile
 from evaluation.logits import probability
-from evaluation.patients import patient_numbers
+from evaluation.patients import counted
 from evaluation.roc import tied_counts
 
 
@@ -47,14 +47,15 @@ def average_precision_interval(
     """
     values, labels = checked_cases(score, label, 1)
     area, limits = _average_precision(values, labels), UNDEFINED
-    trials = len(np.unique(patient_numbers(patient, len(values))[1][labels.present]))
+    counts = counted(labels, patient)
+    trials = counts.present_patients
     if area >= 1:
         limits = exact_interval(trials, trials, level)
     elif not math.isnan(area):
         logit = math.log(area / (1 - area))
         reach = normal_quantile(level) / math.sqrt(trials * area * (1 - area))
         limits = Interval(area, *probability([logit - reach, logit + reach]).tolist())
-    return FindingResult.of(Interval(area, limits.lower, limits.upper), labels.counts())
+    return FindingResult.of(Interval(area, limits.lower, limits.upper), counts)
 
 
 def _average_precision(score: FloatArray, labels: Labels) -> float:

@@ -8,15 +8,16 @@ from numpy.typing import ArrayLike
 
 from evaluation.cases import (
     BoolArray,
-    Counts,
     FindingResult,
     FloatArray,
     IntArray,
+    Labels,
     checked_cases,
     require_probabilities,
 )
 from evaluation.distributions import wilson_interval
 from evaluation.means import mean_interval
+from evaluation.patients import counted
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,10 @@ def brier_score(
     Raises:
         ValueError: The shapes differ, a value is not a probability, or a label lies between 0 and 1.
     """
-    values, present, known, counts = _checked(probability, label)
-    squared = np.square(values - present)
-    return FindingResult.of(
-        mean_interval(squared, None if patient is None else np.asarray(patient)[known], level), counts
-    )
+    values, labels = _checked(probability, label)
+    squared = np.square(values - labels.present)[labels.known]
+    of_known = None if patient is None else np.asarray(patient)[labels.known]
+    return FindingResult.of(mean_interval(squared, of_known, level), counted(labels, patient))
 
 
 def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: int = 15) -> float:
@@ -78,7 +78,7 @@ def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: i
     Returns:
         In [0, 1]; NaN without known cases. Arguments and errors as in ``brier_score``.
     """
-    values, present, _, _ = _checked(probability, label)
+    values, present = _known(probability, label)
     if not values.size:
         return math.nan
     number = _bin(values, bins)
@@ -94,7 +94,7 @@ def reliability_curve(probability: ArrayLike, label: ArrayLike, bins: int = 10, 
         >>> curve.probability.tolist(), curve.share.tolist(), curve.cases.tolist()
         ([0.2, 0.8], [0.5, 1.0], [2, 2])
     """
-    values, present, _, _ = _checked(probability, label)
+    values, present = _known(probability, label)
     number = _bin(values, bins)
     cases, successes = np.bincount(number, minlength=bins), np.bincount(number[present], minlength=bins)
     total = np.bincount(number, weights=values, minlength=bins)
@@ -104,11 +104,16 @@ def reliability_curve(probability: ArrayLike, label: ArrayLike, bins: int = 10, 
     return Reliability(mean, share, lower, upper, cases)
 
 
-def _checked(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, BoolArray, BoolArray, Counts]:
-    """Probabilities of known cases, whether they are present, which cases are known, and all cases by label."""
+def _checked(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, Labels]:
     values, labels = checked_cases(probability, label, 1)
     require_probabilities(values)
-    return values[labels.known], labels.present[labels.known], labels.known, labels.counts()
+    return values, labels
+
+
+def _known(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, BoolArray]:
+    """Probabilities of known cases, and whether they are present."""
+    values, labels = _checked(probability, label)
+    return values[labels.known], labels.present[labels.known]
 
 
 def _bin(values: FloatArray, bins: int) -> IntArray:

@@ -29,11 +29,22 @@ UNDEFINED = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Counts:
-    """The number of cases labelled present, absent, and neither (uncertain or not said)."""
+    """The number of cases labelled present, absent, and neither, and the patients whom they belong to.
+
+    Attributes:
+        present: Number of cases that have the finding.
+        absent: Number of cases that do not.
+        unknown: Number of cases left out, as their label is uncertain or not said.
+        present_patients: Number of patients with a present case: the evidence that an interval rests on. Equal to
+            ``present`` if patients are not known.
+        absent_patients: Number of patients with an absent case; a patient may have both.
+    """
 
     present: int
     absent: int
     unknown: int
+    present_patients: int
+    absent_patients: int
 
 
 @dataclass(frozen=True)
@@ -44,19 +55,23 @@ class FindingResult(Interval):
         value: NaN if undefined, as are the limits.
         lower: Lower limit of the confidence interval.
         upper: Upper limit.
-        present: Number of cases that have the finding.
-        absent: Number of cases that do not.
-        unknown: Number of cases left out, as their label is unknown.
+        present: These and the following as in ``Counts``.
+        absent: Number of cases without the finding.
+        unknown: Number of cases left out.
+        present_patients: Number of patients with a present case.
+        absent_patients: Number of patients with an absent case.
     """
 
     present: int
     absent: int
     unknown: int
+    present_patients: int
+    absent_patients: int
 
     @classmethod
     def of(cls, interval: Interval, counts: Counts) -> "FindingResult":
         """An interval with the cases behind it."""
-        return cls(interval.value, interval.lower, interval.upper, counts.present, counts.absent, counts.unknown)
+        return cls(interval.value, interval.lower, interval.upper, **vars(counts))
 
     @property
     def interval(self) -> Interval:
@@ -90,10 +105,18 @@ class Labels:
         """1 present, 0 absent, -1 unknown, the shape of the labels."""
         return np.where(self.present, 1.0, np.where(self.absent, 0.0, -1.0))
 
-    def counts(self) -> Counts:
-        """Cases by label."""
+    def counts(self, patient: IntArray | None = None) -> Counts:
+        """Cases by label, and their patients.
+
+        Args:
+            patient: (N,) numbers from 0 as ``patient_numbers`` gives them; None if every case is a patient of its own.
+        """
         present, absent = int(self.present.sum()), int(self.absent.sum())
-        return Counts(present, absent, self.present.size - present - absent)
+        unknown = self.present.size - present - absent
+        if patient is None:
+            return Counts(present, absent, unknown, present, absent)
+        by_class = (int(np.count_nonzero(np.bincount(patient[chosen]))) for chosen in (self.present, self.absent))
+        return Counts(present, absent, unknown, *by_class)
 
 
 def checked_scores(score: ArrayLike) -> FloatArray:
@@ -116,7 +139,7 @@ def checked_labels(label: ArrayLike) -> Labels:
 
     Example:
         >>> checked_labels([1, 0, -1, np.nan]).counts()
-        Counts(present=1, absent=1, unknown=2)
+        Counts(present=1, absent=1, unknown=2, present_patients=1, absent_patients=1)
 
     Args:
         label: 1 present, 0 absent, negative (-1 uncertain, -2 not said) or NaN unknown. Text, as attributes of a table

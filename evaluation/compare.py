@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.auc_tests import NO_VARIANCE, compared, difference_interval, no_difference, rank_alike
-from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, TextArray
+from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, Labels, TextArray
 from evaluation.delong import AreaCovariance, area_covariance, bounded_interval
 from evaluation.distributions import two_sided_p
 from evaluation.means import ratio_difference, ratio_interval
-from evaluation.patients import patient_numbers
+from evaluation.patients import counted, patient_numbers
 from evaluation.permutation import holm, paired_ratio_permutation_test
 from evaluation.predictions import PredictionTable
 
@@ -30,7 +30,8 @@ class ComparisonRow:
 
     Attributes:
         finding: Its name.
-        first: A with its interval; for means and ratios ``present`` counts the cases and ``absent`` is 0.
+        first: A with its interval; for means and ratios ``present`` counts the cases and ``absent`` is 0, for the mean
+            over findings ``present`` counts the findings that have a value and ``unknown`` those that do not.
         second: B.
         difference: A - B with its interval.
         p: Two-sided, of this finding alone.
@@ -149,7 +150,7 @@ def compare_ratios(
     for c, finding in enumerate(findings):
         a, b = (one[0][:, c], one[1][:, c]), (two[0][:, c], two[1][:, c])
         is_counted = (a[1] > 0) | (b[1] > 0)
-        counts = Counts(int(is_counted.sum()), 0, int((~is_counted).sum()))
+        counts = counted(Labels(is_counted, np.zeros_like(is_counted)), patient)
         first_result, second_result = (FindingResult.of(ratio_interval(*side, patient), counts) for side in (a, b))
         difference, p = ratio_difference(a, b, patient), paired_ratio_permutation_test(a, b, patient).p
         rows.append(ComparisonRow(finding, first_result, second_result, difference, p, math.nan))
@@ -185,7 +186,7 @@ def _macro(areas: AreaCovariance, alike: bool, level: float) -> ComparisonRow:
     is_undefined = np.isnan(np.diag(areas.covariance))
     kept = ~(is_undefined[:findings] | is_undefined[findings:])
     count = int(kept.sum())
-    counts = Counts(count, 0, findings - count)
+    counts = Counts(count, 0, findings - count, count, 0)
     if not count:
         nothing = FindingResult.of(UNDEFINED, counts)
         return ComparisonRow(MACRO, nothing, nothing, UNDEFINED, math.nan, math.nan)

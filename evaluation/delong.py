@@ -39,17 +39,15 @@ class AreaCovariance:
         auc: (K,), NaN if a class is missing.
         covariance: (K, K), NaN in rows and columns with fewer than two cases (or patients) of a class.
         counts: K of them.
-        trials: Of each area the number of patients (or, without patients, of cases) of the rarer class.
     """
 
     auc: FloatArray
     covariance: FloatArray
     counts: tuple[Counts, ...]
-    trials: tuple[int, ...]
 
     def result(self, k: int, level: float = 0.95) -> FindingResult:
         """The k-th area with its interval and counts."""
-        return _result(float(self.auc[k]), float(self.covariance[k, k]), self.counts[k], self.trials[k], level)
+        return _result(float(self.auc[k]), float(self.covariance[k, k]), self.counts[k], level)
 
 
 def auc_interval(
@@ -122,12 +120,11 @@ def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | Non
     patients, number = patient_numbers(patient, len(values))
     columns = list(labels.columns)
     parts = [_influence(*column, patients, number) for column in zip(values.T, columns, strict=True)]
-    influence = np.stack([part for _, part, _ in parts], axis=1)
+    influence = np.stack([part for _, part in parts], axis=1)
     return AreaCovariance(
-        auc=np.array([area for area, _, _ in parts]),
+        auc=np.array([area for area, _ in parts]),
         covariance=influence.T @ influence,
-        counts=tuple(column.counts() for column in columns),
-        trials=tuple(trials for _, _, trials in parts),
+        counts=tuple(column.counts(None if patient is None else number) for column in columns),
     )
 
 
@@ -154,8 +151,9 @@ def bounded_interval(value: float, variance: float, level: float) -> Interval:
     return unit_interval(value, normal_quantile(level) * math.sqrt(max(variance, 0.0)))
 
 
-def _result(area: float, variance: float, counts: Counts, trials: int, level: float) -> FindingResult:
+def _result(area: float, variance: float, counts: Counts, level: float) -> FindingResult:
     """An area with the interval that its variance gives, or that of the module if the variance says nothing."""
+    trials = min(counts.present_patients, counts.absent_patients)
     if trials and not variance > 0 and not math.isnan(area):
         limits = exact_interval(area * trials, trials, level)
     else:
@@ -175,11 +173,11 @@ def _unclustered(score: FloatArray, labels: Labels, level: float) -> FindingResu
         of_present = float(np.dot(placed.present, np.square(placed.of_present / (2 * n) - area)))
         of_absent = float(np.dot(placed.absent, np.square(placed.of_absent / (2 * m) - area)))
         variance = of_present / (m * (m - 1)) + of_absent / (n * (n - 1))
-    return _result(area, variance, counts, min(m, n), level)
+    return _result(area, variance, counts, level)
 
 
-def _influence(score: FloatArray, labels: Labels, patients: int, number: IntArray) -> tuple[float, FloatArray, int]:
-    """The area of one column, what each patient adds to it, and the patients of the rarer class.
+def _influence(score: FloatArray, labels: Labels, patients: int, number: IntArray) -> tuple[float, FloatArray]:
+    """The area of one column, and what each patient adds to it.
 
     Placements are V10 and V01 of the paper's equations 4 and 5: the share of absent cases below a present one, and of
     present cases above an absent one; ties count half.
@@ -192,22 +190,22 @@ def _influence(score: FloatArray, labels: Labels, patients: int, number: IntArra
 
     Returns:
         The area, NaN if a class is missing. The influence (P,), scaled so that squares sum to the variance; NaN if a
-        class has fewer than two patients. The number of trials.
+        class has fewer than two patients.
     """
     m, n = int(labels.present.sum()), int(labels.absent.sum())
     if not m or not n:
-        return math.nan, np.full(patients, math.nan), 0
+        return math.nan, np.full(patients, math.nan)
     tied = tied_counts(score, labels)
     twice_below = 2 * np.cumsum(tied.absent) - tied.absent
     twice_not_above = 2 * np.cumsum(tied.present) - tied.present
     area = int(np.dot(tied.present, twice_below)) / (2 * m * n)
-    total, trials = np.zeros(patients), []
+    total = np.zeros(patients)
     by_class = (labels.present, twice_below / (2 * n), m), (labels.absent, 1 - twice_not_above / (2 * m), n)
     for chosen, placement, size in by_class:
         owner, group = number[chosen], np.searchsorted(tied.score, score[chosen])
-        trials.append(int(np.count_nonzero(np.bincount(owner))))
+        owners = int(np.count_nonzero(np.bincount(owner)))
         summed = np.bincount(owner, weights=placement[group] - area, minlength=patients)
         # Deviations from a mean sum to 0: those of a class held by a single patient would pass for no variance.
-        scale = trials[-1] / (trials[-1] - 1) if trials[-1] > 1 else math.nan
+        scale = owners / (owners - 1) if owners > 1 else math.nan
         total += summed * (math.sqrt(scale) / size)
-    return area, total, min(trials)
+    return area, total

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import BoolArray, Counts, FloatArray, IntArray, Interval, checked_cases
+from evaluation.patients import counted
 from evaluation.roc import called_counts
 from evaluation.shares import share_interval
 
@@ -27,7 +28,7 @@ class OperatingPoint:
         negative_predictive_value: Share of the cases not called present that are absent.
         f1: Harmonic mean of precision and recall; its limits are those of the share TP / (TP + FP + FN), transformed.
         accuracy: Share of known cases called rightly.
-        counts: Present, absent and unknown cases.
+        counts: Present, absent and unknown cases, and their patients.
     """
 
     threshold: float
@@ -124,7 +125,7 @@ def operating_point(
         negative_predictive_value=share(absent, ~called & judged),
         f1=Interval(*(2 * value / (1 + value) for value in (overlap.value, overlap.lower, overlap.upper))),
         accuracy=share(called == present, judged),
-        counts=labels.counts(),
+        counts=counted(labels, patient),
     )
 
 

@@ -1,9 +1,9 @@
-"""Cases grouped by patient."""
+"""Cases grouped by patient, and counted."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import IntArray
+from evaluation.cases import Counts, IntArray, Labels
 
 
 def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArray]:
@@ -32,3 +32,15 @@ def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArra
         raise ValueError(f"{nameless} of {cases} cases have no patient; name one for each, or leave patients out")
     unique, index = np.unique(names, return_inverse=True)
     return len(unique), index
+
+
+def counted(labels: Labels, patient: ArrayLike | None) -> Counts:
+    """Cases (N,) by label, and their patients: (N,) names or numbers, or None if every case is a patient of its own.
+
+    Example:
+        >>> from evaluation.cases import checked_labels
+        >>> counts = counted(checked_labels([1, 1, 0, 0]), ["a", "a", "a", "b"])
+        >>> counts.present_patients, counts.absent_patients
+        (1, 2)
+    """
+    return labels.counts(None if patient is None else patient_numbers(patient, labels.present.size)[1])

@@ -11,10 +11,12 @@ from app.comparing.comparison import ALPHA, MeasureComparison, ModelRow, RunComp
 from app.comparing.forest import MINUS, forest_svg
 from app.files.atomic import write_whole
 from app.pages import numbers, page
+from evaluation.cases import Counts
 from evaluation.cells import safe_row
 
 COLUMNS = (
-    *("measure", "finding", "reference", "model", "present", "absent", "unknown"),
+    *("measure", "finding", "reference", "model"),
+    *("present", "absent", "unknown", "present_patients", "absent_patients"),
     *("reference_value", "reference_lower", "reference_upper", "model_value", "model_lower", "model_upper"),
     *("difference", "difference_lower", "difference_upper", "p", "p_holm"),
 )
@@ -48,7 +50,7 @@ def comparison_csv(comparison: RunComparison) -> str:
     writer.writerow(COLUMNS)
     for measure in comparison.measures:
         for row in measure.all_rows:
-            counts = row.reference.present, row.reference.absent, row.reference.unknown
+            counts = [getattr(row.reference, name) for name in Counts.__annotations__]
             intervals = row.reference, row.result, row.difference
             values = [x for each in intervals for x in (each.value, each.lower, each.upper)]
             digits = ["" if math.isnan(x) else repr(float(x)) for x in (*values, row.p, row.p_holm)]
@@ -63,7 +65,7 @@ def comparison_text(comparison: RunComparison) -> str:
     for measure in comparison.measures:
         lines += ["", f"{measure.title}: {_cases(measure)}"]
         lines += [*_plain_table([_head(comparison), *_body(comparison, measure)]), *conclusions(comparison, measure)]
-    return "\n".join([*lines, "", _correction(comparison), *comparison.notes])
+    return "\n".join([*lines, "", _correction(comparison), *_few_note(comparison), *comparison.notes])
 
 
 def comparison_page(comparison: RunComparison, plots: dict[str, bytes]) -> str:
@@ -128,6 +130,7 @@ def _reading(comparison: RunComparison) -> list[str]:
         "intervals of two models may overlap although the models differ, because both were measured on the same "
         "cases: look at the interval of the difference.",
         _correction(comparison),
+        *_few_note(comparison),
         "If no difference is shown, there may still be one: its interval says how large it may be.",
     ]
 
@@ -135,6 +138,17 @@ def _reading(comparison: RunComparison) -> list[str]:
 def _correction(comparison: RunComparison) -> str:
     over = "all findings" if len(comparison.runs) == 2 else "all findings and models"
     return f"p (Holm) is corrected over {over} of a measure. If nothing differs, p is exactly 1."
+
+
+def _few_note(comparison: RunComparison) -> list[str]:
+    rows = (row for measure in comparison.measures for row in measure.rows)
+    return [numbers.FEW_NOTE] if any(map(_few_mark, rows)) else []
+
+
+def _few_mark(row: ModelRow) -> str:
+    """A star if a finding rests on few patients; measures of located images count no absent ones."""
+    result = row.reference
+    return numbers.few_mark(result.present_patients, *([result.absent_patients] if result.absent else []))
 
 
 def _head(comparison: RunComparison) -> tuple[str, ...]:
@@ -149,13 +163,15 @@ def _body(comparison: RunComparison, measure: MeasureComparison, marked: bool = 
         letters = [page.swatch(model, letter) for model, letter in enumerate(letters)]
     lines: list[tuple[str, ...]] = []
     for row in measure.all_rows:
+        star = "" if row in measure.macro else _few_mark(row)
         if row.model == 1:
-            lines.append((row.finding, letters[0], _counts(row, measure), numbers.limits(row.reference), "", "", ""))
+            first = numbers.limits(row.reference) + star
+            lines.append((row.finding, letters[0], _counts(row, measure), first, "", "", ""))
         corrected = "" if math.isnan(row.p_holm) and not math.isnan(row.p) else numbers.p_value(row.p_holm)
         if marked and row.p_holm < ALPHA:
             corrected = page.strong(corrected)
         tested = numbers.difference(row.difference), numbers.p_value(row.p), corrected
-        lines.append(("", letters[row.model], "", numbers.limits(row.result), *tested))
+        lines.append(("", letters[row.model], "", numbers.limits(row.result) + star, *tested))
     return lines
 
 
@@ -163,15 +179,21 @@ def _counts(row: ModelRow, measure: MeasureComparison) -> str:
     result = row.reference
     if row in measure.macro:
         return numbers.counted(result.present, "finding")
+    present = _cases_and_patients(result.present, result.present_patients)
     if measure.key != "auc":
-        return str(result.present)
+        return present
     unknown = f", {result.unknown} unknown" if result.unknown else ""
-    return f"{result.present} / {result.absent}{unknown}"
+    return f"{present} / {_cases_and_patients(result.absent, result.absent_patients)}{unknown}"
+
+
+def _cases_and_patients(cases: int, patients: int) -> str:
+    return str(cases) if cases == patients else f"{cases} ({patients})"
 
 
 def _cases(measure: MeasureComparison) -> str:
     cases = f"{numbers.counted(measure.images, 'image')} of {numbers.counted(measure.patients, 'patient')}"
-    return f"{cases}, cases as present / absent" if measure.key == "auc" else cases
+    form = "present / absent" if measure.key == "auc" else "images"
+    return f"{cases}, cases as {form} (patients if fewer)"
 
 
 def _plain_table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -42,9 +42,9 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
 
     Returns:
         By measure and finding: the value, its interval (images of a patient are taken together; the calibration error
-        has none) and counts. ``macro`` is the mean over the findings for which the measure is defined; ``findings`` is
-        their number. Only macro AUC has an interval, over the findings with at least two present and two absent cases.
-        ``auc_by_view``, and ``auc_by`` other attributes; ``warnings`` as text.
+        has none) and counts of images and patients. ``macro`` is the mean over the findings for which the measure is
+        defined; ``findings`` is their number. Only macro AUC has an interval, over the findings with at least two
+        present and two absent cases. ``auc_by_view``, and ``auc_by`` other attributes; ``warnings`` as text.
     """
     visited = [samples[i] for i in outputs.index]
     patient = patient_index(visited)
@@ -91,6 +91,16 @@ def patient_index(samples: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return patient_numbers([sample["patient"] for sample in samples], len(samples))[1]
 
 
+def images_and_patients(patient: np.ndarray) -> Metrics:
+    """Count images, whose patients (N,) these are, and their patients: the numbers beside a value.
+
+    Example:
+        >>> images_and_patients(np.array([7, 7, 3]))
+        {'images': 3, 'patients': 2}
+    """
+    return {"images": len(patient), "patients": len(np.unique(patient))}
+
+
 def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
     result: Metrics = {"auc": _areas(logit, label, record.findings, patient)}
     for c, name in enumerate(record.findings):
@@ -131,12 +141,12 @@ def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metr
         rows, values = outputs.dice(c, threshold)
         if not len(rows):
             continue
-        about = {"images": len(rows), "threshold": threshold, "worst": float(values.min())}
+        about = images_and_patients(patient[rows]) | {"threshold": threshold, "worst": float(values.min())}
         entries.setdefault("dice", {})[name] = asdict(mean_interval(values, patient[rows])) | about
         # Images without the finding count too, so the best threshold is higher than that of single outlines.
         threshold = record.aggregate_thresholds[c]
         rows, part, whole = outputs.dice_parts(c, threshold)
-        about = {"images": len(rows), "threshold": threshold}
+        about = images_and_patients(patient[rows]) | {"threshold": threshold}
         entries.setdefault("dice_aggregated", {})[name] = asdict(ratio_interval(part, whole, patient[rows])) | about
     return entries
 
@@ -161,7 +171,7 @@ def _localisation(outputs: Outputs, findings: Sequence[str], patient: np.ndarray
 
 
 def _share(is_right: np.ndarray, patient: np.ndarray) -> Metrics:
-    return asdict(share_interval(is_right, np.ones(len(is_right), dtype=bool), patient)) | {"images": len(is_right)}
+    return asdict(share_interval(is_right, np.ones(len(is_right), dtype=bool), patient)) | images_and_patients(patient)
 
 
 def _with_macros(entries: Metrics) -> Metrics:

@@ -12,7 +12,7 @@ import numpy as np
 from app.annotations.agreement import labels_by_image
 from app.datalist.file import read_datalist
 from app.datalist.stored_images import stem
-from app.engines.measures import Metrics, patient_index, score_metrics
+from app.engines.measures import Metrics, images_and_patients, patient_index, score_metrics
 from app.engines.outputs import Outputs, studies_of
 from app.engines.record import ModelRecord
 from app.files.image_names import last_parts
@@ -160,7 +160,8 @@ def _decided(value: float) -> float:
 
 def _kappa(own: np.ndarray, other: np.ndarray, patient: np.ndarray) -> Metrics:
     agreement = cohen_kappa(own, other, patient=patient)
-    return asdict(agreement.kappa) | {"images": agreement.cases, "name": agreement.name}
+    of_both = patient[(own >= 0) & (other >= 0)]
+    return asdict(agreement.kappa) | images_and_patients(of_both) | {"name": agreement.name}
 
 
 def _image(sample: Mapping[str, Any]) -> str:

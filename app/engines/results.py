@@ -19,6 +19,7 @@ from app.files.atomic import whole_file, write_whole
 from app.files.own_json import read_record
 from app.findings import safe_names
 from app.networks.checkpoints import read_weights
+from app.pages.numbers import counted
 from app.tracking.names import clean
 from evaluation.cells import safe_row
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
@@ -131,9 +132,10 @@ def table(result: Metrics) -> str:
     """The main values as a plain table for the terminal, one row per measure and finding, and then the warnings.
 
     Example:
-        >>> entry = {"value": 0.8, "lower": 0.7, "upper": 0.9, "present": 3, "absent": 4}
+        >>> entry = {"value": 0.8, "lower": 0.7, "upper": 0.9, "present": 30, "absent": 40}
+        >>> entry |= {"present_patients": 12, "absent_patients": 40}
         >>> print(table({"auc": {"Nodule": entry}, "warnings": ["Few cases."]}))
-        auc Nodule  0.800  [0.700, 0.900]  n = 3 present, 4 absent
+        auc Nodule  0.800  [0.700, 0.900]  n = 30 present (12 patients), 40 absent
         Few cases.
     """
     shown = {name: result[name] for name in SHOWN if name in result} | _areas_of_reports(result)
@@ -147,8 +149,15 @@ def _row(entry: Metrics) -> str:
     if "lower" in entry and not np.isnan(entry["lower"]):
         text += f"  [{entry['lower']:.3f}, {entry['upper']:.3f}]"
     if "absent" in entry:
-        return f"{text}  n = {entry['present']} present, {entry['absent']} absent"
+        return f"{text}  n = {_cases(entry, 'present')}, {_cases(entry, 'absent')}"
     return f"{text}  n = {entry['images']} images" if "images" in entry else text
+
+
+def _cases(entry: Metrics, name: str) -> str:
+    """Cases of a class, and their patients if these are fewer."""
+    cases: int = entry[name]
+    patients: int = entry.get(f"{name}_patients", cases)
+    return f"{cases} {name}" + (f" ({counted(patients, 'patient')})" if patients != cases else "")
 
 
 def _accuracies(result: Metrics) -> Metrics:

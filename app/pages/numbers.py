@@ -7,6 +7,12 @@ import math
 from evaluation.cases import FindingResult, Interval
 
 UNDEFINED = "n/a"
+FEW = 10
+FEW_NOTE = (
+    f"* fewer than {FEW} patients with or without the finding: such an interval rests on little, however many images "
+    "they have."
+)
+"""Meaning of the star; see docs/evaluation.md."""
 
 
 def value(number: float) -> str:
@@ -24,6 +30,16 @@ def limits(interval: Interval | FindingResult) -> str:
     if math.isnan(interval.lower) or math.isnan(interval.upper):
         return value(interval.value)
     return f"{interval.value:.3f} [{interval.lower:.3f}, {interval.upper:.3f}]"
+
+
+def few_mark(*patients: float) -> str:
+    """A star if an interval rests on few patients, given the numbers of those with and without the finding.
+
+    Example:
+        >>> few_mark(9, 100), few_mark(10, 100)
+        (' *', '')
+    """
+    return " *" if 0 < min(patients) < FEW else ""
 
 
 def difference(interval: Interval) -> str:

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from app.pages import numbers, page
 from app.reporting.groups import GroupRow, TreatmentRow, group_rows, not_grouped, treatment_rows
-from app.reporting.metric_tables import FEW_NOTE, few_mark
 from evaluation import PredictionTable
 from evaluation.cases import FindingResult
 
@@ -37,7 +36,7 @@ def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[str]:
         "Cases are present / absent. Each group is tested against all others; p (Holm) is corrected over these tests."
     )
     ungrouped = f" Columns that make no groups: {', '.join(left_out)}." if left_out else ""
-    return [*parts, page.note(f"{reading} {FEW_NOTE}{ungrouped}", "quiet")]
+    return [*parts, page.note(f"{reading} {numbers.FEW_NOTE}{ungrouped}", "quiet")]
 
 
 def _by_attribute(attribute: str, group: list[GroupRow]) -> Markup:
@@ -78,7 +77,7 @@ def _side(result: FindingResult) -> tuple[str, str]:
 
 
 def _area(result: FindingResult) -> str:
-    return numbers.limits(result) + few_mark(result.present, result.absent)
+    return numbers.limits(result) + numbers.few_mark(result.present_patients, result.absent_patients)
 
 
 def _folded(table: Markup, rows: int) -> Markup:

@@ -13,12 +13,6 @@ from markupsafe import Markup
 from app.pages import numbers, page
 from evaluation.cases import Interval
 
-FEW = 10
-FEW_NOTE = (
-    f"* fewer than {FEW} present or absent cases, with which an interval misses the true value more often than one "
-    "time in 20."
-)
-"""Meaning of the star; see docs/evaluation.md."""
 NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -40,7 +34,9 @@ KINDS = {
 HEADLINES = ("auc", "average_precision", "dice")
 BY_GROUP = "auc_by"
 """Prefix of areas by group; the report shows them with their tests, among the subgroups."""
-COUNTS = ("present", "absent", "unknown", "images", "findings")
+COUNTS = ("present", "absent", "unknown", "present_patients", "absent_patients", "images", "patients", "findings")
+PATIENTS_OF = {"present_patients": "present", "absent_patients": "absent", "patients": "images"}
+"""Numbers of patients, and the numbers of cases that they are equal to if every patient has a single image."""
 """Counts; other numbers beside a value, such as thresholds, have decimals."""
 
 
@@ -102,17 +98,10 @@ def metric_parts(values: Sequence[MetricValue]) -> list[Markup]:
     others = [value for value in values if value.path[0] not in known and not value.path[0].startswith(BY_GROUP)]
     for name, of_measure in itertools.groupby(others, key=lambda value: value.path[0]):
         parts += [page.subheading(_capitalised(_name(name))), _one_measure(list(of_measure))]
-    return [*parts, page.note(f"Intervals are of 95%, cases of one patient taken together. {FEW_NOTE}", "quiet")]
-
-
-def few_mark(present: float, absent: float) -> str:
-    """A star if an interval rests on few cases.
-
-    Example:
-        >>> few_mark(9, 100), few_mark(10, 100)
-        (' *', '')
-    """
-    return " *" if 0 < min(present, absent) < FEW else ""
+    return [
+        *parts,
+        page.note(f"Intervals are of 95%, cases of one patient taken together. {numbers.FEW_NOTE}", "quiet"),
+    ]
 
 
 def _by_finding(values: Sequence[MetricValue], measure: str) -> dict[str, MetricValue]:
@@ -150,14 +139,19 @@ def _one_measure(values: Sequence[MetricValue]) -> Markup:
 
 
 def _count_names(values: Iterable[MetricValue]) -> list[str]:
-    return list(dict.fromkeys(name for value in values for name in value.counts))
+    """Names of the numbers beside the values; patients are left out if every one has a single image."""
+    counts = [value.counts for value in values]
+    names = dict.fromkeys(name for each in counts for name in each)
+    repeats = {p for p, cases in PATIENTS_OF.items() if all(each.get(p) in (None, each.get(cases)) for each in counts)}
+    return [name for name in names if name not in repeats]
 
 
 def _value(value: MetricValue | None) -> str:
     if value is None:
         return ""
-    cases = (value.counts.get(name, math.inf) for name in ("present", "absent"))
-    return numbers.limits(value.interval) + few_mark(*cases)
+    # Results of earlier versions do not say how many patients there are.
+    patients = (value.counts.get(name, value.counts.get(cases, math.inf)) for name, cases in PATIENTS_OF.items())
+    return numbers.limits(value.interval) + numbers.few_mark(*patients)
 
 
 def _count(value: MetricValue | None, name: str) -> str:

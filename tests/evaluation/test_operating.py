@@ -45,7 +45,7 @@ def test_shares_agree_with_scikit_learn(seed):
 def test_unknown_cases_are_left_out_and_counted():
     point = operating_point([0.9, 0.9, 0.1, 0.8], [1, -1, 0, np.nan], 0.5)
     assert (point.sensitivity, point.precision) == (wilson_interval(1, 1), wilson_interval(1, 1))
-    assert point.counts == Counts(1, 1, 2)
+    assert point.counts == Counts(1, 1, 2, 1, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -37,6 +37,29 @@ def test_csv_holds_evaluations_values(folder_of):
     assert areas[-1]["p_holm"] == ""
     assert int(areas[0]["present"]) + int(areas[0]["absent"]) == 119
     assert areas[0]["unknown"] == "1"
+    for name, value in (("present", 1), ("absent", 0)):
+        of_class = tables[0].patient[tables[0].label[:, 0] == value]
+        assert areas[0][f"{name}_patients"] == str(len(set(of_class.tolist())))
+
+
+def test_few_patients_are_starred_however_many_images_they_have(folder_of):
+    folders = folder_of("one", 0.5), folder_of("two", 1.5)
+    assert "*" not in comparison_text(comparison_of(*folders))
+    for folder in folders:
+        for name in ("predictions.csv", "cases.csv"):
+            rows = list(csv.DictReader((folder / name).open()))
+            with (folder / name).open("w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                # Eight patients have all images now.
+                writer.writerows(row | {"patient": f"p{int(row['image'][5:-4]) % 8}"} for row in rows)
+    lines = comparison_text(comparison_of(*folders)).splitlines()
+    assert [line for line in lines if line.startswith("* fewer than 10 patients")]
+    [first] = [line for line in lines if line.startswith("Effusion") and " / " in line]
+    assert first.endswith("] *")
+    assert "(8) / " in first
+    [macro] = [line for line in lines if line.startswith("macro")]
+    assert "*" not in macro
 
 
 def test_dice_is_tested_by_permutation_of_patients(folder_of):

@@ -59,7 +59,8 @@ def test_metrics_file(trained, world):
     assert read["regions"]["map"] == "bilinear between cells' centres"
     assert read["section"] == "test"
     assert read["auc"].keys() == {"Nodule", "macro"}
-    assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper", "present", "absent", "unknown"}
+    counts = {"present", "absent", "unknown", "present_patients", "absent_patients"}
+    assert read["auc"]["Nodule"].keys() == {"value", "lower", "upper"} | counts
     assert (read["auc"]["Nodule"]["present"], read["auc"]["Nodule"]["absent"]) == (3, 4)
     assert read["dice"].keys() == {"Nodule", "macro"}
     assert read["dice"]["Nodule"]["images"] == 3

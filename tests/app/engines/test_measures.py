@@ -154,6 +154,7 @@ def test_dice_by_hand():
         "lower": pytest.approx(1 / (1 + math.exp(reach - math.log(5))), rel=1e-3),
         "upper": pytest.approx(1 / (1 + math.exp(-reach - math.log(5))), abs=1e-9),
         "images": 2,
+        "patients": 2,
         "threshold": 0.5,
         "worst": pytest.approx(2 / 3),
     }
@@ -297,6 +298,8 @@ def test_every_measure_counts_its_cases_and_takes_patients_together():
             assert [two[key] for key in ("present", "absent", "unknown")] == [
                 2 * one[key] for key in ("present", "absent", "unknown")
             ]
+            for key in ("present", "absent"):
+                assert two[f"{key}_patients"] == one[f"{key}_patients"] == one[key]
     assert alone["calibration_error"]["Mass"]["unknown"] == 8
 
 

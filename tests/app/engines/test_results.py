@@ -35,8 +35,8 @@ def test_a_finding_that_does_not_occur_is_written_as_null(tmp_path):
     assert "Infinity" not in text
     read = json.loads(text)
     assert read["section"] == "test"
-    assert read["auc"]["Mass"] == {"value": None, "lower": None, "upper": None, "present": 0, "absent": N, "unknown": 0}
-    counts = {"present": 0, "absent": N, "unknown": 0}
+    counts = {"present": 0, "absent": N, "unknown": 0, "present_patients": 0, "absent_patients": N}
+    assert read["auc"]["Mass"] == {"value": None, "lower": None, "upper": None} | counts
     assert read["sensitivity"]["Mass"] == {
         **{"value": None, "lower": None, "upper": None, "threshold": 0.65},
         **{"logit_threshold": math.log(0.65 / 0.35), **counts},
@@ -140,17 +140,18 @@ def test_flat_leaves_out_undefined_values():
 
 
 def test_the_table_for_the_terminal():
+    counts = {"present": 3, "absent": 4, "unknown": 0, "present_patients": 1, "absent_patients": 4}
     result = {
         "section": "test",
         "auc": {
-            "Nodule, St. p. op.": {"value": 0.8, "lower": 0.7, "upper": 0.9, "present": 3, "absent": 4, "unknown": 0},
-            "Mass": {"value": math.nan, "lower": math.nan, "upper": math.nan, "present": 0, "absent": 7, "unknown": 0},
+            "Nodule, St. p. op.": {"value": 0.8, "lower": 0.7, "upper": 0.9} | counts,
+            "Mass": {"value": math.nan, "lower": math.nan, "upper": math.nan} | counts,
             "macro": {"value": 0.8, "lower": math.nan, "upper": math.nan},
         },
         "dice": {"Nodule, St. p. op.": {"value": 0.25, "images": 3}},
     }
     assert table(result).splitlines() == [
-        "auc Nodule, St. p. op.   0.800  [0.700, 0.900]  n = 3 present, 4 absent",
+        "auc Nodule, St. p. op.   0.800  [0.700, 0.900]  n = 3 present (1 patient), 4 absent",
         "auc macro                0.800",
         "dice Nodule, St. p. op.  0.250  n = 3 images",
     ]

@@ -94,10 +94,14 @@ def test_pages_are_well_formed(pages):
 
 def test_report_shows_values_and_warnings_of_metrics_json(folder_of):
     folder = folder_of("one", 0.5)
-    entry = {"value": 0.7, "lower": 0.6, "upper": 0.8, "present": 9, "absent": 50, "unknown": 0}
+    entry = {"value": 0.7, "lower": 0.6, "upper": 0.8, "present": 30, "absent": 50, "unknown": 0}
+    patients = {"present_patients": 9, "absent_patients": 50}
     made = {
         "section": "validation",
-        "auc": {"Effusion": entry, "macro": {"value": 0.7}},
+        "auc": {"Effusion": entry | patients, "macro": {"value": 0.7}},
+        "f1": {"Effusion": entry | {"present": 9}},
+        "accuracy": {"Effusion": entry},
+        "hit_rate": {"Effusion": {"value": 0.6, "lower": 0.5, "upper": 0.7, "images": 30, "patients": 9}},
         "sensitivity": {"Effusion": {"value": 0.9, "lower": 0.8, "upper": 0.95, "threshold": 0.25}},
         "novelty": {"PA": {"Effusion": {"value": 0.123, "depth": 2}}, "AP": {"Effusion": {"value": None}}},
         "warnings": ["Look out."],
@@ -106,7 +110,11 @@ def test_report_shows_values_and_warnings_of_metrics_json(folder_of):
     assert main(["report", str(folder)]) == 0
     text = (folder / "report.html").read_text()
     assert "validation section, 120 images of 60 patients" in text
-    assert "0.700 [0.600, 0.800] *" in text  # nine present cases are few
+    assert text.count("0.700 [0.600, 0.800] *") == 2  # nine patients are few, and nine cases if these are not counted
+    assert text.count("0.700 [0.600, 0.800]<") == 1
+    assert "0.600 [0.500, 0.700] *" in text
+    assert '<th class="number">present patients</th>' in text
+    assert '<th class="number">absent patients</th>' not in text  # every one has a single image
     assert '<td class="number">0.250</td><td class="number">0.900 [0.800, 0.950]</td>' in text
     assert "<h3>Novelty</h3>" in text
     assert '<p class="note warning">Look out.</p>' in text
