@@ -5,7 +5,10 @@ negative (-1 uncertain, -2 not said) or NaN if unknown; unknown cases are left o
 cannot be measured is NaN. Patients with several images are taken together by functions that are given ``patient``.
 
 - ``roc``, ``delong``, ``auc_tests``, ``average_precision``: ranking, with intervals and paired and unpaired tests
-- ``operating``, ``calibration``: thresholds chosen on validation cases, and whether probabilities are right
+- ``partial_areas``, ``curve_points``: a part of the ROC curve, and its points
+- ``operating``, ``likelihood_ratios``, ``paired_shares``: thresholds chosen on validation cases, what they do to other
+  cases, and two models' calls of the same cases
+- ``calibration``: whether probabilities are right
 - ``overlap``, ``localisation``, ``marks``, ``froc``: the location of a finding
 - ``agreement``, ``reader_skill``: readers and label sets, and how good readers are where nobody knows the truth
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
@@ -26,8 +29,10 @@ from evaluation.compare import (
     compare_predictions,
     compare_ratios,
 )
+from evaluation.curve_points import CurvePoint, sensitivity_at_specificity, specificity_at_sensitivity
 from evaluation.delong import area_covariance, auc_interval, auc_intervals, macro_auc_interval
 from evaluation.froc import froc_curve, froc_sensitivity, jafroc_figure, match_marks
+from evaluation.likelihood_ratios import LikelihoodRatios, likelihood_ratios
 from evaluation.localisation import is_correct, linear_histogram, map_histogram, pointing_hit
 from evaluation.logits import logit_of, logit_of_mean, probability
 from evaluation.means import mean_interval, over_runs, ratio_interval
@@ -48,10 +53,24 @@ from evaluation.overlap import (
     iou,
     probability_histogram,
 )
+from evaluation.paired_shares import ShareComparison, compare_shares
+from evaluation.partial_areas import (
+    PartialArea,
+    PartialAreaComparison,
+    compare_partial_auc,
+    partial_auc,
+    partial_auc_of_sensitivities,
+)
 from evaluation.permutation import holm, paired_permutation_test
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 from evaluation.reader_skill import ReaderSkill, dawid_skene
-from evaluation.resampling import bootstrap_auc, bootstrap_average_precision, bootstrap_mean, bootstrap_ratio
+from evaluation.resampling import (
+    bootstrap_auc,
+    bootstrap_average_precision,
+    bootstrap_mean,
+    bootstrap_ratio,
+    bootstrap_sensitivity,
+)
 from evaluation.roc import auc, auc_per_finding, precision_recall_curve, roc_curve
 from evaluation.studies import group_by_study
 from evaluation.subgroups import age_bands, check_treatment, subgroup_areas
@@ -63,12 +82,17 @@ __all__ = [
     "Comparison",
     "ComparisonRow",
     "Counts",
+    "CurvePoint",
     "DifferentCasesError",
     "FindingResult",
     "Interval",
+    "LikelihoodRatios",
     "OperatingPoint",
+    "PartialArea",
+    "PartialAreaComparison",
     "PredictionTable",
     "ReaderSkill",
+    "ShareComparison",
     "Truth",
     "age_bands",
     "aggregated_dice",
@@ -86,13 +110,16 @@ __all__ = [
     "bootstrap_average_precision",
     "bootstrap_mean",
     "bootstrap_ratio",
+    "bootstrap_sensitivity",
     "brier_score",
     "check_treatment",
     "cohen_kappa",
     "compare_means",
     "compare_paired",
+    "compare_partial_auc",
     "compare_predictions",
     "compare_ratios",
+    "compare_shares",
     "compare_unpaired",
     "dawid_skene",
     "dice",
@@ -107,6 +134,7 @@ __all__ = [
     "is_correct",
     "jafroc_figure",
     "landis_koch",
+    "likelihood_ratios",
     "linear_histogram",
     "logit_of",
     "logit_of_mean",
@@ -117,6 +145,8 @@ __all__ = [
     "operating_point",
     "over_runs",
     "paired_permutation_test",
+    "partial_auc",
+    "partial_auc_of_sensitivities",
     "pointing_hit",
     "precision_recall_curve",
     "probability",
@@ -125,6 +155,8 @@ __all__ = [
     "read_predictions",
     "reliability_curve",
     "roc_curve",
+    "sensitivity_at_specificity",
+    "specificity_at_sensitivity",
     "subgroup_areas",
     "threshold_at_sensitivity",
     "threshold_at_specificity",

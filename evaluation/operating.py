@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import BoolArray, Counts, FloatArray, IntArray, Interval, checked_cases
+from evaluation.cases import BoolArray, Counts, FloatArray, IntArray, Interval, Labels, checked_cases
+from evaluation.likelihood_ratios import LikelihoodRatios, likelihood_ratios
 from evaluation.patients import counted
 from evaluation.roc import called_counts
 from evaluation.shares import share_interval
@@ -18,7 +19,7 @@ from evaluation.shares import share_interval
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """The effect of a threshold: shares with Wilson's intervals, NaN for a share of no case.
+    """The effect of a threshold: shares with Wilson's intervals, NaN for a share of no case, and likelihood ratios.
 
     Attributes:
         threshold: A case is called present if its score is at least this.
@@ -28,6 +29,8 @@ class OperatingPoint:
         negative_predictive_value: Share of the cases not called present that are absent.
         f1: Harmonic mean of precision and recall; its limits are those of the share TP / (TP + FP + FN), transformed.
         accuracy: Share of known cases called rightly.
+        likelihood_ratios: How much a call, or none, changes the odds of the finding; from them follow its predictive
+            values at any prevalence.
         counts: Present, absent and unknown cases, and their patients.
     """
 
@@ -38,6 +41,7 @@ class OperatingPoint:
     negative_predictive_value: Interval
     f1: Interval
     accuracy: Interval
+    likelihood_ratios: LikelihoodRatios
     counts: Counts
 
 
@@ -125,6 +129,7 @@ def operating_point(
         negative_predictive_value=share(absent, ~called & judged),
         f1=Interval(*(2 * value / (1 + value) for value in (overlap.value, overlap.lower, overlap.upper))),
         accuracy=share(called == present, judged),
+        likelihood_ratios=likelihood_ratios(called, Labels(present, absent), patient, level),
         counts=counted(labels, patient),
     )
 

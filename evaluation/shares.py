@@ -1,9 +1,11 @@
 """Shares of cases with Wilson's interval, the cases of one patient taken together."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import Interval
+from evaluation.cases import UNDEFINED, Interval
 from evaluation.distributions import wilson_interval
 from evaluation.patients import patient_numbers
 
@@ -34,19 +36,35 @@ def share_interval(
     Returns:
         NaN throughout if no case is in ``whole``.
     """
+    share, cases = effective_share(part, whole, patient)
+    limits = wilson_interval(share * cases, cases, level) if cases else UNDEFINED
+    return Interval(share, limits.lower, limits.upper)
+
+
+def effective_share(part: ArrayLike, whole: ArrayLike, patient: ArrayLike | None = None) -> tuple[float, float]:
+    """The share of ``share_interval``, and the number of independent cases that would vary as much.
+
+    Example:
+        >>> share, cases = effective_share([1, 1, 1, 0], [1, 1, 1, 1], patient=["a", "a", "a", "b"])
+        >>> share, round(cases, 2)
+        (0.75, 1.78)
+
+    Returns:
+        NaN and 0 if no case is in ``whole``.
+    """
     chosen = np.asarray(whole, dtype=bool)
     right = np.asarray(part, dtype=bool)[chosen]
     cases, count = int(right.size), int(right.sum())
-    if patient is None or not cases:
-        return wilson_interval(count, cases, level)
+    if not cases:
+        return math.nan, 0.0
+    share = count / cases
+    if patient is None:
+        return share, float(cases)
     patients, number = patient_numbers(np.asarray(patient)[chosen], cases)
     if count in (0, cases):
-        return wilson_interval(count * patients / cases, patients, level)
-    share = count / cases
+        return share, float(patients)
     deviation = np.bincount(number, weights=right - share, minlength=patients)
     # The deviations of a single patient sum to 0, which says nothing: the patient counts as one case.
     spread = np.square(deviation).sum() * patients / (patients - 1) if patients > 1 else np.inf
     effect = max(1.0, float(spread) / (count * (1 - share) * cases / (cases - 1)))
-    effective = max(1.0, cases / effect)
-    limits = wilson_interval(share * effective, effective, level)
-    return Interval(share, limits.lower, limits.upper)
+    return share, max(1.0, cases / effect)
