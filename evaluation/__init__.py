@@ -11,6 +11,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``calibration``: whether probabilities are right
 - ``overlap``, ``localisation``, ``marks``, ``froc``: the location of a finding
 - ``agreement``, ``reader_skill``: readers and label sets, and how good readers are where nobody knows the truth
+- ``figures_of_merit``, ``multireader``: several readers of the same cases in several modalities
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
 - ``subgroups``, ``studies``: shortcuts, and several views of a study
 - ``logits``, ``predictions``, ``compare``: ranking by logits, tables of predictions, and models on the same cases
@@ -36,6 +37,7 @@ from evaluation.likelihood_ratios import LikelihoodRatios, likelihood_ratios
 from evaluation.localisation import is_correct, linear_histogram, map_histogram, pointing_hit
 from evaluation.logits import logit_of, logit_of_mean, probability
 from evaluation.means import mean_interval, over_runs, ratio_interval
+from evaluation.multireader import MultiReader, Population, obuchowski_rockette
 from evaluation.operating import (
     OperatingPoint,
     operating_point,
@@ -87,9 +89,11 @@ __all__ = [
     "FindingResult",
     "Interval",
     "LikelihoodRatios",
+    "MultiReader",
     "OperatingPoint",
     "PartialArea",
     "PartialAreaComparison",
+    "Population",
     "PredictionTable",
     "ReaderSkill",
     "ShareComparison",
@@ -142,6 +146,7 @@ __all__ = [
     "map_histogram",
     "match_marks",
     "mean_interval",
+    "obuchowski_rockette",
     "operating_point",
     "over_runs",
     "paired_permutation_test",
