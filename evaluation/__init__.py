@@ -74,6 +74,7 @@ from evaluation.resampling import (
     bootstrap_sensitivity,
 )
 from evaluation.roc import auc, auc_per_finding, precision_recall_curve, roc_curve
+from evaluation.share_gaps import ShareGap, share_gaps
 from evaluation.studies import group_by_study
 from evaluation.subgroups import age_bands, check_treatment, subgroup_areas
 from evaluation.truth import Truth
@@ -97,6 +98,7 @@ __all__ = [
     "PredictionTable",
     "ReaderSkill",
     "ShareComparison",
+    "ShareGap",
     "Truth",
     "age_bands",
     "aggregated_dice",
@@ -161,6 +163,7 @@ __all__ = [
     "reliability_curve",
     "roc_curve",
     "sensitivity_at_specificity",
+    "share_gaps",
     "specificity_at_sensitivity",
     "subgroup_areas",
     "threshold_at_sensitivity",

@@ -126,6 +126,10 @@ def degraded(datalist: Datalist, changed: Mapping[str, list[Item]], step: dict[s
     """A datalist with changed sections, and the step in its description and provenance, which tracking logs."""
     before = datalist.provenance.get("degraded", [])
     steps = [*(before if isinstance(before, list) else []), step]
+    kept = {item.image for items in ({**datalist.sections, **changed}).values() for item in items}
+    if len(kept) < len(datalist.items()):
+        reason = f"images not drawn: {step['to']}"
+        datalist = datalist.leaving_out(lambda item: "" if item.image in kept else reason, [reason])
     return replace(
         datalist,
         sections={**datalist.sections, **changed},

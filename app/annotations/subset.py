@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from app.datalist.choosing import named_findings
@@ -43,16 +43,19 @@ def only_with(datalist: Datalist, findings: Sequence[str], normals: Normals, see
     if not chosen.items():
         raise ValueError(f"{datalist.name}: on no image is {names} present and nothing else.")
     drawn = _drawn_normals(normal, chosen, normals, seed)
-    result = datalist.filtered(lambda item: kinds[item.image] == "chosen" or item.image in drawn)
+    reasons = {
+        "other": "images with other findings",
+        "unknown": "images of which it is not known",
+        "normal": "images without any finding that were not drawn",
+    }
+    result = datalist.leaving_out(
+        lambda item: "" if item.image in drawn else reasons.get(kinds[item.image], ""), reasons.values()
+    )
     result.description = f"{datalist.description} Only images with {names} alone, and {len(drawn)} without findings."
-    every = list(kinds.values())
     return result.with_counts(
         {
-            f"images with {names} alone": every.count("chosen"),
+            f"images with {names} alone": len(chosen.items()),
             "images without any finding, drawn at random": len(drawn),
-            "left out: images with other findings": every.count("other"),
-            "left out: images of which it is not known": every.count("unknown"),
-            "left out: images without any finding that were not drawn": every.count("normal") - len(drawn),
         }
     )
 
@@ -68,12 +71,14 @@ def first_of_studies(datalist: Datalist) -> Datalist:
         seen.add(study)
         return True
 
-    return _filtered(datalist, is_first, "left out: images of a study beside its first")
+    reason = "images of a study beside its first"
+    return datalist.leaving_out(lambda item: "" if is_first(item) else reason, [reason])
 
 
 def with_views(datalist: Datalist, views: Sequence[str], keep: bool) -> Datalist:
     """Only the items of some views or, unless ``keep``, all others."""
-    return _filtered(datalist, lambda item: (item.view in views) == keep, "left out: images of other views")
+    reason = "images of other views"
+    return datalist.leaving_out(lambda item: "" if (item.view in views) == keep else reason, [reason])
 
 
 def without_patients(datalist: Datalist, others: Sequence[Datalist]) -> Datalist:
@@ -97,15 +102,13 @@ def without_patients(datalist: Datalist, others: Sequence[Datalist]) -> Datalist
         ['2']
     """
     excluded = {normalised(item.patient) for other in others for item in other.items()}
-    result = datalist.filtered(lambda item: normalised(item.patient) not in excluded)
     names = " and ".join(dict.fromkeys(other.name for other in others))
+    reason = f"images of patients who are in {names}"
+    result = datalist.leaving_out(lambda item: reason if normalised(item.patient) in excluded else "", [reason])
     if not result.items():
         raise ValueError(f"{datalist.name}: nothing is left, all of its patients are in {names}.")
     before, after = ({normalised(item.patient) for item in part.items()} for part in (datalist, result))
-    counts = {
-        f"left out: images of patients who are in {names}": len(datalist.items()) - len(result.items()),
-        f"left out: patients who are in {names}": len(before - after),
-    }
+    counts = {f"left out: patients who are in {names}": len(before - after)}
     folded = set(map(caseless, excluded))
     alike = sum(caseless(patient) in folded for patient in after)
     if alike:
@@ -150,8 +153,3 @@ def _kind(item: Item, findings: Sequence[str], wanted: frozenset[str]) -> str:
     if all(value == ABSENT for value in labels.values()):
         return "normal"
     return "normal" if says_none and not any(value == UNCERTAIN or value > 0 for value in inside) else "unknown"
-
-
-def _filtered(datalist: Datalist, keep: Callable[[Item], bool], what: str) -> Datalist:
-    result = datalist.filtered(keep)
-    return result.with_counts({what: len(datalist.items()) - len(result.items())})

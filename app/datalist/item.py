@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 SECTIONS = ("training", "validation", "test")
+FLOW = "flow"
+"""Key of a datalist's provenance: the steps at which items were left out, in order."""
 
 
 class Box(NamedTuple):
@@ -74,8 +77,8 @@ class Datalist:
         findings: Names, in the order of every item's ``label``.
         sections: Items of ``training``, ``validation`` and ``test``; a section may be empty.
         description: What the data is and what was done to it, for people.
-        provenance: The same for machines: counts of what was included and excluded, the split's seed and fingerprint,
-            how annotations were degraded.
+        provenance: The same for machines: counts of what was included and excluded, the flow of images and patients
+            from step to step, the split's seed and fingerprint, how annotations were degraded.
 
     Example:
         >>> datalist = Datalist.unsplit("wards", ("Nodule",), [Item("1.png", "7", (1,)), Item("2.png", "8", (0,))])
@@ -118,8 +121,38 @@ class Datalist:
             self, sections={section: [i for i in items if keep(i)] for section, items in self.sections.items()}
         )
 
+    def leaving_out(self, reason_of: Callable[[Item], str], reasons: Iterable[str]) -> Datalist:
+        """A datalist without the items for which there is a reason to leave them out.
+
+        The provenance counts them as ``left out: REASON``, and its ``flow`` holds the step: how many images left, by
+        reason, and the images and patients that remain (no patients as long as those of some items are unknown).
+
+        Args:
+            reason_of: The reason to leave an item out; empty if it stays.
+            reasons: All that there may be; those without an item are counted as 0.
+
+        Example:
+            >>> both = Datalist.unsplit("wards", ("Nodule",), [Item("1.png", "7", (1,)), Item("2.png", "8", (0,))])
+            >>> frontal = both.leaving_out(lambda item: "blurred" if item.image == "1.png" else "", ["blurred"])
+            >>> frontal.provenance["flow"][-1]
+            {'left_out': {'blurred': 1}, 'images': 1, 'patients': 1}
+        """
+        given = {item.image: reason for item in self.items() if (reason := reason_of(item))}
+        result = self.filtered(lambda item: item.image not in given)
+        counts = {**dict.fromkeys(reasons, 0), **Counter(given.values())}
+        before = self.provenance.get(FLOW)
+        steps = [*before] if isinstance(before, list) and before else [_size(self)]
+        result.provenance = self.provenance | {FLOW: [*steps, {"left_out": counts, **_size(result)}]}
+        return result.with_counts({f"left out: {reason}": count for reason, count in counts.items()})
+
     def with_counts(self, counts: Mapping[str, int]) -> Datalist:
         """A datalist with further counts in its provenance, of what was included or excluded and why."""
         before = self.provenance.get("counts")
         merged = {**(before if isinstance(before, dict) else {}), **counts}
         return replace(self, provenance=self.provenance | {"counts": merged})
+
+
+def _size(datalist: Datalist) -> dict[str, object]:
+    patients = {item.patient for item in datalist.items()}
+    size: dict[str, object] = {"images": len(datalist.items())}
+    return size if "" in patients else size | {"patients": len(patients)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.datalist.holdings import STATES, SectionHoldings, co_occurrence, holdings
-from app.datalist.item import SECTIONS, Datalist
+from app.datalist.item import FLOW, SECTIONS, Datalist
 
 _LOCATIONS = ("located", "nowhere", "boxes", "masks")
 
@@ -21,7 +21,7 @@ def summary(datalist: Datalist) -> str:
         named = ", ".join(f"{name} {count}" for name, count in unmapped.items())
         lines.append(f"  Labels that are no finding of the vocabulary, with how often they occur: {named}")
     for what, facts in datalist.provenance.items():
-        if isinstance(facts, list):
+        if isinstance(facts, list) and what != FLOW:  # the counts say it already
             lines.append(f"  {what}: {'; '.join(map(_in_words, facts))}")
     return "\n".join(lines)
 

@@ -128,6 +128,10 @@ def _fold(
     training = [item for other, part in enumerate(parts) if other != fold for item in part]
     training += [item for item in extra if normalised(item.patient) not in patients]
     sections = {"training": training, "validation": [], "test": parts[fold]}
+    used = {item.image for items in sections.values() for item in items}
+    if len(used) < len(datalist.items()):
+        reason = "images without a box or mask that the fold does not use"
+        datalist = datalist.leaving_out(lambda item: "" if item.image in used else reason, [reason])
     facts = {"method": f"folds {_METHOD}", "fold": fold, "folds": len(parts)} | facts
     return _with_sections(datalist, sections, facts)
 

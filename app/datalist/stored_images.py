@@ -79,11 +79,12 @@ def keep_stored(
         )
     counts = {
         "images included": len(stored),
-        "left out: rows without an image in the folder": len(rows) - len(stored),
         "left out: images in the folder without a row": len(set(files) - set(stored.values())),
         **{f"left out of the folder: {reason}": count for reason, count in listing.left_out.items()},
     }
-    return datalist.filtered(lambda item: item.image in stored).with_counts(counts), stored
+    reason = "rows without an image in the folder"
+    kept = datalist.leaving_out(lambda item: "" if item.image in stored else reason, [reason])
+    return kept.with_counts(counts), stored
 
 
 def place_images(datalist: Datalist, stored: Mapping[str, Path], out: Path, frame: Frame | None = None) -> Datalist:

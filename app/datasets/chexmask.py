@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.datalist.file import moved, read_datalist
-from app.datalist.item import Datalist, Item
+from app.datalist.item import FLOW, Datalist, Item
 from app.datalist.run_lengths import Size, from_row_starts, resized
 from app.datalist.stored_images import stem
 from app.datalist.validate import absolute_path
@@ -108,10 +108,12 @@ def with_organs(datalist: Datalist, root: Path, table: Path, least_dice: float) 
             masked[item.image] = organs
     if not masked:
         raise TableError(f"{table}: none of its masks is of the images of {datalist.name} ({dict(counts)}).")
-    result = datalist.filtered(lambda item: item.image in masked).mapped(lambda item: masked[item.image])
-    counts["left out: images without a mask"] = len(datalist.items()) - len(masked)
+    reason = "images without a mask"
+    kept = datalist.leaving_out(lambda item: "" if item.image in masked else reason, [reason])
+    counts[f"left out: {reason}"] = len(datalist.items()) - len(masked)
     description = f"Masks of lungs and heart by a network (CheXmask) on images of {datalist.name}."
-    provenance: dict[str, object] = {"images": datalist.provenance}
+    provenance: dict[str, object] = {"images": datalist.provenance, FLOW: kept.provenance[FLOW]}
+    result = kept.mapped(lambda item: masked[item.image])
     return replace(
         result, name=f"CheXmask on {datalist.name}", findings=ORGANS, description=description, provenance=provenance
     ).with_counts({"masks": len(masked), **counts})

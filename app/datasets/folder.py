@@ -147,11 +147,9 @@ def _annotated(
 ) -> tuple[Datalist, dict[str, Path]]:
     """The images that are annotated, which without a table are all that is known."""
     kept = {image: path for image, path in stored.items() if path in annotations.images}
-    counts = {
-        "images included": len(kept),
-        "left out: images in the folder without an annotation": len(stored) - len(kept),
-    }
-    result = datalist.filtered(lambda item: item.image in kept).with_counts(counts)
+    reason = "images in the folder without an annotation"
+    result = datalist.leaving_out(lambda item: "" if item.image in kept else reason, [reason])
+    result = result.with_counts({"images included": len(kept)})
     result.description = f"{len(kept)} annotated images without a table."
     return result, kept
 

@@ -128,8 +128,9 @@ def boxes_as_labels(datalist: Datalist) -> Datalist:
         label = tuple(PRESENT if finding in item.annotated else ABSENT for finding in BOXED)
         return replace(item, label=label, source="radiologist")
 
+    reason = "images without a box"
     return replace(
-        datalist.filtered(lambda item: bool(item.boxes)).mapped(relabelled),
+        datalist.leaving_out(lambda item: "" if item.boxes else reason, [reason]).mapped(relabelled),
         name="ChestX-ray14 boxes",
         description="Eight findings, present where a radiologist drew a box (BBox_List_2017).",
         findings=BOXED,

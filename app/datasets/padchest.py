@@ -75,10 +75,8 @@ def datalist_from(arguments: argparse.Namespace) -> Datalist:
     datalist = padchest(arguments.tables)
     if arguments.physician or arguments.rnn:
         wanted = METHODS["Physician" if arguments.physician else "RNN_model"]
-        chosen = datalist.filtered(lambda item: item.source == wanted)
-        other = "without a physician" if arguments.physician else "by a physician"
-        left_out = len(datalist.items()) - len(chosen.items())
-        datalist = chosen.with_counts({f"left out: reports labelled {other}": left_out})
+        reason = f"reports labelled {'without' if arguments.physician else 'by'} a physician"
+        datalist = datalist.leaving_out(lambda item: "" if item.source == wanted else reason, [reason])
     if arguments.neatx:
         datalist = with_tubes(datalist, arguments.tables)
     return with_images(datalist, arguments.images, arguments.out)

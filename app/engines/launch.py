@@ -192,7 +192,8 @@ class Launch:
             run.tags({f"data.{key}": str(value) for key, value in about.items()})
             run.parameters(parameters(config, name, self.data.findings))
             run.dataset(name, str(facts["fingerprint"]), kind, about)
-            run.text(json.dumps(facts, indent=2, default=str) + "\n", "data.json")
+            whole = facts | {"workflow": kind} | self.data.description()
+            run.text(json.dumps(whole, indent=2, default=str) + "\n", "data.json")
             if self.configuration.files:
                 run.text(self.configuration.text, "config.yaml")
             yield run

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.datalist.characteristics import characteristics
 from app.datalist.choosing import choose_findings
 from app.datalist.file import read_datalist
 from app.datalist.fingerprint import fingerprint, split_fingerprint
@@ -59,6 +60,10 @@ class OpenedData:
             **counts,
             **{f"provenance.{key}": value for key, value in self.datalist.provenance.items()},
         }
+
+    def description(self) -> dict[str, object]:
+        """What a run's record also tells of the data: its description, and who its patients are, as counts."""
+        return {"description": self.datalist.description, "sections": characteristics(self.datalist)}
 
 
 def open_data(
