@@ -15,6 +15,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
 - ``subgroups``, ``studies``: shortcuts, and several views of a study
 - ``logits``, ``predictions``, ``compare``: ranking by logits, tables of predictions, and models on the same cases
+- ``margins``, ``seeds``: non-inferiority and equivalence, and methods of several training runs each
 """
 
 from evaluation.agreement import Agreement, cohen_kappa, fleiss_kappa, landis_koch
@@ -36,6 +37,7 @@ from evaluation.froc import froc_curve, froc_sensitivity, jafroc_figure, match_m
 from evaluation.likelihood_ratios import LikelihoodRatios, likelihood_ratios
 from evaluation.localisation import is_correct, linear_histogram, map_histogram, pointing_hit
 from evaluation.logits import logit_of, logit_of_mean, probability
+from evaluation.margins import MarginTest, margin_test
 from evaluation.means import mean_interval, over_runs, ratio_interval
 from evaluation.multireader import MultiReader, Population, obuchowski_rockette
 from evaluation.operating import (
@@ -74,6 +76,7 @@ from evaluation.resampling import (
     bootstrap_sensitivity,
 )
 from evaluation.roc import auc, auc_per_finding, precision_recall_curve, roc_curve
+from evaluation.seeds import compare_repeated_means, compare_repeated_predictions
 from evaluation.share_gaps import ShareGap, share_gaps
 from evaluation.studies import group_by_study
 from evaluation.subgroups import age_bands, check_treatment, subgroup_areas
@@ -90,6 +93,7 @@ __all__ = [
     "FindingResult",
     "Interval",
     "LikelihoodRatios",
+    "MarginTest",
     "MultiReader",
     "OperatingPoint",
     "PartialArea",
@@ -125,6 +129,8 @@ __all__ = [
     "compare_partial_auc",
     "compare_predictions",
     "compare_ratios",
+    "compare_repeated_means",
+    "compare_repeated_predictions",
     "compare_shares",
     "compare_unpaired",
     "dawid_skene",
@@ -146,6 +152,7 @@ __all__ = [
     "logit_of_mean",
     "macro_auc_interval",
     "map_histogram",
+    "margin_test",
     "match_marks",
     "mean_interval",
     "obuchowski_rockette",

@@ -1,16 +1,18 @@
 """Models compared on the same cases, finding by finding: areas by DeLong's test, means and ratios by permutation."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.auc_tests import NO_VARIANCE, compared, difference_interval, no_difference, rank_alike
+from evaluation.auc_tests import NO_VARIANCE, AucComparison, compared, difference_interval, no_difference, rank_alike
 from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, Labels, TextArray
 from evaluation.delong import AreaCovariance, area_covariance, bounded_interval
 from evaluation.distributions import two_sided_p
+from evaluation.margins import MarginTest, margin_test
 from evaluation.means import ratio_difference, ratio_interval
 from evaluation.patients import counted, patient_numbers
 from evaluation.permutation import holm, paired_ratio_permutation_test
@@ -36,6 +38,7 @@ class ComparisonRow:
         difference: A - B with its interval.
         p: Two-sided, of this finding alone.
         p_holm: Corrected over the findings of the comparison; NaN for the macro average, which is a single question.
+        margin: B against A within a margin, uncorrected; None if no margin was declared.
     """
 
     finding: str
@@ -44,6 +47,7 @@ class ComparisonRow:
     difference: Interval
     p: float
     p_holm: float
+    margin: MarginTest | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def compare_predictions(
     names: tuple[str, str] = ("A", "B"),
     by_patient: bool = True,
     level: float = 0.95,
+    margin: float | None = None,
 ) -> Comparison:
     """Compare areas under the ROC curve by DeLong's paired test, with Holm's correction over findings.
 
@@ -85,6 +90,8 @@ def compare_predictions(
         names: Of A and B in error messages.
         by_patient: Take the cases of a patient together; False treats every image as independent.
         level: Confidence.
+        margin: The largest difference that does not matter, declared before; adds tests of non-inferiority and
+            equivalence.
 
     Raises:
         DifferentCasesError: The tables have other images, findings, patients or labels.
@@ -96,15 +103,18 @@ def compare_predictions(
     alike = [_alike(first, other, c) for c in range(len(first.findings))]
     rows = []
     for c, finding in enumerate(first.findings):
-        result = compared(areas, c, c + len(alike), level)
-        if alike[c] and not math.isnan(result.difference.value):
-            result = no_difference(result.first, result.second)
-        rows.append(ComparisonRow(finding, result.first, result.second, result.difference, result.p, math.nan))
-    return Comparison(_corrected(rows), _macro(areas, all(alike), level))
+        result = _areas_at(areas, c, alike[c], level)
+        within = within_margin(partial(_difference_at, areas, c, alike[c]), margin)
+        rows.append(ComparisonRow(finding, result.first, result.second, result.difference, result.p, math.nan, within))
+    return Comparison(corrected(rows), _macro(areas, all(alike), level, margin))
 
 
 def compare_means(
-    first: ArrayLike, second: ArrayLike, findings: tuple[str, ...], patient: ArrayLike | None = None
+    first: ArrayLike,
+    second: ArrayLike,
+    findings: tuple[str, ...],
+    patient: ArrayLike | None = None,
+    margin: float | None = None,
 ) -> Comparison:
     """Compare means over the same images: Dice, IoU, or localisations that are right (1) or wrong (0).
 
@@ -120,13 +130,14 @@ def compare_means(
         second: (N, C) values of B on the same images.
         findings: C names.
         patient: (N,) or None if every image is a patient of its own.
+        margin: As for ``compare_predictions``; by Student's intervals.
     """
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.shape != two.shape or one.ndim != 2:
         raise ValueError(f"A has shape {one.shape} and B {two.shape}; both must be the same (N, C)")
     known = ~(np.isnan(one) | np.isnan(two))
     a, b = ((np.where(known, side, 0.0), known) for side in (one, two))
-    return compare_ratios(a, b, findings, patient)
+    return compare_ratios(a, b, findings, patient, margin)
 
 
 def compare_ratios(
@@ -134,6 +145,7 @@ def compare_ratios(
     second: tuple[ArrayLike, ArrayLike],
     findings: tuple[str, ...],
     patient: ArrayLike | None = None,
+    margin: float | None = None,
 ) -> Comparison:
     """Compare ratios of sums over the same images, such as the aggregated Dice; otherwise like ``compare_means``.
 
@@ -152,9 +164,11 @@ def compare_ratios(
         is_counted = (a[1] > 0) | (b[1] > 0)
         counts = counted(Labels(is_counted, np.zeros_like(is_counted)), patient)
         first_result, second_result = (FindingResult.of(ratio_interval(*side, patient), counts) for side in (a, b))
-        difference, p = ratio_difference(a, b, patient), paired_ratio_permutation_test(a, b, patient).p
-        rows.append(ComparisonRow(finding, first_result, second_result, difference, p, math.nan))
-    return Comparison(_corrected(rows), None)
+        difference_at = partial(ratio_difference, a, b, patient)
+        difference, p = difference_at(), paired_ratio_permutation_test(a, b, patient).p
+        within = within_margin(difference_at, margin)
+        rows.append(ComparisonRow(finding, first_result, second_result, difference, p, math.nan, within))
+    return Comparison(corrected(rows), None)
 
 
 def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, str] = ("A", "B")) -> PredictionTable:
@@ -175,12 +189,35 @@ def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, s
     raise DifferentCasesError(f"{names[0]} and {names[1]} are not about the same cases: " + "; ".join(problems))
 
 
+def within_margin(difference_at: Callable[[float], Interval], margin: float | None) -> MarginTest | None:
+    """``margin_test`` if a margin was declared."""
+    return None if margin is None else margin_test(difference_at, margin)
+
+
+def corrected(rows: list[ComparisonRow]) -> tuple[ComparisonRow, ...]:
+    """The rows with Holm's correction over all of them."""
+    adjusted = holm([row.p for row in rows]).tolist()
+    return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
+
+
+def _areas_at(areas: AreaCovariance, c: int, is_alike: bool, level: float) -> AucComparison:
+    """The c-th finding of both models, whose areas stand in the first and the second half."""
+    result = compared(areas, c, c + len(areas.auc) // 2, level)
+    if is_alike and not math.isnan(result.difference.value):
+        return no_difference(result.first, result.second)
+    return result
+
+
+def _difference_at(areas: AreaCovariance, c: int, is_alike: bool, level: float) -> Interval:
+    return _areas_at(areas, c, is_alike, level).difference
+
+
 def _alike(first: PredictionTable, second: PredictionTable, c: int) -> bool:
     known = first.label[:, c] >= 0
     return rank_alike(first.rank[known, c], second.rank[known, c])
 
 
-def _macro(areas: AreaCovariance, alike: bool, level: float) -> ComparisonRow:
+def _macro(areas: AreaCovariance, alike: bool, level: float, margin: float | None) -> ComparisonRow:
     """The first half of the areas are A's findings, the second half B's."""
     findings = len(areas.auc) // 2
     is_undefined = np.isnan(np.diag(areas.covariance))
@@ -199,8 +236,11 @@ def _macro(areas: AreaCovariance, alike: bool, level: float) -> ComparisonRow:
         return float(both @ auc), float(both @ covariance @ both)
 
     one, two = (bounded_interval(*mean(*weights), level) for weights in ((weight, none), (none, weight)))
-    difference, p = _difference(*mean(weight, -weight), alike, level)
-    return ComparisonRow(MACRO, FindingResult.of(one, counts), FindingResult.of(two, counts), difference, p, math.nan)
+    contrast = mean(weight, -weight)
+    difference, p = _difference(*contrast, alike, level)
+    within = within_margin(lambda at: _difference(*contrast, alike, at)[0], margin)
+    results = FindingResult.of(one, counts), FindingResult.of(two, counts)
+    return ComparisonRow(MACRO, *results, difference, p, math.nan, within)
 
 
 def _difference(value: float, variance: float, alike: bool, level: float) -> tuple[Interval, float]:
@@ -209,11 +249,6 @@ def _difference(value: float, variance: float, alike: bool, level: float) -> tup
     if not variance > NO_VARIANCE:
         return Interval(value, math.nan, math.nan), math.nan
     return difference_interval(value, variance, level), two_sided_p(value / math.sqrt(variance))
-
-
-def _corrected(rows: list[ComparisonRow]) -> tuple[ComparisonRow, ...]:
-    adjusted = holm([row.p for row in rows]).tolist()
-    return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
 
 
 def only_in(first: Iterable[str], second: Iterable[str], names: tuple[str, str], kind: str) -> list[str]:

@@ -1,24 +1,28 @@
-"""Two or more models on the same cases, each compared with the first."""
+"""Two or more models on the same cases, each compared with the first. A model is one run, or several seeds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from app.comparing.cases import MEASURES, Cases, aligned_values, read_cases
+from app.comparing.declared_margins import ANY, margin_of
+from app.comparing.measured_alike import measured_alike
+from app.comparing.methods import Method
 from app.comparing.run_files import CASES, RunFiles
-from app.pages.numbers import counted
 from evaluation import compare_means, compare_predictions, holm, read_predictions
 from evaluation.cases import FindingResult, Interval
 from evaluation.compare import Comparison, ComparisonRow
+from evaluation.margins import MarginTest, holm_margins, opposite
+from evaluation.seeds import compare_repeated_means, compare_repeated_predictions
 
 LEVEL = 0.95
 SPLIT = "data.split_fingerprint"
-ALPHA = 0.05
-"""Conclusions call a difference shown if its corrected p is below it."""
+FEW_RUNS = 2
+SEEDS_TEST = "Student's, where patients and seeds both vary (Obuchowski and Rockette, seeds as readers)"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class ModelRow:
         difference: Model - reference.
         p: Two-sided, uncorrected.
         p_holm: Corrected over all rows of the measure; NaN if the row is the only question of its kind.
+        margin: The model against the reference within the declared margin, if there is one, uncorrected.
+        margin_holm: The same, corrected like ``p_holm``; uncorrected if the row is the only question of its kind.
     """
 
     finding: str
@@ -39,6 +45,8 @@ class ModelRow:
     difference: Interval
     p: float
     p_holm: float
+    margin: MarginTest | None = None
+    margin_holm: MarginTest | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class MeasureComparison:
         test: How differences are tested.
         rows: One per finding and model, ordered by finding.
         macro: One per model for the mean over findings; empty for a single finding and for means without a test.
+        margin: The largest difference that does not matter, if it was declared.
     """
 
     key: str
@@ -59,6 +68,7 @@ class MeasureComparison:
     patients: int
     rows: tuple[ModelRow, ...]
     macro: tuple[ModelRow, ...]
+    margin: float | None = None
 
     @property
     def all_rows(self) -> tuple[ModelRow, ...]:
@@ -68,133 +78,135 @@ class MeasureComparison:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """A comparison of runs; the first is the reference. ``notes`` say what was left out, and why."""
+    """A comparison of methods; the first is the reference. ``notes`` say what was left out, and what to beware of."""
 
-    runs: tuple[RunFiles, ...]
+    methods: tuple[Method, ...]
     measures: tuple[MeasureComparison, ...]
     notes: tuple[str, ...]
 
     @property
+    def runs(self) -> tuple[RunFiles, ...]:
+        """The runs of all methods."""
+        return tuple(run for method in self.methods for run in method.runs)
+
+    @property
     def letters(self) -> str:
         """The models' names in tables and pictures: ABC..."""
-        return "ABCDEFGH"[: len(self.runs)]
+        return "ABCDEFGH"[: len(self.methods)]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the models; if two have the same name, the words that named them on the command line."""
-        names = [run.name for run in self.runs]
-        return tuple(run.name if names.count(run.name) == 1 else run.word for run in self.runs)
+        names = [method.name for method in self.methods]
+        return tuple(each.name if names.count(each.name) == 1 else each.word for each in self.methods)
 
 
-def compare_runs(runs: Sequence[RunFiles]) -> RunComparison:
-    """Compare every run with the first.
+def compare_methods(methods: Sequence[Method], margins: Mapping[str, float] | None = None) -> RunComparison:
+    """Compare every method with the first.
 
     Args:
-        runs: Two to eight.
+        methods: Two to eight, as ``open_methods`` gives them.
+        margins: As ``parse_margins`` gives them.
 
     Raises:
         DifferentCasesError: Not all are about the same cases with the same labels; says what differs.
-        ValueError: There are fewer than two or more than eight, or a file cannot be read.
+        ValueError: A file cannot be read.
     """
-    if not 2 <= len(runs) <= 8:
-        raise ValueError(f"two to eight runs can be compared, not {len(runs)}")
-    comparison = RunComparison(tuple(runs), (), ())
+    comparison = RunComparison(tuple(methods), (), ())
     labels = [f"{letter} ({name})" for letter, name in zip(comparison.letters, comparison.names, strict=True)]
-    areas = _areas(runs, labels)
-    located, notes = _located(runs, labels)
-    splits = {run.run.tags.get(SPLIT, "") for run in runs if run.run is not None} - {""}
+    areas = _areas(methods, labels, margin_of(margins or {}, "auc"))
+    problem, warnings = measured_alike(methods, labels)
+    located, notes = _located(methods, labels, problem, margins or {})
+    splits = {run.run.tags.get(SPLIT, "") for run in comparison.runs if run.run is not None} - {""}
     if len(splits) > 1:
         notes.append(
             "The runs used different splits of their data: one model may have been trained on cases it is tested on."
         )
-    return replace(comparison, measures=(areas, *located), notes=tuple(notes))
+    if min(len(method.runs) for method in methods) == FEW_RUNS:
+        notes.append(
+            "A method has two runs: if seeds matter much more in one method than in another, tests then err more often "
+            "than they say. Three runs or more of each are safe."
+        )
+    measures = areas, *located
+    unused = (margins or {}).keys() - {measure.key for measure in measures} - {ANY}
+    if unused:
+        notes.append(f"The margin of {', '.join(sorted(unused))} was not needed: that is not compared.")
+    return replace(comparison, measures=measures, notes=(*notes, *warnings))
 
 
-def conclusions(comparison: RunComparison, measure: MeasureComparison) -> list[str]:
-    """One sentence per model: for which findings it is better or worse after Holm's correction."""
-    sentences = []
-    for model in range(1, len(comparison.runs)):
-        rows = [row for row in measure.rows if row.model == model]
-        tested = [row for row in rows if not math.isnan(row.p_holm)]
-        shown = [row for row in tested if row.p_holm < ALPHA]
-        better = [row.finding for row in shown if row.difference.value > 0]
-        worse = [row.finding for row in shown if row.difference.value < 0]
-        a, b = comparison.letters[0], comparison.letters[model]
-        if tested and all(row.difference == Interval(0.0, 0.0, 0.0) for row in tested):
-            sentences.append(f"{b} and {a} do not differ at all: every difference is exactly 0.")
-            continue
-        parts = [f"better than {a} for {', '.join(better)}"] if better else []
-        parts += [f"worse than {a} for {', '.join(worse)}"] if worse else []
-        sentence = f"{b} is {' and '.join(parts)}" if parts else f"No difference between {b} and {a} is shown"
-        others, untested = len(tested) - len(better) - len(worse), len(rows) - len(tested)
-        if parts and others:
-            sentence += f"; no difference is shown for {counted(others, 'other finding')}"
-        if untested:
-            sentence += f"; {counted(untested, 'finding')} cannot be tested"
-        sentences.append(f"{sentence}.")
-    return sentences
+def _areas(methods: Sequence[Method], labels: list[str], margin: float | None) -> MeasureComparison:
+    tables = [[read_predictions(run.predictions) for run in method.runs] for method in methods]
+    reference, is_single = tables[0], len(tables[0]) == 1
+    comparisons = []
+    for table, label in zip(tables[1:], labels[1:], strict=True):
+        names = labels[0], label
+        if is_single:
+            comparisons.append(compare_predictions(reference[0], table[0], names, level=LEVEL, margin=margin))
+        else:
+            comparisons.append(compare_repeated_predictions(reference, table, names, LEVEL, margin))
+    counts = len(reference[0].image), len(np.unique(reference[0].patient))
+    test = "DeLong's for paired areas, cases of one patient taken together" if is_single else SEEDS_TEST
+    return _measure(("auc", "Area under the ROC curve", test), counts, comparisons, margin)
 
 
-def _areas(runs: Sequence[RunFiles], labels: list[str]) -> MeasureComparison:
-    tables = [read_predictions(run.predictions) for run in runs]
-    comparisons = [
-        compare_predictions(tables[0], table, (labels[0], label), level=LEVEL)
-        for table, label in zip(tables[1:], labels[1:], strict=True)
-    ]
-    counts = len(tables[0].image), len(np.unique(tables[0].patient))
-    test = "DeLong's for paired areas, cases of one patient taken together"
-    return _measure("auc", "Area under the ROC curve", test, counts, comparisons)
-
-
-def _located(runs: Sequence[RunFiles], labels: list[str]) -> tuple[list[MeasureComparison], list[str]]:
-    """The measures of located cases that all runs have, and a note on each that only some have."""
-    paths = [run.file(CASES) for run in runs]
+def _located(
+    methods: Sequence[Method], labels: list[str], problem: str, margins: Mapping[str, float]
+) -> tuple[list[MeasureComparison], list[str]]:
+    """The measures of located cases that all runs have, and a note on each that is not compared."""
+    runs = [(run, label) for method, label in zip(methods, labels, strict=True) for run in method.runs]
+    paths = [run.file(CASES) for run, _ in runs]
     tables = [Cases({}, {}) if path is None else read_cases(path) for path in paths]
     measures, notes = [], []
     for key, title in MEASURES.items():
-        lacking = [label for table, label in zip(tables, labels, strict=True) if key not in table.value]
-        if not lacking:
-            measures.append(_of_cases(key, title, tables, labels))
-        elif len(lacking) < len(tables):
+        lacking = dict.fromkeys(label for table, (_, label) in zip(tables, runs, strict=True) if key not in table.value)
+        if lacking and any(key in table.value for table in tables):
             notes.append(f"{title} is not compared: {', '.join(lacking)} left no {CASES} with it.")
+        elif not lacking and problem:
+            notes.append(f"{title} is not compared, as regions were not measured alike ({problem}).")
+        elif not lacking:
+            names = [f"{label}, {run.name}" if len(runs) > len(methods) else label for run, label in runs]
+            sizes = [len(method.runs) for method in methods]
+            measures.append(_of_cases((key, title), tables, names, sizes, margin_of(margins, key)))
     return measures, notes
 
 
-def _of_cases(key: str, title: str, tables: list[Cases], labels: list[str]) -> MeasureComparison:
-    findings, patient, values = aligned_values(tables, labels, key)
-    comparisons = [compare_means(values[0], other, findings, patient) for other in values[1:]]
+def _of_cases(
+    measure: tuple[str, str], tables: list[Cases], names: list[str], sizes: list[int], margin: float | None
+) -> MeasureComparison:
+    """A measure of methods with so many runs each, whose tables follow one another."""
+    key, title = measure
+    findings, patient, values = aligned_values(tables, names, key)
+    ends = np.cumsum(sizes).tolist()
+    runs = [values[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    if len(runs[0]) == 1:
+        comparisons = [compare_means(runs[0][0], other[0], findings, patient, margin) for other in runs[1:]]
+        test = "permutation that exchanges the models patient by patient"
+    else:
+        comparisons = [compare_repeated_means(runs[0], other, findings, patient, margin) for other in runs[1:]]
+        test = SEEDS_TEST
     counts = len(patient), len(np.unique(patient))
-    test = "permutation that exchanges the models patient by patient"
-    return _measure(key, f"{title}, mean over located images", test, counts, comparisons)
+    return _measure((key, f"{title}, mean over located images", test), counts, comparisons, margin)
 
 
 def _measure(
-    key: str, title: str, test: str, counts: tuple[int, int], comparisons: Sequence[Comparison]
+    about: tuple[str, str, str], counts: tuple[int, int], comparisons: Sequence[Comparison], margin: float | None
 ) -> MeasureComparison:
+    """A measure with its key, title and test, from one comparison per model."""
     by_finding = zip(*(comparison.rows for comparison in comparisons), strict=True)
     rows = [_row(row, model) for finding in by_finding for model, row in enumerate(finding, start=1)]
     macros = [comparison.macro for comparison in comparisons]
     several = len({row.finding for row in rows}) > 1
     macro = [_row(row, model) for model, row in enumerate(macros, start=1) if row is not None and several]
-    corrected = _corrected(macro) if len(macro) > 1 else tuple(macro)
-    return MeasureComparison(key, title, test, *counts, _corrected(rows), corrected)
+    corrected = _corrected(macro) if len(macro) > 1 else tuple(replace(row, margin_holm=row.margin) for row in macro)
+    return MeasureComparison(*about, *counts, _corrected(rows), corrected, margin)
 
 
 def _row(row: ComparisonRow, model: int) -> ModelRow:
-    return ModelRow(row.finding, model, row.first, row.second, opposite(row.difference), row.p, math.nan)
-
-
-def opposite(difference: Interval) -> Interval:
-    """The difference the other way round: B - A for A - B.
-
-    Example:
-        >>> opposite(Interval(0.5, 0.25, 0.75))
-        Interval(value=-0.5, lower=-0.75, upper=-0.25)
-    """
-    # 0.0 - x, because -x would turn exactly no difference into a negative zero.
-    return Interval(0.0 - difference.value, 0.0 - difference.upper, 0.0 - difference.lower)
+    difference = opposite(row.difference)
+    return ModelRow(row.finding, model, row.first, row.second, difference, row.p, math.nan, row.margin)
 
 
 def _corrected(rows: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
     adjusted = holm([row.p for row in rows]).tolist()
-    return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
+    within = holm_margins([row.margin for row in rows])
+    return tuple(replace(row, p_holm=p, margin_holm=each) for row, p, each in zip(rows, adjusted, within, strict=True))

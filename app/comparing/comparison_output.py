@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from app.comparing.comparison import ALPHA, MeasureComparison, ModelRow, RunComparison, conclusions
+from app.comparing.comparison import MeasureComparison, ModelRow, RunComparison
+from app.comparing.conclusions import ALPHA, conclusions
+from app.comparing.declared_margins import MEANING, ONE_SIDED
 from app.comparing.forest import MINUS, forest_svg
 from app.files.atomic import write_whole
 from app.pages import numbers, page
@@ -19,11 +24,13 @@ COLUMNS = (
     *("present", "absent", "unknown", "present_patients", "absent_patients"),
     *("reference_value", "reference_lower", "reference_upper", "model_value", "model_lower", "model_upper"),
     *("difference", "difference_lower", "difference_upper", "p", "p_holm"),
+    *("reference_runs", "model_runs", "margin"),
+    *("p_noninferior", "p_noninferior_holm", "p_equivalent", "p_equivalent_holm"),
 )
 
 
 def write_comparison(comparison: RunComparison, folder: Path) -> tuple[Path, ...]:
-    """Write ``comparison.csv``, ``comparison.html`` and ``forest_<measure>.svg`` files; the folder is made.
+    """Write ``comparison.csv``, ``.json``, ``.html`` and ``forest_<measure>.svg`` files; the folder is made.
 
     Returns:
         The files.
@@ -32,6 +39,7 @@ def write_comparison(comparison: RunComparison, folder: Path) -> tuple[Path, ...
     plots = {measure.key: forest_svg(measure, comparison.letters, comparison.names) for measure in comparison.measures}
     contents: dict[str, str | bytes] = {
         "comparison.csv": comparison_csv(comparison),
+        "comparison.json": comparison_json(comparison),
         "comparison.html": comparison_page(comparison, plots),
         **{f"forest_{key}.svg": plot for key, plot in plots.items()},
     }
@@ -53,19 +61,62 @@ def comparison_csv(comparison: RunComparison) -> str:
             counts = [getattr(row.reference, name) for name in Counts.__annotations__]
             intervals = row.reference, row.result, row.difference
             values = [x for each in intervals for x in (each.value, each.lower, each.upper)]
-            digits = ["" if math.isnan(x) else repr(float(x)) for x in (*values, row.p, row.p_holm)]
+            digits = _digits([*values, row.p, row.p_holm])
             names = comparison.names[0], comparison.names[row.model]
-            writer.writerow(safe_row([measure.key, row.finding, *names, *counts, *digits]))
+            sizes = [len(comparison.methods[model].runs) for model in (0, row.model)]
+            writer.writerow(safe_row([measure.key, row.finding, *names, *counts, *digits, *sizes, *_margin_cells(row)]))
     return text.getvalue()
+
+
+def _margin_cells(row: ModelRow) -> list[str]:
+    if row.margin is None or row.margin_holm is None:
+        return [""] * 5
+    tests = row.margin, row.margin_holm
+    p = [getattr(test, name) for name in ("p_noninferior", "p_equivalent") for test in tests]
+    return _digits([row.margin.margin, *p])
+
+
+def _digits(values: list[float]) -> list[str]:
+    return ["" if math.isnan(value) else repr(float(value)) for value in values]
+
+
+def comparison_json(comparison: RunComparison) -> str:
+    """The comparison as JSON: methods, for each measure its rows and conclusions, and notes; undefined is null."""
+    methods = [
+        {"letter": letter, "name": name, "runs": [run.word for run in method.runs]}
+        for letter, name, method in zip(comparison.letters, comparison.names, comparison.methods, strict=True)
+    ]
+    measures = [asdict(measure) | {"conclusions": conclusions(comparison, measure)} for measure in comparison.measures]
+    content = {"methods": methods, "measures": measures, "notes": comparison.notes}
+    return json.dumps(_without_nan(content), indent=1) + "\n"
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def comparison_text(comparison: RunComparison) -> str:
     """A table for a terminal per measure, and what it shows in words."""
-    lines = [f"{letter}  {name}" for letter, name in zip(comparison.letters, comparison.names, strict=True)]
+    lines = [
+        f"{letter}  {name}{_seeds(comparison, model)}"
+        for model, (letter, name) in enumerate(zip(comparison.letters, comparison.names, strict=True))
+    ]
     for measure in comparison.measures:
         lines += ["", f"{measure.title}: {_cases(measure)}"]
-        lines += [*_plain_table([_head(comparison), *_body(comparison, measure)]), *conclusions(comparison, measure)]
-    return "\n".join([*lines, "", _correction(comparison), *_few_note(comparison), *comparison.notes])
+        lines += [*_plain_table([_head(comparison, measure), *_body(comparison, measure)])]
+        lines += conclusions(comparison, measure)
+    notes = [_correction(comparison), *_margin_note(comparison), *_few_note(comparison), *comparison.notes]
+    return "\n".join([*lines, "", *notes])
+
+
+def _seeds(comparison: RunComparison, model: int) -> str:
+    """The runs of a model that has several."""
+    runs = comparison.methods[model].runs
+    return f": mean of {len(runs)} runs ({', '.join(run.name for run in runs)})" if len(runs) > 1 else ""
 
 
 def comparison_page(comparison: RunComparison, plots: dict[str, bytes]) -> str:
@@ -83,7 +134,7 @@ def comparison_page(comparison: RunComparison, plots: dict[str, bytes]) -> str:
         parts = [
             *(page.note(sentence) for sentence in conclusions(comparison, measure)),
             page.picture(plots[measure.key], caption, "svg+xml"),
-            page.table(_head(comparison), body, left=2, group=True),
+            page.table(_head(comparison, measure), body, left=2, group=True),
             page.note(f"{_cases(measure)}. Test: {measure.test}.", "quiet"),
         ]
         sections.append(page.section(measure.title, parts))
@@ -97,11 +148,11 @@ def comparison_page(comparison: RunComparison, plots: dict[str, bytes]) -> str:
 
 def _models(comparison: RunComparison) -> list[str]:
     rows = []
-    for model, (name, files) in enumerate(zip(comparison.names, comparison.runs, strict=True)):
-        source = f"run {files.run.id} of {files.run.experiment}" if files.run else files.word
+    for model, (name, method) in enumerate(zip(comparison.names, comparison.methods, strict=True)):
+        source = "; ".join(f"run {run.run.id} of {run.run.experiment}" if run.run else run.word for run in method.runs)
         rows.append((page.swatch(model, comparison.letters[model]), name, source, "" if model else "reference"))
     parts: list[str] = [page.table(("", "model", "from", ""), rows, left=4)]
-    settings = [files.settings() for files in comparison.runs]
+    settings = [method.settings() for method in comparison.methods]
     differing = _differing(settings)
     if differing:
         head = ("setting", *comparison.letters)
@@ -130,14 +181,29 @@ def _reading(comparison: RunComparison) -> list[str]:
         "intervals of two models may overlap although the models differ, because both were measured on the same "
         "cases: look at the interval of the difference.",
         _correction(comparison),
+        *_margin_note(comparison),
         *_few_note(comparison),
+        *_seeds_note(comparison),
         "If no difference is shown, there may still be one: its interval says how large it may be.",
     ]
 
 
 def _correction(comparison: RunComparison) -> str:
-    over = "all findings" if len(comparison.runs) == 2 else "all findings and models"
+    over = "all findings" if len(comparison.methods) == 2 else "all findings and models"
     return f"p (Holm) is corrected over {over} of a measure. If nothing differs, p is exactly 1."
+
+
+def _margin_note(comparison: RunComparison) -> list[str]:
+    return [MEANING] if any(measure.margin is not None for measure in comparison.measures) else []
+
+
+def _seeds_note(comparison: RunComparison) -> list[str]:
+    if len(comparison.runs) == len(comparison.methods):
+        return []
+    return [
+        "Values are means over runs that differ by their seed. Intervals and tests allow for other patients and for "
+        "other seeds, but not for other training data."
+    ]
 
 
 def _few_note(comparison: RunComparison) -> list[str]:
@@ -151,9 +217,10 @@ def _few_mark(row: ModelRow) -> str:
     return numbers.few_mark(result.present_patients, *([result.absent_patients] if result.absent else []))
 
 
-def _head(comparison: RunComparison) -> tuple[str, ...]:
+def _head(comparison: RunComparison, measure: MeasureComparison) -> tuple[str, ...]:
     difference = f"difference from {comparison.letters[0]} [95%]"
-    return ("finding", "model", "cases", "value [95%]", difference, "p", "p (Holm)")
+    margin = () if measure.margin is None else ("p non-inferior (Holm)", "p equivalent (Holm)")
+    return ("finding", "model", "cases", "value [95%]", difference, "p", "p (Holm)", *margin)
 
 
 def _body(comparison: RunComparison, measure: MeasureComparison, marked: bool = False) -> list[tuple[str, ...]]:
@@ -164,15 +231,24 @@ def _body(comparison: RunComparison, measure: MeasureComparison, marked: bool = 
     lines: list[tuple[str, ...]] = []
     for row in measure.all_rows:
         star = "" if row in measure.macro else _few_mark(row)
+        tests = _tests(row, marked)
         if row.model == 1:
             first = numbers.limits(row.reference) + star
-            lines.append((row.finding, letters[0], _counts(row, measure), first, "", "", ""))
-        corrected = "" if math.isnan(row.p_holm) and not math.isnan(row.p) else numbers.p_value(row.p_holm)
-        if marked and row.p_holm < ALPHA:
-            corrected = page.strong(corrected)
-        tested = numbers.difference(row.difference), numbers.p_value(row.p), corrected
-        lines.append(("", letters[row.model], "", numbers.limits(row.result) + star, *tested))
+            blank = [""] * (1 + len(tests))
+            lines.append((row.finding, letters[0], _counts(row, measure), first, *blank))
+        value = numbers.limits(row.result) + star
+        lines.append(("", letters[row.model], "", value, numbers.difference(row.difference), *tests))
     return lines
+
+
+def _tests(row: ModelRow, marked: bool) -> list[str]:
+    """p, and what is corrected, which stands out on a page if it shows something."""
+    corrected = "" if math.isnan(row.p_holm) and not math.isnan(row.p) else numbers.p_value(row.p_holm)
+    cells = [(corrected, row.p_holm < ALPHA)]
+    if row.margin_holm is not None:
+        within = row.margin_holm.p_noninferior, row.margin_holm.p_equivalent
+        cells += [(numbers.p_value(p), p < ONE_SIDED) for p in within]
+    return [numbers.p_value(row.p), *(page.strong(text) if marked and shown else text for text, shown in cells)]
 
 
 def _counts(row: ModelRow, measure: MeasureComparison) -> str:

@@ -8,11 +8,13 @@ import re
 import tempfile
 from pathlib import Path
 
-from app.comparing.comparison import ALPHA, RunComparison, opposite
+from app.comparing.comparison import ModelRow, RunComparison
 from app.comparing.comparison_output import write_comparison
+from app.comparing.conclusions import ALPHA
 from app.pages import numbers
 from app.tracking import StoredRun, TrackingError
 from app.tracking.promoting import COMPARISON
+from evaluation.margins import opposite
 
 FOLDER = "comparisons"
 MOST_WORSE = 20
@@ -24,7 +26,9 @@ def log_comparison(comparison: RunComparison) -> list[str]:
     """Log a comparison to every run that MLflow knows.
 
     A run gets the files in ``comparisons/<names>/``, and for each run that it was tested against a tag
-    ``frugal.compared_with.<run>`` that says it in words (this run - that run), and one for ``frugal promote``.
+    ``frugal.compared_with.<run>`` that says it in words (this run - that run), and one for ``frugal promote``. If
+    methods of several runs were compared, the first tag names the other method, and there is no second: what a method
+    shows says little about one of its runs.
 
     Returns:
         A sentence per model for the user.
@@ -39,26 +43,27 @@ def log_comparison(comparison: RunComparison) -> list[str]:
             for run in runs.values():
                 _log(comparison, run, paths)
     sentences = []
-    for letter, files in zip(comparison.letters, comparison.runs, strict=True):
-        if files.run is None:
-            sentences.append(f"{letter} not logged: {files.problem or f'{files.word} names no run in MLflow'}")
-        else:
-            sentences.append(f"{letter} logged to run {files.run.name} ({files.run.id}), artifacts in {FOLDER}/")
+    for letter, method in zip(comparison.letters, comparison.methods, strict=True):
+        for files in method.runs:
+            if files.run is None:
+                sentences.append(f"{letter} not logged: {files.problem or f'{files.word} names no run in MLflow'}")
+            else:
+                sentences.append(f"{letter} logged to run {files.run.name} ({files.run.id}), artifacts in {FOLDER}/")
     return sentences
 
 
 def _log(comparison: RunComparison, run: StoredRun, paths: tuple[Path, ...]) -> None:
     tags: dict[str, str] = {}
-    for model in range(1, len(comparison.runs)):
+    for model in range(1, len(comparison.methods)):
         for own, other in ((0, model), (model, 0)):
-            files = comparison.runs[own]
-            if files.run is not None and files.run.id == run.id:
-                name = _short(comparison.names[other])
-                tags[f"frugal.compared_with.{name}"] = _differences(comparison, model, is_reference=own == 0)
-                there = comparison.runs[other].run
-                if there is not None:
-                    worse = {"worse": worse_in(comparison, model, is_reference=own == 0)[:MOST_WORSE]}
-                    tags[f"{COMPARISON}{there.id}"] = json.dumps(worse)
+            if run.id not in {files.run.id for files in comparison.methods[own].runs if files.run is not None}:
+                continue
+            name = _short(comparison.names[other])
+            tags[f"frugal.compared_with.{name}"] = _differences(comparison, model, is_reference=own == 0)
+            there = comparison.methods[other].runs
+            if len(there) == 1 and there[0].run is not None:
+                worse = {"worse": worse_in(comparison, model, is_reference=own == 0)[:MOST_WORSE]}
+                tags[f"{COMPARISON}{there[0].run.id}"] = json.dumps(worse)
     folder = f"{FOLDER}/{_short('_vs_'.join(comparison.names))}"
     try:
         run.add(tags)
@@ -90,8 +95,20 @@ def _differences(comparison: RunComparison, model: int, is_reference: bool) -> s
             if row.model == model:
                 difference = opposite(row.difference) if is_reference else row.difference
                 shown = numbers.difference(difference), numbers.p_value(row.p_holm)
-                sentences.append(f"{measure.key} {row.finding} {shown[0]}, p (Holm) {shown[1]}")
-    return "this run - that run: " + "; ".join(sentences)
+                within = _within(row, "that" if is_reference else "this")
+                sentences.append(f"{measure.key} {row.finding} {shown[0]}, p (Holm) {shown[1]}{within}")
+    several = any(len(comparison.methods[each].runs) > 1 for each in (0, model))
+    which = "this method - that method, means over runs" if several else "this run - that run"
+    return f"{which}: " + "; ".join(sentences)
+
+
+def _within(row: ModelRow, which: str) -> str:
+    """The tests within a margin, if one was declared; ``which`` of the two is the model."""
+    test = row.margin_holm
+    if test is None:
+        return ""
+    noninferior, equivalent = numbers.p_value(test.p_noninferior), numbers.p_value(test.p_equivalent)
+    return f", margin {test.margin:g}: {which} non-inferior p (Holm) {noninferior}, equivalent p (Holm) {equivalent}"
 
 
 def _short(name: str) -> str:

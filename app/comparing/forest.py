@@ -63,11 +63,14 @@ def forest_plot(measure: MeasureComparison, letters: str, names: Sequence[str]) 
     texts = [numbers.difference(line.difference).replace("-", MINUS) if line.difference else "" for line in lines]
     others = letters[1] if len(letters) == 2 else "each model"
     _arrange(values, lines, [line.label for line in lines], measure.title)
-    _arrange(differences, lines, texts, f"Difference, {others} {MINUS} {letters[0]}")
+    margin = "" if measure.margin is None else f"; dotted: margin {measure.margin:g}"
+    _arrange(differences, lines, texts, f"Difference, {others} {MINUS} {letters[0]}{margin}")
     for line, label in zip(lines, values.get_yticklabels(), strict=True):
         label.set_weight("bold" if line.model is None else "normal")
     differences.yaxis.tick_right()
     differences.axvline(0, color="black", linewidth=0.8, zorder=1)
+    for limit in () if measure.margin is None else (-measure.margin, measure.margin):
+        differences.axvline(limit, color="black", linewidth=0.8, linestyle=":", zorder=1)
     reach = max(0.01, *map(abs, differences.get_xlim()))
     differences.set_xlim(-reach, reach)
     figure.legend(loc="outside lower left", frameon=False, fontsize=9)

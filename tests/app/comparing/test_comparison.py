@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from app.cli import main
-from app.comparing.comparison import compare_runs, conclusions
+from app.comparing.comparison import compare_methods
 from app.comparing.comparison_output import comparison_csv, comparison_text
-from app.comparing.run_files import open_run_files
+from app.comparing.conclusions import conclusions
+from app.comparing.methods import open_methods
 from evaluation import DifferentCasesError, compare_predictions, holm, paired_permutation_test, read_predictions
 
 
 def comparison_of(*folders: Path):
-    return compare_runs([open_run_files(str(folder)) for folder in folders])
+    return compare_methods(open_methods([str(folder) for folder in folders]))
 
 
 def test_csv_holds_evaluations_values(folder_of):
@@ -186,4 +187,4 @@ def test_command_prints_writes_and_logs_nothing(folder_of, tmp_path, capsys):
     assert "Area under the ROC curve: 120 images of 60 patients" in printed
     assert "names no run in MLflow" in printed
     names = sorted(path.name for path in (tmp_path / "made").iterdir())
-    assert names == ["comparison.csv", "comparison.html", "forest_auc.svg", "forest_dice.svg"]
+    assert names == ["comparison.csv", "comparison.html", "comparison.json", "forest_auc.svg", "forest_dice.svg"]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from app.comparing.comparison import RunComparison, compare_runs
+from app.comparing.comparison import RunComparison, compare_methods
 from app.comparing.forest import forest_plot, forest_svg
-from app.comparing.run_files import open_run_files
+from app.comparing.methods import open_methods
 
 
 def marks(axes) -> dict[str, int]:
@@ -16,9 +16,8 @@ def marks(axes) -> dict[str, int]:
 
 @pytest.fixture
 def comparison(folder_of) -> RunComparison:
-    return compare_runs(
-        [open_run_files(str(folder_of(name, strength))) for name, strength in (("a", 0.5), ("$b_", 1.5), ("c", 2.5))]
-    )
+    strengths = (("a", 0.5), ("$b_", 1.5), ("c", 2.5))
+    return compare_methods(open_methods([str(folder_of(name, strength)) for name, strength in strengths]))
 
 
 def test_every_value_and_difference_has_a_mark(comparison):
@@ -57,7 +56,7 @@ def test_a_finding_without_a_value_leaves_its_lines_empty(folder_of):
     path = folder / "predictions.csv"
     lines = [line.replace("Effusion,0,", "Effusion,1,") for line in path.read_text().splitlines(keepends=True)]
     path.write_text("".join(lines))
-    comparison = compare_runs([open_run_files(str(folder))] * 2)
+    comparison = compare_methods(open_methods([str(folder)] * 2))
     figure = forest_plot(comparison.measures[0], comparison.letters, comparison.names)
     values, differences = figure.axes
     assert marks(values) == {"o": 3, "s": 3}
