@@ -9,7 +9,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``operating``, ``likelihood_ratios``, ``paired_shares``: thresholds chosen on validation cases, what they do to other
   cases, and two models' calls of the same cases
 - ``calibration``: whether probabilities are right
-- ``overlap``, ``localisation``, ``marks``, ``froc``: the location of a finding
+- ``overlap``, ``boundaries``, ``localisation``, ``marks``, ``froc``: the location of a finding
 - ``agreement``, ``reader_skill``: readers and label sets, and how good readers are where nobody knows the truth
 - ``figures_of_merit``, ``multireader``: several readers of the same cases in several modalities
 - ``resampling``, ``means``, ``permutation``: bootstrap by patient, repeated runs, permutation tests, Holm's correction
@@ -21,6 +21,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 from evaluation.agreement import Agreement, cohen_kappa, fleiss_kappa, landis_koch
 from evaluation.auc_tests import AucComparison, compare_paired, compare_unpaired
 from evaluation.average_precision import average_precision, average_precision_interval
+from evaluation.boundaries import BoundaryDistances, boundary_distances
 from evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
 from evaluation.cases import Counts, FindingResult, Interval
 from evaluation.compare import (
@@ -85,6 +86,7 @@ from evaluation.truth import Truth
 __all__ = [
     "Agreement",
     "AucComparison",
+    "BoundaryDistances",
     "Comparison",
     "ComparisonRow",
     "Counts",
@@ -121,6 +123,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_ratio",
     "bootstrap_sensitivity",
+    "boundary_distances",
     "brier_score",
     "check_treatment",
     "cohen_kappa",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import cv2
 import numpy as np
@@ -30,6 +31,12 @@ MODALITIES = ("CR", "DX", "RG", "OT", "")
 """Accepted modalities: computed and digital radiography, radiographic imaging (films), and secondary captures of them
 (other or none). No tomography (CT, MR, PT, ...), ultrasound, fluoroscopy, mammography or dental images."""
 
+_SPACING_KEYWORDS = (
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor",
+    "NominalScannedPixelSpacing",
+)
 # No other element is read, so nothing that identifies a person can be passed on.
 _KEYWORDS = (
     "Modality",
@@ -53,13 +60,12 @@ _KEYWORDS = (
     "WindowWidth",
     "VOILUTFunction",
     "PresentationLUTShape",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
-    "EstimatedRadiographicMagnificationFactor",
-    "NominalScannedPixelSpacing",
+    *_SPACING_KEYWORDS,
     "PixelData",
 )
 _SIZE_TAGS: list[BaseTag | int] = [Tag("Rows"), Tag("Columns")]
+_SPACING_TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in _SPACING_KEYWORDS]
+_T = TypeVar("_T")
 _PLAUSIBLE_SPACING = 0.01, 25.0
 """Millimetres per pixel: smaller values are metres or mistakes, larger ones micrometres."""
 
@@ -111,22 +117,36 @@ def dicom_size(stream: BinaryIO) -> tuple[int, int]:
     Raises:
         RadiographError: It is damaged or has no image.
     """
+    rows, columns = _from_header(stream, "Columns", _SIZE_TAGS, lambda d: (numbers(d, "Rows"), numbers(d, "Columns")))
+    if not rows or not columns:
+        raise RadiographError("the DICOM header says no Rows and Columns; the file is cut short or holds no image")
+    return checked_size((int(rows[0]), int(columns[0])))
+
+
+def dicom_spacing(stream: BinaryIO) -> tuple[float, float] | None:
+    """(row, column) spacing in mm of a DICOM file, as `read_dicom` gives it, from the elements before its pixels.
+
+    Raises:
+        RadiographError: It is damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `read_dicom` tells of implausible ones
+        return _from_header(stream, "PixelSpacing", _SPACING_TAGS, _spacing)
+
+
+def _from_header(stream: BinaryIO, last: str, tags: list[BaseTag | int], get: Callable[[Dataset], _T]) -> _T:
+    """Read elements up to the ``last`` one that is needed, and get something from them."""
     head = stream.read(1024)
     stream.seek(len(b"DICM") if head.startswith(b"DICM") else 0)
     try:
         if uid.DeflatedExplicitVRLittleEndian.encode() in head:
             _check_deflated(stream.read())
             stream.seek(0)
-        # Columns is the last element needed; nothing after it is read.
-        dataset = read_partial(stream, lambda tag, *_: tag > Tag("Columns"), force=True, specific_tags=_SIZE_TAGS)
-        rows, columns = numbers(dataset, "Rows"), numbers(dataset, "Columns")
+        return get(read_partial(stream, lambda tag, *_: tag > Tag(last), force=True, specific_tags=tags))
     except RadiographError:
         raise
     except Exception as error:
         raise RadiographError(f"is damaged: it cannot be parsed as DICOM ({type(error).__name__})") from error
-    if not rows or not columns:
-        raise RadiographError("the DICOM header says no Rows and Columns; the file is cut short or holds no image")
-    return checked_size((int(rows[0]), int(columns[0])))
 
 
 def _parsed(content: bytes) -> Dataset:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.dicom import dicom_size, read_dicom
+from transforms.dicom import dicom_size, dicom_spacing, read_dicom
 from transforms.errors import RadiographError, shown
 from transforms.files import HeaderStream, open_beside, open_regular
 from transforms.formats import GZIP, format_of, grey, read_picture, unit_range
@@ -25,7 +25,7 @@ from transforms.pictures import picture_header
 from transforms.raw_volumes import HEADER, RawVolume
 from transforms.simpleitk import KINDS, simpleitk_pixels, simpleitk_slice
 from transforms.sizes import unpacked
-from transforms.volumes import nifti_pixels, nifti_slice
+from transforms.volumes import Slice, nifti_pixels, nifti_slice
 
 Array = NDArray[Any]
 
@@ -92,9 +92,30 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             return dicom_size(stream)
         if kind == "picture":
             return picture_header(stream).size
-        if kind in KINDS:
-            return simpleitk_slice(file, kind).size
-        return nifti_slice(_nifti_head(stream)).size if kind == "nifti" else raw_volume(kind, head).plane.size
+        return _slice(file, kind, head, stream).size
+
+
+def radiograph_spacing(path: str | os.PathLike[str]) -> tuple[float, float] | None:
+    """``spacing`` of the result of `read_radiograph`, from the header alone: (row, column) in mm, None if unknown.
+
+    Raises:
+        RadiographError: The file is missing, or its header cannot be read. The message begins with the path.
+    """
+    file = Path(path)
+    with naming_file(file), open_regular(file) as opened, HeaderStream(opened) as stream:
+        head = stream.read(HEADER)
+        kind = _format(file, head)
+        stream.seek(0)
+        if kind == "dicom":
+            return dicom_spacing(stream)
+        return None if kind == "picture" else _slice(file, kind, head, stream).spacing
+
+
+def _slice(file: Path, kind: str, head: bytes, stream: BinaryIO) -> Slice:
+    """The slice that the header of a volume describes."""
+    if kind in KINDS:
+        return simpleitk_slice(file, kind)
+    return nifti_slice(_nifti_head(stream)) if kind == "nifti" else raw_volume(kind, head).plane
 
 
 def stored_pixels(file: Path, kind: str, content: bytes) -> tuple[Array, tuple[float, float] | None]:

@@ -21,6 +21,7 @@ from app.checking.values import path_problem
 from app.checking.weights import PARTS
 from app.engines import pictures
 from app.engines.best_weights import BestWeights
+from app.engines.boundaries import Boundaries
 from app.engines.configuration import Configuration
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
@@ -249,21 +250,28 @@ class Launch:
     ) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
+        boundaries = Boundaries(record)
+        boundaries.attach(test)
         test.run()
         # Every process has all outputs; one of them reports.
-        result = from_main(self._write_report(run, test, record, excluded) if is_main() else {})
+        result = from_main(self._write_report(run, test, record, excluded, boundaries) if is_main() else {})
         run.tags({NOTE: note(kind, self.data.datalist.name, command(), result)})
         return result
 
     def _write_report(
-        self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int]
+        self,
+        run: Run,
+        test: RadiographEvaluator,
+        record: ModelRecord,
+        excluded: Mapping[str, int],
+        boundaries: Boundaries,
     ) -> Metrics:
         outputs, samples = test.outputs, test.dataset.samples
         excluded = {**excluded, self.section: _excluded(test.dataset)}
         thresholds = threshold_facts(record, self.section, self._split())
         counts = {section: count for section, count in excluded.items() if count}
         about = {"section": self.section, "excluded": counts, "thresholds": thresholds}
-        result = section_results(test, record, about, self.reports)
+        result = section_results(test, record, about, self.reports, boundaries)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")

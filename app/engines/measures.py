@@ -49,7 +49,7 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     visited = [samples[i] for i in outputs.index]
     patient = patient_index(visited)
     result = _scores(outputs.logit, outputs.label, patient, record) | _overlap(outputs, record, patient)
-    result = _with_macros(result | _localisation(outputs, record.findings, patient))
+    result = with_macros(result | _localisation(outputs, record.findings, patient))
     by_group = {
         attribute: {
             name: _areas(
@@ -83,7 +83,7 @@ def score_metrics(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, rec
         >>> result["auc"]["Nodule"]["value"], result["specificity"]["Nodule"]["value"]
         (1.0, 1.0)
     """
-    return _with_macros(_scores(logit, label, patient, record))
+    return with_macros(_scores(logit, label, patient, record))
 
 
 def patient_index(samples: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -99,6 +99,22 @@ def images_and_patients(patient: np.ndarray) -> Metrics:
         {'images': 3, 'patients': 2}
     """
     return {"images": len(patient), "patients": len(np.unique(patient))}
+
+
+def with_macros(entries: Metrics) -> Metrics:
+    """Add the mean over findings, ``macro``, at every level that lacks it.
+
+    Example:
+        >>> with_macros({"dice": {"Nodule": {"value": 0.5}, "Mass": {"value": 0.7}}})["dice"]["macro"]
+        {'value': 0.6, 'findings': 2}
+    """
+    if any("value" not in entry for entry in entries.values()):
+        return {name: with_macros(entry) for name, entry in entries.items()}
+    if "macro" in entries or not entries:
+        return entries
+    defined = [entry["value"] for entry in entries.values() if not np.isnan(entry["value"])]
+    mean = float(np.mean(defined)) if defined else float("nan")
+    return entries | {"macro": {"value": mean, "findings": len(defined)}}
 
 
 def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
@@ -172,17 +188,6 @@ def _localisation(outputs: Outputs, findings: Sequence[str], patient: np.ndarray
 
 def _share(is_right: np.ndarray, patient: np.ndarray) -> Metrics:
     return asdict(share_interval(is_right, np.ones(len(is_right), dtype=bool), patient)) | images_and_patients(patient)
-
-
-def _with_macros(entries: Metrics) -> Metrics:
-    """Add the mean over findings at every level that lacks it."""
-    if any("value" not in entry for entry in entries.values()):
-        return {name: _with_macros(entry) for name, entry in entries.items()}
-    if "macro" in entries or not entries:
-        return entries
-    defined = [entry["value"] for entry in entries.values() if not np.isnan(entry["value"])]
-    mean = float(np.mean(defined)) if defined else float("nan")
-    return entries | {"macro": {"value": mean, "findings": len(defined)}}
 
 
 def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:

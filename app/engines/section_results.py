@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.engines import case_pictures, pictures
+from app.engines.boundaries import Boundaries
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.measures import Metrics, metrics
 from app.engines.processes import bare
@@ -20,7 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 def section_results(
-    test: RadiographEvaluator, record: ModelRecord, about: Mapping[str, object], reports: Sequence[SectionReport]
+    test: RadiographEvaluator,
+    record: ModelRecord,
+    about: Mapping[str, object],
+    reports: Sequence[SectionReport],
+    boundaries: Boundaries,
 ) -> Metrics:
     """What ``metrics.json`` holds after a pass over a section.
 
@@ -29,9 +34,11 @@ def section_results(
         record: The thresholds that are applied.
         about: What comes first: the section, the files left out, where the thresholds come from.
         reports: Further measures.
+        boundaries: What this pass measured of boundaries.
     """
     outputs, samples = test.outputs, test.dataset.samples
     result: Metrics = {**about, "regions": test.collected.facts()} | metrics(outputs, samples, record)
+    result |= boundaries.metrics(samples)
     for report in reports:
         result |= report(outputs, samples, record)
     stages = stages_of(bare(test.network))

@@ -24,17 +24,23 @@ NAMES = {
     "ior_accuracy": "IoR accuracy",
     "dice": "Dice, mean over images",
     "dice_aggregated": "Dice, all pixels together",
+    "hausdorff_95": "95% Hausdorff distance",
+    "normalised_surface_distance": "normalised surface distance",
 }
 KINDS = {
     "Present or absent": ("auc", "average_precision"),
     "At the threshold chosen beforehand": ("sensitivity", "specificity", "precision", "f1", "accuracy"),
     "Calibration": ("brier", "calibration_error"),
     "Where it is": ("dice", "dice_aggregated", "iou", "ior", "hit"),
+    "Its boundary": ("hausdorff_95", "normalised_surface_distance"),
 }
 HEADLINES = ("auc", "average_precision", "dice")
 BY_GROUP = "auc_by"
 """Prefix of areas by group; the report shows them with their tests, among the subgroups."""
-COUNTS = ("present", "absent", "unknown", "present_patients", "absent_patients", "images", "patients", "findings")
+COUNTS = (
+    *("present", "absent", "unknown", "present_patients", "absent_patients", "images", "patients", "findings"),
+    *("missed", "without_spacing"),
+)
 PATIENTS_OF = {"present_patients": "present", "absent_patients": "absent", "patients": "images"}
 """Numbers of patients, and the numbers of cases that they are equal to if every patient has a single image."""
 """Counts; other numbers beside a value, such as thresholds, have decimals."""

@@ -13,7 +13,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate
 
 from tests.transforms.made_dicom import content, dataset, lut
-from transforms.dicom import read_dicom
+from transforms.dicom import dicom_spacing, read_dicom
 from transforms.errors import RadiographError
 from transforms.read import read_radiograph
 
@@ -214,8 +214,10 @@ def test_grey_levels_are_those_worked_out_by_hand(name):
     ],
 )
 def test_spacing(changes, expected):
-    spacing = read_dicom(content(dataset(U16, changes)))[1]["spacing"]
+    written = content(dataset(U16, changes))
+    spacing = read_dicom(written)[1]["spacing"]
     assert spacing == (None if expected is None else pytest.approx(expected))
+    assert dicom_spacing(BytesIO(written)) == spacing
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR CS")

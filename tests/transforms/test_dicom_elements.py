@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pydicom.tag import Tag
 
 from tests.transforms.made_dicom import content, dataset, lut
 from transforms import elements
-from transforms.dicom import read_dicom
+from transforms.dicom import dicom_spacing, read_dicom
 from transforms.errors import RadiographError
 from transforms.read import read_radiograph
 
@@ -247,7 +248,8 @@ def test_tables_whose_descriptor_is_wrong_are_refused(keyword, descriptor, messa
 )
 def test_a_spacing_that_is_none_is_unknown(written, spacing):
     changes = {"ImagerPixelSpacing": None, "EstimatedRadiographicMagnificationFactor": None}
-    assert read_dicom(with_bytes("PixelSpacing", "DS", written, changes))[1]["spacing"] == spacing
+    content = with_bytes("PixelSpacing", "DS", written, changes)
+    assert read_dicom(content)[1]["spacing"] == dicom_spacing(BytesIO(content)) == spacing
 
 
 def test_a_spacing_that_is_none_gives_way_to_the_next():

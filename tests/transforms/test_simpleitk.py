@@ -9,7 +9,7 @@ import SimpleITK
 
 from transforms.errors import RadiographError
 from transforms.masks import read_mask
-from transforms.read import radiograph_size, read_radiograph
+from transforms.read import radiograph_size, radiograph_spacing, read_radiograph
 
 RNG = np.random.default_rng(7)
 WORDS = RNG.integers(0, 65536, (20, 30)).astype(np.uint16)
@@ -34,6 +34,7 @@ def test_what_simpleitk_writes(tmp_path: Path, suffix: str):
     image, meta = read_radiograph(path)
     np.testing.assert_allclose(image, WORDS / 65535, atol=1e-6)
     assert radiograph_size(path) == meta["original_size"] == (20, 30)
+    assert radiograph_spacing(path) == meta["spacing"]
     assert meta["bits"] == 16
     if suffix in RAW:
         assert meta["spacing"] == pytest.approx((0.2, 0.1))

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 from PIL import Image, ImageOps
 
-from transforms.read import radiograph_size, read_radiograph
+from transforms.read import radiograph_size, radiograph_spacing, read_radiograph
 from transforms.turning import AS_STORED, anatomical_turn
 
 WORDS = np.random.default_rng(3).integers(0, 65536, (5, 7)).astype(np.uint16)
@@ -19,10 +19,11 @@ FLIPS = {"as stored": np.s_[:, :], "rows": np.s_[::-1, :], "columns": np.s_[:, :
 
 
 def check(path, expected, spacing=None):
-    """That a file is read as ``expected``, and that its header alone says the same size."""
+    """That a file is read as ``expected``, and that its header alone says the same size and spacing."""
     image, meta = read_radiograph(path)
     np.testing.assert_allclose(image, expected / 65535, atol=1e-6)
     assert radiograph_size(path) == image.shape == meta["original_size"]
+    assert radiograph_spacing(path) == meta["spacing"]
     if spacing is not None:
         assert meta["spacing"] == pytest.approx(spacing)
 
