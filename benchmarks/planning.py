@@ -20,7 +20,7 @@ from scipy.optimize import curve_fit
 from scipy.special import expit, logit, ndtr
 
 from app.planning.pilot import Pilot
-from app.planning.planner import KNOWN, Planner
+from app.planning.planner import Planner
 from app.planning.prices import Prices, Purchase
 from app.planning.purchases import Plans
 from benchmarks.report import machine, options, publish
@@ -102,15 +102,19 @@ def drawn_truth(random: np.random.Generator, alike: bool) -> Truth:
     )
 
 
-def simulated_pilot(truth: Truth, random: np.random.Generator, seeds: int = 3) -> Pilot:
-    """A run varies by 3 AUC points at 1,000 images, less at more."""
+def simulated_runs(truth: Truth, random: np.random.Generator, seeds: int = 3) -> tuple[Array, Array]:
+    """Sizes (cells, levels) and areas (cells, seeds); a run varies by 3 AUC points at 1,000 images, less at more."""
     single = [np.eye(len(LEVELS))[level] * size for level in range(len(LEVELS)) for size in SIZES]
     sizes = np.array([*single, *MIXTURES], dtype=float)
+    spread = np.maximum(0.03 * (sizes.sum(1) / 1_000) ** -0.4, 0.004)[:, None]
+    values = truth.auc(sizes)[:, None] / 100 + spread * random.standard_normal((len(sizes), seeds))
+    return sizes, np.clip(values, 0.3, 0.9999)
+
+
+def simulated_pilot(truth: Truth, random: np.random.Generator, seeds: int = 3) -> Pilot:
+    """The pilot of such runs; variances are pooled over cells of like size, as the application does."""
+    sizes, values = simulated_runs(truth, random, seeds)
     totals = sizes.sum(1)
-    spread = np.maximum(0.03 * (totals / 1_000) ** -0.4, 0.004)[:, None]
-    values = np.clip(
-        truth.auc(sizes)[:, None] / 100 + spread * random.standard_normal((len(sizes), seeds)), 0.3, 0.9999
-    )
     alike = np.abs(np.log(totals[:, None] / totals)) < 0.5
     variance = (alike @ values.var(1, ddof=1)) / alike.sum(1)
     seconds = np.full(len(sizes), np.nan)
@@ -165,7 +169,7 @@ def task(seed: int, alike: bool) -> Array:
         limits = np.array([choice.metric.lower, choice.metric.value, choice.metric.upper]) * 100
         holds = limits[0] <= reached <= limits[2]
         error = limits[1] - reached
-        known = choice.p_better(equal) >= KNOWN
+        known = choice.p_better(equal) >= planner.known
         rows.append([best - reached, best - by_equal, best - by_power_law, holds, limits[2] - limits[0], error, known])
     return np.array(rows, dtype=float)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.planning.next_cell import NextCell, next_cell
-from app.planning.planner import KNOWN, LEVEL, NEARLY, Choice, Planner
+from app.planning.planner import LEVEL, NEARLY, Choice, Planner
 from evaluation.cases import Interval
 
 SCHEMA = 1
@@ -49,7 +49,7 @@ class Advice:
     @property
     def is_known_better(self) -> bool:
         """Whether the plan is known to be better than the equal split of the same money."""
-        return not self.rules or self.recommended.p_better(self.rules[0]) >= KNOWN
+        return not self.rules or self.recommended.p_better(self.rules[0]) >= self.planner.known
 
 
 def advise(planner: Planner, budget: float | None, target: float | None, certainty: float) -> Advice:
@@ -144,7 +144,8 @@ def sentences(advice: Advice) -> list[str]:
     if not advice.is_known_better:
         known.append(
             "No plan is known to be better than spending equally on every level: the probability that this one is, is "
-            f"{chosen.p_better(advice.rules[0]):.0%}, and {KNOWN:.0%} is asked."
+            f"{chosen.p_better(advice.rules[0]):.0%}, and {planner.known:.1%} is asked of the best of "
+            f"{len(planner.prices.purchases)} things to buy."
         )
     largest = planner.pilot.largest
     factor = chosen.plan.sizes[0].sum() / largest

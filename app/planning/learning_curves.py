@@ -81,7 +81,7 @@ class Curves:
             array([[0.  , 0.25, 0.5 ]])
         """
         exponent = np.exp(parameters[:, :1])
-        effective = np.exp(parameters[:, 1 : 1 + self.levels])[:, None, :] * (sizes / self.scale)
+        effective = self._effective(parameters, sizes)
         total = np.maximum(effective.sum(-1), _SMALLEST)
         by_ceiling = effective if self.located is None else effective * self.located
         shares = by_ceiling / np.maximum(by_ceiling.sum(-1), _SMALLEST)[..., None]
@@ -93,6 +93,29 @@ class Curves:
             drawn = (sizes * self.located).sum(-1) / self.scale
             quality = quality * drawn / (drawn + np.exp(parameters[:, -1:]))
         return quality
+
+    def direction(self, parameters: Array, sizes: Array) -> Array:
+        """Of what the effective images consist, as a vector of length 1; zeros without images.
+
+        Args:
+            parameters: (draws, parameters).
+            sizes: (plans, levels), in images.
+
+        Returns:
+            (draws, plans, levels).
+
+        Example:
+            >>> curves = Curves(2, scale=1000.0)  # images of both levels are worth the same
+            >>> curves.direction(np.zeros((1, 6)), np.array([[500.0, 0.0], [300.0, 400.0], [0.0, 0.0]]))
+            array([[[1. , 0. ],
+                    [0.6, 0.8],
+                    [0. , 0. ]]])
+        """
+        effective = self._effective(parameters, sizes)
+        return effective / np.maximum(np.linalg.norm(effective, axis=-1), _SMALLEST)[..., None]
+
+    def _effective(self, parameters: Array, sizes: Array) -> Array:
+        return np.asarray(np.exp(parameters[:, 1 : 1 + self.levels])[:, None, :] * (sizes / self.scale))
 
 
 def _hill(log_power: Array, ceiling: Array) -> Array:

@@ -111,7 +111,7 @@ def _next(advice: Advice) -> str:
     cell = advice.next
     if cell.gain < 5e-5:
         return "No further cell of the pilot would change the plan by much."
-    images = " and ".join(f"{count:,} images of {level}" for level, count in cell.images.items())
+    images = " and ".join(f"{count:,} images at level {level}" for level, count in cell.images.items())
     hours = "" if math.isnan(cell.hours) else f" Training takes about {cell.hours:.1f} hours by the pilot's own times."
     price = f" Images that you do not own cost {cell.price:,.0f} {advice.planner.prices.unit}." if cell.price else ""
     return (

@@ -17,7 +17,8 @@ from app.planning.purchases import Market, Plans
 from evaluation.cases import Interval
 
 KNOWN = 0.95
-"""A plan is known to be better than another if its metric is larger in this share of the draws."""
+"""A plan is known to be better than another if its metric is larger in this share of the draws, for a plan that was
+fixed beforehand; the best of several must do more (:attr:`Planner.known`)."""
 LEVEL = 0.9
 """Of all intervals."""
 NEARLY = 0.005
@@ -96,6 +97,15 @@ class Planner:
         """(levels,), whether images of a level alone give the metric."""
         given = [level in self.prices.located or not self.pilot.is_located for level in self.pilot.levels]
         return np.array(given)
+
+    @property
+    def known(self) -> float:
+        """Share of the draws in which the best plan must be better than another in order to be known to be.
+
+        The best of several plans looks better than it is, so the probability of an error is divided by the number of
+        purchases among which it was chosen (Bonferroni's correction).
+        """
+        return 1 - (1 - KNOWN) / len(self.prices.purchases)
 
     def metric(self, sizes: Array, every: int = 1) -> Array:
         """The metric with numbers of images (plans, levels), as (draws, plans)."""

@@ -95,7 +95,7 @@ class Posterior:
         self._mean, self._root = prior.whitened(curves)
         random = np.random.default_rng(seed)
         self.parameters = {form: self._draws(form, random) for form in FORMS}
-        self._shift = random.standard_normal((len(FORMS), DRAWS))
+        self._shift = {form: random.standard_normal((DRAWS, curves.levels)) for form in FORMS}
         self._largest = sizes.sum(1).max()
 
     def quality(self, sizes: Array, every: int = 1) -> Array:
@@ -110,9 +110,18 @@ class Posterior:
         """
         growth = np.log(np.maximum(sizes.sum(1) / self._largest, 1))
         spread = self.prior.misfit + self.prior.growth * growth
-        drawn = [self.curves.quality(form, draws[::every], sizes) for form, draws in self.parameters.items()]
-        shift = np.concatenate([self._shift[form, ::every] for form in range(len(FORMS))])
-        return expit(_logit(np.concatenate(drawn)) + shift[:, None] * spread)
+        drawn = [self._shifted(form, sizes, every, spread) for form in FORMS]
+        return np.concatenate(drawn)
+
+    def _shifted(self, form: str, sizes: Array, every: int, spread: Array) -> Array:
+        """Quality by one form with the truth's distance from it, which differs by level.
+
+        The distances of two plans are correlated by the cosine between their effective images: one where both consist
+        of the same, zero where they share no level. Otherwise the misfit would vanish from every comparison of plans.
+        """
+        parameters = self.parameters[form][::every]
+        shift = np.einsum("dpl,dl->dp", self.curves.direction(parameters, sizes), self._shift[form][::every])
+        return expit(_logit(self.curves.quality(form, parameters, sizes)) + shift * spread)
 
     def _residuals(self, form: str, whitened: Array) -> tuple[Array, Array]:
         """For each vector: (draws, cells) of differences in standard deviations, and those deviations."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from app.datalist.file import read_datalist
-from app.datalist.item import Box
+from app.datalist.file import moved, read_datalist, write_datalist
+from app.datalist.item import Box, Datalist
+from app.findings import NOT_SAID
 from app.phantoms import write_phantoms
+from tests.docs.pages import ROOT
 
 PATIENTS = 24
 SIDE = 64
@@ -72,6 +76,37 @@ def ward(folder: Path) -> None:
     radiographs(folder)
 
 
+def hospital(folder: Path) -> None:
+    """The example's pilot, outlined radiographs, and unread ones of other patients."""
+    example(folder)
+    path = write_phantoms(folder / "data", 40, 0, SIDE, ("Nodule",), prevalence=0.5, workers=1, progress=False)
+    made = read_datalist(path)
+    path.rename(path.with_name("outlined.json"))
+    pool = write_phantoms(folder / "data" / "pool", 12, 1, SIDE, ("Nodule",), workers=1, progress=False)
+    unread = [
+        replace(item, patient=f"pool-{item.patient}", label=(NOT_SAID,), boxes=(), mask={}, annotated=())
+        for item in moved(read_datalist(pool), pool, path).items()
+    ]
+    write_datalist(Datalist.unsplit("unread", made.findings, unread), path.with_name("unread.json"))
+
+
+def labelled(folder: Path) -> None:
+    """Radiographs with labels, half of them with a finding."""
+    path = write_phantoms(folder / "data", 40, 0, SIDE, ("Nodule",), prevalence=0.5, workers=1, progress=False)
+    path.rename(path.with_name("wards.json"))
+
+
+def readme(folder: Path) -> None:
+    """The pilot of an example, and images of ChestX-ray14."""
+    example(folder)
+    chestxray14(folder)
+
+
+def example(folder: Path) -> None:
+    """The example in ``docs``, whose commands are to be run from a checkout."""
+    shutil.copytree(ROOT / "docs" / "plan", folder / "docs" / "plan")
+
+
 def radiographs(folder: Path) -> None:
     """A folder ``incoming`` of four DICOM radiographs."""
     write_phantoms(folder / "scans", 4, 0, SIDE, ("Nodule",), workers=1, progress=False)
@@ -102,7 +137,9 @@ def nothing(folder: Path) -> None:
 
 
 DATA: dict[str, Callable[[Path], None]] = {
-    "README.md": chestxray14,
+    "README.md": readme,
+    "docs/audit.md": labelled,
+    "docs/planning.md": hospital,
     "docs/tutorials/public-data.md": chestxray14,
     "docs/tutorials/own-data.md": ward,
     "docs/tutorials/deploying.md": radiographs,

@@ -149,6 +149,11 @@ def test_levels_that_are_alike_give_no_plan_known_to_be_better():
     assert not plan_json(advise(planner_of_both(), 1_000, None, 0.8))["no_plan_known_better"]
 
 
+def test_the_best_of_several_must_be_better_with_more_certainty():
+    # Bonferroni's correction: an error of 5% in all, of which each of two purchases gets half.
+    assert planner_of_both().known == pytest.approx(0.975)
+
+
 def test_the_next_cell_is_one_not_run_yet():
     planner = planner_of_both()
     cell = next_cell(planner, 4_000)
