@@ -10,7 +10,7 @@ from statistics import quantiles
 from app.datalist.holdings import SectionHoldings, holdings
 from app.datalist.item import Datalist, Item
 from app.datalist.people import OLDEST, normalised
-from app.findings import PRESENT
+from app.findings import ABSENT, PRESENT
 
 UNKNOWN = "unknown"
 DIFFERS = "differs between images"
@@ -25,10 +25,10 @@ def characteristics(datalist: Datalist) -> dict[str, dict[str, object]]:
         By section:
 
         - ``images``, ``patients``, ``studies``; ``images_of_patient``, as ``spread`` describes it;
-        - ``age``: that of a patient's first image by age, in years (90 for all above), and ``unknown`` patients;
+        - ``age``: the lowest of a patient's images, in years (90 for all above), and ``unknown`` patients;
         - ``sex``: patients by sex; ``view``, ``source``: images by value (``20 values or more`` are not named);
-        - ``findings``: by finding, images by state of their label, ``present_patients`` (with it in any image), images
-          ``located`` and ``nowhere``, ``boxes`` and ``masks``.
+        - ``findings``: by finding, images by state of their label, ``present_patients`` and ``absent_patients`` (with
+          any such image; a patient may be both), images ``located`` and ``nowhere``, ``boxes`` and ``masks``.
 
     Example:
         >>> items = [Item("1.png", "7", (1,), attributes={"sex": "F", "age": 61}), Item("2.png", "7", (0,))]
@@ -71,7 +71,7 @@ def _about(items: Sequence[Item], held: SectionHoldings, findings: Sequence[str]
         "view": _named(held.views),
         "source": _named(_counted(item.source or UNKNOWN for item in items)),
         "findings": {
-            name: {**counts.pop("states"), "present_patients": _present(by_patient, column), **counts}
+            name: {**counts.pop("states"), **_patients(by_patient, column), **counts}
             for column, name in enumerate(findings)
             for counts in [asdict(held.findings[name])]
         },
@@ -90,8 +90,11 @@ def _sex(images: Sequence[Item]) -> str:
     return DIFFERS if len(sexes) > 1 else next(iter(sexes), UNKNOWN)
 
 
-def _present(by_patient: dict[str, list[Item]], column: int) -> int:
-    return sum(any(item.label[column] == PRESENT for item in images) for images in by_patient.values())
+def _patients(by_patient: dict[str, list[Item]], column: int) -> dict[str, int]:
+    """Patients with any image labelled present, and with any labelled absent."""
+    labels = [{item.label[column] for item in images} for images in by_patient.values()]
+    states = {"present_patients": PRESENT, "absent_patients": ABSENT}
+    return {name: sum(value in each for each in labels) for name, value in states.items()}
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

@@ -6,11 +6,14 @@ Plain text is escaped wherever it enters; ``Markup`` is HTML already.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
 from app.pages.style import STYLE
+
+_RANGE = re.compile(r"\d+-\d+")
 
 # The policy forbids browsers to fetch anything: styles are in the page and pictures are data.
 _PAGE = Markup("""<!DOCTYPE html>
@@ -51,9 +54,13 @@ def section(heading: str, parts: Iterable[str]) -> Markup:
         <p>x &lt; y</p>
         </section>
     """
+    return Markup("<section><h2>{}</h2>\n{}\n</section>").format(heading, joined(parts))
+
+
+def joined(parts: Iterable[str]) -> Markup:
+    """Parts one after the other; plain text becomes a paragraph."""
     paragraph = Markup("<p>{}</p>")
-    inner = Markup("\n").join(part if isinstance(part, Markup) else paragraph.format(part) for part in parts)
-    return Markup("<section><h2>{}</h2>\n{}\n</section>").format(heading, inner)
+    return Markup("\n").join(part if isinstance(part, Markup) else paragraph.format(part) for part in parts)
 
 
 def subheading(text: str) -> Markup:
@@ -122,7 +129,18 @@ def _cells(tag: str, row: Sequence[str], left: int) -> Markup:
     cells = []
     for column, cell in enumerate(row):
         kind = "word" if column < left else "number"
-        # A true minus sign is as wide as a plus sign; words keep their hyphens.
-        text = cell if column < left or isinstance(cell, Markup) else cell.replace("-", "\N{MINUS SIGN}")
+        show = _words if column < left else _number
+        text = cell if isinstance(cell, Markup) or tag == "th" else show(cell)
         cells.append(Markup('<{0} class="{1}">{2}</{0}>').format(tag, kind, text))
     return Markup("").join(cells)
+
+
+def _words(cell: str) -> str:
+    """Words; a range such as 60-79 does not break."""
+    return cell.replace("-", "\N{NON-BREAKING HYPHEN}") if _RANGE.fullmatch(cell) else cell
+
+
+def _number(cell: str) -> str:
+    """A number with its interval, which breaks between the two alone; a true minus sign is as wide as a plus sign."""
+    unbroken = cell.replace("-", "\N{MINUS SIGN}").replace(" ", "\N{NO-BREAK SPACE}")
+    return unbroken.replace("\N{NO-BREAK SPACE}[", " [")

@@ -22,7 +22,8 @@ section { padding: 18px 22px; margin: 0 0 18px; }
 .scroll { overflow-x: auto; margin: 8px 0 12px; }
 table { border-collapse: collapse; font-size: 13.5px; }
 th { font-weight: 600; color: var(--quiet); border-bottom: 1px solid var(--line); vertical-align: bottom; }
-th, td { padding: 4px 16px 4px 0; white-space: nowrap; }
+th, td { padding: 4px 16px 4px 0; vertical-align: baseline; }
+th.number { min-width: 4.5em; }
 th:last-child, td:last-child { padding-right: 0; }
 .word { text-align: left; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -46,7 +47,15 @@ figcaption { color: var(--quiet); font-size: 13px; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 8px; }
-@media print { body { background: #fff; } section, .tile { break-inside: avoid; } }
+@media print { @page { margin: 14mm; }
+  :root { --ink: #1b1f24; --quiet: #4a525c; --line: #cfd5dc; --paper: #fff; --ground: #fff; --accent: #1f6fb4;
+    --warn: #8a4b00; --warn-ground: #fff; color-scheme: light; }
+  body { font-size: 11px; } main { max-width: none; padding: 0; }
+  table, dl, figcaption, .note.quiet { font-size: 10px; }
+  section { border: 0; padding: 0; } h2, h3 { break-after: avoid; } tr, figure, .tile { break-inside: avoid; }
+  thead { display: table-header-group; } .scroll { overflow: visible; } th, td { padding-right: 10px; }
+  .swatch { print-color-adjust: exact; } figure img { max-height: 230mm; }
+  details::details-content { content-visibility: visible; block-size: auto; } }
 """
 
 STYLE = _STYLE + "".join(f".s{model} {{ background: {colour}; }}\n" for model, colour in enumerate(COLOURS))

@@ -6,9 +6,8 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 
-from markupsafe import Markup
-
-from app.pages import numbers, page
+from app.pages import numbers
+from app.pages.document import Folded, Heading, Note, Part, Table
 from app.reporting.groups import GroupRow, TreatmentRow, group_rows, not_grouped, treatment_rows
 from evaluation import PredictionTable
 from evaluation.cases import FindingResult
@@ -16,7 +15,7 @@ from evaluation.cases import FindingResult
 MANY_ROWS = 40
 
 
-def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[str]:
+def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[Part]:
     """Warnings, a table per attribute, a table of treatments, and how to read them.
 
     Args:
@@ -25,9 +24,9 @@ def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[str]:
     """
     treatments, groups, left_out = treatment_rows(table), group_rows(table), not_grouped(table)
     warned = dict.fromkeys((*(row.check.warning for row in treatments if row.check.warning), *warnings))
-    parts: list[str] = [page.note(text, "warning") for text in warned]
+    parts: list[Part] = [Note(text, "warning") for text in warned]
     for attribute, rows in itertools.groupby(groups, key=lambda row: row.attribute):
-        parts += [page.subheading(f"By {_plain(attribute)}"), _by_attribute(attribute, list(rows))]
+        parts += [Heading(f"By {_plain(attribute)}"), _by_attribute(attribute, list(rows))]
     if treatments:
         parts += _treatments(treatments)
     if not groups:
@@ -36,20 +35,20 @@ def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[str]:
         "Cases are present / absent. Each group is tested against all others; p (Holm) is corrected over these tests."
     )
     ungrouped = f" Columns that make no groups: {', '.join(left_out)}." if left_out else ""
-    return [*parts, page.note(f"{reading} {numbers.FEW_NOTE}{ungrouped}", "quiet")]
+    return [*parts, Note(f"{reading} {numbers.FEW_NOTE}{ungrouped}")]
 
 
-def _by_attribute(attribute: str, group: list[GroupRow]) -> Markup:
+def _by_attribute(attribute: str, group: list[GroupRow]) -> Part:
     rows = []
     for finding, of_finding in itertools.groupby(group, key=lambda row: row.finding):
         for index, each in enumerate(of_finding):
             sides = *_side(each.row.inside), *_side(each.row.outside)
             rows.append(("" if index else finding, each.row.group, *sides, *_tested(each)))
     head = ("finding", _plain(attribute), "cases", "AUC inside [95%]", "cases", "AUC outside [95%]")
-    return _folded(page.table((*head, "difference [95%]", "p", "p (Holm)"), rows, left=2, group=True), len(rows))
+    return folded_if_long(Table((*head, "difference [95%]", "p", "p (Holm)"), rows, left=2, group=True))
 
 
-def _treatments(treatments: Sequence[TreatmentRow]) -> list[str]:
+def _treatments(treatments: Sequence[TreatmentRow]) -> list[Part]:
     rows = []
     for each in treatments:
         check = each.check
@@ -61,8 +60,8 @@ def _treatments(treatments: Sequence[TreatmentRow]) -> list[str]:
         "how well the score tells absent cases with the treatment from those without: 0.5 if it ignores the treatment."
     )
     head = ("finding", "treatment", "present with", "AUC with [95%]", "present without", "AUC without [95%]")
-    table = page.table((*head, "difference [95%]", "AUC of treatment"), rows, left=2)
-    return [page.subheading("Recognised by its treatment?"), reading, _folded(table, len(rows))]
+    table = Table((*head, "difference [95%]", "AUC of treatment"), rows, left=2)
+    return [Heading("Recognised by its treatment?"), reading, folded_if_long(table)]
 
 
 def _tested(each: GroupRow) -> tuple[str, str, str]:
@@ -80,8 +79,9 @@ def _area(result: FindingResult) -> str:
     return numbers.limits(result) + numbers.few_mark(result.present_patients, result.absent_patients)
 
 
-def _folded(table: Markup, rows: int) -> Markup:
-    return page.folded(f"{rows} rows", table) if rows > MANY_ROWS else table
+def folded_if_long(table: Table) -> Part:
+    """The table, which opens on a click if it has many rows."""
+    return Folded(f"{len(table.rows)} rows", [table]) if len(table.rows) > MANY_ROWS else table
 
 
 def _plain(name: str) -> str:

@@ -76,6 +76,7 @@ def test_pages_hold_pictures_subgroups_and_columns_left_out(pages):
         "Dice, mean over located images, and the difference of each model from A",
     ]
     assert pictures[1] == [
+        "Flow of cases, from the tables to those that were measured.",
         "ROC and precision-recall curves.",
         "Something new",
         "Effusion",
@@ -108,7 +109,7 @@ def test_report_shows_values_and_warnings_of_metrics_json(folder_of):
     }
     (folder / "metrics.json").write_text(json.dumps(made))
     assert main(["report", str(folder)]) == 0
-    text = (folder / "report.html").read_text()
+    text = (folder / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "validation section, 120 images of 60 patients" in text
     assert text.count("0.700 [0.600, 0.800] *") == 2  # nine patients are few, and nine cases if these are not counted
     assert text.count("0.700 [0.600, 0.800]<") == 1

@@ -1,0 +1,108 @@
+"""What a run left behind, read once: its predictions, metrics, data, settings and weights' record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from app.comparing.run_files import RunFiles
+from app.files.own_json import read_record
+from evaluation import PredictionTable, area_covariance, auc_intervals, macro_auc_interval, read_predictions
+
+DATA = "data.json"
+REPORT = "in the report"
+"""Where a fact is told at length."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The record of a finished run. What is not known is empty.
+
+    Attributes:
+        files: Where it comes from.
+        table: ``predictions.csv``.
+        metrics: ``metrics.json``; without it, areas that are measured from the predictions.
+        data: ``data.json``.
+        model: ``model.json``.
+        config: ``config.yaml`` as it is written, with expressions as text.
+        settings: Plain settings.
+    """
+
+    files: RunFiles
+    table: PredictionTable
+    metrics: Mapping[str, Any]
+    data: Mapping[str, Any]
+    model: Mapping[str, Any]
+    config: Mapping[str, Any]
+    settings: Mapping[str, str]
+
+    @property
+    def section(self) -> str:
+        """The section that was measured, or empty."""
+        return str(self.metrics.get("section", self.settings.get("section", "")))
+
+    @property
+    def workflow(self) -> str:
+        """``training``, ``evaluating``, or empty."""
+        tags = self.files.run.tags if self.files.run else {}
+        return str(self.data.get("workflow") or tags.get("workflow", ""))
+
+    @cached_property
+    def patients(self) -> int:
+        """Patients among the cases that were measured."""
+        return len(np.unique(self.table.patient))
+
+    @property
+    def sections(self) -> Mapping[str, Mapping[str, Any]]:
+        """Numbers about the datalist's sections (``app.datalist.characteristics``)."""
+        return as_dict(self.data.get("sections"))
+
+    def provenance(self, name: str) -> Any:  # noqa: ANN401 - JSON
+        """An entry of the datalist's provenance, or None."""
+        return self.data.get(f"provenance.{name}")
+
+
+def read_run(files: RunFiles) -> RunRecord:
+    """Read everything.
+
+    Raises:
+        ValueError: A file of the run cannot be read.
+    """
+    table = read_predictions(files.predictions)
+    return RunRecord(
+        files=files,
+        table=table,
+        metrics=_record(files, "metrics.json", "the results of a run", "Evaluate the model again.") or _areas(table),
+        data=_record(files, DATA, "facts about a run's data", "The report can do without."),
+        model=_record(files, "model.json", "the record of a model", "The report can do without."),
+        config=_config(files),
+        settings=files.settings(),
+    )
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """The value if it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _record(files: RunFiles, name: str, what: str, remedy: str) -> dict[str, Any]:
+    path = files.file(name)
+    return {} if path is None else read_record(path, what, remedy)
+
+
+def _config(files: RunFiles) -> dict[str, Any]:
+    from app.checking.documents import read_document
+
+    path = files.file("config.yaml")
+    return {} if path is None else as_dict(read_document(path))
+
+
+def _areas(table: PredictionTable) -> dict[str, Any]:
+    areas = auc_intervals(table.rank, table.label, table.patient)
+    entries = {name: asdict(area) for name, area in zip(table.findings, areas, strict=True)}
+    macro = macro_auc_interval(area_covariance(table.rank, table.label, table.patient))
+    return {"auc": entries | {"macro": asdict(macro)}}
