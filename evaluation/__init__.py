@@ -80,7 +80,7 @@ from evaluation.roc import auc, auc_per_finding, precision_recall_curve, roc_cur
 from evaluation.seeds import compare_repeated_means, compare_repeated_predictions
 from evaluation.share_gaps import ShareGap, share_gaps
 from evaluation.studies import group_by_study
-from evaluation.subgroups import age_bands, check_treatment, subgroup_areas
+from evaluation.subgroups import age_bands, check_treatment, corrected, subgroup_areas, untested
 from evaluation.truth import Truth
 
 __all__ = [
@@ -136,6 +136,7 @@ __all__ = [
     "compare_repeated_predictions",
     "compare_shares",
     "compare_unpaired",
+    "corrected",
     "dawid_skene",
     "dice",
     "dice_at_thresholds",
@@ -178,6 +179,7 @@ __all__ = [
     "subgroup_areas",
     "threshold_at_sensitivity",
     "threshold_at_specificity",
+    "untested",
     "write_predictions",
     "youden_threshold",
 ]

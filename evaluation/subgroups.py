@@ -1,19 +1,26 @@
 """Areas inside and outside of subgroups, and findings recognised by their treatment.
 
+Differences are tested with a variance pooled under the null (``evaluation.group_tests``). If a group has fewer than
+three patients with the finding, or without it, nothing is tested, and the row says so.
+
 Source of the latter: Jimenez-Sanchez et al., "Detecting shortcuts in medical images", 2023, and Cheplygina et al.,
 "Augmenting chest X-ray datasets with non-expert annotations", 2025: a drain treats a pneumothorax that is known, so a
 model that sees the drain need not see the pneumothorax.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.auc_tests import AucComparison, compare_areas
 from evaluation.cases import (
+    UNDEFINED,
+    BoolArray,
     FindingResult,
     FloatArray,
+    IntArray,
     Interval,
     Labels,
     TextArray,
@@ -22,8 +29,13 @@ from evaluation.cases import (
     checked_labels,
     require_dimensions,
 )
+from evaluation.delong import AreaCovariance, area_covariance, auc_interval
+from evaluation.group_tests import LEAST_PATIENTS, difference_p, placed
+from evaluation.patients import patient_numbers
+from evaluation.permutation import holm
 
 UNKNOWN = "unknown"
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,8 +46,10 @@ class SubgroupRow:
         group: The value of the attribute, as text.
         inside: Area for the cases of the group.
         outside: Area for the cases known to be of another group.
-        difference: inside - outside.
-        p: Two-sided; correct it with ``holm`` over the rows that are looked at together.
+        difference: inside - outside, with limits from those of both areas. They allow for groups that vary differently,
+            while ``p`` takes them to be alike, so that with few cases one may include 0 where the other does not.
+        p: Two-sided, NaN if not tested; correct it with ``holm`` over the rows that are looked at together.
+        not_tested: Why there is no p-value; empty if there is one.
     """
 
     group: str
@@ -43,6 +57,7 @@ class SubgroupRow:
     outside: FindingResult
     difference: Interval
     p: float
+    not_tested: str
 
 
 @dataclass(frozen=True)
@@ -50,21 +65,28 @@ class TreatmentCheck:
     """Whether a finding is recognised by its treatment.
 
     Attributes:
+        names: Of the finding and of the treatment.
         treated: Area for the present cases that show the treatment, against all absent cases.
         untreated: Area for those that do not, against the same absent cases.
-        difference: treated - untreated.
-        p: Two-sided.
+        difference: treated - untreated; see ``SubgroupRow``.
+        p: Two-sided; NaN if either has too few patients to be tested.
+        p_holm: Corrected over the checks that were made together; see ``corrected``.
         treatment: Area for telling treated from untreated cases without the finding; 0.5 if the score does not depend
             on the treatment.
-        warning: A sentence if the treated are recognised better with confidence, else empty.
     """
 
+    names: tuple[str, str]
     treated: FindingResult
     untreated: FindingResult
     difference: Interval
     p: float
+    p_holm: float
     treatment: FindingResult
-    warning: str
+
+    @property
+    def warning(self) -> str:
+        """A sentence if the treated are recognised better (corrected p below 0.05), else empty."""
+        return _warning(self) if self.p_holm < SIGNIFICANT and self.difference.value > 0 else ""
 
 
 def group_names(group: ArrayLike) -> TextArray:
@@ -118,13 +140,17 @@ def subgroup_areas(
     names = group_names(group)
     if names.shape != values.shape:
         raise ValueError(f"groups have shape {names.shape}, but there are {len(values)} cases")
-    truth, known = labels.numbers(), names != UNKNOWN
+    patients, number = patient_numbers(patient, len(values))
+    owner = None if patient is None else number
+    known = names != UNKNOWN
     rows = []
     for name in np.unique(names[known]).tolist():
-        inside = names == name
-        one, two = (np.where(chosen, truth, -1.0) for chosen in (inside, known & ~inside))
-        result = _compared(values, one, two, patient, level)
-        rows.append(SubgroupRow(name, result.first, result.second, result.difference, result.p))
+        sides = names == name, known & (names != name)
+        areas = _two_areas(values, [np.where(side, labels.numbers(), -1.0) for side in sides], owner)
+        inside, outside = areas.result(0, level), areas.result(1, level)
+        too_few = _too_few(inside, outside)
+        p = math.nan if too_few else _p_of_groups(values, labels, sides, (patients, number))
+        rows.append(SubgroupRow(name, inside, outside, _difference(areas, level), p, too_few))
     return tuple(rows)
 
 
@@ -135,7 +161,7 @@ def check_treatment(
     names: tuple[str, str] = ("the finding", "a tube"),
     patient: ArrayLike | None = None,
 ) -> TreatmentCheck:
-    """Look for a finding that is recognised by its treatment.
+    """Look for a finding that is recognised by its treatment. If several are looked at, correct them together.
 
     Example:
         >>> label, drain = np.arange(60) % 2, (np.arange(60) % 4 == 1).astype(int)
@@ -154,27 +180,114 @@ def check_treatment(
     tube = checked_labels(treatment)
     if tube.present.shape != values.shape:
         raise ValueError(f"treatments have shape {tube.present.shape}, but there are {len(values)} cases")
-    treated, untreated = (Labels(labels.present & side, labels.absent) for side in (tube.present, tube.absent))
+    patients, number = patient_numbers(patient, len(values))
+    owner = None if patient is None else number
+    chosen = labels.present & tube.present, labels.present & tube.absent
     without = Labels(labels.absent & tube.present, labels.absent & tube.absent).numbers()
-    result = _compared(values, treated.numbers(), untreated.numbers(), patient)
-    seen = _compared(values, without, without, patient).first
-    warning = _warning(names, result.first, result.second, seen) if result.difference.lower > 0 else ""
-    return TreatmentCheck(result.first, result.second, result.difference, result.p, seen, warning)
+    areas = _two_areas(values, [Labels(side, labels.absent).numbers() for side in chosen], owner)
+    treated, untreated = areas.result(0), areas.result(1)
+    p = math.nan
+    if not _too_few(treated, untreated):
+        absent = values[labels.absent]
+        first, second = (placed(values, absent, side, number) for side in chosen)
+        p = difference_p([(first, second)], patients)
+    seen = auc_interval(values, without, owner)
+    return TreatmentCheck(names, treated, untreated, _difference(areas), p, p, seen)
 
 
-def _compared(
-    score: FloatArray, first: FloatArray, second: FloatArray, patient: ArrayLike | None, level: float = 0.95
-) -> AucComparison:
+def corrected(checks: Sequence[TreatmentCheck]) -> tuple[TreatmentCheck, ...]:
+    """Checks that are looked at together, such as those of all findings and treatments, with Holm's correction.
+
+    Example:
+        >>> label, drain = np.arange(60) % 2, (np.arange(60) % 4 == 1).astype(int)
+        >>> check = check_treatment(np.arange(60) % 7 + 2 * drain, label, drain)
+        >>> [round(each.p_holm / each.p, 1) for each in corrected([check] * 3)]
+        [3.0, 3.0, 3.0]
+    """
+    adjusted = holm([check.p for check in checks]).tolist()
+    return tuple(replace(check, p_holm=p) for check, p in zip(checks, adjusted, strict=True))
+
+
+def untested(checks: Sequence[TreatmentCheck]) -> tuple[str, ...]:
+    """A sentence for each treatment about the findings that were not tested, with the numbers of patients.
+
+    Example:
+        >>> [sentence] = untested([check_treatment([1, 2, 3], [1, 1, 0], [1, 0, 0], ("Nodule", "a tube"))])
+        >>> sentence[-47:]
+        'of each): Nodule (1 with, 1 without, 1 absent).'
+    """
+    by_treatment: dict[str, list[str]] = {}
+    for check in checks:
+        if math.isnan(check.p):
+            counts = check.treated.present_patients, check.untreated.present_patients
+            text = f"{check.names[0]} ({counts[0]} with, {counts[1]} without, {check.treated.absent_patients} absent)"
+            by_treatment.setdefault(check.names[1], []).append(text)
+    return tuple(
+        f"Not tested for recognition by {treatment}, as too few patients have the finding with it, without it, or not "
+        f"at all ({LEAST_PATIENTS} are needed of each): {', '.join(findings)}."
+        for treatment, findings in by_treatment.items()
+    )
+
+
+def _two_areas(score: FloatArray, labels: Sequence[FloatArray], patient: IntArray | None) -> AreaCovariance:
     """One score's areas for two sets of labels."""
-    return compare_areas(np.stack([score, score], axis=1), np.stack([first, second], axis=1), patient, level)
+    return area_covariance(np.stack([score, score], axis=1), np.stack(labels, axis=1), patient)
 
 
-def _warning(names: tuple[str, str], treated: FindingResult, untreated: FindingResult, seen: FindingResult) -> str:
-    finding, tube = names
+def _too_few(first: FindingResult, second: FindingResult) -> str:
+    """Why two groups are not tested; empty if they can be."""
+    counts = {
+        "present inside": first.present_patients,
+        "absent inside": first.absent_patients,
+        "present outside": second.present_patients,
+        "absent outside": second.absent_patients,
+    }
+    few = [f"{count} {name}" for name, count in counts.items() if count < LEAST_PATIENTS]
+    return f"not tested: {', '.join(few)}; {LEAST_PATIENTS} patients are needed" if few else ""
+
+
+def _p_of_groups(
+    score: FloatArray, labels: Labels, sides: tuple[BoolArray, BoolArray], patient: tuple[int, IntArray]
+) -> float:
+    """The test of cases inside against those outside, each placed among the other class of its own group."""
+    patients, number = patient
+    present, absent = [], []
+    for side in sides:
+        chosen, others = labels.present & side, labels.absent & side
+        present.append(placed(score, score[others], chosen, number))
+        absent.append(placed(score, score[chosen], others, number, above=False))
+    return difference_p([(present[0], present[1]), (absent[0], absent[1])], patients)
+
+
+def _difference(areas: AreaCovariance, level: float = 0.95) -> Interval:
+    """The first area minus the second, with limits from theirs and from their correlation.
+
+    Limits of areas reach further down than up, and so do those of the difference. Source: Zou, "Toward using confidence
+    intervals to compare correlations", Psychological Methods 12, 2007.
+    """
+    one, two = areas.result(0, level), areas.result(1, level)
+    value = one.value - two.value
+    if math.isnan(value):
+        return UNDEFINED
+    spread = math.sqrt(float(areas.covariance[0, 0]) * float(areas.covariance[1, 1]))
+    correlation = float(areas.covariance[0, 1]) / spread if spread > 0 else 0.0
+
+    def reach(a: float, b: float) -> float:
+        return math.sqrt(max(a * a + b * b - 2 * correlation * a * b, 0.0))
+
+    lower = value - reach(one.value - one.lower, two.upper - two.value)
+    upper = value + reach(one.upper - one.value, two.value - two.lower)
+    return Interval(value, max(lower, -1.0), min(upper, 1.0))
+
+
+def _warning(check: TreatmentCheck) -> str:
+    (finding, tube), treated, untreated = check.names, check.treated, check.untreated
     text = (
         f"{finding} is recognised better where {tube} is visible (AUC {treated.value:.2f}, {treated.present} cases) "
         f"than where it is not (AUC {untreated.value:.2f}, {untreated.present} cases)."
     )
-    if seen.lower > 0.5:
-        text += f" Among cases without {finding} the score, too, is higher with {tube} (AUC {seen.value:.2f})."
+    if check.treatment.lower > 0.5:
+        text += (
+            f" Among cases without {finding} the score, too, is higher with {tube} (AUC {check.treatment.value:.2f})."
+        )
     return f"{text} It may be recognised by its treatment: do not take this AUC for untreated patients."

@@ -20,7 +20,7 @@ from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
 from evaluation.patients import patient_numbers
 from evaluation.shares import share_interval
-from evaluation.subgroups import age_bands, check_treatment, group_names
+from evaluation.subgroups import TreatmentCheck, age_bands, check_treatment, corrected, group_names, untested
 
 Metrics = dict[str, Any]
 """By measure and finding (and ``macro``), a mapping with at least ``value``."""
@@ -44,7 +44,8 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
         By measure and finding: the value, its interval (images of a patient are taken together; the calibration error
         has none) and counts of images and patients. ``macro`` is the mean over the findings for which the measure is
         defined; ``findings`` is their number. Only macro AUC has an interval, over the findings with at least two
-        present and two absent cases. ``auc_by_view``, and ``auc_by`` other attributes; ``warnings`` as text.
+        present and two absent cases. ``auc_by_view``, and ``auc_by`` other attributes; ``warnings`` as text,
+        and ``not_tested``: what could not be tested, and why.
     """
     visited = [samples[i] for i in outputs.index]
     patient = patient_index(visited)
@@ -61,7 +62,9 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     }
     if "view" in by_group:
         result["auc_by_view"] = by_group.pop("view")
-    return result | {"auc_by": by_group, "warnings": _warnings(outputs, record.findings, patient, visited)}
+    checks = _treatment_checks(outputs, record.findings, patient, visited)
+    warnings = [check.warning for check in checks if check.warning]
+    return result | {"auc_by": by_group, "warnings": warnings, "not_tested": list(untested(checks))}
 
 
 def score_metrics(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
@@ -199,19 +202,18 @@ def _groups(visited: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     return {name: group for name, group in groups.items() if 1 < len(set(group.tolist())) <= MAX_GROUPS}
 
 
-def _warnings(
+def _treatment_checks(
     outputs: Outputs, findings: Sequence[str], patient: np.ndarray, visited: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Warn of each finding that is recognised by its treatment."""
-    warnings = []
+) -> tuple[TreatmentCheck, ...]:
+    """Whether each finding is recognised by each treatment, corrected together."""
+    checks = []
     for attribute, words in TREATMENTS.items():
         is_visible = [_is_visible(sample["attributes"].get(attribute)) for sample in visited]
-        if not {0.0, 1.0} <= set(is_visible):
-            continue
-        for c, name in enumerate(findings):
-            check = check_treatment(outputs.logit[:, c], outputs.label[:, c], is_visible, (name, words), patient)
-            warnings += [check.warning] if check.warning else []
-    return warnings
+        if {0.0, 1.0} <= set(is_visible):
+            for c, name in enumerate(findings):
+                score, label = outputs.logit[:, c], outputs.label[:, c]
+                checks.append(check_treatment(score, label, is_visible, (name, words), patient))
+    return corrected(checks)
 
 
 def _is_visible(value: object) -> float:

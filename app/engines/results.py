@@ -129,7 +129,9 @@ def flat(result: Metrics, findings: Sequence[str] = ()) -> dict[str, float]:
 
 
 def table(result: Metrics) -> str:
-    """The main values as a plain table for the terminal, one row per measure and finding, and then the warnings.
+    """The main values as a plain table for the terminal, one row per measure and finding.
+
+    Warnings follow, and what was not tested.
 
     Example:
         >>> entry = {"value": 0.8, "lower": 0.7, "upper": 0.9, "present": 30, "absent": 40}
@@ -141,7 +143,13 @@ def table(result: Metrics) -> str:
     shown = {name: result[name] for name in SHOWN if name in result} | _areas_of_reports(result)
     rows = [(" ".join(path), _row(entry)) for path, entry in defined(without_repeats(shown))]
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join([*(f"{name:<{width}}  {text}" for name, text in rows), *result.get("warnings", [])])
+    return "\n".join(
+        [
+            *(f"{name:<{width}}  {text}" for name, text in rows),
+            *result.get("warnings", []),
+            *result.get("not_tested", []),
+        ]
+    )
 
 
 def _row(entry: Metrics) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from app.pages import numbers
 from app.pages.document import Folded, Heading, Note, Part, Table
 from app.reporting.groups import GroupRow, TreatmentRow, group_rows, not_grouped, treatment_rows
-from evaluation import PredictionTable
+from evaluation import PredictionTable, untested
 from evaluation.cases import FindingResult
 
 MANY_ROWS = 40
@@ -32,7 +32,8 @@ def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[Part]:
     if not groups:
         parts.append("No attribute of the predictions has two groups or more (view, sex, age, source, yes or no).")
     reading = (
-        "Cases are present / absent. Each group is tested against all others; p (Holm) is corrected over these tests."
+        "Cases are present / absent. Each group is tested against all others, with a variance pooled from both; p "
+        "(Holm) is corrected over these tests. The intervals of differences allow for groups that vary differently."
     )
     ungrouped = f" Columns that make no groups: {', '.join(left_out)}." if left_out else ""
     return [*parts, Note(f"{reading} {numbers.FEW_NOTE}{ungrouped}")]
@@ -52,23 +53,32 @@ def _treatments(treatments: Sequence[TreatmentRow]) -> list[Part]:
     rows = []
     for each in treatments:
         check = each.check
+        if math.isnan(check.p):
+            continue
         sides = [cell for side in (check.treated, check.untreated) for cell in (str(side.present), _area(side))]
-        tested = numbers.difference(check.difference), numbers.limits(check.treatment)
+        p = numbers.p_value(check.p), numbers.p_value(check.p_holm)
+        tested = numbers.difference(check.difference), *p, numbers.limits(check.treatment)
         rows.append((each.finding, _plain(each.treatment), *sides, *tested))
     reading = (
-        "Present cases with and without a visible treatment, each against the same absent cases. The last column shows "
-        "how well the score tells absent cases with the treatment from those without: 0.5 if it ignores the treatment."
+        "Present cases with and without a visible treatment, each against the same absent cases; p (Holm) is corrected "
+        "over these tests. The last column shows how well the score tells absent cases with the treatment from those "
+        "without: 0.5 if it ignores the treatment."
     )
     head = ("finding", "treatment", "present with", "AUC with [95%]", "present without", "AUC without [95%]")
-    table = Table((*head, "difference [95%]", "AUC of treatment"), rows, left=2)
-    return [Heading("Recognised by its treatment?"), reading, folded_if_long(table)]
+    table = Table((*head, "difference [95%]", "p", "p (Holm)", "AUC of treatment"), rows, left=2)
+    left_out = [Note(text) for text in untested([each.check for each in treatments])]
+    shown = [reading, folded_if_long(table)] if rows else []
+    return [Heading("Recognised by its treatment?"), *shown, *left_out]
 
 
 def _tested(each: GroupRow) -> tuple[str, str, str]:
-    """Difference and p-values; empty if the row mirrors the one before it."""
+    """Difference and p-values, or why there are none; empty if the row mirrors the one before it."""
     if math.isnan(each.p_holm) and not math.isnan(each.row.p):
         return "", "", ""
-    return numbers.difference(each.row.difference), numbers.p_value(each.row.p), numbers.p_value(each.p_holm)
+    difference = numbers.difference(each.row.difference)
+    if each.row.not_tested:
+        return difference, each.row.not_tested, ""
+    return difference, numbers.p_value(each.row.p), numbers.p_value(each.p_holm)
 
 
 def _side(result: FindingResult) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.findings import TUBES
-from evaluation import PredictionTable, age_bands, check_treatment, holm, subgroup_areas
+from evaluation import PredictionTable, age_bands, check_treatment, corrected, holm, subgroup_areas
 from evaluation.cases import FloatArray, TextArray
 from evaluation.subgroups import UNKNOWN, SubgroupRow, TreatmentCheck, group_names
 
@@ -100,8 +100,8 @@ def group_rows(table: PredictionTable) -> tuple[GroupRow, ...]:
 
 
 def treatment_rows(table: PredictionTable) -> tuple[TreatmentRow, ...]:
-    """Every finding that is no device against every treatment, if it is present both with and without it."""
-    rows = []
+    """Every finding that is no device against every treatment, with p corrected by Holm's method over all of them."""
+    checks = []
     for (treatment, visible), (column, finding) in itertools.product(
         treatments(table).items(), enumerate(table.findings)
     ):
@@ -109,9 +109,11 @@ def treatment_rows(table: PredictionTable) -> tuple[TreatmentRow, ...]:
             continue
         words = finding, TREATMENT_WORDS.get(treatment, _with_article(treatment.lower().replace("_", " ")))
         check = check_treatment(table.rank[:, column], table.label[:, column], visible, words, table.patient)
-        if not np.isnan(check.difference.value):
-            rows.append(TreatmentRow(finding, treatment, check))
-    return tuple(rows)
+        checks.append((finding, treatment, check))
+    adjusted = corrected([check for *_, check in checks])
+    return tuple(
+        TreatmentRow(finding, treatment, check) for (finding, treatment, _), check in zip(checks, adjusted, strict=True)
+    )
 
 
 def _with_article(name: str) -> str:

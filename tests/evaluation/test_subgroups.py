@@ -5,7 +5,8 @@ import pytest
 
 from evaluation.auc_tests import compare_unpaired
 from evaluation.delong import auc_interval
-from evaluation.subgroups import age_bands, check_treatment, group_names, subgroup_areas
+from evaluation.permutation import holm
+from evaluation.subgroups import age_bands, check_treatment, corrected, group_names, subgroup_areas, untested
 
 
 def cases(seed=0, n=400):
@@ -27,7 +28,8 @@ def test_inside_and_outside_are_measured_alone():
     assert (rows[0].inside.present, rows[0].inside.absent) == (alone.present, alone.absent)
     expected = compare_unpaired(score[ap], label[ap], score[pa], label[pa])
     assert rows[0].difference.lower == pytest.approx(expected.difference.lower)
-    assert rows[0].p == pytest.approx(expected.p)
+    assert rows[0].p < 1e-9  # DeLong's is 9e-12
+    assert rows[0].not_tested == ""
     assert rows[0].difference.value == -rows[1].difference.value < 0
 
 
@@ -45,6 +47,9 @@ def test_a_patient_on_both_sides_is_accounted_for():
 def test_one_class_missing_in_a_group():
     rows = subgroup_areas([1, 2, 3, 4], [0, 1, 1, 1], ["a", "a", "b", "b"])
     assert np.isnan([rows[1].inside.value, rows[1].difference.value, rows[1].p]).all()
+    assert rows[1].not_tested == (
+        "not tested: 2 present inside, 0 absent inside, 1 present outside, 1 absent outside; 3 patients are needed"
+    )
     with pytest.raises(ValueError, match=r"groups have shape \(1,\), but there are 2 cases"):
         subgroup_areas([1, 2], [0, 1], ["a"])
 
@@ -94,3 +99,27 @@ def test_areas_by_treatment_are_those_of_their_cases():
     assert result.treated.present == ((label == 1) & (drain == 1)).sum()
     with pytest.raises(ValueError, match=r"treatments have shape \(1,\)"):
         check_treatment(score, label, [1])
+
+
+def test_a_treatment_of_two_patients_is_not_tested_and_said_so():
+    label = np.repeat([1.0, 0.0], 30)
+    drain, patient = np.zeros(60), np.arange(60)
+    drain[:6], patient[:6] = 1, [0, 0, 0, 1, 1, 1]  # six images of two patients
+    result = check_treatment(label + 5 * drain, label, drain, ("Pneumothorax", "a chest drain"), patient)
+    assert np.isnan(result.p)
+    assert result.warning == ""
+    [text] = untested([result])
+    assert "by a chest drain" in text
+    assert text.endswith("Pneumothorax (2 with, 24 without, 30 absent).")
+    assert untested([check_treatment(label + 5 * drain, label, drain)]) == ()
+
+
+def test_warnings_of_several_findings_are_corrected_together():
+    checks = [check_treatment(*drained(shortcut, n=300)) for shortcut in (2, 0, 0, 0, 0, 0.7)]
+    together = corrected(checks)
+    assert [check.p_holm for check in together] == holm([check.p for check in checks]).tolist()
+    assert together[0].warning
+    # noticed if it were the only question, but not among six
+    assert checks[-1].p < 0.05 < together[-1].p_holm
+    assert checks[-1].warning
+    assert not together[-1].warning

@@ -54,7 +54,7 @@ def test_metrics_file(trained, world):
     measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
     about = ["section", "excluded", "thresholds", "regions"]
-    assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings"]
+    assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings", "not_tested"]
     assert read["regions"]["grid"] == "pixels of the stored radiographs"
     assert read["regions"]["map"] == "bilinear between cells' centres"
     assert read["section"] == "test"

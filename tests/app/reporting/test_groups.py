@@ -1,5 +1,7 @@
 """Which attributes make groups, and what is corrected."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,9 +63,8 @@ def test_a_finding_recognised_by_its_drain_is_warned_of_in_plain_words(table):
     found = {row.treatment: row.check for row in treatment_rows(table)}
     assert list(found) == ["drain", "portable"]
     words = ("Pneumothorax", "a chest drain")
-    assert found["drain"] == check_treatment(
-        table.score[:, 0], table.label[:, 0], treatments(table)["drain"], words, table.patient
-    )
+    alone = check_treatment(table.score[:, 0], table.label[:, 0], treatments(table)["drain"], words, table.patient)
+    assert found["drain"] == replace(alone, p_holm=2 * alone.p)  # the smaller of two
     assert found["drain"].warning.startswith("Pneumothorax is recognised better where a chest drain is visible")
     assert found["portable"].warning == ""
 
