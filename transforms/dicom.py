@@ -22,7 +22,7 @@ from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_stream, pix
 from transforms.dicom_streams import Stream
 from transforms.elements import element, log_once, numbers, photometric, side_code, side_numbers, warn_of
 from transforms.errors import RadiographError
-from transforms.grey import grey_levels
+from transforms.grey import GreyLevels, grey_levels
 from transforms.sizes import checked_size, inflated
 
 Array = NDArray[Any]
@@ -82,7 +82,8 @@ def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
 
     Returns:
         float32 (H, W) in [0, 1], dense structures bright, padding 0; and ``spacing`` ((row, column) in mm or ``None``),
-        ``modality``, ``view``, ``photometric``, ``bits`` and ``voi`` (see ``transforms.grey.grey_levels``).
+        ``modality``, ``view``, ``photometric``, ``bits``, ``voi`` and ``window`` (see
+        ``transforms.grey.GreyLevels``).
 
     Raises:
         RadiographError: It is not a DICOM file or not one grey frame of a radiograph, is damaged, or cannot be decoded.
@@ -95,17 +96,18 @@ def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
         layout = pixel_layout(dataset)
         bits = layout.bits
         words, layout = pixel_words(dataset, stream, layout)
-        grey, voi = _rendered(dataset, words, layout)
+        levels = _rendered(dataset, words, layout)
         meta = {
             "spacing": _spacing(dataset),
             "modality": side_code(dataset, "Modality"),
             "view": view_of(dataset),
             "photometric": photometric(dataset),
             "bits": bits,
-            "voi": voi,
+            "voi": levels.method,
+            "window": levels.window,
         }
     log_once(caught, name)
-    return grey, meta
+    return levels.shown, meta
 
 
 def dicom_size(stream: BinaryIO) -> tuple[int, int]:
@@ -226,21 +228,21 @@ def _kind_problems(dataset: Dataset) -> list[str]:
     return problems
 
 
-def _rendered(dataset: Dataset, words: Array, layout: PixelLayout) -> tuple[Array, str]:
+def _rendered(dataset: Dataset, words: Array, layout: PixelLayout) -> GreyLevels:
     """Render the pixels; for up to 16 bits, with a table of all possible words."""
     if words.itemsize > 2:
         values = layout.values(words)
         return grey_levels(values, lambda: np.ones(values.shape, dtype=bool), dataset)
     top = int(words.max()) + 1
-    table, voi = grey_levels(
+    levels = grey_levels(
         layout.values(np.arange(top)), lambda: cv2.calcHist([words], [0], None, [top], [0, top]).ravel() > 0, dataset
     )
     shown = np.empty(words.shape, dtype=np.float32)
     rows = max(1, 2**16 // words.shape[1])
     for start in range(0, len(words), rows):
         # NumPy widens indices to 64 bits; strips keep them in the cache, which is three times faster.
-        np.take(table, words[start : start + rows], out=shown[start : start + rows], mode="clip")
-    return shown, voi
+        np.take(levels.shown, words[start : start + rows], out=shown[start : start + rows], mode="clip")
+    return levels._replace(shown=shown)
 
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ of values: the pixels or, much faster, a table of all values that a pixel can ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,27 @@ from transforms.errors import RadiographError
 Array = NDArray[Any]
 
 
-def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset) -> tuple[Array, str]:
+class Window(NamedTuple):
+    """A window of grey levels, as DICOM's VOI LUT module has it (PS3.3 C.11.2)."""
+
+    centre: float
+    width: float
+    function: str
+    """LINEAR, LINEAR_EXACT or SIGMOID."""
+
+
+class GreyLevels(NamedTuple):
+    """Rendered values and how they were rendered."""
+
+    shown: Array
+    """Float32 in [0, 1]; 0 is black, 1 is white."""
+    method: str
+    """``LUT``, ``LINEAR``, ``LINEAR_EXACT``, ``SIGMOID``, ``RANGE``, or ``RANGE, WINDOW UNUSABLE``."""
+    window: Window | None
+    """That of the header or, for ``RANGE``, the one that shows the same; None for ``LUT``."""
+
+
+def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset) -> GreyLevels:
     """Grey levels that a viewer shows for stored values: 0 is black, 1 is white.
 
     Without a usable window or VOI LUT, the smallest occurring value becomes black and the largest white (or vice
@@ -33,27 +53,27 @@ def grey_levels(stored: Array, occurring: Callable[[], Array], dataset: Dataset)
         dataset: Has the transforms.
 
     Returns:
-        Grey levels, float32 in [0, 1], of the shape of ``stored``, and the method that determined them: ``LUT``,
-        ``LINEAR``, ``LINEAR_EXACT``, ``SIGMOID``, ``RANGE``, or ``RANGE, WINDOW UNUSABLE``.
+        Grey levels of the shape of ``stored``, with their method and window.
 
     Raises:
         RadiographError: A transform is invalid, or the image consists of padding only.
     """
     padding = _padding(stored, dataset)
     values = _after_modality(stored, dataset)
-    shown, method = _after_voi(values, dataset)
+    shown, method, window = _after_voi(values, dataset)
     if shown is None:
         counted = occurring() if padding is None else occurring() & ~padding
         if not counted.any():
             raise RadiographError("has nothing but padding: every pixel equals its PixelPaddingValue")
         low, high = float(values[counted].min()), float(values[counted].max())
         shown = np.clip((values - low) / (high - low or 1.0), 0.0, 1.0)
+        window = Window((low + high + 1) / 2, high - low + 1, "LINEAR")
     if _is_inverted(dataset):
         # Over the full output range, not only the part that the image uses.
         shown = 1.0 - shown
     if padding is not None:
         shown[padding] = 0.0
-    return shown.astype(np.float32), method
+    return GreyLevels(shown.astype(np.float32), method, window)
 
 
 def _padding(stored: Array, dataset: Dataset) -> Array | None:
@@ -88,7 +108,7 @@ def _after_modality(stored: Array, dataset: Dataset) -> Array:
     return stored * slope + intercept
 
 
-def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str]:
+def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str, Window | None]:
     """Apply the first VOI LUT, else the first usable window; ``None`` without either (PS3.3 C.11.2).
 
     A window is usable if its numbers are finite and its width is at least 1 (LINEAR) or above 0 (the others). If a file
@@ -100,7 +120,7 @@ def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str]:
         warn_of("VOILUTSequence", "holds no table, and is taken for unknown")
     if tables:
         shown, top = _looked_up(values, tables[0], "VOILUTSequence")
-        return shown / top, "LUT"
+        return shown / top, "LUT", None
     centers, widths = side_numbers(dataset, "WindowCenter"), side_numbers(dataset, "WindowWidth")
     windows = [each for each in zip(centers, widths, strict=False) if np.isfinite(each).all() and each[1] > 0]
     if windows:
@@ -111,8 +131,8 @@ def _after_voi(values: Array, dataset: Dataset) -> tuple[Array | None, str]:
             )
         for center, width in windows:
             if width >= 1 or function != "LINEAR":
-                return _windowed(values, center, width, function), function
-    return None, "RANGE, WINDOW UNUSABLE" if centers or widths else "RANGE"
+                return _windowed(values, center, width, function), function, Window(center, width, function)
+    return None, "RANGE, WINDOW UNUSABLE" if centers or widths else "RANGE", None
 
 
 def _windowed(values: Array, center: float, width: float, function: str) -> Array:

@@ -38,13 +38,14 @@ class LoadRadiograph(Transform):
 
         Returns:
             float32 (1, H, W) in [0, 1]; dense structures are bright. ``meta`` is that of ``read_radiograph``, without
-            ``spacing`` if it is unknown, because data loaders cannot collate ``None``. The affine matrix has the
-            spacing (row, column) in mm, or 1 if it is unknown.
+            ``window``, and without ``spacing`` if it is unknown, because data loaders cannot collate ``None``. The
+            affine matrix has the spacing (row, column) in mm, or 1 if it is unknown.
 
         Raises:
             RadiographError: It is not one readable radiograph; the message names the file.
         """
         image, meta = read_radiograph(path)
+        del meta["window"]
         if meta["spacing"] is None:
             del meta["spacing"]
         row, column = meta.get("spacing", (1.0, 1.0))

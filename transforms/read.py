@@ -49,8 +49,9 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
         The image, contiguous float32 (H, W), rows first, in [0, 1], dense structures bright, oriented by EXIF or by
         `transforms.volumes`; and metadata: ``spacing`` (row mm, column mm; ``None`` if unknown), ``original_size`` (H,
         W), ``filename_or_obj``, ``modality``, ``view`` (``PA``, ``AP``, ``LATERAL``, ...; both empty if unknown),
-        ``photometric``, ``bits`` (depth of the stored values, 0 for floating ones) and ``voi`` (what determined the
-        grey levels; empty for formats without windows). None of it identifies a person, but a path may.
+        ``photometric``, ``bits`` (depth of the stored values, 0 for floating ones), ``voi`` (what determined the
+        grey levels; empty for formats without windows) and ``window`` (see `transforms.grey.GreyLevels`; ``None`` for
+        such formats). None of it identifies a person, but a path may.
 
     Raises:
         RadiographError: The file is missing or damaged, is not one grey two-dimensional image, or has no known format.
@@ -68,6 +69,7 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
         "photometric": "MONOCHROME2",
         "bits": 0,
         "voi": "",
+        "window": None,
     }
     meta |= known
     if image.min() == image.max():

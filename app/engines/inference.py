@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 from ignite.engine import Engine, Events
@@ -94,6 +95,77 @@ COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
 """Of ``predictions.csv``; see ``docs/evaluation.md``."""
 
 
+@dataclass(frozen=True)
+class ScoredRadiograph:
+    """One radiograph with what the network says of its C findings.
+
+    Attributes:
+        path: Of the file.
+        name: Of its pictures, without suffix.
+        image: (H, W) of the stored radiograph in [0, 1].
+        meta: As `transforms.read_radiograph` gives it.
+        scores: (C,) probabilities.
+        is_called: (C,) bool.
+        maps: (H, W) probabilities of each finding that is shown, by its number; the highest score first.
+        map_thresholds: (C,) probabilities from which a map is outlined.
+    """
+
+    path: Path
+    name: str
+    image: np.ndarray
+    meta: Mapping[str, Any]
+    scores: np.ndarray
+    is_called: np.ndarray
+    maps: Mapping[int, np.ndarray]
+    map_thresholds: Sequence[float]
+
+
+class FurtherResults(Protocol):
+    """What an inference writes beside its table, radiograph by radiograph."""
+
+    def begin(self, output_dir: Path, weights: Path, record: ModelRecord | None) -> None:
+        """Prepare for radiographs; ``record`` is None if none is kept beside the weights."""
+
+    def write(self, radiograph: ScoredRadiograph) -> None:
+        """Write the results of one radiograph."""
+
+    def end(self) -> None:
+        """Log what was written and what was not."""
+
+
+class Overlays:
+    """A picture of each radiograph with the findings that are called, or with all if there are no thresholds.
+
+    Args:
+        findings: C names, in the network's order.
+    """
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        self.findings = parsed_names(findings)
+        self._folder = Path()
+
+    def begin(self, output_dir: Path, weights: Path, record: ModelRecord | None) -> None:
+        """Choose the folder."""
+        self._folder = output_dir / "overlays"
+
+    def write(self, radiograph: ScoredRadiograph) -> None:
+        """Draw the maps that are shown, in the pixels of the file."""
+        regions = [
+            Region(f"{self.findings[c]} {radiograph.scores[c]:.2f}", map, radiograph.map_thresholds[c], colour_of(c))
+            for c, map in radiograph.maps.items()
+        ]
+        picture = overlay(radiograph.image, regions, "" if regions else "nothing called")
+        write_png(below(self._folder, radiograph.name, ".png"), picture)
+
+    def end(self) -> None:
+        """Nothing: pictures are not counted."""
+
+
+def parsed_names(findings: Sequence[str]) -> list[str]:
+    """Names of findings in a config; MONAI's parser replaces each "#" of a name by "::"."""
+    return [name.replace("::", "#") for name in findings]
+
+
 class Inference:
     """Scores the radiographs of a folder: ``predictions.csv`` and one overlay each in ``output_dir``.
 
@@ -106,6 +178,7 @@ class Inference:
         output_dir: Created if missing.
         threshold: Probability from which maps are outlined; None for the thresholds kept beside the weights.
         overlays: Whether to draw overlays.
+        further: What else to write, such as `app.dicom.DicomResults`.
     """
 
     def __init__(
@@ -115,23 +188,23 @@ class Inference:
         output_dir: str | Path,
         threshold: float | None = None,
         overlays: bool = True,
+        further: Sequence[FurtherResults] = (),
     ) -> None:
         self.evaluator = evaluator
-        # MONAI's parser replaces each "#" of a name by "::".
-        self.findings = [name.replace("::", "#") for name in findings]
+        self.findings = parsed_names(findings)
         self.output_dir = Path(output_dir)
         self.threshold = threshold
-        self.overlays = overlays
+        self.results: list[FurtherResults] = [*([Overlays(findings)] if overlays else []), *further]
         self._record = ModelRecord((), {}, (), ())
         self._is_kept = False
         self._called = np.zeros(len(self.findings), dtype=int)
         self._pictures: dict[str, str] = {}
-        self._without_overlay: list[str] = []
+        self._unread: list[str] = []
 
     def run(self, checkpoint: str | Path) -> None:
         """Load the weights and score every radiograph; files that cannot be read are listed in ``excluded.csv``.
 
-        A file that vanishes after it was prepared is scored as it was then, and gets no overlay.
+        A file that vanishes after it was prepared is scored as it was then, and gets no overlay or other result.
 
         Raises:
             ValueError: No file can be read, or the weights do not fit the network.
@@ -143,7 +216,11 @@ class Inference:
         weights = find_file(checkpoint)
         load_exactly(self.evaluator.network, weights)
         self._record, self._is_kept = record_of(weights, self.findings), record_path(weights).is_file()
+        if self.threshold is not None:
+            self._record = replace(self._record, map_thresholds=(self.threshold,) * len(self.findings))
         self._called[:] = 0
+        for result in self.results:
+            result.begin(self.output_dir, weights, self._record if self._is_kept else None)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         remove(self.output_dir, ("excluded.csv", "predictions.csv"))
         self._write_excluded()
@@ -177,11 +254,13 @@ class Inference:
             logger.info(f"called at the thresholds that validation chose: {counts}")
         else:
             logger.warning("no thresholds are kept beside the weights: nothing is called, overlays show every finding")
-        if self._without_overlay:
+        if self._unread:
             logger.warning(
-                f"{len(self._without_overlay)} scored radiographs have no overlay, since their files can no longer be "
-                f"read: {'; '.join(self._without_overlay)}"
+                f"{len(self._unread)} scored radiographs have no overlay or other result, since their files can no "
+                f"longer be read: {'; '.join(self._unread)}"
             )
+        for result in self.results:
+            result.end()
         if dataset.lungs_not_found:
             logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
         logger.info(f"Results are in {self.output_dir}.")
@@ -199,29 +278,38 @@ class Inference:
             for c, finding in enumerate(self.findings):
                 kept = (self._record.score_thresholds[c], int(is_called[row, c])) if self._is_kept else ("", "")
                 writer.writerow(safe_row([name, finding, float(scores[row, c]), float(logits[row, c]), *kept]))
-            if not self.overlays:
-                continue
-            order = np.argsort(-logits[row], kind="stable")
-            shown = [int(c) for c in order if is_called[row, c] or not self._is_kept]
-            self._draw(index, engine.state.batch["region"][row].numpy(), maps[row], scores[row], shown)
+            if self.results:
+                region = engine.state.batch["region"][row].numpy()
+                self._write_results(index, region, maps[row], logits[row], is_called[row])
 
-    def _draw(self, index: int, region: np.ndarray, maps: np.ndarray, scores: np.ndarray, shown: list[int]) -> None:
-        """Write one overlay of some findings, in the pixels of the file."""
+    def _write_results(
+        self, index: int, region: np.ndarray, maps: np.ndarray, logits: np.ndarray, is_called: np.ndarray
+    ) -> None:
+        """Write all results of one radiograph, which is read once more in the pixels of its file."""
         sample = self.evaluator.dataset.samples[index]
         try:
-            image, _ = limited(read_radiograph, sample["image"])
+            image, meta = limited(read_radiograph, sample["image"])
         except RadiographError as error:
-            self._without_overlay.append(str(error))
+            self._unread.append(str(error))
             return
         patches = self.evaluator.collected.reading.patches
-        stored = [restore_map(maps[c], region, image.shape, patches=patches).numpy() for c in shown]
-        regions = [self._region(c, scores[c], map) for c, map in zip(shown, stored, strict=True)]
-        picture = overlay(image, regions, "" if regions else "nothing called")
-        write_png(below(self.output_dir / "overlays", self._pictures[sample["name"]], ".png"), picture)
-
-    def _region(self, finding: int, score: float, map: np.ndarray) -> Region:
-        threshold = self._record.map_thresholds[finding] if self.threshold is None else self.threshold
-        return Region(f"{self.findings[finding]} {score:.2f}", map, threshold, colour_of(finding))
+        order = map(int, np.argsort(-logits, kind="stable"))
+        radiograph = ScoredRadiograph(
+            path=Path(sample["image"]),
+            name=self._pictures[sample["name"]],
+            image=image,
+            meta=meta,
+            scores=probability(logits),
+            is_called=is_called,
+            maps={
+                c: restore_map(maps[c], region, image.shape, patches=patches).numpy()
+                for c in order
+                if is_called[c] or not self._is_kept
+            },
+            map_thresholds=self._record.map_thresholds,
+        )
+        for result in self.results:
+            result.write(radiograph)
 
 
 @contextmanager

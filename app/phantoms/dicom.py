@@ -27,6 +27,7 @@ WINDOWS = ("linear", "linear exact", "several", "sigmoid", "table", "none")
 MODALITIES = ("none", "identity", "rescale", "table")
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "both", "none")
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless)
+VIEW_CODES = {"PA": ("272479007", "postero-anterior"), "AP": ("399348003", "antero-posterior")}
 _PLUGIN = {RLELossless: "pydicom", JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
 
 
@@ -64,12 +65,15 @@ def draw_form(generator: np.random.Generator) -> Form:
     modality = MODALITIES[_choice(generator, (0.5, 0.28, 0.12, 0.1))]
     bits = (12, 14, 15, 16)[_choice(generator, (0.5, 0.2, 0.1, 0.2))]
     direct = bool(generator.random() < 0.5)
+    if direct:
+        # A DX image for presentation has a window, and its stored values are the values shown (PS3.3, C.8.11.3).
+        window, modality = window if window != "none" else "linear", "identity"
     return Form(
         direct=direct,
         inverted=bool(generator.random() < 0.35),
         bits=12 if "table" in (window, modality) else bits,
         window=window,
-        modality=modality if not direct or modality != "none" else "identity",
+        modality=modality,
         spacing=SPACINGS[_choice(generator, (0.0, 0.7, 0.3, 0.0) if direct else (0.5, 0.3, 0.1, 0.1))],
         syntax=SYNTAXES[_choice(generator, (0.48, 0.29, 0.06, 0.12, 0.05))],
         low=float(generator.uniform(0.01, 0.08)),
@@ -145,7 +149,24 @@ def _header(plan: Plan, form: Form) -> Dataset:
     if form.direct:
         dataset.PresentationIntentType, dataset.BurnedInAnnotation = "FOR PRESENTATION", "NO"
         dataset.LossyImageCompression, dataset.ImageLaterality = "00", "U"
+        _describe_detector(dataset, plan)
     return dataset
+
+
+def _describe_detector(dataset: Dataset, plan: Plan) -> None:
+    """What a DX image must have (PS3.3, A.26): region, view, detector, and how values follow from the beam."""
+    dataset.AnatomicRegionSequence = [_code("816094009", "Chest")]
+    dataset.ViewCodeSequence = [_code(*VIEW_CODES[plan.view])]
+    dataset.ViewCodeSequence[0].ViewModifierCodeSequence = []
+    dataset.DetectorType, dataset.PositionerType = "SCINTILLATOR", ""
+    dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LOG", -1
+    dataset.AcquisitionContextSequence = []
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "SCT", meaning
+    return code
 
 
 def _describe_pixels(dataset: Dataset, form: Form, shape: tuple[int, ...]) -> None:
@@ -172,7 +193,7 @@ def _describe_modality(dataset: Dataset, form: Form) -> tuple[float, float]:
     if form.modality in ("identity", "rescale"):
         dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = slope, intercept, "US"
     if form.modality == "table":
-        curve = np.round(top * (np.arange(top + 1) / top) ** 1.15).astype("<u2")
+        curve = np.round(0xFFFF * (np.arange(top + 1) / top) ** 1.15).astype("<u2")
         dataset.ModalityLUTSequence = [_table(curve, 0, 16)]
         dataset.ModalityLUTSequence[0].ModalityLUTType = "US"
         return float(curve[low]), float(curve[high])

@@ -240,6 +240,8 @@ def test_meta_identifies_nobody(tmp_path):
         "photometric": "MONOCHROME2",
         "bits": 12,
         "voi": "RANGE",
+        # The occurring values, U16, are from 0 to 4095.
+        "window": (2048, 4096, "LINEAR"),
     }
 
 

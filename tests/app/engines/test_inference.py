@@ -110,13 +110,13 @@ def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_ov
 ):
     for name in ("gone", "good"):
         image_file(tmp_path / f"in/{name}.png")
-    draw = Inference._draw
+    write = Inference._write_results
 
-    def remove_first(self, sample, *rest):
+    def remove_first(self, *scored):
         (tmp_path / "in/gone.png").unlink(missing_ok=True)
-        draw(self, sample, *rest)
+        write(self, *scored)
 
-    monkeypatch.setattr(Inference, "_draw", remove_first)
+    monkeypatch.setattr(Inference, "_write_results", remove_first)
     launch("run", settings, "inference.yaml")
     assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["gone.png", "good.png"]
     assert [path.name for path in (tmp_path / "out/overlays").iterdir()] == ["good.png"]
