@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python -m benchmarks.selection --out runs/selection
 
 Phantoms have four findings, each in three of ten images; those with one of them are thinned out to 2%, or those without
-it to 50%. Two small networks are trained with the labels of 700 of them, and validated and tested on 300. ``frugal
-next`` then spends its reads on a pool of other patients, once for each strategy and seed of its draws; all but the
-committee ask the first network. Counted are the images with the finding among those that it chose; the last column is
-what ``frugal next --evaluate`` says when the labels of these are back. What exists is not made again.
+it to 50%. Two small networks are trained with 700 of them, outlined or with labels alone, and validated and tested on
+300. ``frugal next`` then spends its reads on a pool of other patients, once for each strategy and seed of its draws;
+all but the committee ask the first network. Counted are the images with the finding among those that it chose; the last
+column is what ``frugal next --evaluate`` says when the labels of these are back. What exists is not made again.
 """
 
 from __future__ import annotations
@@ -38,17 +38,33 @@ FOLDERS = 4
 SECTIONS = {"training": 700, "validation": 100, "test": 200}
 """Images of the labelled datalist."""
 PRICES = "unit: reads\npool: 100000\nlevels: {image: {each: 1}}\n"
-SMALL = {"image_size": 64, "width": 8, "max_epochs": 20, "localisation_weight": 0}
-HEAD = ("prevalence", "pool", "AUC", "reads", "strategy", "with the finding", "against random", "said to be")
+SMALL = {"image_size": 64, "width": 8, "max_epochs": 20}
+HEAD = (
+    "trained with",
+    "prevalence",
+    "pool",
+    "AUC",
+    "reads",
+    "strategy",
+    "with the finding",
+    "against random",
+    "said to be",
+)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A pool, and how many of its images are read."""
+    """A pool, how many of its images are read, and whether the training images of the network are outlined."""
 
     prevalence: float
     pool: int
     reads: int
+    outlined: bool = False
+
+    @property
+    def name(self) -> str:
+        """For files, and for the table."""
+        return f"{self.prevalence:g}{' outlined' * self.outlined}"
 
 
 def phantoms(folder: Path) -> list[Item]:
@@ -57,14 +73,16 @@ def phantoms(folder: Path) -> list[Item]:
     for seed in range(FOLDERS):
         path = made_phantoms({**PHANTOMS, "seed": seed}, folder)
         named = moved(read_datalist(path), path, folder / "all.json").items()
-        items += [replace(item, patient=f"{seed}-{item.patient}", boxes=(), mask={}, annotated=()) for item in named]
+        items += [replace(item, patient=f"{seed}-{item.patient}") for item in named]
     return items
 
 
 def thinned(items: Sequence[Item], trial: Trial) -> list[list[Item]]:
     """Images of the labelled sections and of the pool, in random order of patients, who are in one of them alone."""
     random = np.random.default_rng(0)
-    place = {patient: number for number, patient in enumerate(random.permutation([*{item.patient for item in items}]))}
+    place = {
+        patient: number for number, patient in enumerate(random.permutation(sorted({item.patient for item in items})))
+    }
     has = np.array([item.label[FINDINGS.index(FINDING)] == 1 for item in items])
     wanted = np.where(has, trial.prevalence, 1 - trial.prevalence) / np.where(has, has.mean(), 1 - has.mean())
     kept = [items[index] for index in np.flatnonzero(random.random(len(items)) < wanted / wanted.max()).tolist()]
@@ -80,11 +98,17 @@ def thinned(items: Sequence[Item], trial: Trial) -> list[list[Item]]:
 def made(trial: Trial, folder: Path) -> tuple[Path, Path, Datalist]:
     """The labelled datalist, that of the pool without anything that a reader would say, and the pool's truth."""
     *labelled, truth = thinned(phantoms(folder), trial)
-    start, pool = folder / f"start_{trial.prevalence:g}.json", folder / f"pool_{trial.prevalence:g}.json"
-    write_datalist(Datalist("start", FINDINGS, dict(zip(SECTIONS, labelled, strict=True))), start)
-    unread = [replace(item, label=(NOT_SAID,) * len(FINDINGS)) for item in truth]
+    start, pool = folder / f"start {trial.name}.json", folder / f"pool {trial.name}.json"
+    kept = labelled if trial.outlined else [[without_location(item) for item in items] for items in labelled]
+    write_datalist(Datalist("start", FINDINGS, dict(zip(SECTIONS, kept, strict=True))), start)
+    unread = [replace(without_location(item), label=(NOT_SAID,) * len(FINDINGS)) for item in truth]
     write_datalist(Datalist.unsplit("pool", FINDINGS, unread), pool)
     return start, pool, Datalist.unsplit("truth", FINDINGS, truth)
+
+
+def without_location(item: Item) -> Item:
+    """The image with its labels alone."""
+    return replace(item, boxes=(), mask={}, annotated=())
 
 
 def networks(start: Path, folder: Path) -> list[Path]:
@@ -147,7 +171,8 @@ def lines(trial: Trial, phantoms: Path, folder: Path, seeds: int) -> list[str]:
         batches = [moved(read_datalist(path), path, pool).items() for path in paths]
         found[strategy] = np.array([sum(label[item.image] for item in batch) for batch in batches])
         words[strategy] = [said(path, truth, pool) for path in paths] if strategy != "random" else []
-    about = f"{np.mean([*label.values()]):.3f} | {len(label):,} | {area:.2f} | {trial.reads}"
+    start_images = "outlines" if trial.outlined else "labels"
+    about = f"{start_images} | {np.mean([*label.values()]):.3f} | {len(label):,} | {area:.2f} | {trial.reads}"
     return [
         f"| {about} | {name} | {count.mean():.1f} ({count.min():.0f} to {count.max():.0f}) | "
         f"{count.mean() / found['random'].mean():.1f} | {_counted(words[name])} |"
@@ -171,12 +196,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="of each strategy's draws (default: 5)")
     arguments = parser.parse_args()
     folder = arguments.phantoms or arguments.out / "phantoms"
-    trials = [Trial(0.02, 5_000, 500), Trial(0.5, 2_000, 300)]
-    rows = [
-        row
-        for trial in trials
-        for row in lines(trial, folder, arguments.out / f"{trial.prevalence:g}", arguments.seeds)
-    ]
+    trials = [Trial(0.02, 5_000, 500, outlined=True), Trial(0.02, 5_000, 500), Trial(0.5, 2_000, 300)]
+    rows = [row for trial in trials for row in lines(trial, folder, arguments.out / trial.name, arguments.seeds)]
     print("\n".join([f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *rows, "", machine()]))
 
 
