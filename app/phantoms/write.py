@@ -35,7 +35,7 @@ SMALLEST, LARGEST = 64, 4096
 """Allowed numbers of pixels along each side."""
 
 _SETTINGS = "phantom.json"
-_DRAWINGS = 2
+_DRAWINGS = 3
 """Rises whenever the same settings no longer give the same bytes."""
 
 
