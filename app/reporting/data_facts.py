@@ -22,7 +22,8 @@ def _split(record: RunRecord) -> str:
     split = as_dict(record.provenance("split"))
     if "method" not in split:
         return ""
-    shares = f", shares {', '.join(f'{share:g}' for share in split['shares'])}" if "shares" in split else ""
+    given = split.get("shares")
+    shares = f", shares {', '.join(map(str, given))}" if isinstance(given, list) else ""
     seed = f", seed {split['seed']}" if "seed" in split else ""
     return f"Split {split['method']}{shares}{seed}."
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.datalist.item import FLOW, SECTIONS
+from app.datalist.item import SECTIONS
 from app.findings import NOT_SAID, UNCERTAIN
 from app.pages.document import Heading, Note, Part, Table
 from app.reporting.run_record import RunRecord, as_dict
@@ -76,23 +76,14 @@ def flow_of(record: RunRecord) -> Flow:
     total = sum(each.listed.images for each in sections)
     counted = [each.listed.patients for each in sections]
     patients = None if None in counted else sum(each or 0 for each in counted)  # no patient is in two sections
-    steps = [*_steps(record.provenance(FLOW))]
+    steps = _steps(record)
     if sections and not (steps and (steps[-1].images, steps[-1].patients) == (total, patients)):
         missing = {UNRECORDED: steps[-1].images - total} if steps and steps[-1].images != total else {}
         steps.append(Step("in the datalist", total, patients, missing))
     recorded = {f"{LEFT_OUT}: {reason}" for step in steps for reason in step.left_out}
     counts = as_dict(record.provenance("counts"))
     before = {what: n for what, n in counts.items() if what not in recorded and isinstance(n, int)}
-    images, left_out = len(record.table.image), {}
-    mine = next((each for each in sections if each.name == record.section), None)
-    if mine is not None:
-        unreadable = mine.unreadable or 0
-        rest = mine.listed.images - unreadable - images
-        left_out = {"could not be read": unreadable} | (
-            {"for reasons that the run does not record": rest} if rest else {}
-        )
-    measured = Step(f"measured ({record.section} section)" if record.section else "measured", images, record.patients)
-    return Flow(steps, before, sections, Step(measured.what, images, record.patients, left_out), _measured(record))
+    return Flow(steps, before, sections, _measured_step(record, sections), _measured(record))
 
 
 def flow_parts(flow: Flow) -> list[Part]:
@@ -144,26 +135,39 @@ def _minus(count: int) -> str:
     return f"-{count:,}" if count > 0 else f"+{-count:,}"
 
 
-def _steps(recorded: object) -> list[Step]:
+def _measured_step(record: RunRecord, sections: Sequence[SectionFlow]) -> Step:
+    """The cases that were measured, and what left their section before."""
+    images, left_out = len(record.table.image), {}
+    mine = next((each for each in sections if each.name == record.section), None)
+    if mine is not None:
+        left_out = {"could not be read": mine.unreadable or 0}
+        rest = mine.listed.images - images - sum(left_out.values())
+        left_out |= {"for reasons that the run does not record": rest} if rest else {}
+    what = f"measured ({record.section} section)" if record.section else "measured"
+    return Step(what, images, record.patients, left_out)
+
+
+def _steps(record: RunRecord) -> list[Step]:
     """The steps of a datalist's provenance; the first one has left out nothing."""
     steps: list[Step] = []
-    for each in recorded if isinstance(recorded, list) else []:
-        left_out = {str(reason): int(count) for reason, count in as_dict(each.get("left_out")).items()}
+    for each in record.steps:
+        patients = each.get("patients")
         what = "remaining" if steps else "listed by the tables"
-        steps.append(Step(what, int(each["images"]), each.get("patients"), left_out))
+        known = patients if isinstance(patients, int) else None
+        steps.append(Step(what, each["images"], known, as_dict(each.get("left_out"))))
     return steps
 
 
 def _sections(record: RunRecord) -> list[SectionFlow]:
-    excluded = record.metrics.get("excluded")
+    excluded = record.unreadable
     sections = []
     for name in SECTIONS:
         about = as_dict(record.sections.get(name))
         images = about.get("images", record.data.get(f"{name}_items"))
-        if not images:
+        if not isinstance(images, int) or not images:
             continue
-        unreadable = int(excluded.get(name, 0)) if isinstance(excluded, dict) and _was_read(record, name) else None
-        listed = Step(f"{name} section", int(images), about.get("patients"))
+        unreadable = excluded.get(name, 0) if excluded is not None and _was_read(record, name) else None
+        listed = Step(f"{name} section", images, about.get("patients"))
         sections.append(SectionFlow(name, listed, unreadable, _findings(about)))
     return sections
 

@@ -15,6 +15,7 @@ from app.reporting.groups import groups
 from app.reporting.run_record import RunRecord, as_dict
 from evaluation import ShareGap, share_gaps
 from evaluation.cases import BoolArray
+from evaluation.patients import patient_numbers
 from evaluation.share_gaps import GroupShare
 
 
@@ -31,13 +32,14 @@ def gap_rows(record: RunRecord) -> list[GapRow]:
     """Every finding with a threshold in every group of every attribute; a device is not grouped by itself."""
     table = record.table
     called = called_findings(record)
+    patient = patient_numbers(table.patient, len(table.image))[1]  # faster to group by than names
     rows = []
     for (attribute, group), (column, finding) in itertools.product(groups(table).items(), enumerate(table.findings)):
         if finding not in called or attribute == finding:
             continue
         present, absent = table.label[:, column] == 1, table.label[:, column] == 0
-        found = share_gaps(called[finding], present, group, table.patient)
-        spared = share_gaps(~called[finding], absent, group, table.patient)
+        found = share_gaps(called[finding], present, group, patient)
+        spared = share_gaps(~called[finding], absent, group, patient)
         rows += [GapRow(attribute, finding, *pair) for pair in zip(found, spared, strict=True)]
     return rows
 

@@ -75,14 +75,13 @@ def report(record: RunRecord) -> Document:
     pictures = record.files.pictures()
     flow = flow_of(record)
     diagram = Picture("flow.svg", flow_svg(flow), "Flow of cases, from the tables to those that were measured.")
-    warnings = [str(text) for text in record.metrics.get("warnings", [])]
     sections = [
         Section("Data and split", _data(record, cases)),
         Section("Flow of cases", [diagram, *flow_parts(flow)]),
         Section("Who the patients are", table_one_parts(record)),
         Section("What it reached", _reached(record, values)),
         *_pictures("Curves", pictures, _curves(pictures)),
-        Section("Subgroups", [*group_parts(record.table, warnings), *gap_parts(record)]),
+        Section("Subgroups", [*group_parts(record.table, record.warnings), *gap_parts(record)]),
         *_pictures("Cases", pictures, [name for name in pictures if name.startswith(CASE)], [CASES]),
         *_pictures("Training", pictures, [name for name in pictures if name == HISTORY]),
         Section("Run and settings", _settings(record)),

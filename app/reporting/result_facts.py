@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.reporting.gaps import gap_rows
+from app.reporting.gaps import called_findings
 from app.reporting.groups import groups, treatments
 from app.reporting.metric_tables import headlines, measure_name, metric_values
 from app.reporting.run_record import REPORT, RunRecord, as_dict
@@ -44,7 +44,7 @@ def _subgroups(record: RunRecord) -> str:
 
 
 def _gaps(record: RunRecord) -> str:
-    names = dict.fromkeys(row.attribute.replace("_", " ") for row in gap_rows(record))
+    names = [name.replace("_", " ") for name in groups(record.table)] if called_findings(record) else []
     return f"Gaps of sensitivity and specificity by {', '.join(names)}: {REPORT}." if names else ""
 
 
@@ -89,10 +89,9 @@ def _intervals(record: RunRecord) -> str:
 
 
 def _missing(record: RunRecord) -> str:
-    excluded = record.metrics.get("excluded")
     unread = ""
-    if isinstance(excluded, dict):
-        counts = [f"{count:,} in {section}" for section, count in excluded.items()]
+    if record.unreadable is not None:
+        counts = [f"{count:,} in {section}" for section, count in record.unreadable.items()]
         unread = f"Files that could not be read and were left out: {', '.join(counts) or 'none'}. "
     return f"{unread}Images whose label is uncertain or not said are left out, finding by finding, and counted."
 
@@ -119,8 +118,7 @@ def _agreement(record: RunRecord) -> str:
 
 def _warnings(record: RunRecord) -> str:
     thresholds = as_dict(record.metrics.get("thresholds"))
-    texts = [str(text) for text in record.metrics.get("warnings", [])]
-    texts += [str(thresholds["warning"])] if "warning" in thresholds else []
+    texts = [*record.warnings, *([str(thresholds["warning"])] if "warning" in thresholds else [])]
     return f"Warnings of the run: {' '.join(texts)}" if texts else ""
 
 

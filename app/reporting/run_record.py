@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.comparing.run_files import RunFiles
+from app.datalist.item import FLOW
 from app.files.own_json import read_record
 from evaluation import PredictionTable, area_covariance, auc_intervals, macro_auc_interval, read_predictions
 
@@ -59,7 +60,31 @@ class RunRecord:
     @property
     def sections(self) -> Mapping[str, Mapping[str, Any]]:
         """Numbers about the datalist's sections (``app.datalist.characteristics``)."""
-        return as_dict(self.data.get("sections"))
+        sections = {name: as_dict(about) for name, about in as_dict(self.data.get("sections")).items()}
+        return {name: about for name, about in sections.items() if _has_counts(about, "images", "patients")}
+
+    @property
+    def unreadable(self) -> Mapping[str, int] | None:
+        """Files that could not be read, by section, without sections that had none; None if the run does not say."""
+        excluded = self.metrics.get("excluded")
+        if not isinstance(excluded, dict) or not _has_counts(excluded, *excluded):
+            return None
+        return excluded
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the run warned of."""
+        warnings = self.metrics.get("warnings")
+        return [str(text) for text in warnings] if isinstance(warnings, list) else []
+
+    @property
+    def steps(self) -> list[Mapping[str, Any]]:
+        """The flow in the datalist's provenance; empty if there is none in our form, as other programs write them."""
+        steps = self.provenance(FLOW)
+        if not isinstance(steps, list) or not all(_has_counts(as_dict(step), "images") for step in steps):
+            return []
+        lost = [as_dict(step.get("left_out")) for step in steps]
+        return steps if all(_has_counts(each, *each) for each in lost) else []
 
     def provenance(self, name: str) -> Any:  # noqa: ANN401 - JSON
         """An entry of the datalist's provenance, or None."""
@@ -87,6 +112,10 @@ def read_run(files: RunFiles) -> RunRecord:
 def as_dict(value: object) -> dict[str, Any]:
     """The value if it is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def _has_counts(entry: Mapping[str, Any], *names: str) -> bool:
+    return all(type(entry.get(name)) is int for name in names)
 
 
 def _record(files: RunFiles, name: str, what: str, remedy: str) -> dict[str, Any]:

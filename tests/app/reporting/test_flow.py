@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
+
 from app.pages.document import Table
 from app.reporting.flow import UNRECORDED, flow_of, flow_parts
 from app.reporting.flow_picture import flow_svg
@@ -85,3 +87,20 @@ def test_texts_stay_within_their_boxes(record):
         inside = [b for b in boxes if b["x"] < x < b["x"] + b["width"] and b["y"] < y < b["y"] + b["height"]]
         assert inside
         assert any(len(text.text) * 7.5 <= b["width"] + 60 for b in inside)
+
+
+@pytest.mark.parametrize(
+    "provenance",
+    ["text", [3], [{"images": "many"}], [{"images": 3, "left_out": {"a": "b"}}], {"images": 3}],
+    ids=["text", "numbers", "words", "reasons", "mapping"],
+)
+def test_a_flow_of_another_form_is_no_record(record, provenance):
+    """A datalist of another program may have anything in its provenance."""
+    flow = flow_of(replace(record, data={**record.data, "provenance.flow": provenance}))
+    assert [(step.what, step.images, step.left_out) for step in flow.steps] == [("in the datalist", 60, {})]
+
+
+def test_metrics_that_do_not_tell_what_could_not_be_read_leave_it_open(record):
+    flow = flow_of(replace(record, metrics={**record.metrics, "excluded": {"test": "two"}}))
+    assert [each.unreadable for each in flow.sections] == [None] * 3
+    assert flow.measured.left_out == {"could not be read": 0, "for reasons that the run does not record": 2}
