@@ -13,6 +13,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from app.comparing.run_files import open_run_files
+from app.datalist.characteristics import characteristics
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.fingerprint import fingerprint
 from app.engines.launch import Launch
@@ -21,6 +23,8 @@ from app.engines.requirements import require_certain
 from app.engines.run_words import MOST_PARAMETERS
 from app.networks.checkpoints import load_exactly, read_weights
 from app.networks.se_densenet import SEDenseNet
+from app.reporting.report_page import report
+from app.reporting.run_record import read_run
 
 PICTURES = {"cases_nodule.png", "curves.png", "history.png", "reliability.png", "score_distributions.png"}
 FILES = {"cases.csv", "config.yaml", "data.json", "metrics.json", "pictures", "predictions.csv"}
@@ -166,6 +170,17 @@ def test_the_run_holds_everything(trained, world):
     (model,) = client.search_logged_models([run.info.experiment_id])
     assert (model.name, str(model.status), model.source_run_id) == ("nodule_detection", "READY", run.info.run_id)
     assert len(parameters) <= MOST_PARAMETERS
+
+
+def test_the_data_is_recorded_with_who_its_patients_are_and_a_report_shows_it(trained, world):
+    datalist = read_datalist(world.datalist)
+    record = json.loads((trained.output_dir / "data.json").read_text())
+    assert record["sections"] == json.loads(json.dumps(characteristics(datalist)))
+    assert (record["workflow"], record["description"]) == ("training", datalist.description)
+    document = report(read_run(open_run_files(str(trained.output_dir), look_up=False)))
+    assert {"Flow of cases", "Who the patients are", "What it reached"} <= {each.heading for each in document.sections}
+    steps = next(each for each in document.sections if each.heading == "Flow of cases").parts[1].rows
+    assert [int(images) for _, images, _ in steps[-2:]] == [world.counts["test"]] * 2
 
 
 def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, launch, store, tmp_path):
