@@ -57,6 +57,11 @@ def check_datalist(config: dict[str, object], reached: set[str], problems: Probl
     if "training" in sections:
         texts += _sampling_problems(config, reached, datalist.sections.get("training", []))
     texts += _missing_findings(config, datalist.findings)
+    prevalence = config.get("prevalence")
+    stated = list(prevalence) if isinstance(prevalence, dict) else []
+    texts += [
+        f"it has no finding {name!r}, whose prevalence is stated." for name in stated if name not in datalist.findings
+    ]
     for text in texts:
         problems.add(place, f"{value}: {text}")
     for note in [*notes(datalist), *_absences(datalist, sections)]:

@@ -6,6 +6,7 @@ import re
 
 from app.checking.ids import is_literal, walk
 from app.checking.kinds import is_integer, is_number, kind
+from app.checking.operating_points import prevalence_problem, threshold_rule
 from app.checking.problems import Problems
 from app.checking.sources import constant_words
 from app.checking.targets import KIND
@@ -44,6 +45,8 @@ def check_values(config: dict[str, object], defaults: dict[str, object], problem
         text = _value_problem(identifier.rpartition("#")[2], value) if is_literal(value) and value is not None else ""
         if text:
             problems.add(identifier, text, KIND)
+    for text in filter(None, (_rule_problem(config), prevalence_problem(config.get("prevalence")))):
+        problems.add(text.partition(" ")[0], text, KIND)
     for identifier, default in defaults.items():
         value = values.get(identifier)
         # Null and expressions may become anything, and anything may become null or an expression. A mapping may stand
@@ -72,6 +75,16 @@ def path_problem(value: object) -> str:
     if isinstance(value, str) and is_literal(value) and ("::" in value or "#" in value):
         text = f"{value!r}: MONAI writes '::' for each '#' in a text, so no name of a file or folder can hold either"
         return f"{text}; choose another name."
+    return ""
+
+
+def _rule_problem(config: dict[str, object]) -> str:
+    value = config.get("operating_point")
+    if value is not None:
+        try:
+            threshold_rule(value)
+        except ValueError as error:
+            return str(error)
     return ""
 
 

@@ -90,7 +90,7 @@ def _mean_record(records: Sequence[ModelRecord]) -> ModelRecord:
     )
     logits = logit_of_mean([record.logit_thresholds for record in records])
     studies = [record.study_thresholds for record in records]
-    chosen_on = records[0].chosen_on
+    chosen_on, rule = records[0].chosen_on, records[0].operating_point
     return replace(
         records[0],
         score_thresholds=tuple(probability(logits).tolist()),
@@ -98,6 +98,7 @@ def _mean_record(records: Sequence[ModelRecord]) -> ModelRecord:
         aggregate_thresholds=aggregates,
         logit_thresholds=tuple(logits.tolist()),
         study_thresholds=tuple(logit_of_mean(studies).tolist()) if all(studies) else (),
+        operating_point=rule if all(record.operating_point == rule for record in records) else "",
         chosen_on=chosen_on if all(record.chosen_on == chosen_on for record in records) else {},
     )
 

@@ -17,6 +17,7 @@ from monai.utils import set_determinism
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.model_records import record_path
+from app.checking.operating_points import YOUDEN, threshold_rule
 from app.checking.values import path_problem
 from app.checking.weights import PARTS
 from app.engines import pictures
@@ -42,6 +43,7 @@ from app.engines.resumption import checkpoint_to_resume, finished_results
 from app.engines.run_words import HEADLINES, NOTE, note, parameters, run_name
 from app.engines.schedule import require_same_direction
 from app.engines.section_results import draw, report_lines, section_results
+from app.findings import require_known
 from app.phantoms.opened import OpenedData
 from app.tracking import Run
 from app.tracking.names import require_model_name
@@ -65,13 +67,15 @@ class Launch:
             none, a training begins, so that a job queue can always set this; if it is finished, nothing is done. If
             False, a training begins, and the folder's contents are moved to ``earlier`` within it.
         reports: Further reports on the section; see ``app.engines.reports``.
-        configuration: The config that is recorded, and its settings; None if they are not known. Two of its settings
-            are for the record alone: ``run_name``, with which the run's name begins, and ``register``, the registered
-            model in MLflow that gets the trained model as a new version.
+        configuration: The config that is recorded, and its settings; None if they are not known. Some of its settings
+            are taken by name: ``run_name``, with which the run's name begins; ``register``, the registered model in
+            MLflow that gets the trained model as a new version; ``operating_point``, which thresholds of scores
+            validation chooses (``app.checking.operating_points``); and ``prevalence``, how frequent findings are where
+            the model is to be used, for predictive values there.
 
     Raises:
-        ValueError: If the key metric is unknown, a group has findings that the data lacks, or MLflow cannot have a
-            registered model of that name.
+        ValueError: If the key metric is unknown, a group has findings that the data lacks, MLflow cannot have a
+            registered model of that name, or there is no such operating point or prevalence.
     """
 
     def __init__(
@@ -102,6 +106,10 @@ class Launch:
         self._register = str(self.configuration.config.get("register") or "")
         if self._register:
             require_model_name(self._register)
+        self._operating_point = str(self.configuration.config.get("operating_point") or YOUDEN)
+        threshold_rule(self._operating_point)
+        self._prevalence = dict(self.configuration.config.get("prevalence") or {})
+        require_known(self._prevalence, data.findings, "prevalence")
         for report in self.reports:
             if isinstance(report, FindingGroups):
                 report.require(data.findings)
@@ -175,6 +183,12 @@ class Launch:
             raise ValueError("register is a setting of training: leave it out, or register the run by frugal promote")
         require_certain(test.dataset.samples)
         test.network, record = loaded(test.network, checkpoint, self.data.findings)
+        if self.configuration.config.get("operating_point") not in (None, record.operating_point):
+            kept = record.operating_point or "another in each model"
+            raise ValueError(
+                f"operating_point is {self._operating_point!r}, but the thresholds beside the weights were chosen by "
+                f"{kept!r}. Leave it out; another one takes another training"
+            )
         with self._run("evaluating") as run:
             return self._report(run, test, record, {}, "evaluating")
 
@@ -223,7 +237,8 @@ class Launch:
         """The settings of the best weights, and the thresholds chosen on validation."""
         about = {"data": self.data.datalist.name, "split": self._split(), "section": "validation"}
         trained_for, outputs = self.configuration.trained_settings, epochs.best_outputs(best)
-        record = choose_thresholds(outputs, self.data.findings, trained_for, validation.dataset.samples, about)
+        samples, rule = validation.dataset.samples, self._operating_point
+        record = choose_thresholds(outputs, self.data.findings, trained_for, samples, about, rule)
         value = None if math.isnan(best.value) else best.value
         return replace(
             record,
@@ -271,7 +286,7 @@ class Launch:
         thresholds = threshold_facts(record, self.section, self._split())
         counts = {section: count for section, count in excluded.items() if count}
         about = {"section": self.section, "excluded": counts, "thresholds": thresholds}
-        result = section_results(test, record, about, self.reports, boundaries)
+        result = section_results(test, record, about, self.reports, boundaries, self._prevalence)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")

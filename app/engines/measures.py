@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from app.engines.call_measures import RATIOS, call_measures, curve_measures
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
@@ -49,8 +50,9 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     """
     visited = [samples[i] for i in outputs.index]
     patient = patient_index(visited)
-    result = _scores(outputs.logit, outputs.label, patient, record) | _overlap(outputs, record, patient)
-    result = with_macros(result | _localisation(outputs, record.findings, patient))
+    result = _scores(outputs.logit, outputs.label, patient, record)
+    result |= curve_measures(outputs.logit, outputs.label, patient, record.findings)
+    result = with_macros(result | _overlap(outputs, record, patient) | _localisation(outputs, record.findings, patient))
     by_group = {
         attribute: {
             name: _areas(
@@ -112,7 +114,7 @@ def with_macros(entries: Metrics) -> Metrics:
         {'value': 0.6, 'findings': 2}
     """
     if any("value" not in entry for entry in entries.values()):
-        return {name: with_macros(entry) for name, entry in entries.items()}
+        return {name: entry if name in RATIOS else with_macros(entry) for name, entry in entries.items()}
     if "macro" in entries or not entries:
         return entries
     defined = [entry["value"] for entry in entries.values() if not np.isnan(entry["value"])]
@@ -145,8 +147,7 @@ def _at_threshold(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, thr
     point = operating_point(logit, label, threshold["logit_threshold"], patient)
     counts = asdict(point.counts)
     entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
-    for name in ("sensitivity", "specificity", "precision", "f1", "accuracy"):
-        entries[name] = asdict(getattr(point, name)) | counts | threshold
+    entries |= call_measures(point, threshold)
     score = probability(logit)
     entries["brier"] = asdict(brier_score(score, label, patient))
     entries["calibration_error"] = {"value": expected_calibration_error(score, label)} | counts

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from app.checking.model_records import RECORD, REMEDY, record_path
+from app.checking.operating_points import YOUDEN, ThresholdRule, threshold_rule
 from app.engines.outputs import Outputs, studies_of
 from app.files.atomic import write_whole
 from app.files.own_json import read_record
 from evaluation.logits import logit_of, probability
-from evaluation.operating import youden_threshold
+from evaluation.operating import threshold_at_sensitivity, threshold_at_specificity, youden_threshold
 from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,13 @@ class ModelRecord:
         findings: Names of the C findings, in the network's order.
         settings: Those on which the network, the preparation of its input and the reading of its maps depend, by id;
             see ``app.checking.weights``.
-        score_thresholds: (C,) probabilities from which a finding is called present (Youden's point).
+        score_thresholds: (C,) probabilities from which a finding is called present, by ``operating_point``.
         map_thresholds: (C,) probabilities from which a region is detected (highest mean Dice).
         aggregate_thresholds: (C,) the same for Dice aggregated over all images; by default ``map_thresholds``.
         logit_thresholds: (C,) logits of ``score_thresholds``. These are applied, since probabilities near 1 are tied.
         study_thresholds: (C,) logits for the highest score of a study's images; empty if every study had one image.
+        operating_point: The rule that chose the thresholds of scores, as the setting says it; empty for an ensemble
+            whose models followed several.
         chosen_on: The cases that chose the thresholds: ``data`` (a name), ``split`` (its fingerprint) and ``section``.
         validation: Key metric and number of the epoch that was kept, such as ``{"auc": 0.9, "epoch": 7}``, by which a
             sweep chooses among runs.
@@ -61,6 +64,7 @@ class ModelRecord:
     aggregate_thresholds: tuple[float, ...] = ()
     logit_thresholds: tuple[float, ...] = ()
     study_thresholds: tuple[float, ...] = ()
+    operating_point: str = YOUDEN
     chosen_on: Mapping[str, str] = field(default_factory=dict)
     validation: dict[str, float | None] = field(default_factory=dict)
     bundle: str = ""
@@ -128,6 +132,7 @@ def choose_thresholds(
     settings: dict[str, Any],
     samples: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, str] | None = None,
+    operating_point: str = YOUDEN,
 ) -> ModelRecord:
     """Choose thresholds on a validation pass.
 
@@ -140,9 +145,13 @@ def choose_thresholds(
         settings: See ``ModelRecord``.
         samples: What was validated, for thresholds of studies; ``validation.index`` points into it.
         about: See ``ModelRecord.chosen_on``.
+        operating_point: Which thresholds of scores to choose; see ``app.checking.operating_points``.
+
+    Raises:
+        ValueError: There is no such rule.
     """
-    count = range(len(findings))
-    logits = [youden_threshold(validation.logit[:, c], validation.label[:, c]) for c in count]
+    count, rule = range(len(findings)), threshold_rule(operating_point)
+    logits = [_chosen(rule, validation.logit[:, c], validation.label[:, c]) for c in count]
     maps = [best_threshold_of_mean(*validation.histograms(c)).threshold for c in count]
     aggregates = [_aggregate_threshold(validation, c) for c in count]
     _warn_of_defaults(findings, validation, logits, maps)
@@ -154,7 +163,8 @@ def choose_thresholds(
         map_thresholds=_or_default(maps),
         aggregate_thresholds=_or_default(aggregates),
         logit_thresholds=applied,
-        study_thresholds=_study_thresholds(validation, samples, applied),
+        study_thresholds=_study_thresholds(validation, samples, applied, rule),
+        operating_point=operating_point,
         chosen_on=dict(about or {}),
     )
 
@@ -175,9 +185,10 @@ def record_of(checkpoint: Path, findings: Sequence[str]) -> ModelRecord:
         kinds = [kind for kind in (*KINDS, "study_thresholds") if kind in content]
         values: dict[str, Any] = {kind: tuple(map(float, content[kind])) for kind in kinds}
         values |= {name: dict(content[name]) for name in ("settings", "chosen_on", "validation") if name in content}
-        values |= {name: str(content[name]) for name in ("bundle", "version") if name in content}
+        values |= {name: str(content[name]) for name in ("bundle", "version", "operating_point") if name in content}
         record = ModelRecord(findings=tuple(content["findings"]), **values)
         record.require_complete()
+        threshold_rule(record.operating_point)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not {RECORD} ({error!r}). {REMEDY}") from error
     record.require(findings, checkpoint)
@@ -194,7 +205,8 @@ def threshold_facts(record: ModelRecord, section: str, split: str) -> dict[str, 
     """
     about = record.chosen_on
     cases = f"the {about['section']} section of {about['data']}" if about else "cases that the record does not name"
-    facts = {"chosen_on": cases}
+    rules = threshold_rule(record.operating_point).words if record.operating_point else "other rules for each model"
+    facts = {"chosen_on": cases, "chosen_for": rules}
     if about and about["split"] != split:
         return facts
     if section == (about["section"] if about else VALIDATION):
@@ -213,15 +225,28 @@ def threshold_facts(record: ModelRecord, section: str, split: str) -> dict[str, 
 
 
 def _study_thresholds(
-    validation: Outputs, samples: Sequence[Mapping[str, Any]], of_images: Sequence[float]
+    validation: Outputs, samples: Sequence[Mapping[str, Any]], of_images: Sequence[float], rule: ThresholdRule
 ) -> tuple[float, ...]:
-    """Youden's points of the studies' highest logits, those of images if undefined; empty if studies have one image."""
+    """Thresholds of the studies' highest logits, those of images if undefined; empty if studies have one image."""
     studies = studies_of([samples[i] for i in validation.index]) if samples else None
     if studies is None:
         return ()
     logit, label = studies.maximum(validation.logit), studies.label(validation.label)
-    chosen = [youden_threshold(logit[:, c], label[:, c]) for c in range(logit.shape[1])]
+    chosen = [_chosen(rule, logit[:, c], label[:, c]) for c in range(logit.shape[1])]
     return tuple(float(one) if np.isfinite(one) else two for one, two in zip(chosen, of_images, strict=True))
+
+
+def _chosen(rule: ThresholdRule, logit: np.ndarray, label: np.ndarray) -> float:
+    """The threshold of one finding (N,) that a rule chooses; NaN or infinite if it chooses none."""
+    if rule.measure == "sensitivity":
+        return threshold_at_sensitivity(logit, label, rule.share)
+    if rule.measure == "specificity":
+        threshold = threshold_at_specificity(logit, label, rule.share)
+        # Only calling no validation case spares enough: just above the highest of them.
+        return (
+            threshold if np.isnan(threshold) else min(threshold, float(np.nextafter(logit[label >= 0].max(), np.inf)))
+        )
+    return youden_threshold(logit, label)
 
 
 def _aggregate_threshold(validation: Outputs, finding: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,8 @@ from app.engines.record import ModelRecord
 from app.files.image_names import last_parts
 from app.findings import NOT_SAID, TUBES, UNCERTAIN, require_known
 from evaluation.agreement import cohen_kappa
+
+logger = logging.getLogger(__name__)
 
 Samples = Sequence[Mapping[str, Any]]
 
@@ -44,6 +47,11 @@ class StudyLevel:
         if studies is None:
             return {}
         logit, label = studies.maximum(outputs.logit), studies.label(outputs.label)
+        if not record.study_thresholds:
+            logger.warning(
+                "validation chose no thresholds of studies (in it every study had one image, or the record beside the "
+                "weights is an earlier one): by_study has those of images, which call too many studies"
+            )
         measures = score_metrics(logit, label, patient_index(visited)[studies.first], record.of_studies())
         about = {"studies": len(studies.name), "images": len(visited)}
         return {"by_study": measures | about | {"thresholds_of": "studies" if record.study_thresholds else "images"}}

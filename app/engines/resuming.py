@@ -16,6 +16,7 @@ from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from app.checking.structure import OF_RESULTS
 from app.engines.best_weights import BestWeights
 from app.engines.processes import rank
 from app.engines.schedule import require_long_enough
@@ -32,7 +33,10 @@ MAX_NAMED = 20
 
 # Settings that decide about places, speed and reports, but not about what is learnt.
 _PLACES = ("bundle_root", "dataset_dir", "datalist", "output_dir", "prepared_dir")
-_REPORTED = ("checkpoint", "evaluating", "finalize", "imports", "initialize", "resume", "save_maps", "section", "test")
+_REPORTED = (
+    *("checkpoint", "evaluating", "finalize", "imports", "initialize", "resume", "save_maps", "section", "test"),
+    *OF_RESULTS,
+)
 _FREE = frozenset((*_PLACES, *_REPORTED, "trust"))
 _FREE_LEAVES = frozenset(
     ("max_epochs", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor", "workers")

@@ -90,8 +90,11 @@ def note(workflow: str, data: str, command: str, result: Metrics | None = None) 
         lines += ["", "No result yet."]
     else:
         lines += ["", f"| {result['section']} section | value | 95% interval |", "|---|---|---|", *_rows(result)]
-        if "warning" in result.get("thresholds", {}):
-            lines += ["", f"Warning: {result['thresholds']['warning']}"]
+        thresholds = result.get("thresholds", {})
+        if "chosen_for" in thresholds:
+            lines += ["", f"Thresholds of scores: {thresholds['chosen_for']}, on {thresholds['chosen_on']}."]
+        if "warning" in thresholds:
+            lines += ["", f"Warning: {thresholds['warning']}"]
     # One option a line: MLflow does not wrap code, and a long line would push its tables off the page.
     return "\n".join([*lines, "", "```sh", command.replace(" --", " \\\n    --"), "```", ""])
 

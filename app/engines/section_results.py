@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
+from app.checking.operating_points import threshold_rule
 from app.engines import case_pictures, pictures
 from app.engines.boundaries import Boundaries
+from app.engines.call_measures import at_prevalence, missed
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.measures import Metrics, metrics
 from app.engines.processes import bare
@@ -26,6 +28,7 @@ def section_results(
     about: Mapping[str, object],
     reports: Sequence[SectionReport],
     boundaries: Boundaries,
+    prevalence: Mapping[str, float],
 ) -> Metrics:
     """What ``metrics.json`` holds after a pass over a section.
 
@@ -35,12 +38,17 @@ def section_results(
         about: What comes first: the section, the files left out, where the thresholds come from.
         reports: Further measures.
         boundaries: What this pass measured of boundaries.
+        prevalence: How frequent findings are where the model is to be used, by finding; some or none.
     """
     outputs, samples = test.outputs, test.dataset.samples
     result: Metrics = {**about, "regions": test.collected.facts()} | metrics(outputs, samples, record)
     result |= boundaries.metrics(samples)
+    if record.operating_point:
+        result["warnings"] += missed(result, threshold_rule(record.operating_point))
     for report in reports:
         result |= report(outputs, samples, record)
+    for measures in (result, result.get("by_study", {})):
+        measures |= at_prevalence(measures, prevalence)
     stages = stages_of(bare(test.network))
     if len(stages) == 1:
         result["crf"] = stages == {2}

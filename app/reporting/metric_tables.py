@@ -19,6 +19,11 @@ NAMES = {
     "calibration_error": "calibration error",
     "brier": "Brier score",
     "f1": "F1",
+    "partial_auc": "partial AUC (McClish's)",
+    "positive_likelihood_ratio": "likelihood ratio of a call",
+    "negative_likelihood_ratio": "likelihood ratio of no call",
+    "precision_at_prevalence": "precision at the stated prevalence",
+    "negative_predictive_value_at_prevalence": "negative predictive value at the stated prevalence",
     "iou": "IoU",
     "iou_accuracy": "IoU accuracy",
     "ior_accuracy": "IoR accuracy",
@@ -31,6 +36,10 @@ NAMES = {
 KINDS = {
     "Present or absent": ("auc", "average_precision"),
     "At the threshold chosen beforehand": ("sensitivity", "specificity", "precision", "f1", "accuracy"),
+    "What a call, or none, means": (
+        *("negative_predictive_value", "positive_likelihood_ratio", "negative_likelihood_ratio"),
+        *("precision_at_prevalence", "negative_predictive_value_at_prevalence"),
+    ),
     "Calibration": ("brier", "calibration_error"),
     "Where it is": ("dice", "dice_aggregated", "hit_rate"),
     "Its boundary": ("hausdorff_95", "normalised_surface_distance"),

@@ -122,7 +122,8 @@ def _reached(record: RunRecord, values: Sequence[MetricValue]) -> list[Part]:
     regions, thresholds = (as_dict(record.metrics.get(key)) for key in ("regions", "thresholds"))
     warning = [Note(str(thresholds["warning"]), "warning")] if "warning" in thresholds else []
     facts = [(_plain(name), str(text)) for name, text in regions.items()]
-    facts += [("thresholds", str(thresholds["chosen_on"]))] if "chosen_on" in thresholds else []
+    facts += [("thresholds", f"chosen on {thresholds['chosen_on']}")] if "chosen_on" in thresholds else []
+    facts += [("thresholds of scores", str(thresholds["chosen_for"]))] if "chosen_for" in thresholds else []
     summary = "How regions were measured, and where thresholds come from"
     folded = [Folded(summary, [Facts(facts)])] if facts else []
     return [*warning, *metric_parts(values), *_cross_table(record), *folded]

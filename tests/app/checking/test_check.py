@@ -200,6 +200,16 @@ VALUES = {
         "section",
         "section is one of training, validation, test, not 'tset'. Did you mean 'test'?",
     ),
+    "operating point": (
+        {"operating_point": "sensitivty 0.9"},
+        "operating_point",
+        "such as 'sensitivity 0.95', not 'sensitivty 0.9'. Did you mean 'sensitivity'?",
+    ),
+    "prevalence": (
+        {"prevalence": {"Nodule": 2}},
+        "prevalence",
+        "prevalence of Nodule is 2; it must lie between 0 and 1, such as 0.02.",
+    ),
     "precision": ({"precision": "bfloat61"}, "precision", "not 'bfloat61'. Did you mean 'bfloat16'?"),
     "phantoms": (
         {"phantoms#findings#0": "Nodul"},

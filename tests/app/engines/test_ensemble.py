@@ -66,6 +66,14 @@ def test_several_checkpoints_have_the_mean_of_their_thresholds(tmp_path: Path) -
     assert record.map_thresholds == pytest.approx((0.3,))
 
 
+def test_a_rule_that_members_do_not_share_is_none_of_the_ensemble(tmp_path: Path) -> None:
+    paths = [kept(tmp_path, "a.pt", 2.0, 0.4), kept(tmp_path, "b.pt", -1.0, 0.8)]
+    assert loaded(Constant(), [str(path) for path in paths], ("Nodule",))[1].operating_point == "youden"
+    record = paths[1].with_suffix(".json")
+    record.write_text(record.read_text().replace("youden", "sensitivity 0.9"))
+    assert loaded(Constant(), [str(path) for path in paths], ("Nodule",))[1].operating_point == ""
+
+
 def test_missing_repeated_and_unfitting_checkpoints_are_refused(tmp_path: Path) -> None:
     path = kept(tmp_path, "a.pt", 2.0, 0.4)
     for nothing in (None, [], ""):

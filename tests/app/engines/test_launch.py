@@ -29,6 +29,14 @@ from app.reporting.run_record import read_run
 PICTURES = {"cases_nodule.png", "curves.png", "history.png", "reliability.png", "score_distributions.png"}
 FILES = {"cases.csv", "config.yaml", "data.json", "metrics.json", "pictures", "predictions.csv"}
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
+CALLS = (
+    *SHARES[:3],
+    "negative_predictive_value",
+    *SHARES[3:],
+    "positive_likelihood_ratio",
+    "negative_likelihood_ratio",
+)
+CURVE = ("sensitivity_at_specificity", "specificity_at_sensitivity", "partial_auc")
 
 
 def only_run(store: str) -> mlflow.entities.Run:
@@ -55,7 +63,7 @@ def test_weights_are_those_of_the_network(trained):
 
 def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
-    measures = ["auc", "average_precision", *SHARES, "brier", "calibration_error", "dice", "dice_aggregated"]
+    measures = ["auc", "average_precision", *CALLS, "brier", "calibration_error", *CURVE, "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
     about = ["section", "excluded", "thresholds", "regions"]
     assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings", "not_tested"]
@@ -80,7 +88,8 @@ def test_the_record_beside_the_weights(trained, world):
     assert record.settings == network | {"lung_weights": str(world.folder / "lungs.pt")}
     assert (record.bundle, record.version) == ("nodule_detection", "0.1.0")
     assert (record.chosen_on["data"], record.chosen_on["section"]) == ("tiny", "validation")
-    assert trained.metrics["thresholds"] == {"chosen_on": "the validation section of tiny"}
+    rule = "the highest sensitivity + specificity (Youden's point)"
+    assert trained.metrics["thresholds"] == {"chosen_on": "the validation section of tiny", "chosen_for": rule}
     # What it chose is what the report was made with.
     assert {trained.metrics[name]["Nodule"]["threshold"] for name in SHARES} == set(record.score_thresholds)
     dice = {trained.metrics[name]["Nodule"]["threshold"] for name in ("dice", "dice_aggregated")}

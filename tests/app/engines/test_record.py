@@ -61,6 +61,51 @@ def test_score_thresholds_are_youdens():
     assert record.settings == SETTINGS
 
 
+WRONG_WAY = np.array([[0.1], [0.2], [0.3], [0.9]]), np.array([[1.0], [1.0], [0.0], [0.0]])
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
+def test_score_thresholds_are_those_that_were_asked_for(share, tmp_path):
+    generator = np.random.default_rng(1)
+    score = generator.random((200, 2))
+    label = (generator.random((200, 2)) < score).astype(np.float32)
+    given = outputs(score, label)
+    for measure, kind in (("sensitivity", 1), ("specificity", 0)):
+        record = choose_thresholds(given, ("a", "b"), SETTINGS, operating_point=f"{measure} {share}")
+        record.write(tmp_path / "model.pt")
+        assert record_of(tmp_path / "model.pt", ("a", "b")) == record
+        assert record.operating_point == f"{measure} {share}"
+        for c, threshold in enumerate(record.logit_thresholds):
+            right = (given.logit[label[:, c] == kind, c] >= threshold) == kind
+            assert right.mean() >= share
+            # The next threshold on the strict, or lenient, side reaches less.
+            others = given.logit[:, c]
+            other = others[others > threshold].min(initial=np.inf) if kind else others[others < threshold].max()
+            assert ((given.logit[label[:, c] == kind, c] >= other) == kind).mean() < share
+
+
+def test_a_specificity_that_only_calling_nothing_reaches_is_kept(tmp_path):
+    record = choose_thresholds(outputs(*WRONG_WAY), ("a",), {}, operating_point="specificity 1")
+    (threshold,) = record.logit_thresholds
+    assert threshold > logit_of(0.9)
+    assert record.score_thresholds[0] == pytest.approx(0.9)
+    assert "Infinity" not in record.write(tmp_path / "model.pt").read_text()
+
+
+def test_a_record_says_by_which_rule_thresholds_were_chosen(tmp_path):
+    record = choose_thresholds(outputs(*WRONG_WAY), ("Nodule",), {}, operating_point="sensitivity 0.95")
+    facts = threshold_facts(record, "test", "")
+    assert facts["chosen_for"] == "a sensitivity of at least 0.95, with the highest specificity"
+    path = kept(tmp_path)
+    content = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(content | {"operating_point": "best"}))
+    with pytest.raises(ValueError, match=r"not 'best'"):
+        record_of(path, ("Nodule", "Mass"))
+    del content["operating_point"]  # as in earlier records
+    path.with_suffix(".json").write_text(json.dumps(content))
+    assert threshold_facts(record_of(path, ("Nodule", "Mass")), "test", "")["chosen_for"].endswith("(Youden's point)")
+
+
 def test_map_thresholds_are_those_of_the_best_dice():
     # Everything from 0.401 to 0.6 is the best, 1: the middle of 200 equals. The second is nowhere located.
     given = outputs(np.zeros((1, 2)), np.ones((1, 2)), {0: [0.6]})

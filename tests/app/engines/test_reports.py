@@ -118,7 +118,7 @@ def test_areas_of_reports_are_shown_and_logged(tmp_path: Path) -> None:
     assert "label_sets expert auc Chest Drain" in table(result)
 
 
-def test_studies_have_thresholds_chosen_on_studies(tmp_path: Path) -> None:
+def test_studies_have_thresholds_chosen_on_studies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     # Four absent studies of logits 2, -2, -2 and four present ones of 2.5, 1. Images: from 1 on, all that are present
     # and a third of the absent ones are called, the best there is. That calls every study; from 2.5 on, all are right.
     views = [(2.0, 0), (-2.0, 0), (-2.0, 0)], [(2.5, 1), (1.0, 1)]
@@ -133,9 +133,14 @@ def test_studies_have_thresholds_chosen_on_studies(tmp_path: Path) -> None:
     assert found["thresholds_of"] == "studies"
     assert found["specificity"]["Effusion"]["value"] == 1
     assert found["specificity"]["Effusion"]["logit_threshold"] == 2.5
-    # Without them, those of images are applied.
+    # Without them, those of images are applied, which is told.
+    assert "by_study" not in caplog.text
     found = StudyLevel()(validation, visited, replace(record, study_thresholds=()))["by_study"]
+    assert "by_study has those of images" in caplog.text
     assert (found["thresholds_of"], found["specificity"]["Effusion"]["value"]) == ("images", 0)
+    # A wanted sensitivity is that of studies as well: every present one has a view of 2.5.
+    record = choose_thresholds(validation, FINDINGS, {}, visited, operating_point="sensitivity 1")
+    assert (record.logit_thresholds[0], record.study_thresholds[0]) == (1, 2.5)
     # Single images choose none.
     alone = [sample(f"{k}.png") for k in range(len(rows))]
     assert choose_thresholds(validation, FINDINGS, {}, alone).study_thresholds == ()
