@@ -23,6 +23,7 @@ from evaluation.auc_tests import AucComparison, compare_paired, compare_unpaired
 from evaluation.average_precision import average_precision, average_precision_interval
 from evaluation.boundaries import BoundaryDistances, boundary_distances
 from evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
+from evaluation.call_comparison import compare_calls
 from evaluation.cases import Counts, FindingResult, Interval
 from evaluation.compare import (
     Comparison,
@@ -127,6 +128,7 @@ __all__ = [
     "brier_score",
     "check_treatment",
     "cohen_kappa",
+    "compare_calls",
     "compare_means",
     "compare_paired",
     "compare_partial_auc",

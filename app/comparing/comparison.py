@@ -8,20 +8,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.comparing.calls import SHARES, called_alike, recorded_thresholds, right_calls, without_thresholds
 from app.comparing.cases import MEASURES, Cases, aligned_values, read_cases
 from app.comparing.declared_margins import ANY, margin_of
 from app.comparing.measured_alike import measured_alike
 from app.comparing.methods import Method
 from app.comparing.run_files import CASES, RunFiles
-from evaluation import compare_means, compare_predictions, holm, read_predictions
+from evaluation import PredictionTable, compare_calls, compare_means, compare_predictions, holm, read_predictions
 from evaluation.cases import FindingResult, Interval
-from evaluation.compare import Comparison, ComparisonRow
+from evaluation.compare import Comparison, ComparisonRow, aligned
 from evaluation.margins import MarginTest, holm_margins, opposite
 from evaluation.seeds import compare_repeated_means, compare_repeated_predictions
 
+Tables = Sequence[Sequence[PredictionTable]]
 LEVEL = 0.95
 SPLIT = "data.split_fingerprint"
 FEW_RUNS = 2
+CALLS_TEST = "McNemar's exact test; if patients have several images, exact by exchanging the models patient by patient"
+CALLS_NOTE = (
+    "Sensitivity and specificity are those at the thresholds that each run recorded. What a model gains in one by a "
+    "lower or higher threshold it loses in the other: read them together."
+)
 SEEDS_TEST = "Student's, where patients and seeds both vary (Obuchowski and Rockette, seeds as readers)"
 
 
@@ -114,9 +121,12 @@ def compare_methods(methods: Sequence[Method], margins: Mapping[str, float] | No
     """
     comparison = RunComparison(tuple(methods), (), ())
     labels = [f"{letter} ({name})" for letter, name in zip(comparison.letters, comparison.names, strict=True)]
-    areas = _areas(methods, labels, margin_of(margins or {}, "auc"))
+    tables = [[read_predictions(run.predictions) for run in method.runs] for method in methods]
+    areas = _areas(tables, labels, margin_of(margins or {}, "auc"))
+    calls, note = _calls(methods, tables, labels, margins or {})
     problem, warnings = measured_alike(methods, labels)
     located, notes = _located(methods, labels, problem, margins or {})
+    notes += [note] if note else []
     splits = {run.run.tags.get(SPLIT, "") for run in comparison.runs if run.run is not None} - {""}
     if len(splits) > 1:
         notes.append(
@@ -127,15 +137,14 @@ def compare_methods(methods: Sequence[Method], margins: Mapping[str, float] | No
             "A method has two runs: if seeds matter much more in one method than in another, tests then err more often "
             "than they say. Three runs or more of each are safe."
         )
-    measures = areas, *located
+    measures = areas, *calls, *located
     unused = (margins or {}).keys() - {measure.key for measure in measures} - {ANY}
     if unused:
         notes.append(f"The margin of {', '.join(sorted(unused))} was not needed: that is not compared.")
     return replace(comparison, measures=measures, notes=(*notes, *warnings))
 
 
-def _areas(methods: Sequence[Method], labels: list[str], margin: float | None) -> MeasureComparison:
-    tables = [[read_predictions(run.predictions) for run in method.runs] for method in methods]
+def _areas(tables: Tables, labels: list[str], margin: float | None) -> MeasureComparison:
     reference, is_single = tables[0], len(tables[0]) == 1
     comparisons = []
     for table, label in zip(tables[1:], labels[1:], strict=True):
@@ -147,6 +156,43 @@ def _areas(methods: Sequence[Method], labels: list[str], margin: float | None) -
     counts = len(reference[0].image), len(np.unique(reference[0].patient))
     test = "DeLong's for paired areas, cases of one patient taken together" if is_single else SEEDS_TEST
     return _measure(("auc", "Area under the ROC curve", test), counts, comparisons, margin)
+
+
+def _calls(
+    methods: Sequence[Method], tables: Tables, labels: list[str], margins: Mapping[str, float]
+) -> tuple[list[MeasureComparison], str]:
+    """Sensitivity and specificity at each run's own thresholds, and a note on what was not, or only so, compared."""
+    first, names = tables[0][0], [label for method, label in zip(methods, labels, strict=True) for _ in method.runs]
+    same = [
+        [aligned(first, table, (labels[0], label)) for table in of] for of, label in zip(tables, labels, strict=True)
+    ]
+    kept = [
+        [recorded_thresholds(run, table) for run, table in zip(method.runs, of, strict=True)]
+        for method, of in zip(methods, same, strict=True)
+    ]
+    note = without_thresholds([each for of in kept for each in of], names)
+    if any(each is None for of in kept for each in of):
+        return [], note
+    measures = []
+    for key, title in SHARES.items():
+        runs = [
+            [right_calls(table, each, key) for table, each in zip(of, thresholds, strict=True) if each is not None]
+            for of, thresholds in zip(same, kept, strict=True)
+        ]
+        margin = margin_of(margins, key)
+        if len(runs[0]) == 1:
+            comparisons = [
+                compare_calls(*pair, first.findings, first.patient, margin, called_alike(first, other[0], pair))
+                for other, pair in zip(same[1:], ((runs[0][0], each[0]) for each in runs[1:]), strict=True)
+            ]
+        else:
+            comparisons = [
+                compare_repeated_means(runs[0], other, first.findings, first.patient, margin) for other in runs[1:]
+            ]
+        about = (key, f"{title} at each run's own threshold", CALLS_TEST if len(runs[0]) == 1 else SEEDS_TEST)
+        counts = len(first.image), len(np.unique(first.patient))
+        measures.append(_measure(about, counts, comparisons, margin))
+    return measures, CALLS_NOTE
 
 
 def _located(

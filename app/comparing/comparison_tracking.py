@@ -8,6 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from app.comparing.calls import SHARES
 from app.comparing.comparison import ModelRow, RunComparison
 from app.comparing.comparison_output import write_comparison
 from app.comparing.conclusions import ALPHA
@@ -76,11 +77,12 @@ def _log(comparison: RunComparison, run: StoredRun, paths: tuple[Path, ...]) -> 
 def worse_in(comparison: RunComparison, model: int, is_reference: bool) -> list[str]:
     """In what a model is worse than the reference, or the reference than it: the interval lies below zero.
 
-    Single findings count if that holds after Holm's correction; the mean over findings counts by itself.
+    Single findings count if that holds after Holm's correction; the mean over findings counts by itself. Sensitivity
+    and specificity do not count: another threshold makes any model worse in one of them.
     """
     worse = []
     for measure in comparison.measures:
-        for row in measure.all_rows:
+        for row in measure.all_rows if measure.key not in SHARES else ():
             difference = opposite(row.difference) if is_reference else row.difference
             if row.model == model and difference.upper < 0 and (row in measure.macro or not row.p_holm >= ALPHA):
                 worse.append(f"{measure.key} {row.finding} {numbers.difference(difference)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from app.comparing.calls import SHARES
 from app.comparing.cases import MEASURES
 from app.nearest import did_you_mean
 
@@ -20,7 +21,7 @@ MEANING = (
 )
 
 
-def parse_margins(words: Sequence[str], known: Sequence[str] = ("auc", *MEASURES)) -> dict[str, float]:
+def parse_margins(words: Sequence[str], known: Sequence[str] = ("auc", *SHARES, *MEASURES)) -> dict[str, float]:
     """Read margins: ``0.02`` for every measure, ``dice=0.05`` for one.
 
     Example:
