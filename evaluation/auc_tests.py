@@ -1,4 +1,8 @@
-"""Tests whether two areas under the ROC curve differ, on the same cases, on other cases, or on partly shared ones."""
+"""Tests whether two areas under the ROC curve differ, on the same cases, on other cases, or on partly shared ones.
+
+The statistic is DeLong's. Its distribution is taken for Student's, since few present patients tell little about the
+variance; the degrees of freedom are Satterthwaite's over the sets of cases (present and absent ones of each area).
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, FindingResult, FloatArray, Interval, checked_cases
-from evaluation.delong import AreaCovariance, area_covariance
-from evaluation.distributions import normal_quantile, two_sided_p
+from evaluation.delong import area_covariance
+from evaluation.distributions import t_quantile, t_two_sided_p
+from evaluation.several_areas import AreaCovariance
 
 NO_VARIANCE = 1e-30  # below it a variance is the rounding of zero
 
@@ -22,7 +27,7 @@ class AucComparison:
         second: Area B.
         difference: A - B with its interval, within [-1, 1].
         z: The difference over its standard error; 0 for scores that rank alike, NaN if undefined.
-        p: Two-sided.
+        p: Two-sided, by Student's distribution, as the interval of the difference.
     """
 
     first: FindingResult
@@ -73,7 +78,7 @@ def compare_unpaired(
         >>> score, label = np.arange(20), np.arange(20) % 2
         >>> result = compare_unpaired(score + 8 * label, label, score, label)
         >>> round(result.first.value, 2), round(result.second.value, 2), round(result.p, 3)
-        (0.85, 0.55, 0.061)
+        (0.85, 0.55, 0.07)
     """
     one, labels_one = checked_cases(first, first_label, 1)
     two, labels_two = checked_cases(second, second_label, 1)
@@ -97,7 +102,7 @@ def compare_areas(
         >>> first_half = np.where(np.arange(20) < 10, label, -1)  # against all
         >>> result = compare_areas(np.stack([score, score], axis=1), np.stack([first_half, label], axis=1))
         >>> round(result.first.value, 3), round(result.second.value, 3), round(result.p, 3)
-        (0.583, 0.533, 0.734)
+        (0.583, 0.533, 0.742)
 
     Args:
         score: (N, 2) scores A and B of the same cases.
@@ -114,20 +119,21 @@ def compared(areas: AreaCovariance, first: int, second: int, level: float = 0.95
     value = one.value - two.value
     if math.isnan(value):
         return AucComparison(one, two, UNDEFINED, math.nan, math.nan)
-    pair, contrast = np.ix_([first, second], [first, second]), np.array([1.0, -1.0])
-    variance = float(contrast @ areas.covariance[pair] @ contrast)
+    weight = np.zeros(len(areas.auc))
+    weight[first], weight[second] = 1.0, -1.0
+    _, variance, freedom = areas.contrast(weight)
     if not variance > NO_VARIANCE:
         counts = areas.counts[first], areas.counts[second]
         trials = min(min(each.present_patients, each.absent_patients) for each in counts)
         sign_test = 1.0 if value == 0 else min(1.0, 2 * 0.5**trials)
         return AucComparison(one, two, _hybrid(one, two), math.nan, sign_test)
     z = value / math.sqrt(variance)
-    return AucComparison(one, two, difference_interval(value, variance, level), z, two_sided_p(z))
+    return AucComparison(one, two, difference_interval(value, variance, level, freedom), z, t_two_sided_p(z, freedom))
 
 
-def difference_interval(value: float, variance: float, level: float = 0.95) -> Interval:
-    """Normal interval of a difference of two areas, within [-1, 1]."""
-    half = normal_quantile(level) * math.sqrt(variance)
+def difference_interval(value: float, variance: float, level: float = 0.95, freedom: float = math.inf) -> Interval:
+    """Student's interval of a difference of two areas, within [-1, 1]; normal for infinite degrees of freedom."""
+    half = t_quantile(level, freedom) * math.sqrt(variance)
     return Interval(value, max(value - half, -1.0), min(value + half, 1.0))
 
 

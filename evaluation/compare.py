@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.auc_tests import NO_VARIANCE, AucComparison, compared, difference_interval, no_difference, rank_alike
-from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, Labels, TextArray
-from evaluation.delong import AreaCovariance, area_covariance, bounded_interval
-from evaluation.distributions import two_sided_p
+from evaluation.cases import UNDEFINED, Counts, FindingResult, IntArray, Interval, Labels, TextArray
+from evaluation.delong import area_covariance
+from evaluation.distributions import t_two_sided_p
 from evaluation.margins import MarginTest, margin_test
 from evaluation.means import ratio_difference, ratio_interval
 from evaluation.patients import counted, patient_numbers
 from evaluation.permutation import holm, paired_ratio_permutation_test
 from evaluation.predictions import PredictionTable
+from evaluation.several_areas import AreaCovariance, mean_area
 
 MACRO = "macro average"
 SHOWN = 3  # examples in an error message
@@ -227,28 +228,22 @@ def _macro(areas: AreaCovariance, alike: bool, level: float, margin: float | Non
     if not count:
         nothing = FindingResult.of(UNDEFINED, counts)
         return ComparisonRow(MACRO, nothing, nothing, UNDEFINED, math.nan, math.nan)
-    weight, none = np.where(kept, 1 / count, 0.0), np.zeros(findings)
-    auc, covariance = np.nan_to_num(areas.auc), np.nan_to_num(areas.covariance)
-
-    def mean(*weights: FloatArray) -> tuple[float, float]:
-        """The weighted mean of all areas, and its variance."""
-        both = np.concatenate(weights)
-        return float(both @ auc), float(both @ covariance @ both)
-
-    one, two = (bounded_interval(*mean(*weights), level) for weights in ((weight, none), (none, weight)))
-    contrast = mean(weight, -weight)
+    weight, none = np.where(kept, 1 / count, 0.0), np.zeros_like(kept)
+    one, two = (mean_area(areas, np.concatenate(side), level) for side in ((kept, none), (none, kept)))
+    contrast = areas.contrast(np.concatenate([weight, -weight]))
     difference, p = _difference(*contrast, alike, level)
     within = within_margin(lambda at: _difference(*contrast, alike, at)[0], margin)
     results = FindingResult.of(one, counts), FindingResult.of(two, counts)
     return ComparisonRow(MACRO, *results, difference, p, math.nan, within)
 
 
-def _difference(value: float, variance: float, alike: bool, level: float) -> tuple[Interval, float]:
+def _difference(value: float, variance: float, freedom: float, alike: bool, level: float) -> tuple[Interval, float]:
     if alike:
         return Interval(0.0, 0.0, 0.0), 1.0
     if not variance > NO_VARIANCE:
         return Interval(value, math.nan, math.nan), math.nan
-    return difference_interval(value, variance, level), two_sided_p(value / math.sqrt(variance))
+    p = t_two_sided_p(value / math.sqrt(variance), freedom)
+    return difference_interval(value, variance, level, freedom), p
 
 
 def only_in(first: Iterable[str], second: Iterable[str], names: tuple[str, str], kind: str) -> list[str]:

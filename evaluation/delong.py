@@ -1,20 +1,21 @@
-"""Intervals of areas under the ROC curve by DeLong's variance, and the covariance of several areas.
+"""Areas under the ROC curve with their intervals, and the covariance of several areas.
 
-Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
-characteristic curves: a nonparametric approach", Biometrics 44, 1988. If patients have several cases, terms are summed
-by patient first (Obuchowski, Biometrics 53, 1997); with one case a patient that is DeLong's variance again.
+Source of the variance: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver
+operating characteristic curves: a nonparametric approach", Biometrics 44, 1988. If patients have several cases, terms
+are summed by patient first (Obuchowski, Biometrics 53, 1997); with one case a patient that is DeLong's variance again.
 
-The variance is undefined with one case (or patient) of a class, and 0, which would claim certainty, for areas of 0 or 1
-and constant scores. The interval then is Clopper and Pearson's for as many trials as the rarer class has cases (or
-patients): no score whose area is A has a variance above A (1 - A) / min(present, absent).
+The limits are not DeLong's, which miss too often for few patients and near 1: see ``evaluation.area_limits``. If all
+scores are equal the variance is 0, which would claim certainty. The interval then is Clopper and Pearson's for as many
+trials as the rarer class has patients: no score whose area is A varies more than A (1 - A) / min(present, absent).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evaluation.area_limits import Spread
 from evaluation.cases import (
     UNDEFINED,
     Counts,
@@ -26,28 +27,9 @@ from evaluation.cases import (
     checked_cases,
     require_dimensions,
 )
-from evaluation.distributions import exact_interval, normal_quantile, unit_interval
 from evaluation.patients import patient_numbers
-from evaluation.roc import placements, tied_counts
-
-
-@dataclass(frozen=True)
-class AreaCovariance:
-    """Areas of K scores and how they vary together.
-
-    Attributes:
-        auc: (K,), NaN if a class is missing.
-        covariance: (K, K), NaN in rows and columns with fewer than two cases (or patients) of a class.
-        counts: K of them.
-    """
-
-    auc: FloatArray
-    covariance: FloatArray
-    counts: tuple[Counts, ...]
-
-    def result(self, k: int, level: float = 0.95) -> FindingResult:
-        """The k-th area with its interval and counts."""
-        return _result(float(self.auc[k]), float(self.covariance[k, k]), self.counts[k], level)
+from evaluation.roc import case_placements, placements
+from evaluation.several_areas import AreaCovariance, area_result, class_covariance, mean_area
 
 
 def auc_interval(
@@ -58,7 +40,7 @@ def auc_interval(
     Example:
         >>> result = auc_interval(np.arange(20), np.arange(20) % 3 == 0)
         >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3), result.present
-        (0.462, 0.172, 0.751, 7)
+        (0.462, 0.215, 0.733, 7)
 
     Args:
         score: (N,) real; plus and minus infinity are legal ranks.
@@ -68,8 +50,8 @@ def auc_interval(
         level: Confidence.
 
     Returns:
-        The normal interval, or the one on the logit scale if the normal one would leave [0, 1]; see the module for
-        exceptions. NaN if a class is missing.
+        NaN if a class is missing. A single case (or patient) of a class, an area of 0 or 1, and constant scores have
+        wide intervals; see the module.
 
     Raises:
         ValueError: The shapes differ, a score is NaN, or a label lies between 0 and 1.
@@ -118,14 +100,25 @@ def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | Non
     broadcast = np.broadcast_to(given[:, None], values.shape) if given.ndim == 1 else given
     values, labels = checked_cases(values, broadcast, 2)
     patients, number = patient_numbers(patient, len(values))
-    columns = list(labels.columns)
-    parts = [_influence(*column, patients, number) for column in zip(values.T, columns, strict=True)]
-    influence = np.stack([part for _, part in parts], axis=1)
-    return AreaCovariance(
-        auc=np.array([area for area, _ in parts]),
-        covariance=influence.T @ influence,
-        counts=tuple(column.counts(None if patient is None else number) for column in columns),
+    areas = np.full(values.shape[1], math.nan)
+    influence = np.full((2, values.shape[1], patients), math.nan)
+    sizes = []
+    for k, (column, truth) in enumerate(zip(values.T, labels.columns, strict=True)):
+        held = [np.bincount(number[chosen], minlength=patients) for chosen in (truth.present, truth.absent)]
+        sizes.append(held)
+        if truth.present.any() and truth.absent.any():
+            areas[k] = _add_influence(influence[:, k], column, truth, number, held)
+    present, absent = (
+        class_covariance(part @ part.T, [held[c] for held in sizes], truth.T)
+        for c, (part, truth) in enumerate(zip(influence, (labels.present, labels.absent), strict=True))
     )
+    total = influence[0]
+    total += influence[1]
+    counts = tuple(
+        Counts(of.present, of.absent, of.unknown, *(int(np.count_nonzero(each)) for each in held))
+        for of, held in zip((column.counts() for column in labels.columns), sizes, strict=True)
+    )
+    return AreaCovariance(areas, total @ total.T, counts, (present, absent))
 
 
 def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
@@ -137,28 +130,9 @@ def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
         >>> score = np.stack([np.arange(20), np.arange(20) % 7], axis=1)
         >>> result = macro_auc_interval(area_covariance(score, np.arange(20) % 3 == 0))
         >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3)
-        (0.497, 0.27, 0.725)
+        (0.497, 0.28, 0.716)
     """
-    kept = ~np.isnan(np.diag(areas.covariance))
-    if not kept.any():
-        return UNDEFINED
-    variance = float(areas.covariance[np.ix_(kept, kept)].mean())
-    return bounded_interval(float(areas.auc[kept].mean()), variance, level)
-
-
-def bounded_interval(value: float, variance: float, level: float) -> Interval:
-    """Normal interval of a value in [0, 1]; see ``unit_interval``. A variance of NaN gives NaN."""
-    return unit_interval(value, normal_quantile(level) * math.sqrt(max(variance, 0.0)))
-
-
-def _result(area: float, variance: float, counts: Counts, level: float) -> FindingResult:
-    """An area with the interval that its variance gives, or that of the module if the variance says nothing."""
-    trials = min(counts.present_patients, counts.absent_patients)
-    if trials and not variance > 0 and not math.isnan(area):
-        limits = exact_interval(area * trials, trials, level)
-    else:
-        limits = bounded_interval(area, variance, level)
-    return FindingResult.of(Interval(area, limits.lower, limits.upper), counts)
+    return mean_area(areas, ~np.isnan(np.diag(areas.covariance)), level)
 
 
 def _unclustered(score: FloatArray, labels: Labels, level: float) -> FindingResult:
@@ -168,44 +142,41 @@ def _unclustered(score: FloatArray, labels: Labels, level: float) -> FindingResu
     if not m or not n:
         return FindingResult.of(UNDEFINED, counts)
     placed = placements(score, labels)
-    area, variance = placed.area(), math.nan
-    if m > 1 and n > 1:
-        of_present = float(np.dot(placed.present, np.square(placed.of_present / (2 * n) - area)))
-        of_absent = float(np.dot(placed.absent, np.square(placed.of_absent / (2 * m) - area)))
-        variance = of_present / (m * (m - 1)) + of_absent / (n * (n - 1))
-    return _result(area, variance, counts, level)
+    area = placed.area()
+    squares = (
+        float(np.dot(placed.present, np.square(placed.of_present / (2 * n) - area))),
+        float(np.dot(placed.absent, np.square(placed.of_absent / (2 * m) - area))),
+    )
+    spreads = [
+        Spread(square / (size * (size - 1)) if size > 1 else math.nan, size - 1, 1 / size)
+        for square, size in zip(squares, (m, n), strict=True)
+    ]
+    return area_result(area, spreads, counts, level)
 
 
-def _influence(score: FloatArray, labels: Labels, patients: int, number: IntArray) -> tuple[float, FloatArray]:
-    """The area of one column, and what each patient adds to it.
+def _add_influence(
+    influence: FloatArray, score: FloatArray, labels: Labels, number: IntArray, sizes: Sequence[IntArray]
+) -> float:
+    """Fill in what each patient adds to the area of one column by each class, and return the area.
 
     Placements are V10 and V01 of the paper's equations 4 and 5: the share of absent cases below a present one, and of
     present cases above an absent one; ties count half.
 
     Args:
+        influence: (2, P), scaled so that squares sum to the variance; NaN for a class with a single patient.
         score: (N,).
-        labels: (N,).
-        patients: How many, P.
+        labels: (N,) with cases of both classes.
         number: (N,) the patient of each case.
-
-    Returns:
-        The area, NaN if a class is missing. The influence (P,), scaled so that squares sum to the variance; NaN if a
-        class has fewer than two patients.
+        sizes: (P,) the cases of each patient, present and absent.
     """
-    m, n = int(labels.present.sum()), int(labels.absent.sum())
-    if not m or not n:
-        return math.nan, np.full(patients, math.nan)
-    tied = tied_counts(score, labels)
-    twice_below = 2 * np.cumsum(tied.absent) - tied.absent
-    twice_not_above = 2 * np.cumsum(tied.present) - tied.present
-    area = int(np.dot(tied.present, twice_below)) / (2 * m * n)
-    total = np.zeros(patients)
-    by_class = (labels.present, twice_below / (2 * n), m), (labels.absent, 1 - twice_not_above / (2 * m), n)
-    for chosen, placement, size in by_class:
-        owner, group = number[chosen], np.searchsorted(tied.score, score[chosen])
-        owners = int(np.count_nonzero(np.bincount(owner)))
-        summed = np.bincount(owner, weights=placement[group] - area, minlength=patients)
+    placed = case_placements(score, labels)
+    m, n = len(placed.present), len(placed.absent)
+    area = int(placed.of_present.sum()) / (2 * m * n)
+    by_class = (placed.present, placed.of_present / (2 * n), m), (placed.absent, placed.of_absent / (2 * m), n)
+    for row, held, (case, placement, size) in zip(influence, sizes, by_class, strict=True):
+        placement -= area
+        owners = int(np.count_nonzero(held))
         # Deviations from a mean sum to 0: those of a class held by a single patient would pass for no variance.
-        scale = owners / (owners - 1) if owners > 1 else math.nan
-        total += summed * (math.sqrt(scale) / size)
-    return area, total
+        scale = math.sqrt(owners / (owners - 1)) / size if owners > 1 else math.nan
+        row[:] = np.bincount(number[case], weights=placement, minlength=len(row)) * scale
+    return area

@@ -17,12 +17,11 @@ def normal_quantile(level: float) -> float:
     Raises:
         ValueError: The level does not lie between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"the confidence level must lie between 0 and 1, not be {level}")
+    _require_level(level)
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def t_quantile(level: float, freedom: int) -> float:
+def t_quantile(level: float, freedom: float) -> float:
     """The same for Student's t of ``freedom`` degrees of freedom.
 
     Example:
@@ -30,13 +29,26 @@ def t_quantile(level: float, freedom: int) -> float:
         4.3
 
     Raises:
-        ValueError: There is no degree of freedom.
+        ValueError: There is no degree of freedom, or the level does not lie between 0 and 1.
     """
     from scipy.special import stdtrit
 
+    _require_level(level)
     if freedom < 1:
         raise ValueError(f"Student's t needs at least 1 degree of freedom, not {freedom}")
     return float(stdtrit(freedom, 0.5 + level / 2))
+
+
+def t_two_sided_p(t: float, freedom: float) -> float:
+    """Probability of a value of Student's t at least as far from zero as ``t``; NaN for NaN.
+
+    Example:
+        >>> round(t_two_sided_p(4.303, 2), 3)
+        0.05
+    """
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(freedom, -abs(t)))
 
 
 def two_sided_p(z: float) -> float:
@@ -111,3 +123,8 @@ def unit_interval(value: float, half: float) -> Interval:
         return Interval(value, max(lower, 0.0), min(upper, 1.0))
     logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
     return Interval(value, *probability([logit - reach, logit + reach]).tolist())
+
+
+def _require_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"the confidence level must lie between 0 and 1, not be {level}")

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evaluation.area_limits import freedom_and_model, satterthwaite
 from evaluation.auc_tests import NO_VARIANCE, difference_interval
 from evaluation.cases import UNDEFINED, Counts, FloatArray, Interval, Labels, checked_cases
-from evaluation.distributions import exact_interval, t_quantile, two_sided_p
+from evaluation.distributions import exact_interval, t_quantile, t_two_sided_p
 from evaluation.logits import logit_of, probability
 from evaluation.patients import counted, patient_numbers
 from evaluation.roc import tied_counts
@@ -131,7 +132,7 @@ def compare_partial_auc(
     Example:
         >>> label, score = np.arange(20) % 2, np.arange(20)
         >>> round(compare_partial_auc(score + 8 * label, score, label, specificity=(0.5, 1)).p, 3)
-        0.0
+        0.002
     """
     labels = checked_cases(first, label, 1)[1]
     one, two = (_part(checked_cases(side, label, 1)[0], labels, patient, specificity) for side in (first, second))
@@ -139,7 +140,9 @@ def compare_partial_auc(
     variance = float(np.square(change).sum())
     difference, p = Interval(value, math.nan, math.nan), math.nan
     if variance > NO_VARIANCE:
-        difference, p = difference_interval(value, variance, level), two_sided_p(value / math.sqrt(variance))
+        freedom = satterthwaite(np.square(one.by_class - two.by_class).sum(axis=1).tolist(), one.freedom)
+        difference = difference_interval(value, variance, level, freedom)
+        p = t_two_sided_p(value / math.sqrt(variance), freedom)
     elif value == 0 and not math.isnan(variance):
         difference, p = Interval(0.0, 0.0, 0.0), 1.0
     a, b = (_measured(part, specificity, level) for part in (one, two))
@@ -148,11 +151,16 @@ def compare_partial_auc(
 
 @dataclass(frozen=True)
 class _Part:
-    """The mean over a range, what each patient adds to it, and the cases behind it."""
+    """The mean over a range, what each patient adds to it by present and by absent cases (2, P), and the cases."""
 
     mean: float
-    influence: FloatArray
+    by_class: FloatArray
+    freedom: tuple[float, float]
     counts: Counts
+
+    @property
+    def influence(self) -> FloatArray:
+        return np.asarray(self.by_class.sum(axis=0))
 
 
 def _part(score: FloatArray, labels: Labels, patient: ArrayLike | None, specificity: Range) -> _Part:
@@ -162,7 +170,7 @@ def _part(score: FloatArray, labels: Labels, patient: ArrayLike | None, specific
     patients, number = patient_numbers(patient, len(score))
     counts = counted(labels, patient)
     if not counts.present or not counts.absent:
-        return _Part(math.nan, np.full(patients, math.nan), counts)
+        return _Part(math.nan, np.full((2, patients), math.nan), (math.nan, math.nan), counts)
     tied = tied_counts(score, labels)
     # Of each distinct score, falling: the false and true positive rates before and after it.
     absent, present = (np.concatenate([[0], np.cumsum(x[::-1])]) for x in (tied.absent, tied.present))
@@ -171,15 +179,17 @@ def _part(score: FloatArray, labels: Labels, patient: ArrayLike | None, specific
     width = ends[1] - ends[0]
     mean = float(curve.area(ends[1]) - curve.area(ends[0])) / width
     group = len(tied.score) - 1 - np.searchsorted(tied.score, score)
-    total = np.zeros(patients)
+    parts, freedom = [], []
     for chosen, adds in ((labels.present, curve.of_present(*ends)), (labels.absent, curve.of_absent(*ends))):
         each, owner = adds[group[chosen]] / width, number[chosen]
-        owners = int(np.count_nonzero(np.bincount(owner)))
+        sizes = np.bincount(owner)
+        owners = int(np.count_nonzero(sizes))
         summed = np.bincount(owner, weights=each - each.mean(), minlength=patients)
         # Deviations from a mean sum to 0: those of a class held by a single patient would pass for no variance.
         scale = owners / (owners - 1) if owners > 1 else math.nan
-        total += summed * (math.sqrt(scale) / len(each))
-    return _Part(mean, total, counts)
+        parts.append(summed * (math.sqrt(scale) / len(each)))
+        freedom.append(freedom_and_model(sizes)[0])
+    return _Part(mean, np.stack(parts), (freedom[0], freedom[1]), counts)
 
 
 @dataclass(frozen=True)

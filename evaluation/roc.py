@@ -1,6 +1,7 @@
 """Area under the ROC curve by ranks, and the points of ROC and precision-recall curves."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -148,12 +149,37 @@ def tied_counts(score: FloatArray, labels: Labels) -> TiedCounts:
     score, present = score[known], labels.present[known]
     counted = _counted(score, present)
     if counted is not None:
-        return counted
+        return counted.groups
     order = np.argsort(score)
     ordered, total_present = score[order], np.cumsum(present[order])
     ends = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], np.ones(min(1, ordered.size), dtype=bool)]))
     group_present = np.diff(total_present[ends], prepend=0)
     return TiedCounts(ordered[ends], group_present, np.diff(ends, prepend=-1) - group_present)
+
+
+class _Counted(NamedTuple):
+    """Cases by distinct score: the bins that hold one, and the bin of each known case."""
+
+    groups: TiedCounts
+    used: IntArray
+    number: IntArray
+
+
+@dataclass(frozen=True)
+class CasePlacements:
+    """Placements of single cases, in an order of their own.
+
+    Attributes:
+        present: (m,) indices of the present cases.
+        of_present: (m,) int64, twice the absent cases below each, plus those that tie.
+        absent: (n,) indices of the absent cases.
+        of_absent: (n,) int64, twice the present cases above each, plus those that tie.
+    """
+
+    present: IntArray
+    of_present: IntArray
+    absent: IntArray
+    of_absent: IntArray
 
 
 def placements(score: FloatArray, labels: Labels) -> Placements:
@@ -164,18 +190,43 @@ def placements(score: FloatArray, labels: Labels) -> Placements:
     known = labels.known
     counted = _counted(score[known], labels.present[known])
     if counted is not None:
-        not_above = 2 * np.cumsum(counted.present) - counted.present
-        above = 2 * int(counted.present.sum()) - not_above
-        below = 2 * np.cumsum(counted.absent) - counted.absent
-        return Placements(below, counted.present, above, counted.absent)
-    present, absent = np.sort(score[labels.present]), np.sort(score[labels.absent])
+        groups = counted.groups
+        below, above = _among_groups(groups)
+        return Placements(below, groups.present, above, groups.absent)
+    below, above = _among_sorted(np.sort(score[labels.present]), np.sort(score[labels.absent]))
+    return Placements(below, np.ones_like(below), above, np.ones_like(above))
+
+
+def case_placements(score: FloatArray, labels: Labels) -> CasePlacements:
+    """``placements`` of each checked case (N,), for sums by patient."""
+    present, absent = np.flatnonzero(labels.present), np.flatnonzero(labels.absent)
+    known = labels.known
+    counted = _counted(score[known], labels.present[known])
+    if counted is not None:
+        is_present, by_bin = labels.present[known], np.zeros((2, counted.used[-1] + 1), dtype=np.int64)
+        by_bin[:, counted.used] = _among_groups(counted.groups)
+        of_present, of_absent = by_bin[0][counted.number[is_present]], by_bin[1][counted.number[~is_present]]
+        return CasePlacements(present, of_present, absent, of_absent)
+    of_present, of_absent = score[present], score[absent]
+    order, other = np.argsort(of_present), np.argsort(of_absent)
+    below, above = _among_sorted(of_present[order], of_absent[other])
+    return CasePlacements(present[order], below, absent[other], above)
+
+
+def _among_groups(groups: TiedCounts) -> tuple[IntArray, IntArray]:
+    """Twice the absent cases below each distinct score, and the present ones above it, plus those that tie."""
+    not_above = 2 * np.cumsum(groups.present) - groups.present
+    return 2 * np.cumsum(groups.absent) - groups.absent, 2 * int(groups.present.sum()) - not_above
+
+
+def _among_sorted(present: FloatArray, absent: FloatArray) -> tuple[IntArray, IntArray]:
+    """Twice the absent cases below each present score, and the present ones above each absent score, plus ties."""
     left, right = (np.searchsorted(absent, present, side=side) for side in ("left", "right"))
     steps = np.bincount(left, minlength=len(absent) + 1) + np.bincount(right, minlength=len(absent) + 1)
-    above = 2 * len(present) - np.cumsum(steps)[:-1]
-    return Placements(left + right, np.ones_like(left), above, np.ones_like(above))
+    return left + right, 2 * len(present) - np.cumsum(steps)[:-1]
 
 
-def _counted(score: FloatArray, present: BoolArray) -> TiedCounts | None:
+def _counted(score: FloatArray, present: BoolArray) -> _Counted | None:
     """Cases by distinct score without sorting; None unless scores repeat and lie far enough apart.
 
     Scores are put into even bins from the lowest to the highest. If every bin holds one distinct score, bins in order
@@ -196,7 +247,7 @@ def _counted(score: FloatArray, present: BoolArray) -> TiedCounts | None:
         return None
     total, of_present = np.bincount(number, minlength=bins), np.bincount(number[present], minlength=bins)
     used = np.flatnonzero(total)
-    return TiedCounts(in_bin[used], of_present[used], total[used] - of_present[used])
+    return _Counted(TiedCounts(in_bin[used], of_present[used], total[used] - of_present[used]), used, number)
 
 
 def _auc(score: FloatArray, labels: Labels) -> float:

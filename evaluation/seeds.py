@@ -19,10 +19,11 @@ from numpy.typing import ArrayLike
 from evaluation.auc_tests import NO_VARIANCE
 from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, Labels
 from evaluation.compare import MACRO, Comparison, ComparisonRow, aligned, corrected, within_margin
-from evaluation.delong import AreaCovariance, area_covariance
+from evaluation.delong import area_covariance
 from evaluation.distributions import unit_interval
 from evaluation.patients import counted, patient_numbers
 from evaluation.predictions import PredictionTable
+from evaluation.several_areas import AreaCovariance
 
 FEWEST = 2
 """Runs of a method that show how its seeds vary."""

@@ -29,10 +29,11 @@ from evaluation.cases import (
     checked_labels,
     require_dimensions,
 )
-from evaluation.delong import AreaCovariance, area_covariance, auc_interval
+from evaluation.delong import area_covariance, auc_interval
 from evaluation.group_tests import LEAST_PATIENTS, difference_p, placed
 from evaluation.patients import patient_numbers
 from evaluation.permutation import holm
+from evaluation.several_areas import AreaCovariance
 
 UNKNOWN = "unknown"
 SIGNIFICANT = 0.05
