@@ -20,6 +20,9 @@ from pydicom.valuerep import VR
 from transforms.elements import log_once, side_code, side_element, side_sequence, warn_of
 
 VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
+SUITABILITY_KEYWORDS = ("PresentationIntentType", "BodyPartExamined")
+_CHEST = re.compile("CHEST|THORA|TORA|TORSO|LUNG|POUMON|PULM|PECHO|BRUST|RIB|STERN")
+"""In names of body parts that a chest radiograph may have; hospitals write them in their own languages."""
 _PERSON_KEYWORDS = ("PatientSex", "PatientAge", "PatientBirthDate")
 _DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 """When a patient with a birth date was examined."""
@@ -138,6 +141,23 @@ def view_of(dataset: Dataset) -> str:
     orientation = side_element(dataset, "PatientOrientation")
     row = str(orientation[0]).strip().upper() if orientation and isinstance(orientation, (MultiValue, list)) else ""
     return "LATERAL" if row in ("A", "P") else ""
+
+
+def unsuited(dataset: Dataset) -> str:
+    """Why a radiograph is not a frontal one of the chest for presentation, by its header; empty if nothing says so.
+
+    Example:
+        >>> dataset = Dataset()
+        >>> dataset.ViewPosition, dataset.BodyPartExamined = "LL", "CHEST"
+        >>> unsuited(dataset), unsuited(Dataset())
+        ('is a lateral view', '')
+    """
+    if view_of(dataset) == "LATERAL":
+        return "is a lateral view"
+    if side_code(dataset, "PresentationIntentType") == "FOR PROCESSING":
+        return "is an image for processing, not for presentation"
+    part = side_code(dataset, "BodyPartExamined")
+    return f"shows the body part {part}" if part and not _CHEST.search(part) else ""
 
 
 def _codes(path: Path) -> HeaderCodes:
