@@ -40,13 +40,28 @@ def group_parts(table: PredictionTable, warnings: Iterable[str]) -> list[Part]:
 
 
 def _by_attribute(attribute: str, group: list[GroupRow]) -> Part:
+    """A row per group, against all others; if there are two, a row per finding, as each mirrors the other."""
+    names = list(dict.fromkeys(each.row.group for each in group))
+    if len(names) == 2:
+        rows = [_sides_tested(each.finding, each) for each in group if each.row.group == names[0]]
+        return folded_if_long(Table(_head("finding", *names), rows))
     rows = []
     for finding, of_finding in itertools.groupby(group, key=lambda row: row.finding):
         for index, each in enumerate(of_finding):
-            sides = *_side(each.row.inside), *_side(each.row.outside)
-            rows.append(("" if index else finding, each.row.group, *sides, *_tested(each)))
-    head = ("finding", _plain(attribute), "cases", "AUC inside [95%]", "cases", "AUC outside [95%]")
-    return folded_if_long(Table((*head, "difference [95%]", "p", "p (Holm)"), rows, left=2, group=True))
+            rows.append(("" if index else finding, *_sides_tested(each.row.group, each)))
+    head = ("finding", *_head(_plain(attribute), "inside", "outside"))
+    return folded_if_long(Table(head, rows, left=2, group=True))
+
+
+def _head(first: str, inside: str, outside: str) -> tuple[str, ...]:
+    sides = [
+        f"{what} {side}{limits}" for side in (inside, outside) for what, limits in (("cases", ""), ("AUC", " [95%]"))
+    ]
+    return (first, *sides, "difference [95%]", "p", "p (Holm)")
+
+
+def _sides_tested(first: str, each: GroupRow) -> tuple[str, ...]:
+    return (first, *_side(each.row.inside), *_side(each.row.outside), *_tested(each))
 
 
 def _treatments(treatments: Sequence[TreatmentRow]) -> list[Part]:

@@ -1,9 +1,13 @@
 """Gaps of sensitivity and specificity between subgroups."""
 
+import itertools
+
 import numpy as np
 
-from app.pages.document import Note, Table
+from app.pages.document import Heading, Note, Table
 from app.reporting.gaps import called_findings, gap_parts, gap_rows
+from app.reporting.group_tables import group_parts
+from app.reporting.groups import groups
 from evaluation import share_gaps
 
 
@@ -29,3 +33,13 @@ def test_a_row_for_each_group_with_its_counts(record):
 
 def test_nothing_without_thresholds(without):
     assert gap_parts(without("metrics")) == []
+
+
+def test_two_groups_are_one_row_and_more_are_one_each(record):
+    parts = group_parts(record.table, [])
+    by_heading = {part.text: table for part, table in itertools.pairwise(parts) if isinstance(part, Heading)}
+    by_sex, by_age = by_heading["By sex"], by_heading["By age"]
+    assert by_sex.head[:5] == ("finding", "cases F", "AUC F [95%]", "cases M", "AUC M [95%]")
+    assert [row[0] for row in by_sex.rows] == ["Nodule", "Effusion"]
+    assert by_age.head[:3] == ("finding", "age", "cases inside")
+    assert len(by_age.rows) == 2 * len(set(groups(record.table)["age"].tolist()))
