@@ -8,7 +8,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``partial_areas``, ``curve_points``: a part of the ROC curve, and its points
 - ``operating``, ``likelihood_ratios``, ``paired_shares``: thresholds chosen on validation cases, what they do to other
   cases, and two models' calls of the same cases
-- ``calibration``: whether probabilities are right
+- ``calibration``, ``calibration_error``, ``calibration_slope``, ``decision_curve``: whether probabilities are right
 - ``overlap``, ``boundaries``, ``localisation``, ``marks``, ``froc``: the location of a finding
 - ``agreement``, ``reader_skill``: readers and label sets, and how good readers are where nobody knows the truth
 - ``figures_of_merit``, ``multireader``: several readers of the same cases in several modalities
@@ -22,7 +22,14 @@ from evaluation.agreement import Agreement, cohen_kappa, fleiss_kappa, landis_ko
 from evaluation.auc_tests import AucComparison, compare_paired, compare_unpaired
 from evaluation.average_precision import average_precision, average_precision_interval
 from evaluation.boundaries import BoundaryDistances, boundary_distances
-from evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
+from evaluation.calibration import (
+    brier_score,
+    expected_calibration_error,
+    reliability_curve,
+    scaled_brier_score,
+)
+from evaluation.calibration_error import debiased_calibration_error
+from evaluation.calibration_slope import calibration_intercept, calibration_slope
 from evaluation.call_comparison import compare_calls
 from evaluation.cases import Counts, FindingResult, Interval
 from evaluation.compare import (
@@ -34,6 +41,7 @@ from evaluation.compare import (
     compare_ratios,
 )
 from evaluation.curve_points import CurvePoint, sensitivity_at_specificity, specificity_at_sensitivity
+from evaluation.decision_curve import NetBenefit, decision_curve
 from evaluation.delong import area_covariance, auc_interval, auc_intervals, macro_auc_interval
 from evaluation.froc import froc_curve, froc_sensitivity, jafroc_figure, match_marks
 from evaluation.likelihood_ratios import LikelihoodRatios, likelihood_ratios
@@ -98,6 +106,7 @@ __all__ = [
     "LikelihoodRatios",
     "MarginTest",
     "MultiReader",
+    "NetBenefit",
     "OperatingPoint",
     "PartialArea",
     "PartialAreaComparison",
@@ -126,6 +135,8 @@ __all__ = [
     "bootstrap_sensitivity",
     "boundary_distances",
     "brier_score",
+    "calibration_intercept",
+    "calibration_slope",
     "check_treatment",
     "cohen_kappa",
     "compare_calls",
@@ -140,6 +151,8 @@ __all__ = [
     "compare_unpaired",
     "corrected",
     "dawid_skene",
+    "debiased_calibration_error",
+    "decision_curve",
     "dice",
     "dice_at_thresholds",
     "expected_calibration_error",
@@ -175,6 +188,7 @@ __all__ = [
     "read_predictions",
     "reliability_curve",
     "roc_curve",
+    "scaled_brier_score",
     "sensitivity_at_specificity",
     "share_gaps",
     "specificity_at_sensitivity",

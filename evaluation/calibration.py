@@ -6,18 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import (
-    BoolArray,
-    FindingResult,
-    FloatArray,
-    IntArray,
-    Labels,
-    checked_cases,
-    require_probabilities,
-)
-from evaluation.distributions import wilson_interval
+from evaluation.cases import UNDEFINED, FindingResult, FloatArray, IntArray, Interval
+from evaluation.known_cases import KnownCases
 from evaluation.means import mean_interval
-from evaluation.patients import counted
+from evaluation.patient_deviations import mean_deviation_interval
+from evaluation.shares import share_interval
 
 
 @dataclass(frozen=True)
@@ -27,7 +20,7 @@ class Reliability:
     Attributes:
         probability: (bins,) mean probability; NaN in empty bins.
         share: (bins,) share of cases that are present; NaN in empty bins.
-        lower: (bins,) lower limit of the share by Wilson's interval.
+        lower: (bins,) lower limit of the share by Wilson's interval, the cases of a patient taken together.
         upper: (bins,) upper limit.
         cases: (bins,) int64.
     """
@@ -57,17 +50,46 @@ def brier_score(
     Raises:
         ValueError: The shapes differ, a value is not a probability, or a label lies between 0 and 1.
     """
-    values, labels = _checked(probability, label)
-    squared = np.square(values - labels.present)[labels.known]
-    of_known = None if patient is None else np.asarray(patient)[labels.known]
-    return FindingResult.of(mean_interval(squared, of_known, level), counted(labels, patient))
+    cases = KnownCases.of_probabilities(probability, label, patient)
+    squared = np.square(cases.values - cases.present)
+    return FindingResult.of(mean_interval(squared, cases.owner, level), cases.counts)
+
+
+def scaled_brier_score(
+    probability: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+) -> FindingResult:
+    """The share of the Brier score that a model saves over giving every case the share present: 1 is best.
+
+    At 0 it is no better than that, below 0 worse. Unlike the Brier score it can be compared between frequent and rare
+    findings. Also called Brier skill score, or index of prediction accuracy.
+
+    Source: Steyerberg et al., "Assessing the performance of prediction models", Epidemiology 21, 2010. The interval is
+    linearised; Student's over the effective number of patients.
+
+    Example:
+        >>> round(scaled_brier_score([0.9, 0.2, 0.6], [1, 0, -1]).value, 3)  # 1 - 0.025 / (0.5 * 0.5)
+        0.9
+
+    Returns:
+        At most 1; NaN if a class is missing. Arguments and errors as in ``brier_score``.
+    """
+    cases = KnownCases.of_probabilities(probability, label, patient)
+    if not (cases.counts.present and cases.counts.absent):
+        return FindingResult.of(UNDEFINED, cases.counts)
+    squared, share = np.square(cases.values - cases.present), float(cases.present.mean())
+    reference = share * (1 - share)
+    ratio = float(squared.mean()) / reference
+    # The derivatives of 1 - ratio by its numerator and by the share present.
+    added = np.asarray((ratio * (1 - 2 * share) * cases.present - squared) / reference, dtype=np.float64)
+    limits = mean_deviation_interval(1 - ratio, added, cases, level)
+    return FindingResult.of(Interval(limits.value, limits.lower, min(1.0, limits.upper)), cases.counts)
 
 
 def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: int = 15) -> float:
     """Mean distance between probability and share present over bins of equal width, weighted by their cases.
 
     It depends on the bins, so compare it only at equal ``bins``. It has no interval: chance alone moves shares away
-    from probabilities, so that resampling raises it.
+    from probabilities, so that resampling raises it; ``debiased_calibration_error`` is without that, and has one.
 
     Source: Guo et al., "On calibration of modern neural networks", 2017, equation 3, for the probability of presence.
 
@@ -78,15 +100,22 @@ def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: i
     Returns:
         In [0, 1]; NaN without known cases. Arguments and errors as in ``brier_score``.
     """
-    values, present = _known(probability, label)
-    if not values.size:
+    cases = KnownCases.of_probabilities(probability, label, None)
+    if not cases.values.size:
         return math.nan
-    number = _bin(values, bins)
-    gap = np.bincount(number, weights=values, minlength=bins) - np.bincount(number[present], minlength=bins)
-    return float(np.abs(gap).sum() / values.size)
+    number = _bin(cases.values, bins)
+    gap = np.bincount(number, weights=cases.values, minlength=bins)
+    gap -= np.bincount(number[cases.present], minlength=bins)
+    return float(np.abs(gap).sum() / cases.values.size)
 
 
-def reliability_curve(probability: ArrayLike, label: ArrayLike, bins: int = 10, level: float = 0.95) -> Reliability:
+def reliability_curve(
+    probability: ArrayLike,
+    label: ArrayLike,
+    bins: int = 10,
+    level: float = 0.95,
+    patient: ArrayLike | None = None,
+) -> Reliability:
     """Mean probability against the share present in bins of equal width; arguments and errors as in ``brier_score``.
 
     Example:
@@ -94,26 +123,14 @@ def reliability_curve(probability: ArrayLike, label: ArrayLike, bins: int = 10, 
         >>> curve.probability.tolist(), curve.share.tolist(), curve.cases.tolist()
         ([0.2, 0.8], [0.5, 1.0], [2, 2])
     """
-    values, present = _known(probability, label)
-    number = _bin(values, bins)
-    cases, successes = np.bincount(number, minlength=bins), np.bincount(number[present], minlength=bins)
-    total = np.bincount(number, weights=values, minlength=bins)
+    known = KnownCases.of_probabilities(probability, label, patient)
+    number = _bin(known.values, bins)
+    cases = np.bincount(number, minlength=bins)
+    total = np.bincount(number, weights=known.values, minlength=bins)
     mean = np.divide(total, cases, out=np.full(bins, math.nan), where=cases > 0)
-    limits = [wilson_interval(k, n, level) for k, n in zip(successes.tolist(), cases.tolist(), strict=True)]
+    limits = [share_interval(known.present, number == k, known.owner, level) for k in range(bins)]
     share, lower, upper = np.array([(x.value, x.lower, x.upper) for x in limits]).T
     return Reliability(mean, share, lower, upper, cases)
-
-
-def _checked(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, Labels]:
-    values, labels = checked_cases(probability, label, 1)
-    require_probabilities(values)
-    return values, labels
-
-
-def _known(probability: ArrayLike, label: ArrayLike) -> tuple[FloatArray, BoolArray]:
-    """Probabilities of known cases, and whether they are present."""
-    values, labels = _checked(probability, label)
-    return values[labels.known], labels.present[labels.known]
 
 
 def _bin(values: FloatArray, bins: int) -> IntArray:

@@ -23,6 +23,7 @@ from app.checking.weights import PARTS
 from app.engines import pictures
 from app.engines.best_weights import BestWeights
 from app.engines.boundaries import Boundaries
+from app.engines.calibration_results import write_decision_curves, write_reliability
 from app.engines.configuration import Configuration
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
@@ -290,11 +291,13 @@ class Launch:
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
+        write_reliability(outputs, samples, record.findings, self.output_dir / "reliability.csv")
+        write_decision_curves(outputs, samples, record.findings, self.output_dir / "decision_curve.csv")
         values = logged(result, record.findings)
         main = {name: result[name]["macro"]["value"] for name in HEADLINES if "macro" in result.get(name, {})}
         run.metrics(main | {f"{self.section}/{name}": value for name, value in values.items()}, step=0)
         run.metrics({f"excluded/{section}": count for section, count in counts.items()}, step=0)
-        for name in ("metrics.json", "predictions.csv", "cases.csv"):
+        for name in REPORT:
             run.artifact(self.output_dir / name)
         self._draw(run, test, record)
         for line in report_lines(self.bundle, self.data.datalist.name, test, result):

@@ -10,13 +10,12 @@ import numpy as np
 
 from app.engines.call_measures import RATIOS, call_measures, curve_measures
 from app.engines.outputs import Outputs
+from app.engines.probability_measures import probability_measures
 from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
-from evaluation.calibration import brier_score, expected_calibration_error
 from evaluation.cases import FindingResult
 from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
 from evaluation.localisation import CORRECT_FROM, is_correct
-from evaluation.logits import probability
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
 from evaluation.patients import patient_numbers
@@ -127,7 +126,11 @@ def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: M
     for c, name in enumerate(record.findings):
         threshold = {"threshold": record.score_thresholds[c], "logit_threshold": record.logit_thresholds[c]}
         for measure, entry in _at_threshold(logit[:, c], label[:, c], patient, threshold).items():
-            result.setdefault(measure, {})[name] = entry
+            if "value" in entry:
+                result.setdefault(measure, {})[name] = entry
+                continue
+            for level, each in entry.items():
+                result.setdefault(measure, {}).setdefault(level, {})[name] = each
     return result
 
 
@@ -145,13 +148,9 @@ def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patien
 
 def _at_threshold(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: dict[str, float]) -> Metrics:
     point = operating_point(logit, label, threshold["logit_threshold"], patient)
-    counts = asdict(point.counts)
     entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
     entries |= call_measures(point, threshold)
-    score = probability(logit)
-    entries["brier"] = asdict(brier_score(score, label, patient))
-    entries["calibration_error"] = {"value": expected_calibration_error(score, label)} | counts
-    return entries
+    return entries | probability_measures(logit, label, patient)
 
 
 def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metrics:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.tracking.folder_lock import why_not_writable
 
-REPORT = ("metrics.json", "predictions.csv", "cases.csv")
+REPORT = ("metrics.json", "predictions.csv", "cases.csv", "reliability.csv", "decision_curve.csv")
 """Files that every launch writes at its end."""
 FINAL = (*REPORT, "model.json")
 """Files that a training writes at its end, which are outdated if it is resumed."""

@@ -1,4 +1,4 @@
-"""Figures of a result: ROC and precision-recall curves, score distributions, calibration, a training's history."""
+"""Figures of a result: ROC and precision-recall curves, score distributions, a training's history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.engines.outputs import Outputs
-from evaluation.calibration import reliability_curve
 from evaluation.cases import checked_labels
 from evaluation.roc import auc, precision_recall_curve, roc_curve
 
@@ -42,9 +41,7 @@ def curves(outputs: Outputs, findings: Sequence[str]) -> Figure:
 
 def distributions(outputs: Outputs, findings: Sequence[str]) -> Figure:
     """Histograms of the scores of present and absent cases (Kim et al. 2022, figure 2)."""
-    columns, rows = min(len(findings), 4), -(-len(findings) // 4)
-    figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, axes = panels(len(findings), height=3)
     edges = np.linspace(0, 1, 31)
     for c, name in enumerate(findings):
         labels = checked_labels(outputs.label[:, c])
@@ -54,8 +51,6 @@ def distributions(outputs: Outputs, findings: Sequence[str]) -> Figure:
             axes[c].hist(score, edges, weights=weights, alpha=0.6, color=colour, label=f"{kind} ({len(score)})")
         axes[c].set(title=shortened(name), xlabel="score", ylabel="share of cases")
         axes[c].legend(fontsize=8)
-    for empty in axes[len(findings) :]:
-        empty.set_axis_off()
     return figure
 
 
@@ -73,18 +68,14 @@ def history(values: dict[str, list[float]]) -> Figure:
     return figure
 
 
-def reliability(outputs: Outputs, findings: Sequence[str]) -> Figure:
-    """How often a finding is present by its score: on the diagonal, scores are calibrated probabilities."""
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
-    for c, name in enumerate(findings):
-        curve = reliability_curve(outputs.score[:, c], outputs.label[:, c])
-        error = np.stack([curve.share - curve.lower, curve.upper - curve.share])
-        axes.errorbar(curve.probability, curve.share, error, marker="o", capsize=2, linewidth=1, label=shortened(name))
-    axes.set(xlabel="mean score", ylabel="share present (95% interval)", title="Reliability", xlim=(0, 1), ylim=(0, 1))
-    axes.legend(fontsize=8)
-    return figure
+def panels(count: int, height: float = 4) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels, four in a row, each ``height`` inches high."""
+    columns, rows = min(count, 4), -(-count // 4)
+    figure = Figure(figsize=(4.5 * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for empty in axes[count:]:
+        empty.set_axis_off()
+    return figure, axes
 
 
 def shortened(name: str) -> str:

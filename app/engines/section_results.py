@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.checking.operating_points import threshold_rule
-from app.engines import case_pictures, pictures
+from app.engines import calibration_pictures, case_pictures, pictures
 from app.engines.boundaries import Boundaries
 from app.engines.call_measures import at_prevalence, missed
 from app.engines.evaluator import RadiographEvaluator
-from app.engines.measures import Metrics, metrics
+from app.engines.measures import Metrics, metrics, patient_index
 from app.engines.processes import bare
 from app.engines.record import ModelRecord
 from app.engines.reports import SectionReport
@@ -58,10 +58,13 @@ def section_results(
 
 
 def draw(run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
-    """Log the pictures of a section: curves, distributions, reliability, and cases by finding."""
-    run.figure(pictures.curves(test.outputs, record.findings), "pictures/curves.png")
-    run.figure(pictures.distributions(test.outputs, record.findings), "pictures/score_distributions.png")
-    run.figure(pictures.reliability(test.outputs, record.findings), "pictures/reliability.png")
+    """Log the pictures of a section: curves, distributions, calibration, and cases by finding."""
+    outputs, samples = test.outputs, test.dataset.samples
+    patient = patient_index([samples[i] for i in outputs.index])
+    run.figure(pictures.curves(outputs, record.findings), "pictures/curves.png")
+    run.figure(pictures.distributions(outputs, record.findings), "pictures/score_distributions.png")
+    for draw_curves in (calibration_pictures.reliability, calibration_pictures.decision_curves):
+        run.figure(draw_curves(outputs, record.findings, patient), f"pictures/{draw_curves.__name__}.png")
     names = file_names(record.findings)
     for name, figure in case_pictures.cases(test, record):
         run.figure(figure, f"pictures/cases_{names[name]}.png")

@@ -17,7 +17,11 @@ NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
     "calibration_error": "calibration error",
+    "calibration_error_debiased": "debiased calibration error",
+    "calibration_intercept": "intercept",
+    "calibration_slope": "slope",
     "brier": "Brier score",
+    "brier_scaled": "scaled Brier score",
     "f1": "F1",
     "partial_auc": "partial AUC (McClish's)",
     "positive_likelihood_ratio": "likelihood ratio of a call",
@@ -40,7 +44,10 @@ KINDS = {
         *("negative_predictive_value", "positive_likelihood_ratio", "negative_likelihood_ratio"),
         *("precision_at_prevalence", "negative_predictive_value_at_prevalence"),
     ),
-    "Calibration": ("brier", "calibration_error"),
+    "Calibration": (
+        *("brier", "brier_scaled", "calibration_error", "calibration_error_debiased"),
+        *("calibration_intercept", "calibration_slope"),
+    ),
     "Where it is": ("dice", "dice_aggregated", "hit_rate"),
     "Its boundary": ("hausdorff_95", "normalised_surface_distance"),
 }

@@ -32,6 +32,10 @@ PICTURES = {
     "curves.png": "ROC and precision-recall curves.",
     "score_distributions.png": "Scores of present and of absent cases.",
     "reliability.png": "Calibration: how often a finding was present at each score.",
+    "decision_curves.png": (
+        "Decision curves: the net benefit of acting on a score, by the probability from which one would act, against "
+        "acting on everybody or on nobody."
+    ),
     "history.png": "Losses and validation measures by epoch.",
 }
 HISTORY = "history.png"

@@ -7,7 +7,12 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
+from evaluation.calibration import (
+    brier_score,
+    expected_calibration_error,
+    reliability_curve,
+    scaled_brier_score,
+)
 from evaluation.means import mean_interval
 
 
@@ -87,3 +92,31 @@ def test_edges_belong_to_the_bin_above(bins):
 def test_no_bin_is_refused():
     with pytest.raises(ValueError, match="bins must be 1 or more, not 0"):
         expected_calibration_error([0.5], [1], 0)
+
+
+def test_scaled_brier_score_by_hand():
+    # Half are present: the reference is 0.25. (0.01 + 0.04 + 0.16 + 0.09) / 4 is 0.075.
+    result = scaled_brier_score([0.9, 0.2, 0.6, 0.3], [1, 0, 1, 0])
+    assert result.value == pytest.approx(0.7)
+    assert scaled_brier_score([0.25] * 4, [1, 0, 0, 0]).value == pytest.approx(0)
+    assert math.isnan(scaled_brier_score([0.9, 0.2], [1, 1]).value)
+
+
+def test_the_scaled_brier_score_varies_as_when_leaving_out_each_patient():
+    probability, label = cases(n=300)
+    patient = np.arange(300) // 3
+    values = [scaled_brier_score(probability[patient != k], label[patient != k]).value for k in range(100)]
+    error = math.sqrt(99 / 100 * np.sum(np.square(values - np.mean(values))))
+    result = scaled_brier_score(probability, label, patient)
+    assert 1.94 * error < result.upper - result.value < 2.1 * error
+
+
+def test_reliability_takes_patients_together():
+    probability, label = cases(n=600)
+    once = reliability_curve(probability, label)
+    four = reliability_curve(*(np.repeat(x, 4) for x in (probability, label)), patient=np.repeat(np.arange(600), 4))
+    np.testing.assert_allclose(four.share, once.share)
+    assert (four.cases == 4 * once.cases).all()
+    # Rao and Scott's variance over patients is wider by n / (n - 1) than Wilson's.
+    np.testing.assert_allclose(four.lower, once.lower, atol=0.01)
+    np.testing.assert_allclose(four.upper, once.upper, atol=0.01)

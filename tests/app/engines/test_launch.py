@@ -26,8 +26,20 @@ from app.networks.se_densenet import SEDenseNet
 from app.reporting.report_page import report
 from app.reporting.run_record import read_run
 
-PICTURES = {"cases_nodule.png", "curves.png", "history.png", "reliability.png", "score_distributions.png"}
-FILES = {"cases.csv", "config.yaml", "data.json", "metrics.json", "pictures", "predictions.csv"}
+PICTURES = {
+    "cases_nodule.png",
+    "curves.png",
+    "history.png",
+    "decision_curves.png",
+    "reliability.png",
+    "score_distributions.png",
+}
+CURVES = ("reliability.csv", "decision_curve.csv")
+FILES = {"cases.csv", "config.yaml", "data.json", "metrics.json", "pictures", "predictions.csv", *CURVES}
+PROBABILITIES = (
+    *("brier", "brier_scaled", "calibration_error", "calibration_error_debiased"),
+    *("calibration_intercept", "calibration_slope", "net_benefit"),
+)
 SHARES = ("sensitivity", "specificity", "precision", "f1", "accuracy")
 CALLS = (
     *SHARES[:3],
@@ -63,7 +75,7 @@ def test_weights_are_those_of_the_network(trained):
 
 def test_metrics_file(trained, world):
     read = json.loads((trained.output_dir / "metrics.json").read_text())
-    measures = ["auc", "average_precision", *CALLS, "brier", "calibration_error", *CURVE, "dice", "dice_aggregated"]
+    measures = ["auc", "average_precision", *CALLS, *PROBABILITIES, *CURVE, "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
     about = ["section", "excluded", "thresholds", "regions"]
     assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings", "not_tested"]
@@ -196,7 +208,7 @@ def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, 
     checkpoint = str(trained.output_dir / "model.pt")
     metrics = launch("evaluating", world.overrides(tmp_path / "again", checkpoint=checkpoint))
     assert in_full(metrics) == in_full(trained.metrics)
-    for name in ("metrics.json", "predictions.csv", "cases.csv"):
+    for name in ("metrics.json", "predictions.csv", "cases.csv", *CURVES):
         assert (tmp_path / "again" / name).read_text() == (trained.output_dir / name).read_text()
     run = only_run(store)
     assert (run.info.status, run.data.tags["workflow"]) == ("FINISHED", "evaluating")
@@ -368,7 +380,7 @@ def test_a_datalist_of_a_test_section_alone_is_evaluated_as_by_training(trained,
     checkpoint = str(trained.output_dir / "model.pt")
     metrics = launch("evaluating", world.overrides(tmp_path / "out", datalist=str(path), checkpoint=checkpoint))
     assert in_full(metrics) == in_full(trained.metrics)
-    for name in ("metrics.json", "predictions.csv", "cases.csv"):
+    for name in ("metrics.json", "predictions.csv", "cases.csv", *CURVES):
         assert (tmp_path / "out" / name).read_text() == (trained.output_dir / name).read_text()
     assert only_run(store).data.tags["data.validation_items"] == "0"
 

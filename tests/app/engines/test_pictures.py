@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from sklearn.calibration import calibration_curve
 
 from app.engines.outputs import BINS, Outputs
-from app.engines.pictures import curves, distributions, history, reliability
+from app.engines.pictures import curves, distributions, history
 from evaluation.roc import auc
 
 
@@ -77,25 +76,3 @@ def test_history_shows_losses_and_metrics_and_nothing_else():
     figure = history(values)
     assert set(lines(figure, 0)) == {"train_loss", "validation_loss"}
     assert set(lines(figure, 1)) == {"validation_auc"}
-
-
-def test_reliability_is_that_of_scikit_learn():
-    given = outputs(n=300)
-    given.label[:20, 0] = -1
-    figure = reliability(given, ["Nodule", "Mass"])
-    share, mean = calibration_curve(given.label[20:, 0], given.score[20:, 0], n_bins=10)
-    drawn = figure.axes[0].containers[0].lines[0]
-    np.testing.assert_allclose(drawn.get_xdata(), mean)
-    np.testing.assert_allclose(drawn.get_ydata(), share)
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["Nodule", "Mass"]
-
-
-@pytest.mark.parametrize(
-    ("label", "shares"), [(0, {0.0}), (1, {1.0}), (-1, set())], ids=["absent", "present", "uncertain"]
-)
-def test_reliability_of_one_kind_of_case(label, shares):
-    given = outputs()
-    given.label[:] = label
-    for container in reliability(given, ["Nodule", "Mass"]).axes[0].containers:
-        drawn = container.lines[0].get_ydata()
-        assert set(drawn[~np.isnan(drawn)]) == shares
