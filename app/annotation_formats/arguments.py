@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-FORMATS = ("coco", "cvat", "dicom-seg", "label-studio", "labelme", "masks", "voc", "yolo")
+FORMATS = ("coco", "cvat", "dicom-seg", "dicom-sr", "label-studio", "labelme", "masks", "voc", "yolo")
 """Names of the formats, for ``--format``."""
 
 
@@ -17,7 +17,7 @@ def add_annotation_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="a file or folder of annotations, recognised by its content: COCO, CVAT, DICOM SEG, Label Studio, "
+        help="a file or folder of annotations, recognised by its content: COCO, CVAT, DICOM SEG and SR, Label Studio, "
         "LabelMe, masks (PNG, NIfTI, NRRD), Pascal VOC, YOLO; may be repeated; needs --images",
     )
     parser.add_argument("--format", choices=FORMATS, default="", help="take only annotations of this format")

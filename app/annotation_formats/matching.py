@@ -13,7 +13,7 @@ from app.datalist.stored_images import bare_name, stem
 from app.files.folders import composed
 
 _HASH = re.compile(r"[0-9a-f]{8}-(?=.)")
-_MANY_FILES = ("masks", "DICOM SEG")
+_MANY_FILES = ("masks", "DICOM SEG", "DICOM SR")
 """Formats of which one image may have several files, under different names."""
 
 

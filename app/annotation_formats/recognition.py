@@ -11,6 +11,7 @@ from app.annotation_formats.arguments import FORMATS
 from app.annotation_formats.coco import looks_like_coco, read_coco
 from app.annotation_formats.cvat import read_cvat
 from app.annotation_formats.dicom_seg import CLASSES, read_dicom_seg
+from app.annotation_formats.dicom_sr import REPORTS, read_dicom_sr
 from app.annotation_formats.documents import read_json, read_text, read_xml
 from app.annotation_formats.label_maps import itk_snap_names, looks_like_itk_snap, looks_like_value_names, value_names
 from app.annotation_formats.label_studio import read_label_studio
@@ -25,7 +26,7 @@ from app.files.images import is_image
 from transforms.dicom_header import is_dicom
 
 _NAMES, _EMPTY, _OTHER = "names of values", "empty", "other"
-_TOGETHER = {"masks", "dicom-seg"}
+_TOGETHER = {"masks", "dicom-seg", "dicom-sr"}
 """Formats that one folder may hold side by side."""
 
 
@@ -102,8 +103,10 @@ def kind_of(file: Path) -> str:
         return _kind_of_json(file)
     if start.startswith(b"<"):
         return {"annotations": "cvat", "annotation": "voc"}.get(read_xml(file).tag, _OTHER)
+    if is_dicom(file):
+        return _DICOM.get(_storage_class(file), _OTHER)
     if is_image(file):
-        return ("dicom-seg" if _is_segmentation(file) else _OTHER) if is_dicom(file) else "masks"
+        return "masks"
     if file.suffix.lower() not in (".txt", ".label", ".lbl", ".labels"):
         return _OTHER
     try:
@@ -159,6 +162,8 @@ def read_annotations(
             results.append(read_masks(folder, files, named, is_finding))
         elif kind == "dicom-seg":
             results.append(read_dicom_seg(folder, files, is_finding))
+        elif kind == "dicom-sr":
+            results.append(read_dicom_sr(folder, files, is_finding))
     if results and source.left_out:
         results[0].counts["left out: files in the folder that are no such annotations"] = source.left_out
     return results
@@ -187,14 +192,17 @@ def _kind_of_json_names(file: Path) -> bool:
     return file.read_bytes().lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
-def _is_segmentation(file: Path) -> bool:
+_DICOM = dict.fromkeys(CLASSES, "dicom-seg") | dict.fromkeys(REPORTS, "dicom-sr")
+
+
+def _storage_class(file: Path) -> str:
     import pydicom
 
     try:
         dataset = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
-        return str(dataset.get("SOPClassUID", "")) in CLASSES
+        return str(dataset.get("SOPClassUID", ""))
     except Exception:  # pydicom raises many kinds
-        return False
+        return ""
 
 
 def _names_file(folder: Path) -> Path | None:
