@@ -86,13 +86,14 @@ def _ensemble(record: RunRecord) -> str:
 
 
 def _thresholds(record: RunRecord) -> str:
-    chosen = as_dict(record.metrics.get("thresholds")).get("chosen_on")
+    about = as_dict(record.metrics.get("thresholds"))
+    chosen, purpose = about.get("chosen_on"), about.get("chosen_for")
     values = []
     for finding in record.table.findings:
         threshold = as_dict(as_dict(record.metrics.get("sensitivity")).get(finding)).get("threshold")
         if isinstance(threshold, float):
             values.append(f"{finding} {threshold:.3f}")
-    where = f"Chosen beforehand on {chosen}. " if chosen else ""
+    where = f"Chosen beforehand on {chosen}{f', for {purpose}' if purpose else ''}. " if chosen else ""
     return f"{where}Scores from which a finding is called: {', '.join(values)}." if values else ""
 
 

@@ -131,7 +131,7 @@ def measure_name(measure: str) -> str:
 def _parts(values: Sequence[MetricValue], measures: AbstractSet[str]) -> list[Part]:
     """Tables; what holds measures itself, such as a report by study, is folded under its name."""
     reports = dict.fromkeys(v.path[0] for v in values if v.path[0] not in measures and measures & {*v.path[1:-1]})
-    own = [v for v in values if v.path[0] not in reports and not v.path[0].startswith(BY_GROUP)]
+    own = _with_single_levels([v for v in values if v.path[0] not in reports and not v.path[0].startswith(BY_GROUP)])
     parts: list[Part] = []
     shown: Columns = []
     flat = _flat_measures(own)
@@ -146,6 +146,19 @@ def _parts(values: Sequence[MetricValue], measures: AbstractSet[str]) -> list[Pa
         inner = [replace(value, path=value.path[1:]) for value in values if value.path[0] == name]
         parts.append(Folded(_capitalised(_plain(name)), _parts(inner, measures)))
     return parts
+
+
+def _with_single_levels(values: Sequence[MetricValue]) -> list[MetricValue]:
+    """The values; of a measure at a single level, such as a specificity of 0.9, the level becomes part of its name."""
+    levels: dict[str, set[tuple[str, ...]]] = {}
+    for value in values:
+        levels.setdefault(value.path[0], set()).add(value.path[1:-1])
+    single = {name: " ".join(*each) for name, each in levels.items() if len(each) == 1 and each != {()}}
+    return [
+        replace(value, path=(f"{measure_name(name)} ({single[name]})", value.path[-1])) if name in single else value
+        for value in values
+        for name in value.path[:1]
+    ]
 
 
 def _flat_measures(values: Sequence[MetricValue]) -> dict[str, dict[str, MetricValue]]:

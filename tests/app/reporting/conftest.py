@@ -89,7 +89,7 @@ def write_run(folder: Path, made: Datalist) -> None:
     metrics = {
         "section": "test",
         "excluded": {"test": UNREADABLE, "training": 1},
-        "thresholds": {"chosen_on": "the validation section of wards"},
+        "thresholds": {"chosen_on": "the validation section of wards", "chosen_for": "Youden's point"},
         "auc": {"Nodule": {"value": 0.9, "lower": 0.8, "upper": 0.95}, "macro": {"value": 0.9, "findings": 1}},
         "sensitivity": dict.fromkeys(FINDINGS, point),
         "specificity": dict.fromkeys(FINDINGS, point),

@@ -83,7 +83,7 @@ def test_answers_come_from_the_record(record):
     assert facts["network"] == "Network: SEDenseNet (blocks [3, 6])."
     assert facts["preprocessing"] == "In this order: LoadRadiographd; ResizeRadiographd (size 64)."
     assert facts["selection"] == "The weights of epoch 3 were kept, the best on the validation section (auc 0.875)."
-    assert facts["thresholds"].startswith("Chosen beforehand on the validation section of wards. ")
+    assert facts["thresholds"].startswith("Chosen beforehand on the validation section of wards, for Youden's point. ")
     assert facts["warnings"] == "Warnings of the run: Look out."
     assert facts["missing"].startswith("Files that could not be read and were left out: 2 in test, 1 in training.")
     # No run in MLflow is known, so nothing of versions, commit or start.

@@ -85,3 +85,9 @@ def test_levels_that_differ_in_their_counts_are_rows():
 
 def test_areas_by_group_are_left_to_the_subgroups():
     assert tables({"auc_by": {"sex": {"F": {"Mass": entry(0.5)}}}, "auc_by_view": {"PA": {"Mass": entry(0.5)}}}) == {}
+
+
+def test_a_measure_at_a_single_level_is_a_column_among_others():
+    found = tables({"novelty": {"depth 0.9": {"Mass": entry(0.5)}}, "oddity": {"Mass": entry(0.25)}})
+    assert list(found) == ["Other measures"]
+    assert found["Other measures"].head == ("finding", "novelty (depth 0.9) [95%]", "oddity [95%]")
