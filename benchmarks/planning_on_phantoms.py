@@ -37,6 +37,8 @@ EPOCHS = 12
 SMALL = {"image_size": 64, "width": 8}
 VALIDATION = 80
 """Images; the other ones of the section are tested on, since small cells validate after each of many short epochs."""
+SEEDS = [0, 1, 2]
+"""Of the plans that are carried out."""
 POOL = 1_400
 BUDGET = 1_000.0
 EACH = {"nlp": 0.02, "image": 0.5, "box": 1.5, "outline": 5.0}
@@ -89,11 +91,11 @@ def cell_of(choice: Choice, levels: tuple[str, ...], longer: bool) -> dict[str, 
     return {"max_epochs": epochs, "data": {"mix": images, **quality}}
 
 
-def repetition(seed: int, folder: Path, longer: bool) -> str:
+def repetition(seed: int, folder: Path, pilot_seeds: int, longer: bool) -> str:
     """A line of the table."""
     phantoms = {"count": 2_700, "seed": seed, "size": 128, "prevalence": 0.3, "findings": FINDINGS}
     datalist = with_little_validation(made_phantoms(phantoms, folder / "phantoms"))
-    asked = PilotStudy(datalist, "annotation_cost", PILOT, EPOCHS, seeds=3, f1=0.8)
+    asked = PilotStudy(datalist, "annotation_cost", PILOT, EPOCHS, pilot_seeds, f1=0.8)
     study = pilot_study(asked, f"pilot_{seed}") | {"fixed": SMALL}
     (pilot,) = read_pilots(run_study(study, folder / f"pilot_{seed}"), "auc.macro")
     planner = Planner([pilot], prices())
@@ -102,7 +104,7 @@ def repetition(seed: int, folder: Path, longer: bool) -> str:
     kept = {name: choices[name] for name in ("plan", "equal_split", "all_image", "all_outline")}
     cells = {name: cell_of(choice, pilot.levels, longer) for name, choice in kept.items()}
     name = f"{'longer' if longer else 'plans'}_{seed}"
-    carried_out = study | {"name": name, "factors": {"annotations": cells}}
+    carried_out = study | {"name": name, "factors": {"annotations": cells}, "seeds": SEEDS}
     reached = areas(run_study(carried_out, folder / name))
     lower, upper = 100 * plan.metric.lower, 100 * plan.metric.upper
     numbers = " | ".join(f"{mean:.1f} ± {error:.1f}" for mean, error in (reached[name] for name in kept))
@@ -119,6 +121,7 @@ def main() -> None:
         "--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], metavar="N", help="a repetition each (default: 0 to 4)"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/planning_on_phantoms"), metavar="DIR")
+    parser.add_argument("--pilot-seeds", type=int, default=3, metavar="N", help="of each cell (default: 3)")
     parser.add_argument(
         "--longer", action="store_true", help="train plans for as many epochs as the pilot's largest cells"
     )
@@ -126,7 +129,7 @@ def main() -> None:
     print("| seed | bought | plan | equal split | all image | all outline | interval | holds | behind the best |")
     print("|---|---|---|---|---|---|---|---|---|")
     for seed in arguments.seeds:
-        print(repetition(seed, arguments.out, arguments.longer), flush=True)
+        print(repetition(seed, arguments.out, arguments.pilot_seeds, arguments.longer), flush=True)
 
 
 if __name__ == "__main__":
