@@ -16,6 +16,7 @@ import pytest
 
 from app.checking import check_files
 from app.checking.files import load
+from app.checking.structure import OF_LAUNCH, OF_RESULTS
 from app.cli import parser
 from app.commands.datalist import DATA_SETS
 from app.installed import bundle_names, find_config, find_study
@@ -147,7 +148,7 @@ def require_fine(words: list[str]) -> None:
     run_id = next((word for word in others if not word.endswith((".yaml", ".json"))), None)
     trust = bool(options.get("trust"))
     options = {name: value for name, value in options.items() if name not in (*OF_RUN, "trust", "run_id")}
-    known = load(files, {}).config
+    known = {*load(files, {}).config, *OF_LAUNCH, *OF_RESULTS}
     missing = [name for name in options if re.split("#|::", name)[0] not in known]
     assert not missing, f"no such setting: {missing}"
     options = {name: value for name, value in options.items() if name not in PLACES}

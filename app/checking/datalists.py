@@ -57,11 +57,7 @@ def check_datalist(config: dict[str, object], reached: set[str], problems: Probl
     if "training" in sections:
         texts += _sampling_problems(config, reached, datalist.sections.get("training", []))
     texts += _missing_findings(config, datalist.findings)
-    prevalence = config.get("prevalence")
-    stated = list(prevalence) if isinstance(prevalence, dict) else []
-    texts += [
-        f"it has no finding {name!r}, whose prevalence is stated." for name in stated if name not in datalist.findings
-    ]
+    texts += _unknown_prevalences(config, datalist.findings)
     for text in texts:
         problems.add(place, f"{value}: {text}")
     for note in [*notes(datalist), *_absences(datalist, sections)]:
@@ -79,6 +75,14 @@ def _missing_findings(config: dict[str, object], findings: Sequence[str]) -> lis
     if not missing:
         return []
     return [f"it lacks {', '.join(map(repr, missing))}, which is to be evaluated; it has {', '.join(findings)}."]
+
+
+def _unknown_prevalences(config: dict[str, object], findings: Sequence[str]) -> list[str]:
+    stated = config.get("prevalence")
+    unknown = [name for name in stated if name not in findings] if isinstance(stated, dict) else []
+    return [
+        f"it has no finding {name!r}, whose prevalence is stated.{did_you_mean(name, findings)}" for name in unknown
+    ]
 
 
 def _sections(config: dict[str, object], reached: set[str]) -> list[str]:
@@ -160,5 +164,7 @@ def _check_phantoms(config: dict[str, object], problems: Problems) -> int:
             problems.add(f"phantoms#findings#{index}", text)
     for text in _missing_findings(config, [str(name) for name in names]) if isinstance(names, list) else ():
         problems.add("phantoms#findings", text)
+    for text in _unknown_prevalences(config, names if isinstance(names, list) else known):
+        problems.add("prevalence", f"phantoms: {text}")
     problems.facts.append("no datalist is given: phantoms are made, or used if they were made before")
     return len(names) if isinstance(names, list) else len(known) - 1

@@ -14,7 +14,7 @@ RUN_BY_NAME = {"imports", "configuration", "initialize", "training", "evaluating
 OF_LAUNCH = ("run_name", "register")
 """Settings that the launch of every bundle takes from the config by name (``app.engines.Launch``)."""
 OF_RESULTS = ("operating_point", "prevalence")
-"""Settings about the results of every bundle that the launch takes likewise, if a config has them."""
+"""Settings about its results that it takes likewise; no bundle's own config has them."""
 ENTRIES = {*RUN_BY_NAME, *OF_LAUNCH, "bundle_root", "dataset_dir"}
 """Ids that MONAI, the model zoo or users call by name, so that nothing else in a config need refer to them."""
 SPECIAL_KEYS = {"_target_", "_disabled_", "_requires_", "_desc_", "_mode_", "_debug_"}
@@ -80,7 +80,7 @@ def _check_special_keys(config: dict[str, object], problems: Problems) -> None:
 
 def _check_settings(config: dict[str, object], used: set[str], problems: Problems) -> None:
     """Find top-level keys that nothing uses: a misspelt override would change nothing, silently."""
-    roots = {name.split("#")[0] for name in used} | {*OF_RESULTS}
+    roots = {name.split("#")[0] for name in used} | {*(OF_RESULTS if "launch" in config else ())}
     for key in config:
         if key not in roots and not key.startswith("_"):
             hint = did_you_mean(key, roots & {*config, *OF_RESULTS})

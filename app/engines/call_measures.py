@@ -97,6 +97,5 @@ def _both(ratios: LikelihoodRatios) -> tuple[Interval, Interval]:
 
 
 def _of_point(point: CurvePoint) -> Entries:
-    values = asdict(point)
-    threshold = values.pop("threshold")
-    return {**values.pop("counts"), "logit_threshold": threshold} | values
+    limits = {"value": point.value, "lower": point.lower, "upper": point.upper}
+    return limits | asdict(point.counts) | {"logit_threshold": point.threshold}

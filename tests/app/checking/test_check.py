@@ -210,6 +210,11 @@ VALUES = {
         "prevalence",
         "prevalence of Nodule is 2; it must lie between 0 and 1, such as 0.02.",
     ),
+    "prevalence of a finding that is not there": (
+        {"prevalence": {"Nodul": 0.02}},
+        "prevalence",
+        "phantoms: it has no finding 'Nodul', whose prevalence is stated. Did you mean 'Nodule'?",
+    ),
     "precision": ({"precision": "bfloat61"}, "precision", "not 'bfloat61'. Did you mean 'bfloat16'?"),
     "phantoms": (
         {"phantoms#findings#0": "Nodul"},
