@@ -117,8 +117,12 @@ def _workflow(record: RunRecord) -> str:
 
 
 def _recalibration(record: RunRecord) -> str:
-    named = as_dict(record.model.get("recalibration"))
-    return f"Recalibrated on validation: {named.get('method')}." if named.get("method") else ""
+    forms, findings = record.model.get("recalibration"), record.model.get("findings")
+    if not isinstance(forms, list) or not isinstance(findings, list):
+        return ""
+    pairs = zip(findings, forms, strict=False)
+    methods = [f"{name} {form['method']}" for name, form in pairs if "method" in as_dict(form)]
+    return f"Scores were recalibrated on validation, by finding: {', '.join(methods)}." if methods else ""
 
 
 def _software(record: RunRecord) -> str:

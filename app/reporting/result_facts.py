@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 from app.reporting.gaps import called_findings
 from app.reporting.groups import groups, treatments
-from app.reporting.metric_tables import headlines, measure_name, metric_values
+from app.reporting.metric_tables import KINDS, headlines, measure_name, metric_values
 from app.reporting.run_record import REPORT, RunRecord, as_dict
-
-CALIBRATION = ("brier", "calibration_error")
 
 
 def _sources(record: RunRecord) -> str:
@@ -72,7 +70,7 @@ def _crosstab(record: RunRecord) -> str:
 
 
 def _calibration(record: RunRecord) -> str:
-    names = [measure_name(name) for name in CALIBRATION if name in record.metrics]
+    names = [measure_name(name) for name in KINDS["Calibration"] if name in record.metrics]
     return f"Calibration ({', '.join(names)}): {REPORT}." if names else ""
 
 

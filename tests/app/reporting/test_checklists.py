@@ -1,5 +1,7 @@
 """Checklists are complete, and answer nothing that the run does not know."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.pages.document import Document
@@ -88,6 +90,14 @@ def test_answers_come_from_the_record(record):
     assert facts["missing"].startswith("Files that could not be read and were left out: 2 in test, 1 in training.")
     # No run in MLflow is known, so nothing of versions, commit or start.
     assert not {"software", "code", "version", "external", "pseudonyms", "recalibration"} & facts.keys()
+
+
+def test_recalibration_is_told_by_finding_and_only_if_recorded(record):
+    forms = [{"method": "platt", "slope": 0.5, "intercept": -1.0}, {"method": "none", "slope": 1.0, "intercept": 0.0}]
+    model = {"findings": ["Nodule", "Effusion"], "recalibration": forms}
+    told = facts_of(replace(record, model=model))["recalibration"]
+    assert told == "Scores were recalibrated on validation, by finding: Nodule platt, Effusion none."
+    assert "recalibration" not in facts_of(replace(record, model={**model, "recalibration": {"method": "odd"}}))
 
 
 def test_without_records_less_is_answered_and_nothing_guessed(without):
