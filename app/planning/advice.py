@@ -157,8 +157,10 @@ def sentences(advice: Advice) -> list[str]:
         )
     known += _unseen(planner, chosen)
     known.append(
-        f"Intervals of {LEVEL:.0%} hold the metric of a network trained like the pilot's on such annotations. They "
-        "know nothing of other networks, other hospitals or labels that are worse than the pilot's."
+        f"Intervals of {LEVEL:.0%} hold the expected metric of networks that are trained like the pilot's, for as many "
+        "steps, on such annotations; single trainings vary around it, with a standard deviation of "
+        f"{planner.pilot.spread:.3f} in the pilot's largest cells. They know nothing of other networks, other "
+        "hospitals or labels that are worse than the pilot's."
     )
     return known
 

@@ -75,6 +75,12 @@ class Pilot:
         return float(self.sizes.sum(1).max())
 
     @property
+    def spread(self) -> float:
+        """Standard deviation between the runs of a cell, for cells of at least half as many images as the largest."""
+        is_large = self.sizes.sum(1) >= self.largest / 2
+        return float(np.median(self.error[is_large]) * math.sqrt(self.seeds))
+
+    @property
     def mixed(self) -> Mask:
         """(cells,), whether a cell has images of several levels."""
         return np.asarray((self.sizes > 0).sum(1) > 1)

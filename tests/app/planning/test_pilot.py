@@ -37,6 +37,7 @@ def test_cells_are_read_with_a_pooled_error(tmp_path):
     # pooled: a variance of 0.004 / 3 for a run, and half of that for the mean of two.
     variance = 0.004 / 3
     assert pilot.error == pytest.approx(np.sqrt([variance / 2] * 3 + [variance]))
+    assert pilot.spread == pytest.approx(np.sqrt(variance))  # of a run of the cell with 400 images
     assert pilot.seconds[0] == 30
     assert np.isnan(pilot.seconds[1:]).all()
     assert pilot.mixed.tolist() == [False, False, False, True]
