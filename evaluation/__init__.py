@@ -9,6 +9,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``operating``, ``likelihood_ratios``, ``paired_shares``: thresholds chosen on validation cases, what they do to other
   cases, and two models' calls of the same cases
 - ``calibration``, ``calibration_error``, ``calibration_slope``, ``decision_curve``: whether probabilities are right
+- ``recalibration``: making them right on validation cases
 - ``overlap``, ``boundaries``, ``localisation``, ``marks``, ``froc``: the location of a finding
 - ``agreement``, ``reader_skill``: readers and label sets, and how good readers are where nobody knows the truth
 - ``figures_of_merit``, ``multireader``: several readers of the same cases in several modalities
@@ -78,6 +79,7 @@ from evaluation.partial_areas import (
 from evaluation.permutation import holm, paired_permutation_test
 from evaluation.predictions import PredictionTable, read_predictions, write_predictions
 from evaluation.reader_skill import ReaderSkill, dawid_skene
+from evaluation.recalibration import Choice, Recalibration, choose_recalibration, fit_recalibration
 from evaluation.resampling import (
     bootstrap_auc,
     bootstrap_average_precision,
@@ -96,6 +98,7 @@ __all__ = [
     "Agreement",
     "AucComparison",
     "BoundaryDistances",
+    "Choice",
     "Comparison",
     "ComparisonRow",
     "Counts",
@@ -113,6 +116,7 @@ __all__ = [
     "Population",
     "PredictionTable",
     "ReaderSkill",
+    "Recalibration",
     "ShareComparison",
     "ShareGap",
     "Truth",
@@ -138,6 +142,7 @@ __all__ = [
     "calibration_intercept",
     "calibration_slope",
     "check_treatment",
+    "choose_recalibration",
     "cohen_kappa",
     "compare_calls",
     "compare_means",
@@ -156,6 +161,7 @@ __all__ = [
     "dice",
     "dice_at_thresholds",
     "expected_calibration_error",
+    "fit_recalibration",
     "fleiss_kappa",
     "froc_curve",
     "froc_sensitivity",

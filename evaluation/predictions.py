@@ -4,9 +4,9 @@ Columns: ``image``, ``patient``, ``finding``, ``label`` and ``score``, in any or
 further column (``study``, ``view``, ``sex``, ``age``, ``source``, ...) is an attribute of the image.
 
 ``label`` is 1 present, 0 absent, -1 uncertain or empty for not said. ``score`` is a probability, or any real number. If
-there is a ``logit``, ``score`` is its probability, and cases are ranked by the logit, which still tells apart what a
-probability rounds to 1. Text that a spreadsheet would compute has an apostrophe before it (``evaluation.cells``), which
-reading takes off.
+there is a ``logit``, ``score`` is its probability, or a recalibrated one that rises with it; cases are ranked by the
+logit, which still tells apart what a probability rounds to 1. Text that a spreadsheet would compute has an apostrophe
+before it (``evaluation.cells``), which reading takes off.
 """
 
 import csv
@@ -42,7 +42,7 @@ class PredictionTable:
         label: (N, C) 1 present, 0 absent, -1 uncertain, -2 not said.
         score: (N, C) real.
         attributes: Name to (N,) values as text, empty if unknown.
-        logit: (N, C) real, whose probability ``score`` is; None if it is not known.
+        logit: (N, C) real, whose probability ``score`` is, perhaps recalibrated; None if it is not known.
     """
 
     findings: tuple[str, ...]
@@ -144,9 +144,10 @@ def read_predictions(path: Path) -> PredictionTable:
 
     Raises:
         ValueError: A column is missing; a row has too few cells, no image, patient or finding, a score or logit that is
-            NaN or no number, a score that is not its logit's probability, or a label that is not allowed; an image and
-            finding occur twice or not at all; an image has two patients or two values of an attribute. The message
-            names the file, the line and the value (but no patient).
+            NaN or no number, or a label that is not allowed; a finding's scores are not the probabilities of its
+            logits and do not rise with them either, as recalibrated ones do; an image and finding occur twice or not at
+            all; an image has two patients or two values of an attribute. The message names the file, the line and the
+            value (but no patient).
     """
     with opened_table(path) as file:
         reader = csv.reader(file)
@@ -199,22 +200,31 @@ def _read_columns(path: Path, header: list[str], reader: Iterator[list[str]]) ->
         for name, parts in numbers.items():
             is_label = name == "label"
             parts.append(_labels(path, cells[name], line) if is_label else _scores(path, name, cells[name], line))
-        if LOGIT in numbers:
-            _require_same(path, numbers["score"][-1], numbers[LOGIT][-1], line)
         line += len(rows)
     joined = {name: np.concatenate(parts) for name, parts in codes.items()}
     return _Columns(names, joined, {name: np.concatenate(parts) for name, parts in numbers.items()})
 
 
-def _require_same(path: Path, score: FloatArray, logit: FloatArray, line: int) -> None:
-    """Raise if a score is not that of its logit: one of them was changed, and both would be used."""
-    wrong = np.flatnonzero(~(np.abs(probability(logit) - score) <= ROUNDED))
-    if wrong.size:
-        at = int(wrong[0])
-        raise ValueError(
-            f"{path}, line {line + at}: score {score[at]:g} is not the probability of logit {logit[at]:g}; "
-            "leave the column logit out if scores were changed"
-        )
+def _require_rising(path: Path, columns: _Columns) -> None:
+    """Raise if a score is not that of its logit: one of them was changed, and both would be used.
+
+    The scores of a finding are the probabilities of their logits, or a function of these that does not fall.
+    """
+    for c in range(len(columns.names["finding"])):
+        rows = np.flatnonzero(columns.codes["finding"] == c)
+        score, logit = columns.numbers["score"][rows], columns.numbers[LOGIT][rows]
+        is_other = ~(np.abs(probability(logit) - score) <= ROUNDED)
+        if not is_other.any():
+            continue
+        order = np.lexsort((score, logit))
+        step, is_tied = np.diff(score[order]), logit[order][1:] == logit[order][:-1]
+        if (step < -ROUNDED).any() or (step[is_tied] > ROUNDED).any():
+            at = int(np.argmax(is_other))
+            raise ValueError(
+                f"{path}, line {rows[at] + 2}: score {score[at]:g} is not the probability of logit {logit[at]:g}, and "
+                "the finding's scores do not rise with their logits, as recalibrated ones do; leave the column logit "
+                "out if scores were changed"
+            )
 
 
 def _encoded(cells: tuple[str, ...], names: dict[str, int]) -> IntArray:
@@ -259,6 +269,8 @@ def _number(cell: str) -> float:
 
 
 def _table(path: Path, columns: _Columns) -> PredictionTable:
+    if LOGIT in columns.numbers:
+        _require_rising(path, columns)
     image, finding = columns.codes["image"], columns.codes["finding"]
     images, findings = list(columns.names["image"]), tuple(columns.names["finding"])
     cell = image * len(findings) + finding

@@ -11,7 +11,7 @@ from app.nearest import did_you_mean
 
 RUN_BY_NAME = {"imports", "configuration", "initialize", "training", "evaluating", "run", "finalize", "trust"}
 """Ids that MONAI runs, or that decide what may run."""
-OF_LAUNCH = ("run_name", "register")
+OF_LAUNCH = ("run_name", "register", "recalibration")
 """Settings that the launch of every bundle takes from the config by name (``app.engines.Launch``)."""
 OF_RESULTS = ("operating_point", "prevalence")
 """Settings about its results that it takes likewise; no bundle's own config has them."""

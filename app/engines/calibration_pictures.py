@@ -35,7 +35,9 @@ def reliability(outputs: Outputs, findings: Sequence[str], patient: np.ndarray) 
         axes[c].errorbar(curve.probability, curve.share, error, marker="o", markersize=4, capsize=2, linewidth=1)
         _add_histogram(axes[c], score, label)
         axes[c].set(xlabel="mean score", ylabel="share present", title=shortened(name), xlim=(0, 1), ylim=(0, 1))
-        slope, intercept = (f(outputs.logit[:, c], label, patient) for f in (calibration_slope, calibration_intercept))
+        slope, intercept = (
+            f(outputs.calibrated[:, c], label, patient) for f in (calibration_slope, calibration_intercept)
+        )
         text = f"slope {_limits(slope)}\nintercept {_limits(intercept)}"
         axes[c].text(0.03, 0.97, text, transform=axes[c].transAxes, va="top", fontsize=8)
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -12,6 +14,7 @@ from app.engines.loading import dataset_of
 from app.engines.located import MapReading, StoredTruth, located_in
 from app.engines.outputs import BINS, Outputs, joined
 from app.engines.processes import over_ranks
+from evaluation.recalibration import Recalibration
 
 
 class CollectOutputs:
@@ -33,6 +36,8 @@ class CollectOutputs:
         self.loss = loss
         self.reading = MapReading() if reading is None else reading
         self.truth = truth
+        self.recalibration: tuple[Recalibration, ...] = ()
+        """Of the scores in ``outputs``."""
         self._batches: list[Outputs] = []
         self._outputs: Outputs | None = None
 
@@ -80,7 +85,7 @@ class CollectOutputs:
         )
 
     def _finish(self, engine: Engine) -> None:
-        outputs = joined(over_ranks(joined(self._batches)))
+        outputs = replace(joined(over_ranks(joined(self._batches))), recalibration=self.recalibration)
         self._batches, self._outputs = [], outputs
         engine.state.metrics |= {
             "auc": outputs.macro_auc(),

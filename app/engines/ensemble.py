@@ -16,6 +16,7 @@ from app.engines.record import ModelRecord, record_of
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from evaluation.logits import logit_of_mean, probability
+from evaluation.recalibration import LogisticRecalibration, MeanRecalibration, Recalibration, recalibrated
 
 
 class Ensemble(nn.Module):
@@ -62,7 +63,8 @@ def loaded(
     """Load a checkpoint into a network, or several into an ensemble of copies.
 
     Thresholds of an ensemble are the means of its members' probabilities: validation chose those of each member, and
-    the ensemble itself is not validated.
+    the ensemble itself is not validated. So are its recalibrated scores: each member's form is applied to the
+    ensemble's logit, and the mean of the probabilities is the score, which thus rises with the logit.
 
     Args:
         network: Must fit the weights exactly; it takes the first ones.
@@ -88,17 +90,23 @@ def _mean_record(records: Sequence[ModelRecord]) -> ModelRecord:
         tuple(np.mean([getattr(record, kind) for record in records], axis=0).tolist())
         for kind in ("map_thresholds", "aggregate_thresholds")
     )
+    forms: tuple[Recalibration, ...] = ()
+    if any(record.recalibration for record in records):
+        none = (LogisticRecalibration(),) * len(records[0].findings)
+        by_finding = zip(*(record.recalibration or none for record in records), strict=True)
+        forms = tuple(MeanRecalibration(members) for members in by_finding)
     logits = logit_of_mean([record.logit_thresholds for record in records])
     studies = [record.study_thresholds for record in records]
     chosen_on, rule = records[0].chosen_on, records[0].operating_point
     return replace(
         records[0],
-        score_thresholds=tuple(probability(logits).tolist()),
+        score_thresholds=tuple(probability(recalibrated(forms, logits)).tolist()),
         map_thresholds=maps,
         aggregate_thresholds=aggregates,
         logit_thresholds=tuple(logits.tolist()),
         study_thresholds=tuple(logit_of_mean(studies).tolist()) if all(studies) else (),
         operating_point=rule if all(record.operating_point == rule for record in records) else "",
+        recalibration=forms,
         chosen_on=chosen_on if all(record.chosen_on == chosen_on for record in records) else {},
     )
 

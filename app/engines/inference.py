@@ -268,7 +268,7 @@ class Inference:
     def _write_batch(self, engine: Engine, writer: Any) -> None:  # noqa: ANN401 - csv has no public writer type
         prediction = engine.state.output[CommonKeys.PRED]
         logits = prediction.score.double().cpu().numpy()
-        scores = probability(logits)
+        scores = probability(self._record.calibrated(logits))
         maps = self.evaluator.collected.reading.probability(prediction.map)
         is_called = logits >= np.array(self._record.logit_thresholds)
         if self._is_kept:
@@ -299,7 +299,7 @@ class Inference:
             name=self._pictures[sample["name"]],
             image=image,
             meta=meta,
-            scores=probability(logits),
+            scores=probability(self._record.calibrated(logits)),
             is_called=is_called,
             maps={
                 c: restore_map(maps[c], region, image.shape, patches=patches).numpy()

@@ -35,6 +35,7 @@ from app.engines.measures import Metrics
 from app.engines.model_package import package
 from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, from_main, is_main, join, world_size
+from app.engines.recalibrations import require_choice, with_recalibration
 from app.engines.record import ModelRecord, choose_thresholds, threshold_facts
 from app.engines.reports import FindingGroups, SectionReport
 from app.engines.requirements import require_certain, require_computed
@@ -71,12 +72,13 @@ class Launch:
         configuration: The config that is recorded, and its settings; None if they are not known. Some of its settings
             are taken by name: ``run_name``, with which the run's name begins; ``register``, the registered model in
             MLflow that gets the trained model as a new version; ``operating_point``, which thresholds of scores
-            validation chooses (``app.checking.operating_points``); and ``prevalence``, how frequent findings are where
+            validation chooses (``app.checking.operating_points``); ``recalibration``, which makes probabilities of
+            logits (``app.engines.recalibrations``); and ``prevalence``, how frequent findings are where
             the model is to be used, for predictive values there.
 
     Raises:
         ValueError: If the key metric is unknown, a group has findings that the data lacks, MLflow cannot have a
-            registered model of that name, or there is no such operating point or prevalence.
+            registered model of that name, or there is no such operating point, recalibration or prevalence.
     """
 
     def __init__(
@@ -104,6 +106,8 @@ class Launch:
         self.resume = resume
         self.reports = list(reports)
         self.configuration = Configuration() if configuration is None else configuration
+        self._recalibration = str(self.configuration.config.get("recalibration") or "none")
+        require_choice(self._recalibration)
         self._register = str(self.configuration.config.get("register") or "")
         if self._register:
             require_model_name(self._register)
@@ -240,6 +244,7 @@ class Launch:
         trained_for, outputs = self.configuration.trained_settings, epochs.best_outputs(best)
         samples, rule = validation.dataset.samples, self._operating_point
         record = choose_thresholds(outputs, self.data.findings, trained_for, samples, about, rule)
+        record = with_recalibration(record, outputs, samples, self._recalibration)
         value = None if math.isnan(best.value) else best.value
         return replace(
             record,
@@ -268,6 +273,7 @@ class Launch:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
         boundaries = Boundaries(record)
         boundaries.attach(test)
+        test.collected.recalibration = record.recalibration
         test.run()
         # Every process has all outputs; one of them reports.
         result = from_main(self._write_report(run, test, record, excluded, boundaries) if is_main() else {})

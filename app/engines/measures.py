@@ -27,6 +27,8 @@ Metrics = dict[str, Any]
 
 REGION_THRESHOLD = 0.5
 LOCALISED = ("iou_accuracy", "ior_accuracy")
+RECALIBRATED = ("calibration_intercept", "calibration_slope", "calibration_error_debiased", "brier")
+"""Measures that are reported before and after recalibration."""
 MAX_GROUPS = 12
 """Attributes with more values are not reported by group."""
 TREATMENTS = {"drain": "a chest drain", "tube": "a tube"}
@@ -52,6 +54,8 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     result = _scores(outputs.logit, outputs.label, patient, record)
     result |= curve_measures(outputs.logit, outputs.label, patient, record.findings)
     result = with_macros(result | _overlap(outputs, record, patient) | _localisation(outputs, record.findings, patient))
+    if record.recalibration:
+        result["recalibration"] = _gain(outputs, patient, record)
     by_group = {
         attribute: {
             name: _areas(
@@ -123,9 +127,11 @@ def with_macros(entries: Metrics) -> Metrics:
 
 def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: ModelRecord) -> Metrics:
     result: Metrics = {"auc": _areas(logit, label, record.findings, patient)}
+    calibrated = record.calibrated(logit)
     for c, name in enumerate(record.findings):
         threshold = {"threshold": record.score_thresholds[c], "logit_threshold": record.logit_thresholds[c]}
-        for measure, entry in _at_threshold(logit[:, c], label[:, c], patient, threshold).items():
+        entries = _at_threshold(logit[:, c], label[:, c], patient, threshold)
+        for measure, entry in (entries | probability_measures(calibrated[:, c], label[:, c], patient)).items():
             if "value" in entry:
                 result.setdefault(measure, {})[name] = entry
                 continue
@@ -149,8 +155,19 @@ def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patien
 def _at_threshold(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, threshold: dict[str, float]) -> Metrics:
     point = operating_point(logit, label, threshold["logit_threshold"], patient)
     entries: Metrics = {"average_precision": asdict(average_precision_interval(logit, label, patient))}
-    entries |= call_measures(point, threshold)
-    return entries | probability_measures(logit, label, patient)
+    return entries | call_measures(point, threshold)
+
+
+def _gain(outputs: Outputs, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    """What recalibration gave: the form of each finding, and measures of the scores before and after it."""
+    result: Metrics = {}
+    for moment, logit in (("before", outputs.logit), ("after", record.calibrated(outputs.logit))):
+        for c, name in enumerate(record.findings):
+            entries = probability_measures(logit[:, c], outputs.label[:, c], patient)
+            for measure in RECALIBRATED:
+                result.setdefault(measure, {}).setdefault(moment, {})[name] = entries[measure]
+    forms = {name: form.method for name, form in zip(record.findings, record.recalibration, strict=True)}
+    return {"forms": forms} | with_macros(result)
 
 
 def _overlap(outputs: Outputs, record: ModelRecord, patient: np.ndarray) -> Metrics:

@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluation.logits import probability
 from evaluation.overlap import areas_at, best_threshold_of_mean
+from evaluation.recalibration import Recalibration, recalibrated
 from evaluation.roc import auc_per_finding
 from evaluation.studies import Studies, group_by_study
 
@@ -48,6 +49,7 @@ class Outputs:
         missed: (M,) area of the finding outside the map.
         hit: (M,) bool, whether the highest point of the map lies on the finding.
         loss: Mean over batches, weighted by their size; NaN if no loss was computed.
+        recalibration: (C,) forms that make scores of the logits; none for the network's own probabilities.
 
     Example:
         >>> logit, label = np.array([[2.0], [0.0], [1.0]]), np.array([[1.0], [0.0], [0.0]])
@@ -65,11 +67,17 @@ class Outputs:
     missed: np.ndarray = field(default_factory=lambda: np.zeros(0))
     hit: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     loss: float = float("nan")
+    recalibration: tuple[Recalibration, ...] = ()
 
     @property
     def score(self) -> np.ndarray:
         """(N, C) probabilities of "present", float64."""
-        return probability(self.logit)
+        return probability(self.calibrated)
+
+    @property
+    def calibrated(self) -> np.ndarray:
+        """(N, C) logits of the scores, which tie where an isotonic recalibration is flat."""
+        return recalibrated(self.recalibration, self.logit)
 
     def macro_auc(self) -> float:
         """Mean AUC over the findings for which it is defined; NaN if there is none."""

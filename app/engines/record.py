@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from app.checking.model_records import RECORD, REMEDY, record_path
 from app.checking.operating_points import YOUDEN, ThresholdRule, threshold_rule
@@ -19,6 +20,7 @@ from app.files.own_json import read_record
 from evaluation.logits import logit_of, probability
 from evaluation.operating import threshold_at_sensitivity, threshold_at_specificity, youden_threshold
 from evaluation.overlap import best_threshold_of_aggregate, best_threshold_of_mean
+from evaluation.recalibration import Recalibration, recalibrated, recalibration_from
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class ModelRecord:
             sweep chooses among runs.
         bundle: Name of the bundle that trained the weights.
         version: Of the bundle.
+        recalibration: (C,) forms that make right probabilities of logits; empty if scores are those of the network.
 
     Example:
         >>> record = ModelRecord(("Nodule",), {}, score_thresholds=(0.5,), map_thresholds=(0.25,))
@@ -69,29 +72,39 @@ class ModelRecord:
     validation: dict[str, float | None] = field(default_factory=dict)
     bundle: str = ""
     version: str = ""
+    recalibration: tuple[Recalibration, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.aggregate_thresholds:
             object.__setattr__(self, "aggregate_thresholds", self.map_thresholds)
+        if not self.logit_thresholds and self.recalibration:
+            raise ValueError("logit_thresholds do not follow from score_thresholds that are recalibrated: add them")
         if not self.logit_thresholds:
             object.__setattr__(self, "logit_thresholds", tuple(logit_of(self.score_thresholds).tolist()))
+
+    def calibrated(self, logit: ArrayLike) -> np.ndarray:
+        """The logits of the scores (..., C) that the network's logits (..., C) stand for, as recalibrated."""
+        return recalibrated(self.recalibration, logit)
 
     def of_studies(self) -> ModelRecord:
         """The record with the score thresholds of studies, if there are any."""
         if not self.study_thresholds:
             return self
-        scores = tuple(probability(self.study_thresholds).tolist())
+        scores = tuple(probability(self.calibrated(self.study_thresholds)).tolist())
         return replace(self, score_thresholds=scores, logit_thresholds=self.study_thresholds)
 
     def of_findings(self, columns: Sequence[int]) -> ModelRecord:
         """The record of some of the findings, without thresholds of studies."""
         chosen: dict[str, Any] = {kind: tuple(getattr(self, kind)[c] for c in columns) for kind in ("findings", *KINDS)}
-        return replace(self, **chosen, study_thresholds=())
+        forms = tuple(self.recalibration[c] for c in columns) if self.recalibration else ()
+        return replace(self, **chosen, study_thresholds=(), recalibration=forms)
 
     def write(self, checkpoint: Path) -> Path:
         """Write the record beside a checkpoint, and return its path."""
         path, values = record_path(checkpoint), asdict(self)
         content = {name: values.pop(name) for name in ("bundle", "version") if values[name]} | values
+        if not self.recalibration:
+            del content["recalibration"]
         if not np.isfinite(self.logit_thresholds).all():  # JSON has no infinity; the probabilities are enough
             del content["logit_thresholds"]
         write_whole(path, json.dumps(content, indent=2) + "\n")
@@ -108,7 +121,11 @@ class ModelRecord:
             is_number = ~np.isnan(values) if kind == "logit_thresholds" else np.isfinite(values)
             if len(values) != len(self.findings) or not is_number.all():
                 raise ValueError(f"{kind} {list(values)} for {len(self.findings)} findings")
-        if not np.allclose(probability(self.logit_thresholds), self.score_thresholds, rtol=0, atol=1e-6):
+        if self.recalibration and len(self.recalibration) != len(self.findings):
+            raise ValueError(f"{len(self.recalibration)} recalibrations for {len(self.findings)} findings")
+        if not np.allclose(
+            probability(self.calibrated(self.logit_thresholds)), self.score_thresholds, rtol=0, atol=1e-6
+        ):
             raise ValueError(
                 f"logit_thresholds {list(self.logit_thresholds)} are not those of score_thresholds "
                 f"{list(self.score_thresholds)}: if you change one, leave logit_thresholds out"
@@ -186,6 +203,7 @@ def record_of(checkpoint: Path, findings: Sequence[str]) -> ModelRecord:
         values: dict[str, Any] = {kind: tuple(map(float, content[kind])) for kind in kinds}
         values |= {name: dict(content[name]) for name in ("settings", "chosen_on", "validation") if name in content}
         values |= {name: str(content[name]) for name in ("bundle", "version", "operating_point") if name in content}
+        values["recalibration"] = tuple(map(recalibration_from, content.get("recalibration", ())))
         record = ModelRecord(findings=tuple(content["findings"]), **values)
         record.require_complete()
         threshold_rule(record.operating_point)

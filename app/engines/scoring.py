@@ -121,7 +121,8 @@ class Scorer:
 
     def _rows(self, output: Any, batch: Any) -> Iterable[dict[str, object]]:  # noqa: ANN401 - Ignite's state
         prediction = output[CommonKeys.PRED]
-        scores, maps = (probability(part.double().cpu().numpy()) for part in (prediction.score, prediction.map))
+        logits, maps = (part.double().cpu().numpy() for part in (prediction.score, prediction.map))
+        scores, maps = probability(self.record.calibrated(logits)), probability(maps)
         for row in range(len(scores)):
             if not isinstance(self.network, UNet):
                 yield dict(zip(self.record.findings, scores[row].tolist(), strict=True))

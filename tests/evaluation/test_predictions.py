@@ -110,7 +110,7 @@ def test_a_table_without_logits_ranks_by_its_scores(tmp_path):
     [
         ("a,p,F,1,0.5,high", "line 3: logit 'high' is not a number"),
         ("a,p,F,1,0.5,", "line 3: logit '' is not a number"),
-        ("a,p,F,1,0.9,0.0", "line 3: score 0.9 is not the probability of logit 0; leave the column logit out"),
+        ("a,p,F,1,0.9,0.0", "line 3: score 0.9 is not the probability of logit 0, and .* leave the column logit out"),
     ],
 )
 def test_logits_that_are_not_those_of_the_scores_are_refused(tmp_path, row, message):
@@ -168,3 +168,11 @@ def test_nothing_without_a_patient_is_written(tmp_path):
     with pytest.raises(ValueError, match="1 patient names are empty; nothing was written"):
         write_predictions(tmp_path / "a.csv", PredictionTable(("N",), np.array(["a"]), np.array([""]), one, one))
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_recalibrated_scores_that_rise_with_their_logits_are_read(tmp_path):
+    rows = "a,p,F,0,0.1,-3\nb,p,F,0,0.2,0\nc,p,F,1,0.2,1\nd,p,F,1,0.6,5\n"
+    read = read_predictions(written(tmp_path, f"image,patient,finding,label,score,logit\n{rows}"))
+    assert read.rank[:, 0].tolist() == [-3, 0, 1, 5]
+    with pytest.raises(ValueError, match=r"line 2: score 0.1 .* do not rise with their logits"):
+        read_predictions(written(tmp_path, f"image,patient,finding,label,score,logit\n{rows.replace('0.6', '0.19')}"))
