@@ -24,6 +24,7 @@ _PATHS = ("_dir", "_root", "_weights", "checkpoint", "datalist", "start_from")
 _WORDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "section": ("app.datalist.item", "SECTIONS", ()),
     "precision": ("app.engines.device", "PRECISIONS", ("auto",)),
+    "recalibration": ("evaluation.recalibration", "METHODS", ("best",)),
 }
 
 

@@ -216,6 +216,7 @@ VALUES = {
         "phantoms: it has no finding 'Nodul', whose prevalence is stated. Did you mean 'Nodule'?",
     ),
     "precision": ({"precision": "bfloat61"}, "precision", "not 'bfloat61'. Did you mean 'bfloat16'?"),
+    "recalibration": ({"recalibration": "plat"}, "recalibration", "not 'plat'. Did you mean 'platt'?"),
     "phantoms": (
         {"phantoms#findings#0": "Nodul"},
         "phantoms#findings#0",
