@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, FloatArray, IntArray, Interval, require_dimensions
-from evaluation.distributions import exact_interval, normal_quantile
-from evaluation.patients import patient_numbers
+from evaluation.distributions import exact_interval, t_quantile
+from evaluation.patients import effective_number, patient_numbers
 
 PRESENT_ABSENT = (0.0, 1.0)
 ROUNDING = 1e-12  # largest rounding error of sums of shares that should be 0
@@ -56,7 +56,7 @@ def cohen_kappa(
     level: float = 0.95,
     patient: ArrayLike | None = None,
 ) -> Agreement:
-    """Cohen's kappa of two readers, with the interval of Fleiss, Cohen and Everitt.
+    """Cohen's kappa of two readers, with Student's interval on Fisher's scale by Fleiss, Cohen and Everitt's variance.
 
     Their variance is that of the sum of what each case adds to kappa by linearisation. With ``patient`` the cases of a
     patient are summed first, as images of a patient tend to be judged alike. Kappa itself stays as it is.
@@ -101,11 +101,12 @@ def cohen_kappa(
     # What a pair of categories adds to kappa, less its mean: the paper's variance is the mean of its square.
     deviation = agree - usual * (1 - kappa) - (kappa - expected * (1 - kappa))
     patients, number = patient_numbers(None if patient is None else np.asarray(patient)[known], cases)
-    spread = float(np.square(np.bincount(number, weights=deviation[one, two])).sum())
-    # Deviations from a mean sum to 0, those of a single patient too. Independent cases give the paper's value.
-    scale = patients / (patients - 1) * (cases - 1) / cases if patients > 1 else 1.0 if cases == 1 else math.nan
-    variance = spread * scale / (cases * (1 - expected)) ** 2 if spread > ROUNDING * cases else 0.0
-    return Agreement(_limits(kappa, variance, expected, patients, level), observed, expected, cases, left_out)
+    spread, freedom = _spread(deviation[one, two], patients, number)
+    # Independent cases give the paper's value.
+    variance = spread * (cases - 1) / cases / (1 - expected) ** 2
+    return Agreement(
+        _limits(kappa, variance, expected, (patients, freedom), level), observed, expected, cases, left_out
+    )
 
 
 def linear_weight(categories: int) -> FloatArray:
@@ -170,9 +171,10 @@ def fleiss_kappa(
     deviation = single - kappa
     deviation[np.abs(deviation) * (1 - expected) < ROUNDING] = 0
     patients, number = patient_numbers(None if patient is None else np.asarray(patient)[known], cases)
-    spread = float(np.square(np.bincount(number, weights=deviation)).sum())
-    variance = spread * patients / (patients - 1) / cases**2 if patients > 1 else math.nan
-    return Agreement(_limits(kappa, variance, expected, patients, level), observed, expected, cases, left_out)
+    variance, freedom = _spread(deviation, patients, number)
+    return Agreement(
+        _limits(kappa, variance, expected, (patients, freedom), level), observed, expected, cases, left_out
+    )
 
 
 def landis_koch(kappa: float) -> str:
@@ -203,11 +205,31 @@ def _codes(value: ArrayLike, categories: FloatArray) -> IntArray:
     return codes
 
 
-def _limits(kappa: float, variance: float, expected: float, cases: int, level: float) -> Interval:
+def _spread(deviation: FloatArray, patients: int, number: IntArray) -> tuple[float, float]:
+    """Variance of a mean of deviations (N,) by leaving out one patient at a time, and its degrees of freedom.
+
+    Deviations from a mean sum to 0, those of a single patient too: its variance is NaN unless it has a single case.
+    """
+    cases = len(deviation)
+    if patients < 2:
+        return (0.0 if cases == 1 else math.nan), 1.0
+    images = np.bincount(number, minlength=patients)
+    total = np.bincount(number, weights=deviation, minlength=patients)
+    if float(np.square(total).sum()) <= ROUNDING * cases:
+        return 0.0, 1.0
+    spread = float(np.square(total / (cases - images)).sum()) * (patients - 1) / patients
+    return spread, max(effective_number(images) - 1, 1.0)
+
+
+def _limits(kappa: float, variance: float, expected: float, patients: tuple[int, float], level: float) -> Interval:
+    """Student's limits over cases, or patients, on Fisher's scale, which stretches towards 1 and -1."""
+    cases, freedom = patients
     if kappa >= 1 - ROUNDING / (1 - expected) and not math.isnan(variance):
         lower = (exact_interval(cases, cases, level).lower - expected) / (1 - expected)
         return Interval(kappa, max(lower, -1.0), 1.0)
     if not variance > 0:  # NaN is neither
         return Interval(kappa, math.nan, math.nan)
-    half = normal_quantile(level) * math.sqrt(variance)
-    return Interval(kappa, max(kappa - half, -1.0), min(kappa + half, 1.0))
+    if not abs(kappa) < 1:
+        return Interval(kappa, math.nan, math.nan)
+    reach = t_quantile(level, freedom) * math.sqrt(variance) / (1 - kappa * kappa)
+    return Interval(kappa, math.tanh(math.atanh(kappa) - reach), math.tanh(math.atanh(kappa) + reach))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import UNDEFINED, BoolArray, FloatArray, IntArray, Interval, require_dimensions
-from evaluation.distributions import exact_interval, t_quantile, unit_interval
-from evaluation.patients import patient_numbers
+from evaluation.cases import UNDEFINED, FloatArray, IntArray, Interval, require_dimensions
+from evaluation.distributions import exact_interval, t_quantile
+from evaluation.logits import probability
+from evaluation.patients import effective_number, patient_numbers
 
 ROUNDING = 1e-13  # largest rounding error of a width of 0
 
@@ -28,13 +29,37 @@ class RepeatedRuns:
     runs: int
 
 
+@dataclass(frozen=True)
+class _Ratio:
+    """A ratio of sums.
+
+    Attributes:
+        value: NaN of nothing.
+        deviation: (P,) how much leaving out each patient changes it.
+        counted: Number of patients with a part of the whole.
+        freedom: Degrees of freedom of the variance.
+    """
+
+    value: float
+    deviation: FloatArray
+    counted: int
+    freedom: float
+
+    def half(self, deviation: FloatArray, level: float) -> float:
+        """How far Student's interval reaches to each side."""
+        spread = float(np.square(deviation).sum()) * (self.counted - 1) / self.counted
+        return t_quantile(level, self.freedom) * math.sqrt(spread)
+
+
 def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95) -> Interval:
     """Mean over cases, such as Dice over images, with Student's interval. The cases of a patient are taken together.
+
+    Values from 0 to 1 get theirs on the logit scale; see ``ratio_interval``.
 
     Example:
         >>> result = mean_interval([0.7, 0.8, 0.6, 0.7])
         >>> round(result.value, 3), round(result.lower, 3), round(result.upper, 3)
-        (0.7, 0.57, 0.83)
+        (0.7, 0.557, 0.812)
 
     Args:
         value: (N,); NaN is left out.
@@ -57,16 +82,20 @@ def ratio_interval(
 
     The aggregated Dice is one: ``part`` is twice the intersection and ``whole`` the sum of areas.
 
-    If no case leaves [0, 1] (0 <= part <= whole, as for Dice and IoU) the limits do not either: they are taken on the
-    logit scale if Student's would. If such cases do not vary at all, which would claim certainty, the interval is
-    Clopper and Pearson's for as many trials as there are patients.
+    The variance is that of leaving out one patient at a time, and its degrees of freedom are one less than the
+    effective number of patients, which is smaller if few hold most of the whole (``patients.effective_number``).
 
-    Source: Cochran, "Sampling Techniques", 1977, chapter 6.
+    If no case leaves [0, 1] (0 <= part <= whole, as for Dice and IoU) the limits do not either: they are taken on the
+    logit scale, on which skewed values are less so. If such cases do not vary at all, which would claim certainty, the
+    interval is Clopper and Pearson's for as many trials as there are patients.
+
+    Source: Cochran, "Sampling Techniques", 1977, chapter 6, and the jackknife of Miller, "The jackknife - a review",
+    Biometrika 61, 1974.
 
     Example:
         >>> result = ratio_interval(part=[20, 60, 10], whole=[40, 80, 40])
         >>> round(result.value, 4), round(result.lower, 2), round(result.upper, 2)
-        (0.5625, 0.08, 0.95)
+        (0.5625, 0.03, 0.98)
 
     Args:
         part: (N,).
@@ -76,14 +105,17 @@ def ratio_interval(
     """
     parts, wholes = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     patients, number = patient_numbers(patient, len(parts))
-    value, deviation, is_counted = _linearised(parts, wholes, patients, number)
-    counted = int(is_counted.sum())
+    ratio = _jackknifed(parts, wholes, patients, number)
+    value, counted = ratio.value, ratio.counted
     if counted < 2:
         return Interval(value, math.nan, math.nan)
-    half = t_quantile(level, counted - 1) * math.sqrt(float(np.square(deviation).sum()) * counted / (counted - 1))
+    half = ratio.half(ratio.deviation, level)
     if not ((parts >= 0) & (parts <= wholes)).all():
         return Interval(value, value - half, value + half)
-    return unit_interval(value, half) if half > ROUNDING else exact_interval(value * counted, counted, level)
+    if half <= ROUNDING or not 0 < value < 1:
+        return exact_interval(value * counted, counted, level)
+    logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
+    return Interval(value, *probability([logit - reach, logit + reach]).tolist())
 
 
 def ratio_difference(
@@ -111,15 +143,13 @@ def ratio_difference(
         every patient differs by the same amount, which does not show how patients vary.
     """
     patients, number = patient_numbers(patient, len(np.asarray(first[0])))
-    one, deviation, is_counted = _linearised(*first, patients, number)
-    two, other_deviation, is_counted_too = _linearised(*second, patients, number)
-    value, counted = one - two, int((is_counted | is_counted_too).sum())
+    one, two = (_jackknifed(*side, patients, number) for side in (first, second))
+    value = one.value - two.value
     if math.isnan(value):
         return UNDEFINED
-    if counted < 2:
+    if min(one.counted, two.counted) < 2:
         return Interval(value, math.nan, math.nan)
-    spread = float(np.square(deviation - other_deviation).sum()) * counted / (counted - 1)
-    half = t_quantile(level, counted - 1) * math.sqrt(spread)
+    half = min(one, two, key=lambda ratio: ratio.freedom).half(one.deviation - two.deviation, level)
     if half <= ROUNDING and abs(value) > ROUNDING:
         return Interval(value, math.nan, math.nan)
     return Interval(value, value - half, value + half)
@@ -151,12 +181,13 @@ def over_runs(value: ArrayLike, level: float = 0.95) -> RepeatedRuns:
     return RepeatedRuns(Interval(mean, mean - half, mean + half), deviation, runs)
 
 
-def _linearised(
-    part: ArrayLike, whole: ArrayLike, patients: int, number: IntArray
-) -> tuple[float, FloatArray, BoolArray]:
-    """The ratio of sums (NaN of nothing), how much each patient changes it, and which patients count."""
+def _jackknifed(part: ArrayLike, whole: ArrayLike, patients: int, number: IntArray) -> _Ratio:
     sums = (np.bincount(number, weights=np.asarray(x, float), minlength=patients) for x in (part, whole))
     parts, wholes = (np.asarray(total, dtype=np.float64) for total in sums)
-    total = float(wholes.sum())
-    value = float(parts.sum()) / total if total > 0 else math.nan
-    return value, (parts - value * wholes) / max(total, 1e-300), wholes > 0
+    total, counted = float(wholes.sum()), int(np.count_nonzero(wholes > 0))
+    if not counted:
+        return _Ratio(math.nan, np.zeros(patients), 0, 1.0)
+    value = float(parts.sum()) / total
+    # The ratio less that without the patient; a single patient leaves nothing.
+    deviation = (parts - value * wholes) / np.maximum(total - wholes, 1e-300)
+    return _Ratio(value, deviation, counted, max(effective_number(wholes) - 1, 1.0))

@@ -49,6 +49,22 @@ def _dense(numbers: NDArray[np.integer[Any]]) -> tuple[int, IntArray]:
     return count, index if count == is_used.size else (np.cumsum(is_used) - 1)[index]
 
 
+def effective_number(weight: ArrayLike) -> float:
+    """How many patients of equal weight say as much about how patients vary: their number if all weigh the same.
+
+    Source: Kish, "Survey Sampling", 1965.
+
+    Example:
+        >>> effective_number([1, 1, 1, 1]), round(effective_number([7, 1, 1, 1]), 2)
+        (4.0, 1.92)
+
+    Args:
+        weight: (P,) not negative, such as each patient's number of cases; at least one is above 0.
+    """
+    weights = np.asarray(weight, dtype=np.float64)
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
 def counted(labels: Labels, patient: ArrayLike | None) -> Counts:
     """Cases (N,) by label, and their patients: (N,) names or numbers, or None if every case is a patient of its own.
 

@@ -49,7 +49,28 @@ def test_the_example_of_fleiss_cohen_and_everitt():
     one, two = (np.repeat(axis.ravel(), table.ravel()) for axis in np.indices(table.shape))
     result = cohen_kappa(one, two, range(3))
     assert result.kappa.value == pytest.approx(0.429, abs=5e-4)
-    assert (result.kappa.upper - result.kappa.value) / 1.959964 == pytest.approx(0.054, abs=5e-4)
+    reach = np.arctanh(result.kappa.upper) - np.arctanh(result.kappa.value)  # Student's of 199 on Fisher's scale
+    assert reach * (1 - result.kappa.value**2) / 1.971957 == pytest.approx(0.054, abs=5e-4)
+
+
+@pytest.mark.parametrize(("patients", "least"), [(60, 0.92), (20, 0.9)])
+def test_kappa_covers_with_four_images_a_patient(patients, least):
+    random, inside, apart = np.random.default_rng(8), 0, 0
+    patient = np.repeat(np.arange(patients), 4)
+    for _ in range(400):
+        # A reader errs on a patient's images alike in four of five cases; kappa is 0.598 by two million cases.
+        truth = np.repeat(random.random(patients) < 0.3, 4)
+        readers = []
+        for _ in range(2):
+            alike = np.repeat(random.random(patients) < 0.1, 4)
+            readers.append(
+                truth ^ np.where(np.repeat(random.random(patients) < 0.8, 4), alike, random.random(4 * patients) < 0.1)
+            )
+        together, single = cohen_kappa(*readers, patient=patient).kappa, cohen_kappa(*readers).kappa
+        inside += together.lower <= 0.598 <= together.upper
+        apart += single.lower <= 0.598 <= single.upper
+    assert least <= inside / 400 <= 0.98
+    assert apart / 400 < 0.8
 
 
 def test_the_example_of_fleiss():

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import logit
 
 from evaluation.cases import Interval
 from evaluation.means import mean_interval, over_runs, ratio_difference, ratio_interval
@@ -12,10 +13,13 @@ from evaluation.resampling import bootstrap_ratio
 
 
 def test_mean_interval_is_students():
-    value = np.random.default_rng(0).random(30)
+    value = 3 * np.random.default_rng(0).random(30)
     expected = stats.t.interval(0.95, 29, value.mean(), stats.sem(value))
     result = mean_interval(value)
     assert (result.value, result.lower, result.upper) == pytest.approx((value.mean(), *expected))
+    share = mean_interval(value / 3)  # by the delta method on the logit scale
+    half = stats.t.ppf(0.975, 29) * stats.sem(value / 3) / (share.value * (1 - share.value))
+    assert logit([share.lower, share.upper]) == pytest.approx(logit(share.value) + np.array([-half, half]))
     with_gap = mean_interval(np.append(value, np.nan))
     assert (with_gap.value, with_gap.lower, with_gap.upper) == pytest.approx((value.mean(), *expected))
 
@@ -25,6 +29,18 @@ def test_cases_of_one_patient_are_taken_together():
     once = mean_interval(value)
     twice = mean_interval(np.repeat(value, 2), np.repeat(np.arange(30), 2))
     assert (twice.lower, twice.upper) == pytest.approx((once.lower, once.upper))
+
+
+def test_leaving_out_one_patient_at_a_time_is_what_the_interval_rests_on():
+    random = np.random.default_rng(2)
+    images = np.array([1, 2, 9, 1, 4, 1])
+    value, patient = random.normal(size=images.sum()), np.repeat(np.arange(6), images)
+    without = [value[patient != each].mean() for each in range(6)]
+    error = math.sqrt(5 / 6 * sum((value.mean() - each) ** 2 for each in without))
+    freedom = images.sum() ** 2 / (images**2).sum() - 1  # 2.1 rather than 5: one patient has half of the images
+    half = stats.t.ppf(0.975, freedom) * error
+    result = mean_interval(value, patient)
+    assert (result.lower, result.upper) == pytest.approx((value.mean() - half, value.mean() + half))
 
 
 def test_ratio_interval_agrees_with_the_bootstrap():

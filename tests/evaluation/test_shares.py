@@ -25,7 +25,8 @@ def test_patients_of_one_image_are_independent_cases():
 
 def test_copies_of_an_image_count_as_one():
     part = np.repeat(np.arange(40) < 30, 5)
-    found, expected = share_interval(part, np.ones(200), np.repeat(np.arange(40), 5)), wilson_interval(30, 40)
+    found = share_interval(part, np.ones(200), np.repeat(np.arange(40), 5))
+    expected = wilson_interval(30, 40)
     assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper), abs=0.005)
     every = share_interval(np.ones(200), np.ones(200), np.repeat(np.arange(40), 5))
     assert every == wilson_interval(40, 40)
@@ -54,3 +55,15 @@ def test_it_covers_while_independence_would_not():
         by_image += apart.lower <= 0.8 <= apart.upper
     assert 0.92 < by_patient / 600 < 0.98  # 0.9 points of standard error
     assert by_image / 600 < 0.9
+
+
+@pytest.mark.parametrize(("patients", "chance"), [(20, 0.8), (60, 0.9)])
+def test_a_patient_with_many_images_does_not_speak_for_all(patients, chance):
+    random, inside = np.random.default_rng(1), 0
+    for _ in range(500):
+        images = np.where(np.arange(patients) % 10, random.integers(1, 4, patients), 15)  # one patient in ten has 15
+        own = random.beta(2 * chance, 2 * (1 - chance), patients)  # a correlation of 1/3
+        patient = np.repeat(np.arange(patients), images)
+        found = share_interval(random.random(len(patient)) < own[patient], np.ones(len(patient)), patient)
+        inside += found.lower <= chance <= found.upper
+    assert inside / 500 > 0.91  # 82% with all patients counted alike
