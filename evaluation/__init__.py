@@ -17,6 +17,7 @@ cannot be measured is NaN. Patients with several images are taken together by fu
 - ``subgroups``, ``studies``: shortcuts, and several views of a study
 - ``logits``, ``predictions``, ``compare``: ranking by logits, tables of predictions, and models on the same cases
 - ``margins``, ``seeds``: non-inferiority and equivalence, and methods of several training runs each
+- ``power``, ``power_of_shares``: how many patients a planned study needs
 """
 
 from evaluation.agreement import Agreement, cohen_kappa, fleiss_kappa, landis_koch

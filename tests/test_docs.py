@@ -161,7 +161,7 @@ def require_fine(words: list[str]) -> None:
 def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The help of the command that words begin with; of all data sets, where they are of one but name none."""
     names = list(itertools.takewhile(re.compile(r"[a-z][\w-]*").fullmatch, words))
-    chosen = [names[:2]] if names[0] == "datalist" and len(names) > 1 else [names[:1]]
+    chosen = [names[:2]] if names[0] in ("datalist", "power") and len(names) > 1 else [names[:1]]
     if names == ["datalist"]:
         chosen = [["datalist", name] for name in (*DATA_SETS, "show")]
     for command in chosen:
