@@ -58,15 +58,17 @@ def freedom_and_model(sizes: IntArray) -> tuple[float, float]:
         >>> round(freedom_and_model(np.array([60, *[1] * 20]))[0], 2)  # hardly more than two patients
         1.72
     """
-    total, held = float(sizes.sum()), sizes[sizes > 0]
-    share = held / total
-    square = float(np.dot(share, share))
-    model = (1 - WITHIN_PATIENTS) * square + WITHIN_PATIENTS / total
-    if len(held) < 2:
+    often = np.bincount(sizes)  # patients by number of cases, of which there are few kinds
+    kinds = np.flatnonzero(often[1:]) + 1
+    patients, total = often[kinds], float(sizes.sum())
+    share = kinds / total
+    square = patients * share**2
+    model = (1 - WITHIN_PATIENTS) * float(square.sum()) + WITHIN_PATIENTS / total
+    if patients.sum() < 2:
         return 0.0, model
     others = 1 - share
-    single = float(np.sum(share**2 * (1 - 2 * share) / others**2))
-    return 1 / (single + float(np.sum(share**2 / others)) ** 2), model
+    single = float(np.sum(square * (1 - 2 * share) / others**2))
+    return 1 / (single + float(np.sum(square / others)) ** 2), model
 
 
 def limits(area: float, spreads: Sequence[Spread], cross: float = 0.0, level: float = 0.95) -> Interval:

@@ -10,12 +10,12 @@ trials as the rarer class has patients: no score whose area is A varies more tha
 """
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.area_limits import Spread
+from evaluation.area_limits import Spread, freedom_and_model
 from evaluation.cases import (
     UNDEFINED,
     Counts,
@@ -30,6 +30,32 @@ from evaluation.cases import (
 from evaluation.patients import patient_numbers
 from evaluation.roc import case_placements, placements
 from evaluation.several_areas import AreaCovariance, area_result, class_covariance, mean_area
+
+
+@dataclass(frozen=True)
+class _ByPatient:
+    """An area, what each of P patients adds to it, and the cases behind it.
+
+    Attributes:
+        area: NaN if a class is missing.
+        influence: (2, P) by present and by absent cases, scaled so that squares sum to the variance; NaN for a class
+            with fewer than two patients.
+        cases: (2, P) present and absent cases of each patient.
+        counts: Of all patients.
+    """
+
+    area: float
+    influence: FloatArray
+    cases: IntArray
+    counts: Counts
+
+    def result(self, level: float) -> FindingResult:
+        if math.isnan(self.area):
+            return FindingResult.of(UNDEFINED, self.counts)
+        about = [freedom_and_model(each) for each in self.cases]
+        spreads = [Spread(float(np.dot(own, own)), *each) for own, each in zip(self.influence, about, strict=True)]
+        cross = 2 * float(np.dot(*self.influence))
+        return area_result(self.area, spreads, self.counts, level, 0.0 if math.isnan(cross) else cross)
 
 
 def auc_interval(
@@ -56,9 +82,10 @@ def auc_interval(
     Raises:
         ValueError: The shapes differ, a score is NaN, or a label lies between 0 and 1.
     """
+    values, labels = checked_cases(score, label, 1)
     if patient is None:
-        return _unclustered(*checked_cases(score, label, 1), level)
-    return area_covariance(np.asarray(score)[:, None], np.asarray(label)[:, None], patient).result(0, level)
+        return _unclustered(values, labels, level)
+    return _by_patient(values, labels, *patient_numbers(patient, len(values))).result(level)
 
 
 def auc_intervals(
@@ -74,8 +101,8 @@ def auc_intervals(
     values, labels = checked_cases(score, label, 2)
     if patient is None:
         return tuple(_unclustered(*column, level) for column in zip(values.T, labels.columns, strict=True))
-    areas = area_covariance(values, label, patient)
-    return tuple(areas.result(c, level) for c in range(values.shape[1]))
+    numbers = patient_numbers(patient, len(values))
+    return tuple(_by_patient(*column, *numbers).result(level) for column in zip(values.T, labels.columns, strict=True))
 
 
 def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | None = None) -> AreaCovariance:
@@ -100,25 +127,23 @@ def area_covariance(score: ArrayLike, label: ArrayLike, patient: ArrayLike | Non
     broadcast = np.broadcast_to(given[:, None], values.shape) if given.ndim == 1 else given
     values, labels = checked_cases(values, broadcast, 2)
     patients, number = patient_numbers(patient, len(values))
-    areas = np.full(values.shape[1], math.nan)
     influence = np.full((2, values.shape[1], patients), math.nan)
-    sizes = []
+    columns = []
     for k, (column, truth) in enumerate(zip(values.T, labels.columns, strict=True)):
-        held = [np.bincount(number[chosen], minlength=patients) for chosen in (truth.present, truth.absent)]
-        sizes.append(held)
-        if truth.present.any() and truth.absent.any():
-            areas[k] = _add_influence(influence[:, k], column, truth, number, held)
+        columns.append(_by_patient(column, truth, patients, number))
+        influence[:, k] = columns[k].influence
     present, absent = (
-        class_covariance(part @ part.T, [held[c] for held in sizes], truth.T)
+        class_covariance(part @ part.T, [column.cases[c] for column in columns], truth.T)
         for c, (part, truth) in enumerate(zip(influence, (labels.present, labels.absent), strict=True))
     )
     total = influence[0]
     total += influence[1]
-    counts = tuple(
-        Counts(of.present, of.absent, of.unknown, *(int(np.count_nonzero(each)) for each in held))
-        for of, held in zip((column.counts() for column in labels.columns), sizes, strict=True)
+    return AreaCovariance(
+        auc=np.array([column.area for column in columns]),
+        covariance=total @ total.T,
+        counts=tuple(column.counts for column in columns),
+        classes=(present, absent),
     )
-    return AreaCovariance(areas, total @ total.T, counts, (present, absent))
 
 
 def macro_auc_interval(areas: AreaCovariance, level: float = 0.95) -> Interval:
@@ -154,29 +179,33 @@ def _unclustered(score: FloatArray, labels: Labels, level: float) -> FindingResu
     return area_result(area, spreads, counts, level)
 
 
-def _add_influence(
-    influence: FloatArray, score: FloatArray, labels: Labels, number: IntArray, sizes: Sequence[IntArray]
-) -> float:
-    """Fill in what each patient adds to the area of one column by each class, and return the area.
+def _by_patient(score: FloatArray, labels: Labels, patients: int, number: IntArray) -> _ByPatient:
+    """The area of a column (N,) and what each patient adds to it.
 
     Placements are V10 and V01 of the paper's equations 4 and 5: the share of absent cases below a present one, and of
     present cases above an absent one; ties count half.
 
     Args:
-        influence: (2, P), scaled so that squares sum to the variance; NaN for a class with a single patient.
         score: (N,).
-        labels: (N,) with cases of both classes.
+        labels: (N,).
+        patients: How many, P.
         number: (N,) the patient of each case.
-        sizes: (P,) the cases of each patient, present and absent.
     """
-    placed = case_placements(score, labels)
-    m, n = len(placed.present), len(placed.absent)
-    area = int(placed.of_present.sum()) / (2 * m * n)
-    by_class = (placed.present, placed.of_present / (2 * n), m), (placed.absent, placed.of_absent / (2 * m), n)
-    for row, held, (case, placement, size) in zip(influence, sizes, by_class, strict=True):
-        placement -= area
-        owners = int(np.count_nonzero(held))
+    known, is_present = labels.known, labels.present
+    if not known.all():
+        score, is_present, number = score[known], is_present[known], number[known]
+    row = np.where(is_present, number, number + patients)
+    cases = np.bincount(row, minlength=2 * patients).reshape(2, patients)
+    sizes, owners = cases.sum(axis=1).tolist(), np.count_nonzero(cases, axis=1).tolist()
+    counts = Counts(*sizes, labels.present.size - sum(sizes), *owners)
+    if not min(sizes):
+        return _ByPatient(math.nan, np.full((2, patients), math.nan), cases, counts)
+    influence = np.bincount(row, weights=case_placements(score, is_present), minlength=2 * patients)
+    influence = influence.reshape(2, patients)
+    area = float(influence[0].sum()) / (2 * sizes[0] * sizes[1])  # whole numbers so far
+    for own, held, size, of, other in zip(influence, cases, sizes, owners, sizes[::-1], strict=True):
+        own /= 2 * other
+        own -= area * held
         # Deviations from a mean sum to 0: those of a class held by a single patient would pass for no variance.
-        scale = math.sqrt(owners / (owners - 1)) / size if owners > 1 else math.nan
-        row[:] = np.bincount(number[case], weights=placement, minlength=len(row)) * scale
-    return area
+        own *= math.sqrt(of / (of - 1)) / size if of > 1 else math.nan
+    return _ByPatient(area, influence, cases, counts)

@@ -31,11 +31,11 @@ def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArra
     names = np.asarray(patient)
     if names.shape != (cases,):
         raise ValueError(f"patients have shape {names.shape}, but there are {cases} cases")
+    if names.dtype.kind in "iu" and cases and int(names.max()) - int(names.min()) < DENSE * cases:
+        return _dense(names)
     nameless = int(np.count_nonzero(names == "" if names.dtype.kind == "U" else names != names))
     if nameless:
         raise ValueError(f"{nameless} of {cases} cases have no patient; name one for each, or leave patients out")
-    if names.dtype.kind in "iu" and cases and int(names.max()) - int(names.min()) < DENSE * cases:
-        return _dense(names)
     unique, index = np.unique(names, return_inverse=True)
     return len(unique), index
 

@@ -165,23 +165,6 @@ class _Counted(NamedTuple):
     number: IntArray
 
 
-@dataclass(frozen=True)
-class CasePlacements:
-    """Placements of single cases, in an order of their own.
-
-    Attributes:
-        present: (m,) indices of the present cases.
-        of_present: (m,) int64, twice the absent cases below each, plus those that tie.
-        absent: (n,) indices of the absent cases.
-        of_absent: (n,) int64, twice the present cases above each, plus those that tie.
-    """
-
-    present: IntArray
-    of_present: IntArray
-    absent: IntArray
-    of_absent: IntArray
-
-
 def placements(score: FloatArray, labels: Labels) -> Placements:
     """Place checked cases (N,) of each class among those of the other; unknown cases are dropped.
 
@@ -197,20 +180,18 @@ def placements(score: FloatArray, labels: Labels) -> Placements:
     return Placements(below, np.ones_like(below), above, np.ones_like(above))
 
 
-def case_placements(score: FloatArray, labels: Labels) -> CasePlacements:
-    """``placements`` of each checked case (N,), for sums by patient."""
-    present, absent = np.flatnonzero(labels.present), np.flatnonzero(labels.absent)
-    known = labels.known
-    counted = _counted(score[known], labels.present[known])
+def case_placements(score: FloatArray, is_present: BoolArray) -> FloatArray:
+    """``placements`` of each of N known cases, whole numbers as float64, for sums by patient."""
+    counted = _counted(score, is_present)
     if counted is not None:
-        is_present, by_bin = labels.present[known], np.zeros((2, counted.used[-1] + 1), dtype=np.int64)
-        by_bin[:, counted.used] = _among_groups(counted.groups)
-        of_present, of_absent = by_bin[0][counted.number[is_present]], by_bin[1][counted.number[~is_present]]
-        return CasePlacements(present, of_present, absent, of_absent)
-    of_present, of_absent = score[present], score[absent]
-    order, other = np.argsort(of_present), np.argsort(of_absent)
-    below, above = _among_sorted(of_present[order], of_absent[other])
-    return CasePlacements(present[order], below, absent[other], above)
+        of_bin = np.zeros((int(counted.used[-1]) + 1, 2))
+        of_bin[counted.used, 1], of_bin[counted.used, 0] = _among_groups(counted.groups)
+        return np.asarray(of_bin.ravel()[2 * counted.number + is_present])
+    present, absent = np.flatnonzero(is_present), np.flatnonzero(~is_present)
+    present, absent = present[np.argsort(score[present])], absent[np.argsort(score[absent])]
+    placed = np.empty(len(score))
+    placed[present], placed[absent] = _among_sorted(score[present], score[absent])
+    return placed
 
 
 def _among_groups(groups: TiedCounts) -> tuple[IntArray, IntArray]:

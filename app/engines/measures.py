@@ -14,7 +14,7 @@ from app.engines.probability_measures import probability_measures
 from app.engines.record import ModelRecord
 from evaluation.average_precision import average_precision_interval
 from evaluation.cases import FindingResult
-from evaluation.delong import area_covariance, auc_intervals, macro_auc_interval
+from evaluation.delong import area_covariance, macro_auc_interval
 from evaluation.localisation import CORRECT_FROM, is_correct
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.operating import operating_point
@@ -141,13 +141,13 @@ def _scores(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, record: M
 
 
 def _areas(score: np.ndarray, label: np.ndarray, findings: Sequence[str], patient: np.ndarray) -> Metrics:
-    results: list[FindingResult] = list(auc_intervals(score, label, patient))
+    covariance = area_covariance(score, label, patient)
+    results: list[FindingResult] = [covariance.result(c) for c in range(len(findings))]
     entries: Metrics = {name: asdict(each) for name, each in zip(findings, results, strict=True)}
     defined = [each for each in results if not np.isnan(each.value)]
     # The macro average over a single finding is that finding, with the interval that is exact for few cases.
     if len(defined) == 1:
         return entries | {"macro": asdict(defined[0].interval) | {"findings": 1}}
-    covariance = area_covariance(score, label, patient)
     count = int((~np.isnan(np.diag(covariance.covariance))).sum())
     return entries | {"macro": asdict(macro_auc_interval(covariance)) | {"findings": count}}
 
