@@ -31,7 +31,7 @@ from evaluation.distributions import t_quantile
 WITHIN_PATIENTS = 0.5  # share of the variance of the added patient's images
 ADDED = 1.0  # patients of each class
 LEAST_SHARE = 0.2  # of the variance if patients who hold both classes make it smaller
-NEAREST = 1e-12  # distance from the area below which a limit is the area
+NEAREST = 1e-12  # distances that do not matter
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _information(area: float) -> float:
     rest = min(area, 1 - area)
     if rest <= 0:
         return 0.0
-    z = np.linspace(-12, 12, 481)
+    z = np.linspace(-10, 10, 81)
     deviation = ndtr(math.sqrt(2) * ndtri(rest) + z) - rest
     weight: FloatArray = np.exp(-(z**2) / 2)
     second, fourth = np.dot(weight, deviation**2) / weight.sum(), np.dot(weight, deviation**4) / weight.sum()
@@ -156,13 +156,16 @@ def _information(area: float) -> float:
 
 
 def _lower(area: float, factor: float) -> float:
+    """The root of (area - limit)^2 - factor * placement_variance(limit) below the area."""
     from scipy.optimize import brentq
 
     def excess(limit: float) -> float:
         return (area - limit) ** 2 - factor * placement_variance(limit)
 
-    near = area - NEAREST
-    if near <= 0:
-        return 0.0
-    # The variance is concave, so that there is one root.
-    return float(brentq(excess, 0.0, near)) if excess(near) < 0 else area
+    near, step = NEAREST, max(math.sqrt(factor * placement_variance(area)), 2 * NEAREST)
+    if near >= area or excess(area - near) >= 0:
+        return max(area - near, 0.0)
+    # The root of the variance is concave, so that there is one limit; it is sought beyond ever longer steps.
+    while step < area and excess(area - step) < 0:
+        near, step = step, 2 * step
+    return float(brentq(excess, max(area - step, 0.0), area - near, xtol=NEAREST))

@@ -197,11 +197,12 @@ def _by_patient(score: FloatArray, labels: Labels, patients: int, number: IntArr
     row = np.where(is_present, number, number + patients)
     cases = np.bincount(row, minlength=2 * patients).reshape(2, patients)
     sizes, owners = cases.sum(axis=1).tolist(), np.count_nonzero(cases, axis=1).tolist()
-    counts = Counts(*sizes, labels.present.size - sum(sizes), *owners)
+    counts = Counts(sizes[0], sizes[1], labels.present.size - sum(sizes), owners[0], owners[1])
     if not min(sizes):
         return _ByPatient(math.nan, np.full((2, patients), math.nan), cases, counts)
-    influence = np.bincount(row, weights=case_placements(score, is_present), minlength=2 * patients)
-    influence = influence.reshape(2, patients)
+    influence: FloatArray = np.asarray(
+        np.bincount(row, weights=case_placements(score, is_present), minlength=2 * patients), dtype=np.float64
+    ).reshape(2, patients)
     area = float(influence[0].sum()) / (2 * sizes[0] * sizes[1])  # whole numbers so far
     for own, held, size, of, other in zip(influence, cases, sizes, owners, sizes[::-1], strict=True):
         own /= 2 * other
