@@ -31,7 +31,7 @@ def test_findings_of_any_name_are_trained_drawn_logged_and_reported(tmp_path: Pa
     files = {f"cases_{name}.png" for name in file_names(ODD).values()}
     drawn = {path.name for path in (out / "pictures").iterdir()}
     assert files < drawn
-    assert len({name.casefold() for name in drawn}) == len(files) + 4
+    assert len({name.casefold() for name in drawn}) == len(files) + 5  # ROC, scores, reliability, net benefit, history
     # One map per image and finding.
     assert sum(path.is_file() for path in (out / "maps").rglob("*")) == 7 * len(ODD)
     client = mlflow.MlflowClient(store)
