@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.cases import BoolArray, FloatArray, IntArray, checked_scores
+from evaluation.cases import BoolArray, FloatArray, IntArray, Interval, checked_scores
+from evaluation.distributions import exact_interval, normal_quantile
+from evaluation.logits import probability
+from evaluation.resampling import Bootstrap, patient_weights
+
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,68 @@ def areas(units: Units) -> Figures:
     left = total * count * value - of_present - of_absent + _within(units)
     without = _quotient(left, (total - held) * (count - number))
     return Figures(value, influence, without, ((held > 0) | (number > 0))[:, 0])
+
+
+def bootstrap_areas(units: Units, replicates: int = 1000, seed: int = 0) -> Bootstrap:
+    """``areas``, resampled by patient; the same seed, replicates and number of patients draw the same samples.
+
+    Example:
+        >>> zero, one = np.array([0, 1]), np.array([2, 3])
+        >>> units = Units(np.array([[0.9], [0.4]]), zero, np.ones(2), np.array([[0.1], [0.6]]), one, patients=4)
+        >>> bootstrap_areas(units, replicates=10).value.tolist()
+        [0.75]
+    """
+    present, absent = checked_scores(units.present), checked_scores(units.absent)
+    columns = []
+    for high, low in zip(present.T, absent.T, strict=True):
+        order = np.argsort(low)
+        columns.append((order, *(np.searchsorted(low[order], high, side) for side in ("left", "right"))))
+
+    def resampled(drawn: FloatArray) -> FloatArray:
+        """(r, K) areas if patients are drawn (P, r) times."""
+        weight = drawn[units.present_patient] * units.weight[:, None]
+        count = drawn[units.absent_patient]
+        pairs = weight.sum(axis=0) * count.sum(axis=0)
+        won = []
+        for order, left, right in columns:
+            below = np.concatenate([np.zeros((1, drawn.shape[1])), np.cumsum(count[order], axis=0)])
+            won.append(np.einsum("lr,lr->r", weight, below[left] + below[right]) / 2)
+        return _quotient(np.stack(won, axis=1), pairs[:, None])
+
+    parts = [resampled(drawn) for drawn in patient_weights(units.patients, replicates, seed)]
+    return Bootstrap(resampled(np.ones((units.patients, 1)))[0], np.concatenate(parts))
+
+
+def bootstrap_intervals(bootstrap: Bootstrap, trials: int, level: float = 0.95) -> tuple[Interval, ...]:
+    """Intervals of bootstrapped shares on the logit scale, by the standard deviation of their replicates.
+
+    Near 0 and 1 they cover better than percentiles, which cannot reach beyond the sample. If the value is 0 or 1, or
+    replicates do not vary, the interval is Clopper and Pearson's.
+
+    Example:
+        >>> result = Bootstrap(np.array([0.8]), np.array([[0.7], [0.8], [0.9]]))
+        >>> [limits] = bootstrap_intervals(result, trials=20)
+        >>> round(limits.lower, 2), round(limits.upper, 2)
+        (0.6, 0.92)
+
+    Args:
+        bootstrap: Of values in [0, 1].
+        trials: Number of patients of the rarer class.
+        level: Confidence.
+    """
+    intervals = []
+    for value, replicates in zip(bootstrap.value.tolist(), bootstrap.replicates.T, strict=True):
+        defined = replicates[~np.isnan(replicates)]
+        error = float(defined.std()) if len(defined) > 1 else 0.0
+        if math.isnan(value) or not trials:
+            intervals.append(Interval(value, math.nan, math.nan))
+        elif error <= ROUNDING or not 0 < value < 1:
+            limits = exact_interval(value * trials, trials, level)
+            intervals.append(Interval(value, limits.lower, limits.upper))
+        else:
+            logit, half = math.log(value / (1 - value)), normal_quantile(level) * error / (value * (1 - value))
+            intervals.append(Interval(value, *probability([logit - half, logit + half]).tolist()))
+    return tuple(intervals)
 
 
 def shares(right: ArrayLike, patient: IntArray, patients: int) -> Figures:

@@ -4,7 +4,8 @@ A mark inside a box hits that lesion; one inside several boxes hits all of them.
 hit nor a false mark. Marks outside all boxes are false.
 
 Source: Chakraborty and Berbaum, "Observer studies involving detection and localization: modeling, analysis, and
-validation", Medical Physics 31, 2004 (JAFROC); FROC as in Bunch et al., 1978.
+validation", Medical Physics 31, 2004 (JAFROC); FROC as in Bunch et al., 1978; weights as in Chakraborty and Zhai, "On
+the meaning of the weighted alternative free-response operating characteristic figure of merit", Medical Physics, 2016.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FloatArray, IntArray
+from evaluation.figures_of_merit import Units
 from evaluation.marks import Marks
+from evaluation.patients import patient_numbers
+from evaluation.resampling import Bootstrap, patient_weights
 from evaluation.roc import auc
+
+ROUNDING = 1e-9  # a rate times a number of images may be a whole number but for rounding
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,44 @@ def froc_sensitivity(curve: FreeResponseCurve, rate: ArrayLike = (0.125, 0.25, 0
     return curve.sensitivity[np.searchsorted(curve.x, np.asarray(rate, dtype=np.float64), side="right") - 1]
 
 
+def bootstrap_froc(
+    matches: Matches, rate: ArrayLike, patient: ArrayLike | None = None, replicates: int = 1000, seed: int = 0
+) -> Bootstrap:
+    """``froc_sensitivity`` at each of the rates (C,), resampled by patient; NaN without a lesion.
+
+    Example:
+        >>> zero = np.zeros(1, dtype=int)
+        >>> matches = Matches(np.array([0.9]), zero, np.array([0.4]), zero, images=2)
+        >>> bootstrap_froc(matches, [0.5, 1], replicates=10).value.tolist()
+        [1.0, 1.0]
+
+    Args:
+        matches: Of ``images`` images.
+        rate: False marks an image.
+        patient: (images,) names or numbers; None if every image is a patient of its own.
+        replicates: How many.
+        seed: The same seed, replicates and patients draw the same samples, whatever the marks.
+    """
+    patients, number = patient_numbers(patient, matches.images)
+    rates = np.asarray(rate, dtype=np.float64)
+    falling = np.argsort(-matches.false_score)
+    # A lesion is found at a rate if no more false marks score at least as high as its own highest mark.
+    ahead = np.searchsorted(-matches.false_score[falling], -matches.lesion_score, side="right")
+    of_false, of_lesion = number[matches.false_image[falling]], number[matches.lesion_image]
+    is_marked = np.isfinite(matches.lesion_score)[:, None]
+
+    def sensitivities(drawn: FloatArray) -> FloatArray:
+        """(r, C) if patients are drawn (P, r) times."""
+        false = np.concatenate([np.zeros((1, drawn.shape[1])), np.cumsum(drawn[of_false], axis=0)])[ahead]
+        images, lesions = drawn[number].sum(axis=0), drawn[of_lesion]
+        found = [(lesions * (is_marked & (false <= each * images + ROUNDING))).sum(axis=0) for each in rates]
+        total = lesions.sum(axis=0)
+        return np.stack([np.divide(part, total, out=np.full_like(total, np.nan), where=total > 0) for part in found], 1)
+
+    parts = [sensitivities(drawn) for drawn in patient_weights(patients, replicates, seed)]
+    return Bootstrap(sensitivities(np.ones((patients, 1)))[0], np.concatenate(parts))
+
+
 def afroc_curve(matches: Matches) -> FreeResponseCurve:
     """Share of lesions hit against the share of normal images with a false mark. NaN without either.
 
@@ -139,6 +183,27 @@ def jafroc_figure(matches: Matches) -> float:
     normal = _highest_false(matches)
     score = np.concatenate([matches.lesion_score, normal])
     return auc(score, np.arange(len(score)) < len(matches.lesion_score))
+
+
+def free_response_units(matches: Matches, patient: ArrayLike | None = None, weighted: bool = False) -> Units:
+    """Lesions and normal images, for ``figures_of_merit.areas``: its value is ``jafroc_figure``, with a covariance.
+
+    Example:
+        >>> zero = np.zeros(1, dtype=int)
+        >>> units = free_response_units(Matches(np.array([0.9]), zero, np.array([0.4]), zero + 1, images=3))
+        >>> units.present.tolist(), units.absent.tolist()
+        ([[0.9]], [[0.4], [-inf]])
+
+    Args:
+        matches: Of ``images`` images.
+        patient: (images,) names or numbers; None if every image is a patient of its own.
+        weighted: Every image with lesions counts alike (weighted AFROC) instead of every lesion.
+    """
+    patients, number = patient_numbers(patient, matches.images)
+    lesions = np.bincount(matches.lesion_image, minlength=matches.images)
+    weight = 1 / lesions[matches.lesion_image] if weighted else np.ones(len(matches.lesion_image))
+    absent, owner = _highest_false(matches)[:, None], number[lesions == 0]
+    return Units(matches.lesion_score[:, None], number[matches.lesion_image], weight, absent, owner, patients)
 
 
 def _highest_false(matches: Matches) -> FloatArray:

@@ -28,8 +28,8 @@ class Marks:
     score: FloatArray
 
 
-def peaks(value: ArrayLike, region: ArrayLike, minimum: float) -> Marks:
-    """Mark patches that no neighbour exceeds; equal ones that touch get one mark, at their centre.
+def peaks(value: ArrayLike, region: ArrayLike, minimum: float, reach: int = 1) -> Marks:
+    """Mark patches that no other within ``reach`` exceeds; equal ones that touch get one mark, at their centre.
 
     Example:
         >>> value = [[[0.9, 0.2, 0.2, 0.6], [0.1, 0.2, 0.2, 0.6]]]
@@ -40,11 +40,12 @@ def peaks(value: ArrayLike, region: ArrayLike, minimum: float) -> Marks:
         value: (N, h, w).
         region: (N, 4) x, y, width, height in pixels that each map covers.
         minimum: Patches below it are not marked.
+        reach: Rows and columns to each side.
     """
     from scipy.ndimage import maximum_filter
 
     values = _checked(value)
-    highest = maximum_filter(values, size=(1, 3, 3), mode="constant", cval=-np.inf)
+    highest = maximum_filter(values, size=(1, 2 * reach + 1, 2 * reach + 1), mode="constant", cval=-np.inf)
     return _marks(values, (values == highest) & (values >= minimum), region)
 
 

@@ -14,6 +14,7 @@ from monai.utils.enums import CommonKeys
 
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.measures import Metrics, images_and_patients, patient_index, with_macros
+from app.engines.outputs import Outputs
 from app.engines.processes import over_ranks
 from app.engines.record import ModelRecord
 from evaluation.boundaries import boundary_distances
@@ -47,6 +48,8 @@ class OutlinedCase:
 class Boundaries:
     """Handler that measures outlined findings (masks, not boxes) on the pixels of the stored radiographs, as Dice is.
 
+    It is a report of the pass that it was attached to, too.
+
     Args:
         record: Each finding's region is where its map reaches the threshold that Dice is measured at.
     """
@@ -62,7 +65,7 @@ class Boundaries:
         evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._measure)
         evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._gather)
 
-    def metrics(self, samples: Sequence[Mapping[str, Any]]) -> Metrics:
+    def __call__(self, outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: ModelRecord) -> Metrics:
         """``hausdorff_95`` and ``normalised_surface_distance`` by finding; empty if nothing is outlined.
 
         If the spacing of some radiographs is known, only these count, and ``without_spacing`` is the number of others.
@@ -73,7 +76,7 @@ class Boundaries:
         is_known = any(case.in_mm for case in self._cases)
         unit = "mm" if is_known else "pixels"
         tolerance = {"tolerance_mm": TOLERANCE["mm"]} if is_known else {"tolerance": TOLERANCE["share of the diagonal"]}
-        for number, name in enumerate(self.record.findings):
+        for number, name in enumerate(record.findings):
             outlined = [case for case in self._cases if case.finding == number]
             cases = [case for case in outlined if case.in_mm == is_known]
             if not cases:

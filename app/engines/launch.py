@@ -29,6 +29,7 @@ from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.failures import tell_last
+from app.engines.free_response import FreeResponse
 from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.measures import Metrics
@@ -271,12 +272,13 @@ class Launch:
     ) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
-        boundaries = Boundaries(record)
-        boundaries.attach(test)
+        watching = Boundaries(record), FreeResponse(record)
+        for each in watching:
+            each.attach(test)
         test.collected.recalibration = record.recalibration
         test.run()
         # Every process has all outputs; one of them reports.
-        result = from_main(self._write_report(run, test, record, excluded, boundaries) if is_main() else {})
+        result = from_main(self._write_report(run, test, record, excluded, watching) if is_main() else {})
         run.tags({NOTE: note(kind, self.data.datalist.name, command(), result)})
         return result
 
@@ -286,14 +288,14 @@ class Launch:
         test: RadiographEvaluator,
         record: ModelRecord,
         excluded: Mapping[str, int],
-        boundaries: Boundaries,
+        watching: Sequence[SectionReport],
     ) -> Metrics:
         outputs, samples = test.outputs, test.dataset.samples
         excluded = {**excluded, self.section: _excluded(test.dataset)}
         thresholds = threshold_facts(record, self.section, self._split())
         counts = {section: count for section, count in excluded.items() if count}
         about = {"section": self.section, "excluded": counts, "thresholds": thresholds}
-        result = section_results(test, record, about, self.reports, boundaries, self._prevalence)
+        result = section_results(test, record, about, [*watching, *self.reports], self._prevalence)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")

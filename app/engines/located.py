@@ -65,7 +65,7 @@ class MapReading:
         values = self.probability(logit)
         lowest, highest = threshold_number(np.array([values.min(), values.max()]), BINS)
         if self.patches or lowest == highest:  # between the centres, too, all values are in that one bin
-            return map_histogram(values, located.truth, _edges(values.shape, located), BINS)
+            return map_histogram(values, located.truth, cell_edges(values.shape, located.region, located.size), BINS)
         map = LinearMap(*at_pixel_columns(values.astype(np.float32), located.region, located.size))
         return linear_histogram(map, located.truth, BINS)
 
@@ -74,7 +74,9 @@ class MapReading:
 
         Cells outside the radiograph do not count.
         """
-        return pointing_hit(_as_array(logit), located.truth, _edges(logit.shape, located)) >= 0.5
+        return (
+            pointing_hit(_as_array(logit), located.truth, cell_edges(logit.shape, located.region, located.size)) >= 0.5
+        )
 
     def facts(self, is_stored: bool) -> dict[str, str]:
         """What ``metrics.json`` says about the measuring of regions.
@@ -115,6 +117,14 @@ class StoredTruth:
             self._read[index, finding] = _truth(self.samples[index], finding, size)
         return self._read[index, finding]
 
+    def boxes(self, index: int, finding: int) -> np.ndarray | None:
+        """Boxes (N, 4) x, y, width, height of a finding of an item; None if it is outlined by masks instead."""
+        sample = self.samples[index]
+        if any(of == finding for of, _ in sample.get("mask") or ()):
+            return None
+        boxes = np.asarray(sample.get("boxes", ()), dtype=np.float64).reshape(-1, 4)
+        return boxes[np.asarray(sample.get("box_finding", ()), dtype=np.int64) == finding]
+
 
 def located_in(
     batch: Mapping[str, Any], truth: StoredTruth | None, rows: Sequence[int], findings: Sequence[int], mask: Tensor
@@ -143,6 +153,14 @@ def is_located(samples: Sequence[Mapping[str, Any]]) -> bool:
     return bool(samples) and all("boxes" in sample or "mask" in sample for sample in samples)
 
 
+def cell_edges(shape: tuple[int, ...], region: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of a map's rows (h + 1,) and columns (w + 1,) on a radiograph of (height, width), cut at its borders."""
+    x, y, width, height = (float(value) for value in region)
+    down = np.clip(y + height / shape[0] * np.arange(shape[0] + 1), 0, size[0])
+    across = np.clip(x + width / shape[1] * np.arange(shape[1] + 1), 0, size[1])
+    return down, across
+
+
 def _truth(sample: Mapping[str, Any], finding: int, size: tuple[int, int]) -> Truth:
     masks = [stored_mask(source, np.array(size)) != 0 for of, source in sample.get("mask") or () if of == finding]
     if masks:
@@ -157,14 +175,6 @@ def _on_input(mask: Tensor) -> LocatedFinding:
     """A finding as drawn on the network's input (H, W), which stands for the radiograph."""
     pixels = mask.detach().cpu().numpy() >= 0.5
     return LocatedFinding(Truth.of_mask(pixels), whole_region(pixels.shape), pixels.shape)
-
-
-def _edges(shape: tuple[int, ...], located: LocatedFinding) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of a map's rows (h + 1,) and columns (w + 1,) on the radiograph, cut at its borders."""
-    x, y, width, height = (float(value) for value in located.region)
-    down = np.clip(y + height / shape[0] * np.arange(shape[0] + 1), 0, located.size[0])
-    across = np.clip(x + width / shape[1] * np.arange(shape[1] + 1), 0, located.size[1])
-    return down, across
 
 
 def _as_array(values: Tensor) -> np.ndarray:

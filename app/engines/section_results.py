@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from app.checking.operating_points import threshold_rule
 from app.engines import calibration_pictures, case_pictures, pictures
-from app.engines.boundaries import Boundaries
 from app.engines.call_measures import at_prevalence, missed
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.measures import Metrics, metrics, patient_index
@@ -27,7 +26,6 @@ def section_results(
     record: ModelRecord,
     about: Mapping[str, object],
     reports: Sequence[SectionReport],
-    boundaries: Boundaries,
     prevalence: Mapping[str, float],
 ) -> Metrics:
     """What ``metrics.json`` holds after a pass over a section.
@@ -37,12 +35,10 @@ def section_results(
         record: The thresholds that are applied.
         about: What comes first: the section, the files left out, where the thresholds come from.
         reports: Further measures.
-        boundaries: What this pass measured of boundaries.
         prevalence: How frequent findings are where the model is to be used, by finding; some or none.
     """
     outputs, samples = test.outputs, test.dataset.samples
     result: Metrics = {**about, "regions": test.collected.facts()} | metrics(outputs, samples, record)
-    result |= boundaries.metrics(samples)
     if record.operating_point:
         result["warnings"] += missed(result, threshold_rule(record.operating_point))
     for report in reports:

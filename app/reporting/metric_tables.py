@@ -33,6 +33,10 @@ NAMES = {
     "ior_accuracy": "IoR accuracy",
     "dice": "Dice, mean over images",
     "dice_aggregated": "Dice, all pixels together",
+    "lroc_area": "LROC area",
+    "afroc_area": "AFROC area (JAFROC)",
+    "weighted_afroc_area": "weighted AFROC area",
+    "froc_sensitivity": "FROC: lesions found",
     "hausdorff_95": "95% Hausdorff distance",
     "normalised_surface_distance": "normalised surface distance",
 }
@@ -51,6 +55,7 @@ KINDS = {
         *("calibration_intercept", "calibration_slope"),
     ),
     "Where it is": ("dice", "dice_aggregated", "hit_rate"),
+    "Lesions against normal images": ("lroc_area", "afroc_area", "weighted_afroc_area"),
     "Its boundary": ("hausdorff_95", "normalised_surface_distance"),
 }
 """Measures that share a table, findings down and measures across, in this order. Others share the last table."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from evaluation import area_covariance, auc_per_finding
-from evaluation.figures_of_merit import Units, areas, shares
+from evaluation.figures_of_merit import Units, areas, bootstrap_intervals, shares
+from evaluation.resampling import Bootstrap
 
 CASES, PATIENTS, SETS = 60, 25, 3
 
@@ -124,3 +125,20 @@ def test_a_score_that_is_not_a_number_is_refused():
     units = Units(np.array([[np.nan]]), np.array([0]), np.ones(1), np.zeros((1, 1)), np.array([1]), 2)
     with pytest.raises(ValueError, match="1 of 1 scores are NaN"):
         areas(units)
+
+
+def test_intervals_of_replicates_on_the_logit_scale():
+    # By hand: the logit of 0.8 is log(4); standard deviation 0.05, divided by 0.8 * 0.2.
+    replicates = 0.8 + 0.05 * np.array([-1.0, 1.0, np.nan])[:, None]
+    [interval] = bootstrap_intervals(Bootstrap(np.array([0.8]), replicates), trials=9)
+    half = 1.959963984540054 * 0.05 / 0.16
+    expected = [1 / (1 + np.exp(-(np.log(4) + side * half))) for side in (-1, 1)]
+    assert (interval.lower, interval.upper) == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_of_what_does_not_vary_are_exact():
+    # Nine of nine: the lower limit is the ninth root of 0.025.
+    sure = Bootstrap(np.array([1.0, np.nan]), np.array([[1.0, np.nan], [1.0, np.nan]]))
+    first, second = bootstrap_intervals(sure, trials=9)
+    assert (first.lower, first.upper) == (pytest.approx(0.025 ** (1 / 9), abs=1e-12), 1)
+    assert np.isnan([second.value, second.lower, second.upper]).all()

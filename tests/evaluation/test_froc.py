@@ -3,8 +3,19 @@
 import numpy as np
 import pytest
 
-from evaluation.froc import afroc_curve, froc_curve, froc_sensitivity, jafroc_figure, match_marks
+from evaluation.figures_of_merit import areas, bootstrap_areas
+from evaluation.froc import (
+    Matches,
+    afroc_curve,
+    bootstrap_froc,
+    free_response_units,
+    froc_curve,
+    froc_sensitivity,
+    jafroc_figure,
+    match_marks,
+)
 from evaluation.marks import Marks, components, peaks
+from evaluation.resampling import patient_weights
 
 
 def test_component_marks():
@@ -109,3 +120,80 @@ def test_boxes_and_marks_are_of_images_that_exist():
     none = Marks(np.zeros(0, dtype=int), np.zeros(0), np.zeros(0), np.zeros(0))
     with pytest.raises(ValueError, match=r"images of boxes must lie in \[0, 3\)"):
         match_marks(none, [[0, 0, 1, 1]], [3], 3)
+
+
+RATES = (0.125, 0.5, 1, 3)
+
+
+def drawn(images: int = 40, seed: int = 0) -> Matches:
+    """Marks with ties: none to three lesions an image, four in five of them marked, and false marks."""
+    generator = np.random.default_rng(seed)
+    lesion_image = np.repeat(np.arange(images), generator.integers(0, 4, images) * (generator.random(images) < 0.5))
+    false_image = np.repeat(np.arange(images), generator.poisson(1.5, images))
+    lesion = generator.normal(1, 1, len(lesion_image)).round(1)
+    lesion[generator.random(len(lesion)) < 0.2] = -np.inf
+    return Matches(lesion, lesion_image, generator.normal(0, 1, len(false_image)).round(1), false_image, images)
+
+
+def repeated(matches: Matches, times: list[int]) -> Matches:
+    """The same images, each as often as it was drawn."""
+    rows = np.repeat(np.arange(matches.images), times)
+    pairs = ((matches.lesion_score, matches.lesion_image), (matches.false_score, matches.false_image))
+    parts = []
+    for score, image in pairs:
+        chosen = [(at, n) for n, row in enumerate(rows) for at in np.flatnonzero(image == row)]
+        parts += [score[[at for at, _ in chosen]], np.array([n for _, n in chosen], dtype=int)]
+    return Matches(*parts, len(rows))
+
+
+def test_peaks_within_reach():
+    # Oracle: every patch against all within two rows and columns, one by one.
+    value = np.random.default_rng(2).random((2, 9, 9))
+    marks = peaks(value, [(0, 0, 9, 9)] * 2, 0.0, reach=2)
+    expected = [
+        (n, i, j)
+        for n, i, j in np.ndindex(2, 9, 9)
+        if value[n, i, j] == value[n, max(i - 2, 0) : i + 3, max(j - 2, 0) : j + 3].max()
+    ]
+    np.testing.assert_allclose(np.stack([marks.image, marks.y - 0.5, marks.x - 0.5], 1), expected)
+
+
+def test_units_have_the_area_of_jafroc():
+    for seed in range(3):
+        matches = drawn(seed=seed)
+        assert areas(free_response_units(matches)).value[0] == pytest.approx(jafroc_figure(matches), abs=1e-15)
+
+
+def test_weighted_units_by_hand():
+    # Lesions 0.9 and missed in image 0, 0.5 in image 1; normal images 0.6 and unmarked. 0.9 wins both pairs, the missed
+    # lesion ties with the unmarked image, 0.5 wins one: ((2 + 1/2) / 2 + 1) / 2 images / 2 normal ones.
+    matches = Matches(np.array([0.9, -np.inf, 0.5]), np.array([0, 0, 1]), np.array([0.6]), np.array([2]), images=4)
+    assert areas(free_response_units(matches, weighted=True)).value.tolist() == [(2.5 / 2 + 1) / 4]
+    assert areas(free_response_units(matches)).value.tolist() == [3.5 / 6]
+
+
+def test_the_bootstrap_of_froc_is_that_of_repeated_images():
+    # A slow second implementation: every replicate's images written out and measured as a set of their own.
+    matches, patient = drawn(), np.arange(40) // 2
+    result = bootstrap_froc(matches, RATES, patient, replicates=20, seed=3)
+    np.testing.assert_allclose(result.value, froc_sensitivity(froc_curve(matches), RATES), rtol=1e-12)
+    weights = np.concatenate([part.T for part in patient_weights(20, 20, 3)])
+    for replicate, weight in zip(result.replicates, weights, strict=True):
+        again = repeated(matches, weight[patient].astype(int).tolist())
+        np.testing.assert_allclose(replicate, froc_sensitivity(froc_curve(again), RATES), rtol=1e-12)
+
+
+def test_the_bootstrap_of_areas_is_that_of_repeated_images():
+    matches, patient = drawn(), np.arange(40) // 2
+    weights = np.concatenate([part.T for part in patient_weights(20, 20, 3)])
+    for weighted in (False, True):
+        result = bootstrap_areas(free_response_units(matches, patient, weighted), replicates=20, seed=3)
+        assert result.value == areas(free_response_units(matches, patient, weighted)).value
+        for replicate, weight in zip(result.replicates, weights, strict=True):
+            again = free_response_units(repeated(matches, weight[patient].astype(int).tolist()), None, weighted)
+            np.testing.assert_allclose(replicate, areas(again).value, rtol=1e-12)
+
+
+def test_without_lesions_the_bootstrap_is_undefined():
+    nothing = Matches(np.zeros(0), np.zeros(0, dtype=int), np.array([0.5]), np.array([0]), images=2)
+    assert np.isnan(bootstrap_froc(nothing, RATES, replicates=5).replicates).all()

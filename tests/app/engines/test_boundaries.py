@@ -15,6 +15,7 @@ from app.contract import Prediction
 from app.datalist.item import RunLengths
 from app.engines.boundaries import Boundaries
 from app.engines.located import MapReading, StoredTruth
+from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from evaluation.boundaries import boundary_distances
 
@@ -68,7 +69,7 @@ def measured(samples: list[dict], regions: list[np.ndarray], finding: int = 1, p
     boundaries = Boundaries(RECORD)
     boundaries.attach(engine)
     engine.run([list(range(len(samples)))[at : at + 2] for at in range(0, len(samples), 2)])
-    return boundaries.metrics(samples)
+    return boundaries(Outputs(np.arange(len(samples)), *[np.zeros((len(samples), 2))] * 2), samples, RECORD)
 
 
 def test_distances_are_in_millimetres_at_the_threshold_of_the_finding(tmp_path):

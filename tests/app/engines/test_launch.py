@@ -78,7 +78,9 @@ def test_metrics_file(trained, world):
     measures = ["auc", "average_precision", *CALLS, *PROBABILITIES, *CURVE, "dice", "dice_aggregated"]
     located = ["hit_rate", "iou_accuracy", "ior_accuracy"]
     about = ["section", "excluded", "thresholds", "regions"]
-    assert list(read) == [*about, *measures, *located, "auc_by_view", "auc_by", "warnings", "not_tested"]
+    marked = ["lroc_area", "afroc_area", "weighted_afroc_area", "froc_sensitivity"]
+    by_group = ["auc_by_view", "auc_by", "warnings", "not_tested"]
+    assert list(read) == [*about, *measures, *located, *by_group, *marked]
     assert read["regions"]["grid"] == "pixels of the stored radiographs"
     assert read["regions"]["map"] == "bilinear between cells' centres"
     assert read["section"] == "test"
@@ -88,6 +90,7 @@ def test_metrics_file(trained, world):
     assert (read["auc"]["Nodule"]["present"], read["auc"]["Nodule"]["absent"]) == (3, 4)
     assert read["dice"].keys() == {"Nodule", "macro"}
     assert read["dice"]["Nodule"]["images"] == 3
+    assert (read["afroc_area"]["Nodule"]["lesions"], read["afroc_area"]["Nodule"]["normal_images"]) == (3, 4)
     assert read["auc_by_view"].keys() == {"AP", "PA"}
     assert read["auc_by"].keys() == {"sex"}
     assert read["auc"]["Nodule"] == trained.metrics["auc"]["Nodule"]
