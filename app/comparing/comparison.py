@@ -13,7 +13,7 @@ from app.comparing.cases import MEASURES, Cases, aligned_values, read_cases
 from app.comparing.declared_margins import ANY, margin_of
 from app.comparing.measured_alike import measured_alike
 from app.comparing.methods import Method
-from app.comparing.run_files import CASES, RunFiles
+from app.comparing.run_files import CASES, LESIONS, RunFiles
 from evaluation import PredictionTable, compare_calls, compare_means, compare_predictions, holm, read_predictions
 from evaluation.cases import FindingResult, Interval
 from evaluation.compare import Comparison, ComparisonRow, aligned
@@ -24,6 +24,9 @@ Tables = Sequence[Sequence[PredictionTable]]
 LEVEL = 0.95
 SPLIT = "data.split_fingerprint"
 FEW_RUNS = 2
+AFROC = "Area under the AFROC curve (JAFROC)"
+RANKED = ("auc", "afroc")
+"""Measures of present cases against absent ones, or of lesions against normal images."""
 CALLS_TEST = "McNemar's exact test; if patients have several images, exact by exchanging the models patient by patient"
 CALLS_NOTE = (
     "Sensitivity and specificity are those at the thresholds that each run recorded. What a model gains in one by a "
@@ -122,11 +125,13 @@ def compare_methods(methods: Sequence[Method], margins: Mapping[str, float] | No
     comparison = RunComparison(tuple(methods), (), ())
     labels = [f"{letter} ({name})" for letter, name in zip(comparison.letters, comparison.names, strict=True)]
     tables = [[read_predictions(run.predictions) for run in method.runs] for method in methods]
-    areas = _areas(tables, labels, margin_of(margins or {}, "auc"))
+    areas = _areas(("auc", "Area under the ROC curve"), tables, labels, margin_of(margins or {}, "auc"))
     calls, note = _calls(methods, tables, labels, margins or {})
     problem, warnings = measured_alike(methods, labels)
     located, notes = _located(methods, labels, problem, margins or {})
     notes += [note] if note else []
+    lesions, more = _lesions(methods, labels, problem, margin_of(margins or {}, "afroc"))
+    notes += more
     splits = {run.run.tags.get(SPLIT, "") for run in comparison.runs if run.run is not None} - {""}
     if len(splits) > 1:
         notes.append(
@@ -137,14 +142,15 @@ def compare_methods(methods: Sequence[Method], margins: Mapping[str, float] | No
             "A method has two runs: if seeds matter much more in one method than in another, tests then err more often "
             "than they say. Three runs or more of each are safe."
         )
-    measures = areas, *calls, *located
+    measures = areas, *calls, *located, *lesions
     unused = (margins or {}).keys() - {measure.key for measure in measures} - {ANY}
     if unused:
         notes.append(f"The margin of {', '.join(sorted(unused))} was not needed: that is not compared.")
     return replace(comparison, measures=measures, notes=(*notes, *warnings))
 
 
-def _areas(tables: Tables, labels: list[str], margin: float | None) -> MeasureComparison:
+def _areas(about: tuple[str, str], tables: Tables, labels: list[str], margin: float | None) -> MeasureComparison:
+    """Areas of methods, each with the tables of its runs; ``about`` is the key and the title."""
     reference, is_single = tables[0], len(tables[0]) == 1
     comparisons = []
     for table, label in zip(tables[1:], labels[1:], strict=True):
@@ -155,7 +161,23 @@ def _areas(tables: Tables, labels: list[str], margin: float | None) -> MeasureCo
             comparisons.append(compare_repeated_predictions(reference, table, names, LEVEL, margin))
     counts = len(reference[0].image), len(np.unique(reference[0].patient))
     test = "DeLong's for paired areas, cases of one patient taken together" if is_single else SEEDS_TEST
-    return _measure(("auc", "Area under the ROC curve", test), counts, comparisons, margin)
+    return _measure((*about, test), counts, comparisons, margin)
+
+
+def _lesions(
+    methods: Sequence[Method], labels: list[str], problem: str, margin: float | None
+) -> tuple[list[MeasureComparison], list[str]]:
+    """The area under the AFROC curve if all runs say how lesions and normal images were marked, else a note."""
+    paths = [[run.file(LESIONS) for run in method.runs] for method in methods]
+    if not any(path for of_method in paths for path in of_method):
+        return [], []
+    lacking = [label for label, of_method in zip(labels, paths, strict=True) if None in of_method]
+    if lacking:
+        return [], [f"{AFROC} is not compared: {', '.join(lacking)} left no {LESIONS}."]
+    if problem:
+        return [], [f"{AFROC} is not compared, as regions were not measured alike ({problem})."]
+    tables = [[read_predictions(path) for path in of_method if path] for of_method in paths]
+    return [_areas(("afroc", AFROC), tables, labels, margin)], []
 
 
 def _calls(

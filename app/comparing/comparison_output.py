@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.comparing.comparison import MeasureComparison, ModelRow, RunComparison
+from app.comparing.comparison import RANKED, MeasureComparison, ModelRow, RunComparison
 from app.comparing.conclusions import ALPHA, conclusions
 from app.comparing.declared_margins import MEANING, ONE_SIDED
 from app.comparing.forest import MINUS, forest_svg
@@ -256,7 +256,7 @@ def _counts(row: ModelRow, measure: MeasureComparison) -> str:
     if row in measure.macro:
         return numbers.counted(result.present, "finding")
     present = _cases_and_patients(result.present, result.present_patients)
-    if measure.key != "auc":
+    if measure.key not in RANKED:
         return present
     unknown = f", {result.unknown} unknown" if result.unknown else ""
     return f"{present} / {_cases_and_patients(result.absent, result.absent_patients)}{unknown}"
@@ -267,7 +267,10 @@ def _cases_and_patients(cases: int, patients: int) -> str:
 
 
 def _cases(measure: MeasureComparison) -> str:
-    cases = f"{numbers.counted(measure.images, 'image')} of {numbers.counted(measure.patients, 'patient')}"
+    patients = numbers.counted(measure.patients, "patient")
+    if measure.key == "afroc":
+        return f"{measure.images:,} lesions and normal images of {patients}, as lesions / normal (patients if fewer)"
+    cases = f"{numbers.counted(measure.images, 'image')} of {patients}"
     form = "present / absent" if measure.key == "auc" else "images"
     return f"{cases}, cases as {form} (patients if fewer)"
 

@@ -21,7 +21,9 @@ MEANING = (
 )
 
 
-def parse_margins(words: Sequence[str], known: Sequence[str] = ("auc", *SHARES, *MEASURES)) -> dict[str, float]:
+def parse_margins(
+    words: Sequence[str], known: Sequence[str] = ("auc", "afroc", *SHARES, *MEASURES)
+) -> dict[str, float]:
     """Read margins: ``0.02`` for every measure, ``dice=0.05`` for one.
 
     Example:

@@ -10,6 +10,7 @@ from app.tracking import StoredRun, TrackingError, run_of_folder, stored_run
 
 PREDICTIONS = "predictions.csv"
 CASES = "cases.csv"
+LESIONS = "lesions.csv"
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from app.engines.measures import Metrics, patient_index, with_macros
 from app.engines.outputs import Outputs
 from app.engines.processes import over_ranks
 from app.engines.record import ModelRecord
-from app.findings import ABSENT, PRESENT
+from app.findings import ABSENT, NOT_SAID, PRESENT
 from evaluation.cases import Interval
 from evaluation.figures_of_merit import Units, bootstrap_areas, bootstrap_intervals
 from evaluation.froc import Matches, bootstrap_froc, free_response_units
 from evaluation.marks import TOUCHING, peaks
+from evaluation.predictions import PredictionTable
 
 RATES = (0.25, 0.5, 1.0, 2.0)
 """False marks an image at which sensitivity is reported."""
@@ -29,6 +30,8 @@ MOST_MARKS = 10
 """Marks of an image and finding that count: the highest."""
 REACH = 16
 """A mark is the highest cell within a sixteenth of the map, or within one cell of a small map."""
+
+UNKNOWN = (float(NOT_SAID), 0.0)
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,42 @@ class FreeResponse:
         entries: Metrics = {}
         patient = patient_index(samples)
         for number, name in enumerate(record.findings):
-            cases = [case for case in self._cases if case.finding == number]
-            normal = [case.item for case in cases if not len(case.lesions)]
-            if not 0 < len(normal) < len(cases):
+            cases = self._of(number)
+            if not cases:
                 continue
+            normal = [case.item for case in cases if not len(case.lesions)]
             lroc = _lroc_units(outputs, number, normal, patient)
             for (measure, *level), entry in _measures(cases, lroc, patient).items():
                 entries.setdefault(measure, {})
                 place = entries[measure].setdefault(level[0], {}) if level else entries[measure]
                 place[name] = entry
         return with_macros(entries)
+
+    def lesions(self, samples: Sequence[Mapping[str, Any]]) -> PredictionTable | None:
+        """The lesions and normal images of AFROC, to compare runs on them; None if there are none.
+
+        Lesions are present and named after image, finding and number; normal images are absent. Scores are logits of
+        the highest mark on each, minus infinity if it has none.
+        """
+        findings = [name for number, name in enumerate(self.record.findings) if self._of(number)]
+        rows: dict[str, tuple[str, dict[str, tuple[float, float]]]] = {}
+        for name in findings:
+            for case in self._of(self.record.findings.index(name)):
+                image, patient = samples[case.item]["name"], samples[case.item]["patient"]
+                units = {f"{image}, {name} {n}": (1.0, score) for n, score in enumerate(case.lesions.tolist(), start=1)}
+                for unit, known in (units or {image: (0.0, float(case.false.max(initial=-np.inf)))}).items():
+                    rows.setdefault(unit, (patient, {}))[1][name] = known
+        if not rows:
+            return None
+        values = np.array([[by_name.get(name, UNKNOWN) for name in findings] for _, by_name in rows.values()])
+        patients = np.array([patient for patient, _ in rows.values()])
+        return PredictionTable(tuple(findings), np.array(list(rows)), patients, values[..., 0], values[..., 1])
+
+    def _of(self, finding: int) -> list[MarkedCase]:
+        """The cases of a finding; none unless some have lesions and some are normal."""
+        cases = [case for case in self._cases if case.finding == finding]
+        normal = sum(not len(case.lesions) for case in cases)
+        return cases if 0 < normal < len(cases) else []
 
     def _mark(self, engine: Engine) -> None:
         batch, truth = engine.state.batch, engine.collected.truth

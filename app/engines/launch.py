@@ -34,13 +34,13 @@ from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.measures import Metrics
 from app.engines.model_package import package
-from app.engines.output_folder import FINAL, REPORT, remove, require_writable, set_aside
+from app.engines.output_folder import FINAL, LESIONS, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, from_main, is_main, join, world_size
 from app.engines.recalibrations import require_choice, with_recalibration
 from app.engines.record import ModelRecord, choose_thresholds, threshold_facts
 from app.engines.reports import FindingGroups, SectionReport
 from app.engines.requirements import require_certain, require_computed
-from app.engines.results import logged, write_cases, write_metrics, write_scores
+from app.engines.results import logged, write_cases, write_lesions, write_metrics, write_scores
 from app.engines.resuming import Checkpoints, StatefulHandler, trained_with
 from app.engines.resumption import checkpoint_to_resume, finished_results
 from app.engines.run_words import HEADLINES, NOTE, note, parameters, run_name
@@ -272,13 +272,13 @@ class Launch:
     ) -> Metrics:
         if self.save_maps:
             SaveMaps(self.output_dir / "maps", record.findings).attach(test)
-        watching = Boundaries(record), FreeResponse(record)
-        for each in watching:
-            each.attach(test)
+        boundaries, marks = Boundaries(record), FreeResponse(record)
+        boundaries.attach(test)
+        marks.attach(test)
         test.collected.recalibration = record.recalibration
         test.run()
         # Every process has all outputs; one of them reports.
-        result = from_main(self._write_report(run, test, record, excluded, watching) if is_main() else {})
+        result = from_main(self._write_report(run, test, record, excluded, (boundaries, marks)) if is_main() else {})
         run.tags({NOTE: note(kind, self.data.datalist.name, command(), result)})
         return result
 
@@ -288,25 +288,27 @@ class Launch:
         test: RadiographEvaluator,
         record: ModelRecord,
         excluded: Mapping[str, int],
-        watching: Sequence[SectionReport],
+        watched: tuple[Boundaries, FreeResponse],
     ) -> Metrics:
         outputs, samples = test.outputs, test.dataset.samples
         excluded = {**excluded, self.section: _excluded(test.dataset)}
         thresholds = threshold_facts(record, self.section, self._split())
         counts = {section: count for section, count in excluded.items() if count}
         about = {"section": self.section, "excluded": counts, "thresholds": thresholds}
-        result = section_results(test, record, about, [*watching, *self.reports], self._prevalence)
+        result = section_results(test, record, about, [*watched, *self.reports], self._prevalence)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
         write_cases(outputs, samples, record, self.output_dir / "cases.csv")
         write_reliability(outputs, samples, record.findings, self.output_dir / "reliability.csv")
         write_decision_curves(outputs, samples, record.findings, self.output_dir / "decision_curve.csv")
+        write_lesions(watched[1].lesions(samples), self.output_dir / LESIONS)
         values = logged(result, record.findings)
         main = {name: result[name]["macro"]["value"] for name in HEADLINES if "macro" in result.get(name, {})}
         run.metrics(main | {f"{self.section}/{name}": value for name, value in values.items()}, step=0)
         run.metrics({f"excluded/{section}": count for section, count in counts.items()}, step=0)
         for name in REPORT:
-            run.artifact(self.output_dir / name)
+            if (self.output_dir / name).is_file():
+                run.artifact(self.output_dir / name)
         self._draw(run, test, record)
         for line in report_lines(self.bundle, self.data.datalist.name, test, result):
             logger.info(line)

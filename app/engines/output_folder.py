@@ -8,8 +8,12 @@ from pathlib import Path
 
 from app.tracking.folder_lock import why_not_writable
 
-REPORT = ("metrics.json", "predictions.csv", "cases.csv", "reliability.csv", "decision_curve.csv")
-"""Files that every launch writes at its end."""
+LESIONS = "lesions.csv"
+REPORT = (
+    *("metrics.json", "predictions.csv", "cases.csv", "reliability.csv", "decision_curve.csv"),
+    LESIONS,
+)
+"""Files that a launch writes at its end; the last one if there are lesions and normal images."""
 FINAL = (*REPORT, "model.json")
 """Files that a training writes at its end, which are outdated if it is resumed."""
 STAGE_ONE = "stage_one.pt"

@@ -72,6 +72,13 @@ def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: 
                 writer.writerow(safe_row([sample["name"], sample["patient"], name, *map(repr, measured)]))
 
 
+def write_lesions(table: PredictionTable | None, path: Path) -> None:
+    """Write ``lesions.csv``: lesions and normal images with their highest marks; nothing if there is no table."""
+    if table is not None:
+        with whole_file(path) as temporary:
+            write_predictions(temporary, table)
+
+
 def read_results(folder: Path, remedy: str) -> Metrics:
     """Read ``metrics.json`` of a finished training, and check that the files beside it can be read.
 

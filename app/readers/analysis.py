@@ -87,6 +87,8 @@ def analyse(table: Path, question: Question, lesions: Path | None = None) -> Rea
     missing = [name for name, count in counts.items() if not count]
     if missing:
         raise ValueError(f"{table}: the {FIGURES[question.figure]} is undefined: there are no {missing[0]}")
+    if question.population.readers and len(given.readers) < 2:
+        raise ValueError(f"{table}: a single reader does not show how readers vary: choose --fixed readers")
     covariance = figures.covariance() if question.covariance == DELONG else figures.jackknife_covariance()
     shape = len(given.modalities), len(given.readers)
     try:

@@ -13,7 +13,15 @@ from app.comparing.comparison import compare_methods
 from app.comparing.comparison_output import comparison_csv, comparison_text
 from app.comparing.conclusions import conclusions
 from app.comparing.methods import open_methods
-from evaluation import DifferentCasesError, compare_predictions, holm, paired_permutation_test, read_predictions
+from evaluation import (
+    DifferentCasesError,
+    PredictionTable,
+    compare_predictions,
+    holm,
+    paired_permutation_test,
+    read_predictions,
+    write_predictions,
+)
 
 
 def comparison_of(*folders: Path):
@@ -188,3 +196,39 @@ def test_command_prints_writes_and_logs_nothing(folder_of, tmp_path, capsys):
     assert "names no run in MLflow" in printed
     names = sorted(path.name for path in (tmp_path / "made").iterdir())
     assert names == ["comparison.csv", "comparison.html", "comparison.json", "forest_auc.svg", "forest_dice.svg"]
+
+
+def write_lesions(folder: Path, seed: int, lesions: int = 30) -> PredictionTable:
+    """Lesions and normal images of two findings with their highest marks, one in six without a mark."""
+    generator = np.random.default_rng(seed)
+    units = [f"scan{n:03d}.png, Effusion 1" for n in range(lesions)] + [f"scan{n:03d}.png" for n in range(30, 100)]
+    label = np.array([1.0] * lesions + [0.0] * 70)[:, None]
+    score = generator.normal(label, 1)
+    score[::6] = -np.inf
+    patient = np.array([f"Mustermann{n // 2}" for n in range(len(units))])
+    table = PredictionTable(("Effusion",), np.array(units), patient, label, score)
+    write_predictions(folder / "lesions.csv", table)
+    return table
+
+
+def test_lesions_are_compared_by_the_area_under_the_afroc_curve(folder_of):
+    folders = [folder_of("one", 0.5), folder_of("two", 1.5)]
+    tables = [write_lesions(folder, seed) for seed, folder in enumerate(folders)]
+    comparison = comparison_of(*folders)
+    [measure] = [measure for measure in comparison.measures if measure.key == "afroc"]
+    [row] = measure.rows
+    expected = compare_predictions(*tables).rows[0]
+    assert (row.reference, row.result, row.p) == (expected.first, expected.second, expected.p)
+    assert row.difference.value == -expected.difference.value
+    text = comparison_text(comparison)
+    assert "Area under the AFROC curve (JAFROC): 100 lesions and normal images of 50 patients" in text
+
+
+def test_lesions_that_a_run_lacks_are_noted_and_others_refused(folder_of):
+    one, two = folder_of("one", 0.5), folder_of("two", 1.5)
+    write_lesions(one, 0)
+    note = "Area under the AFROC curve (JAFROC) is not compared: B (two) left no lesions.csv."
+    assert note in comparison_of(one, two).notes
+    write_lesions(two, 1, lesions=29)
+    with pytest.raises(DifferentCasesError, match=r"1 images only in A \(one\) \(scan029.png, Effusion 1\)"):
+        comparison_of(one, two)

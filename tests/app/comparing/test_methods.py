@@ -80,7 +80,7 @@ def test_two_runs_are_warned_of(groups):
         (["{0}", "{3}", "--margin", "2"], "--margin 2: must be above 0 and below 1"),
         (
             ["{0}", "{3}", "--margin", "dicce=0.1"],
-            "no measure 'dicce'; known are auc, sensitivity, specificity, dice, iou, ior, hit. Did you",
+            "no measure 'dicce'; known are auc, afroc, sensitivity, specificity, dice, iou, ior, hit. Did you",
         ),
         (["{0}", "{3}", "--margin", "0.1", "--margin", "0.2"], "a second margin of every measure"),
     ],

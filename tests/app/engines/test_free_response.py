@@ -14,6 +14,8 @@ from app.engines.free_response import RATES, FreeResponse
 from app.engines.located import StoredTruth
 from app.engines.outputs import BINS, Outputs
 from app.engines.record import ModelRecord
+from app.engines.results import write_lesions
+from evaluation import auc, read_predictions
 from evaluation.froc import Matches, froc_curve, froc_sensitivity, jafroc_figure
 
 SIZE, CELLS = (80, 80), 8
@@ -46,9 +48,10 @@ def a_map(*peaks: tuple[int, int, float]) -> torch.Tensor:
     return cells
 
 
-def measured(
-    items: list[dict], maps: list[torch.Tensor], size: int = 2, region: tuple[float, ...] = REGION, hits: tuple = ()
-) -> dict:
+def marked(
+    items: list[dict], maps: list[torch.Tensor], size: int = 2, region: tuple[float, ...] = REGION
+) -> FreeResponse:
+    """A pass in batches of ``size``."""
     for number, each in enumerate(items):
         each["patient"] = each["patient"] or str(number)
     stack = torch.stack(maps)[:, None]
@@ -70,11 +73,18 @@ def measured(
     report = FreeResponse(RECORD)
     report.attach(engine)
     engine.run([list(range(len(items)))[at : at + size] for at in range(0, len(items), size)])
+    return report
+
+
+def measured(
+    items: list[dict], maps: list[torch.Tensor], size: int = 2, region: tuple[float, ...] = REGION, hits: tuple = ()
+) -> dict:
+    report = marked(items, maps, size, region)
     lesioned = [n for n, each in enumerate(items) if each["annotated"]]
     outputs = Outputs(
         index=np.arange(len(items)),
-        logit=stack.amax(dim=(2, 3)).double().numpy(),
-        label=label.numpy(),
+        logit=torch.stack(maps).amax(dim=(1, 2)).double().numpy()[:, None],
+        label=np.array([[each["label"]] for each in items]),
         located_row=np.array(lesioned, dtype=np.int64),
         located_finding=np.zeros(len(lesioned), dtype=np.int64),
         inside=np.ones((len(lesioned), BINS)),
@@ -185,3 +195,20 @@ def test_the_area_is_that_of_jafroc_for_random_maps():
             of.append(number)
     expected = jafroc_figure(Matches(np.array(lesion), np.array(owner), np.array(false), np.array(of), 30))
     assert measured(items, maps, size=7)["afroc_area"]["Nodule"]["value"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_lesions_and_normal_images_are_written_to_compare_runs_on_them(tmp_path):
+    items, maps = example()
+    for number, each in enumerate(items):
+        each["name"] = f"{number}.png"
+    report = marked(items, maps)
+    table = report.lesions(items)
+    write_lesions(table, tmp_path / "lesions.csv")
+    read = read_predictions(tmp_path / "lesions.csv")
+    lesions = [f"{image}.png, Nodule {number}" for image in (0, 1) for number in (1, 2)]
+    assert read.image.tolist() == [*lesions, "2.png", "3.png"]
+    assert read.label[:, 0].tolist() == [1, 1, 1, 1, 0, 0]
+    assert read.rank[:, 0].tolist() == [2, -np.inf, -np.inf, 3, 2.5, -1]
+    # Its area under the ROC curve is that under the AFROC curve.
+    assert auc(read.rank[:, 0], read.label[:, 0]) == measured(items, maps)["afroc_area"]["Nodule"]["value"]
+    assert marked(items[:2], maps[:2]).lesions(items) is None

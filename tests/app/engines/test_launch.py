@@ -35,7 +35,7 @@ PICTURES = {
     "score_distributions.png",
 }
 CURVES = ("reliability.csv", "decision_curve.csv")
-FILES = {"cases.csv", "config.yaml", "data.json", "metrics.json", "pictures", "predictions.csv", *CURVES}
+FILES = {"cases.csv", "config.yaml", "data.json", "lesions.csv", "metrics.json", "pictures", "predictions.csv", *CURVES}
 PROBABILITIES = (
     *("brier", "brier_scaled", "calibration_error", "calibration_error_debiased"),
     *("calibration_intercept", "calibration_slope", "net_benefit"),

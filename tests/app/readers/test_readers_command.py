@@ -74,6 +74,12 @@ def test_a_single_fixed_reader_is_compared_as_by_delong(tmp_path):
     assert result.differences[0].p == pytest.approx(expected.p, rel=1e-6)
 
 
+def test_a_single_reader_must_be_fixed(tmp_path):
+    path = write(tmp_path / "one.csv", HEAD, readings(readers=1))
+    with pytest.raises(ValueError, match="choose --fixed readers"):
+        analyse(path, Question("auc"))
+
+
 def test_sensitivity_and_specificity_by_counting(table):
     rows = readings()
     for figure, truth in (("sensitivity", 1), ("specificity", 0)):
