@@ -244,9 +244,10 @@ def fewest(is_enough: Callable[[int], bool], least: int = 2) -> int:
 
 def _placements(score: FloatArray, labels: Labels) -> FloatArray:
     """(N,) for each case the share of the other class that it ranks on the right side of; NaN if unknown."""
-    placed, values = case_placements(score, labels), np.full(score.size, np.nan)
-    values[placed.present] = placed.of_present / max(2 * len(placed.absent), 1)
-    values[placed.absent] = placed.of_absent / max(2 * len(placed.present), 1)
+    values, known = np.full(score.size, np.nan), labels.present | labels.absent
+    is_present = labels.present[known]
+    of_other_class = np.where(is_present, np.count_nonzero(~is_present), np.count_nonzero(is_present))
+    values[known] = case_placements(score[known], is_present) / np.maximum(2 * of_other_class, 1)
     return values
 
 

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
-from transforms.dicom_header import HEAD, SUITABILITY_KEYWORDS, VIEW_KEYWORDS, unsuited, view_of
+from transforms.dicom_header import HEAD, VIEW_KEYWORDS, view_of
 from transforms.dicom_header import looks_like_dicom as looks_like_dicom
 from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_stream, pixel_words
 from transforms.dicom_streams import Stream
@@ -41,7 +41,6 @@ _SPACING_KEYWORDS = (
 _KEYWORDS = (
     "Modality",
     *VIEW_KEYWORDS,
-    *SUITABILITY_KEYWORDS,
     "NumberOfFrames",
     "SamplesPerPixel",
     "PhotometricInterpretation",
@@ -84,7 +83,7 @@ def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
     Returns:
         float32 (H, W) in [0, 1], dense structures bright, padding 0; and ``spacing`` ((row, column) in mm or ``None``),
         ``modality``, ``view``, ``photometric``, ``bits``, ``voi`` and ``window`` (see
-        ``transforms.grey.GreyLevels``), and ``unsuited`` (see ``transforms.dicom_header.unsuited``).
+        ``transforms.grey.GreyLevels``).
 
     Raises:
         RadiographError: It is not a DICOM file or not one grey frame of a radiograph, is damaged, or cannot be decoded.
@@ -106,7 +105,6 @@ def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
             "bits": bits,
             "voi": levels.method,
             "window": levels.window,
-            "unsuited": unsuited(dataset),
         }
     log_once(caught, name)
     return levels.shown, meta

@@ -12,7 +12,6 @@ from monai.config.type_definitions import KeysCollection
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import MapTransform, Transform
 
-from transforms.errors import RadiographError, shown
 from transforms.read import read_radiograph
 
 __all__ = ["LoadRadiograph", "LoadRadiographd", "read_radiograph"]
@@ -60,16 +59,11 @@ class LoadRadiographd(MapTransform):
     Args:
         keys: Keys of paths, which become images.
         allow_missing_keys: Whether a sample may lack a key.
-        any_view: Whether to load images too whose headers say that they are no frontal radiographs of the chest for
-            presentation.
     """
 
-    def __init__(
-        self, keys: KeysCollection = ("image",), allow_missing_keys: bool = False, any_view: bool = True
-    ) -> None:
+    def __init__(self, keys: KeysCollection = ("image",), allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
         self.loader = LoadRadiograph()
-        self.any_view = any_view
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Read the files of one sample.
@@ -83,17 +77,11 @@ class LoadRadiographd(MapTransform):
             the image covers, here all of it.
 
         Raises:
-            RadiographError: A file is not one readable radiograph, or not of a view that is wanted; the message names
-                it.
+            RadiographError: A file is not one readable radiograph; the message names it.
         """
         sample = dict(data)
         for index, key in enumerate(self.key_iterator(sample)):
             image = self.loader(sample[key])
-            if not self.any_view and image.meta["unsuited"]:
-                raise RadiographError(
-                    f"{shown(sample[key])}: {image.meta['unsuited']}; frontal chest radiographs for presentation are "
-                    "scored, and others only with --any_view true"
-                )
             sample[key] = image
             if index == 0:
                 height, width = image.shape[-2:]

@@ -50,9 +50,8 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
         `transforms.volumes`; and metadata: ``spacing`` (row mm, column mm; ``None`` if unknown), ``original_size`` (H,
         W), ``filename_or_obj``, ``modality``, ``view`` (``PA``, ``AP``, ``LATERAL``, ...; both empty if unknown),
         ``photometric``, ``bits`` (depth of the stored values, 0 for floating ones), ``voi`` (what determined the
-        grey levels; empty for formats without windows), ``window`` (see `transforms.grey.GreyLevels`; ``None`` for
-        such formats) and ``unsuited`` (why it is no frontal radiograph of the chest, empty if nothing says so). None
-        of it identifies a person, but a path may.
+        grey levels; empty for formats without windows) and ``window`` (see `transforms.grey.GreyLevels`; ``None`` for
+        such formats). None of it identifies a person, but a path may.
 
     Raises:
         RadiographError: The file is missing or damaged, is not one grey two-dimensional image, or has no known format.
@@ -71,7 +70,6 @@ def read_radiograph(path: str | os.PathLike[str]) -> tuple[NDArray[np.float32], 
         "bits": 0,
         "voi": "",
         "window": None,
-        "unsuited": "",
     }
     meta |= known
     if image.min() == image.max():

@@ -42,16 +42,6 @@ def save_dicom(path, syntax=uid.ExplicitVRLittleEndian, spacing=None):
     return path
 
 
-def test_a_lateral_view_is_loaded_only_if_any_view_is(tmp_path):
-    lateral = pydicom.dcmread(save_dicom(tmp_path / "a.dcm"))
-    lateral.ViewPosition = "LL"
-    lateral.save_as(tmp_path / "a.dcm")
-    sample = {"image": tmp_path / "a.dcm"}
-    assert LoadRadiographd()(sample)["image"].shape == (1, 48, 40)
-    with pytest.raises(RadiographError, match=r"a\.dcm: is a lateral view; .* --any_view true"):
-        LoadRadiographd(any_view=False)(sample)
-
-
 def test_load_radiograph(tmp_path):
     image = LoadRadiograph()(save_dicom(tmp_path / "a.dcm", spacing=[0.2, 0.1]))
     assert isinstance(image, MetaTensor)
