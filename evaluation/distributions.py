@@ -51,16 +51,6 @@ def t_two_sided_p(t: float, freedom: float) -> float:
     return float(2 * stdtr(freedom, -abs(t)))
 
 
-def two_sided_p(z: float) -> float:
-    """Probability of a standard normal value at least as far from zero as ``z``; NaN for NaN.
-
-    Example:
-        >>> round(two_sided_p(-1.96), 3)
-        0.05
-    """
-    return math.erfc(abs(z) / math.sqrt(2))
-
-
 def wilson_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
     """Score interval of a proportion; NaN throughout without a trial.
 
