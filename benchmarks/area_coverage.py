@@ -6,15 +6,13 @@ All intervals of a sample have the same variance, DeLong's (Obuchowski's by pati
 With 2,000 sets a coverage of 95% has a standard error of half a point.
 """
 
-import argparse
 import math
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 
+from benchmarks.simulation import simulate
 from evaluation.area_limits import satterthwaite
 from evaluation.cases import Interval
 from evaluation.delong import area_covariance, auc_interval
@@ -157,17 +155,7 @@ def coverage(sets: int) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=2000)
-    parser.add_argument("--write", type=Path)
-    arguments = parser.parse_args()
-    start = time.process_time()
-    lines = coverage(arguments.sets)
-    print(f"{time.process_time() - start:.0f} s")
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        arguments.write.write_text("\n".join([before + MARKERS[0], *lines, MARKERS[1] + after]), encoding="utf-8")
+    simulate(__doc__, MARKERS, coverage)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ the labels of a patient's images are alike: a share of their variance is the pat
 cases. ``--write`` puts the table between the markers of the file.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr
 
+from benchmarks.simulation import simulate
 from evaluation.calibration import scaled_brier_score
 from evaluation.calibration_error import BINS, LEAST_CASES, debiased_calibration_error, equal_bins
 from evaluation.calibration_slope import calibration_intercept, calibration_slope
@@ -110,16 +109,7 @@ def table(sets: int) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=2000)
-    parser.add_argument("--write", type=Path)
-    arguments = parser.parse_args()
-    lines = table(arguments.sets)
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        body = "\n".join(lines)
-        arguments.write.write_text(f"{before}{MARKERS[0]}\n{body}\n{MARKERS[1]}{after}", encoding="utf-8")
+    simulate(__doc__, MARKERS, table)
 
 
 if __name__ == "__main__":

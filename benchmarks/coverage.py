@@ -7,15 +7,13 @@ Every line draws that many samples from a population whose truth is known and co
 Intervals of areas are measured at length in ``benchmarks.area_coverage``.
 """
 
-import argparse
 import math
-import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 
+from benchmarks.simulation import simulate
 from evaluation.agreement import cohen_kappa, fleiss_kappa, quadratic_weight
 from evaluation.auc_tests import compare_paired, compare_unpaired
 from evaluation.average_precision import average_precision, average_precision_interval
@@ -296,23 +294,16 @@ def uniformity(sets: int) -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=2000)
-    parser.add_argument("--write", type=Path)
-    arguments = parser.parse_args()
-    start = time.perf_counter()
-    parts = [
-        [f"Ordinary cases, {arguments.sets:,} sets each:", "", *coverage(ORDINARY, arguments.sets)],
-        ["Hard cases:", "", *coverage(HARD, arguments.sets)],
-        ["p-values where nothing differs:", "", *uniformity(arguments.sets)],
+def table(sets: int) -> list[str]:
+    return [
+        *[f"Ordinary cases, {sets:,} sets each:", "", *coverage(ORDINARY, sets), ""],
+        *["Hard cases:", "", *coverage(HARD, sets), ""],
+        *["p-values where nothing differs:", "", *uniformity(sets)],
     ]
-    print(f"{time.perf_counter() - start:.0f} s")
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        body = "\n\n".join("\n".join(part) for part in parts)
-        arguments.write.write_text(f"{before}{MARKERS[0]}\n{body}\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    simulate(__doc__, MARKERS, table)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.simulation import write_between
 from evaluation.delong import area_covariance, auc_interval, auc_intervals
 from evaluation.overlap import probability_histogram
 from evaluation.resampling import bootstrap_auc, patient_weights
@@ -155,9 +156,7 @@ def main() -> None:
     lines += [*by_patient(None), *by_patient(3)]
     print("\n".join(lines))
     if path:
-        text = path.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        path.write_text("\n".join([before + MARKERS[0], *lines, MARKERS[1] + after]), encoding="utf-8")
+        write_between(MARKERS, "\n".join(lines), path)
 
 
 if __name__ == "__main__":

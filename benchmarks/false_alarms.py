@@ -8,15 +8,14 @@ standard deviation, as sicker patients' do, which changes no area. ``--write`` p
 the file.
 """
 
-import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.coverage import distance
+from benchmarks.simulation import simulate
 from evaluation.auc_tests import compare_areas
 from evaluation.group_tests import difference_p, placed
 
@@ -157,15 +156,7 @@ def _range(images: Numbers) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=2000)
-    parser.add_argument("--write", type=Path)
-    arguments = parser.parse_args()
-    lines = table(arguments.sets)
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        arguments.write.write_text("\n".join([before + MARKERS[0], *lines, MARKERS[1] + after]), encoding="utf-8")
+    simulate(__doc__, MARKERS, table)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,14 @@
 Otherwise as ``benchmarks.coverage``. With 2,000 sets a share has a standard error of half a point.
 """
 
-import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 
 from benchmarks.coverage import Draw, Limits, clustered, coverage, distance, scores
+from benchmarks.simulation import simulate
 from evaluation.curve_points import sensitivity_at_specificity
 from evaluation.operating import operating_point
 from evaluation.paired_shares import compare_shares
@@ -182,20 +181,15 @@ def levels(sets: int) -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=2000)
-    parser.add_argument("--write", type=Path)
-    arguments = parser.parse_args()
-    parts = [
-        [f"{arguments.sets:,} sets each:", "", *coverage(INTERVALS, arguments.sets)],
-        ["Tests where nothing differs:", "", *levels(arguments.sets)],
+def table(sets: int) -> list[str]:
+    return [
+        *[f"{sets:,} sets each:", "", *coverage(INTERVALS, sets), ""],
+        *["Tests where nothing differs:", "", *levels(sets)],
     ]
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        body = "\n\n".join("\n".join(part) for part in parts)
-        arguments.write.write_text(f"{before}{MARKERS[0]}\n{body}\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    simulate(__doc__, MARKERS, table)
 
 
 if __name__ == "__main__":

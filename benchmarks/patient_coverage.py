@@ -8,13 +8,12 @@ alike on four of five patients. Patients have 1 image, 4, 1 to 8, or 1 and every
 of 95% has a standard error of half a point. ``--write`` puts the table between the markers of the file.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.simulation import simulate
 from evaluation.agreement import cohen_kappa, fleiss_kappa
 from evaluation.cases import Interval
 from evaluation.logits import probability
@@ -143,15 +142,7 @@ def table(sets: int) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=2000)
-    parser.add_argument("--write", type=Path)
-    arguments = parser.parse_args()
-    lines = table(arguments.sets)
-    if arguments.write:
-        text = arguments.write.read_text(encoding="utf-8")
-        before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
-        arguments.write.write_text("\n".join([before + MARKERS[0], *lines, MARKERS[1] + after]), encoding="utf-8")
+    simulate(__doc__, MARKERS, table)
 
 
 if __name__ == "__main__":
