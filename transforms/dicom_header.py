@@ -20,7 +20,7 @@ from pydicom.valuerep import VR
 from transforms.elements import log_once, side_code, side_element, side_sequence, warn_of
 
 VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
-SUITABILITY_KEYWORDS = ("PresentationIntentType", "BodyPartExamined")
+_SUITABILITY_KEYWORDS = ("PresentationIntentType", "BodyPartExamined")
 _CHEST = re.compile("CHEST|THORA|TORA|TORSO|LUNG|POUMON|PULM|PECHO|BRUST|RIB|STERN")
 """In names of body parts that a chest radiograph may have; hospitals write them in their own languages."""
 _PERSON_KEYWORDS = ("PatientSex", "PatientAge", "PatientBirthDate")
@@ -141,6 +141,29 @@ def view_of(dataset: Dataset) -> str:
     orientation = side_element(dataset, "PatientOrientation")
     row = str(orientation[0]).strip().upper() if orientation and isinstance(orientation, (MultiValue, list)) else ""
     return "LATERAL" if row in ("A", "P") else ""
+
+
+def unsuited_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Of each file what `unsuited` says of its header; empty if it is not DICOM, or if its header cannot be parsed.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    with warnings.catch_warnings():
+        # pydicom's warnings may quote an element's value.
+        warnings.simplefilter("ignore")
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            return list(pool.map(_unsuited_file, map(Path, paths)))
+
+
+def _unsuited_file(path: Path) -> str:
+    if not is_dicom(path):
+        return ""
+    try:
+        tags = list(map(Tag, VIEW_KEYWORDS + _SUITABILITY_KEYWORDS))
+        return unsuited(pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags))
+    except Exception:  # whoever reads the pixels says what is wrong
+        return ""
 
 
 def unsuited(dataset: Dataset) -> str:

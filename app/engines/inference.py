@@ -31,16 +31,20 @@ from app.files.limited import limited
 from app.findings import NOT_SAID
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
+from app.prepared.preparing import REFUSED
 from evaluation.cells import safe_row
 from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
+from transforms.dicom_header import unsuited_files
 from transforms.errors import RadiographError, shown
 
 logger = logging.getLogger(__name__)
 
+ANY_VIEW = "frontal chest radiographs for presentation are scored, and others only with --any_view true"
+
 
 def folder_samples(
-    folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None
+    folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None, any_view: bool = True
 ) -> list[dict[str, Any]]:
     """Every file of a folder, at any depth, as a sample without labels; see ``app.files.folders``.
 
@@ -48,6 +52,8 @@ def folder_samples(
         folder: Of radiographs.
         findings: Names, in the network's order.
         output_dir: For results; left out if it lies in the folder.
+        any_view: Whether images are wanted whose DICOM headers say that they are no frontal radiographs of the chest
+            for presentation; else they are samples with the reason as ``refused``.
 
     Raises:
         FileNotFoundError: There is no such folder, or no file in it.
@@ -71,7 +77,11 @@ def folder_samples(
     unknown = (NOT_SAID,) * len(findings)
     items = [Item(shown(path.relative_to(listing.folder).as_posix()), "", unknown) for path in listing.files]
     unlabelled = samples(Datalist(root.name, tuple(findings), {"test": items}), "test", root)
-    return [sample | {"image": str(path.absolute())} for sample, path in zip(unlabelled, listing.files, strict=True)]
+    reasons = [""] * len(items) if any_view else unsuited_files(listing.files)
+    return [
+        sample | {"image": str(path.absolute())} | ({REFUSED: f"{reason}; {ANY_VIEW}"} if reason else {})
+        for sample, path, reason in zip(unlabelled, listing.files, reasons, strict=True)
+    ]
 
 
 def datalist_samples(folder: str | Path, name: str, findings: Sequence[str]) -> list[dict[str, Any]]:

@@ -40,7 +40,8 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     processes may use a folder at once and share the work. If one is killed, the next continues its work.
 
     Args:
-        samples: From a datalist. ``image`` is a path; ``label`` and ``annotated`` have one value a finding.
+        samples: From a datalist. ``image`` is a path; ``label`` and ``annotated`` have one value a finding. One with
+            ``refused``, a reason, counts as a file that cannot be prepared.
         transform: Deterministic. Makes a dictionary whose ``image`` is (1, H, W) in [0, 1], of one size over all
             samples, and whose ``mask`` is (C, H, W). It does not get the keys of `app.prepared.recipe.HIDDEN`.
         folder: Where results are kept; one folder serves any number of data sets and transforms.

@@ -23,6 +23,8 @@ from app.prepared.workers import Job, outcomes
 
 WAIT = 0.2
 """Seconds until the next look at what other processes have prepared."""
+REFUSED = "refused"
+"""Key of a sample that is not wanted, with the reason."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -41,6 +43,9 @@ class Preparation:
         self.keys: dict[int, Keys] = {}
         self.failed: dict[int, str] = {}
         for index, sample in enumerate(samples):
+            if REFUSED in sample:
+                self.failed[index] = str(sample[REFUSED])
+                continue
             try:
                 self.keys[index] = recipe.keys(sample)
             except OSError as error:

@@ -226,24 +226,6 @@ def test_view(written, view):
     assert read_dicom(content(dataset(U16, {"ViewPosition": written})))[1]["view"] == view
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({}, ""),
-        ({"ViewPosition": "PA", "BodyPartExamined": "CHEST", "PresentationIntentType": "FOR PRESENTATION"}, ""),
-        ({"ViewPosition": "LL"}, "is a lateral view"),
-        ({"PresentationIntentType": "FOR PROCESSING"}, "is an image for processing, not for presentation"),
-        ({"BodyPartExamined": "HAND"}, "shows the body part HAND"),
-        ({"BodyPartExamined": "PORT CHEST"}, ""),
-        ({"BodyPartExamined": "TORAX AP"}, ""),
-        ({"BodyPartExamined": "Doe, Jane (1970)"}, ""),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
-def test_what_is_no_frontal_chest_radiograph(changes, reason):
-    assert read_dicom(content(dataset(U16, changes)))[1]["unsuited"] == reason
-
-
 @pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
 def test_meta_identifies_nobody(tmp_path):
     path = tmp_path / "a.dcm"
@@ -260,7 +242,6 @@ def test_meta_identifies_nobody(tmp_path):
         "voi": "RANGE",
         # The occurring values, U16, are from 0 to 4095.
         "window": (2048, 4096, "LINEAR"),
-        "unsuited": "",
     }
 
 

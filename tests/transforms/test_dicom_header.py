@@ -15,7 +15,7 @@ from pydicom.sequence import Sequence
 
 from tests.transforms.made_dicom import content, dataset
 from transforms.dicom import read_dicom
-from transforms.dicom_header import header_codes, is_dicom
+from transforms.dicom_header import header_codes, is_dicom, unsuited_files
 from transforms.read import read_radiograph
 
 RAMP = np.arange(48 * 40, dtype=np.uint16).reshape(48, 40)
@@ -153,3 +153,23 @@ def test_deflated_and_big_endian_headers(tmp_path):
         path = tmp_path / str(number)
         path.write_bytes(content(dataset(RAMP, {"PatientAge": "033Y"}, syntax)))
         assert header_codes([path])[0].age == "033Y"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"ViewPosition": "PA", "BodyPartExamined": "CHEST", "PresentationIntentType": "FOR PRESENTATION"}, ""),
+        ({"ViewPosition": "LL"}, "is a lateral view"),
+        ({"PresentationIntentType": "FOR PROCESSING"}, "is an image for processing, not for presentation"),
+        ({"BodyPartExamined": "HAND"}, "shows the body part HAND"),
+        ({"BodyPartExamined": "PORT CHEST"}, ""),
+        ({"BodyPartExamined": "TORAX AP"}, ""),
+        ({"BodyPartExamined": "Doe, Jane (1970)"}, ""),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
+def test_what_is_no_frontal_chest_radiograph(changes, reason, tmp_path):
+    (tmp_path / "a.dcm").write_bytes(content(dataset(RAMP, changes)))
+    (tmp_path / "b.txt").write_text("no radiograph")
+    assert unsuited_files([tmp_path / "a.dcm", tmp_path / "b.txt"]) == [reason, ""]

@@ -176,6 +176,7 @@ class Small:
         self.scheduler = self._scheduler()
         self.data = SimpleNamespace(
             facts=lambda: {"fingerprint": "abc"},
+            description=dict,
             datalist=SimpleNamespace(name="small"),
             findings=("Square",),
             samples=lambda section: self.sections[section].samples,

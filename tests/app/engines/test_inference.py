@@ -8,11 +8,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from scipy.special import expit
 
 from app.engines.inference import Inference, folder_samples
 from app.engines.overlay import Region, overlay
+from app.phantoms.write import write_phantoms
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -103,6 +105,21 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
     assert overlays == {"good.png", "a/b.png", "a_b.png"}
     for name, shape in (("good", (40, 60)), ("a/b", (50, 30)), ("a_b", (30, 50))):
         assert cv2.imread(str(tmp_path / f"out/overlays/{name}.png")).shape[:2] == shape
+
+
+def test_a_lateral_view_is_left_out_with_the_reason(settings, launch, tmp_path):
+    write_phantoms(tmp_path / "made", 1, 5, 64, ["Nodule"], workers=1, progress=False)
+    radiograph = pydicom.dcmread(next((tmp_path / "made/images").glob("*.dcm")))
+    (tmp_path / "in").mkdir()
+    radiograph.save_as(tmp_path / "in/frontal.dcm")
+    radiograph.ViewPosition = "LL"
+    radiograph.save_as(tmp_path / "in/lateral.dcm")
+    launch("run", settings, "inference.yaml")
+    assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["frontal.dcm"]
+    name, reason = rows_of(tmp_path / "out/excluded.csv")[1]
+    assert (name, reason.split(";")[0]) == ("lateral.dcm", "is a lateral view")
+    launch("run", settings | {"any_view": True}, "inference.yaml")
+    assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["frontal.dcm", "lateral.dcm"]
 
 
 def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_overlay_reported(
