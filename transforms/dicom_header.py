@@ -144,11 +144,7 @@ def view_of(dataset: Dataset) -> str:
 
 
 def unsuited_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Of each file what `unsuited` says of its header; empty if it is not DICOM, or if its header cannot be parsed.
-
-    Raises:
-        OSError: A file cannot be read.
-    """
+    """Of each file what `unsuited` says of its header; empty if it is no DICOM file, or cannot be read."""
     with warnings.catch_warnings():
         # pydicom's warnings may quote an element's value.
         warnings.simplefilter("ignore")
@@ -157,9 +153,9 @@ def unsuited_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 
 
 def _unsuited_file(path: Path) -> str:
-    if not is_dicom(path):
-        return ""
     try:
+        if not is_dicom(path):
+            return ""
         tags = list(map(Tag, VIEW_KEYWORDS + _SUITABILITY_KEYWORDS))
         return unsuited(pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=tags))
     except Exception:  # whoever reads the pixels says what is wrong

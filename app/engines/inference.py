@@ -77,20 +77,19 @@ def folder_samples(
     unknown = (NOT_SAID,) * len(findings)
     items = [Item(shown(path.relative_to(listing.folder).as_posix()), "", unknown) for path in listing.files]
     unlabelled = samples(Datalist(root.name, tuple(findings), {"test": items}), "test", root)
-    reasons = [""] * len(items) if any_view else unsuited_files(listing.files)
-    return [
-        sample | {"image": str(path.absolute())} | ({REFUSED: f"{reason}; {ANY_VIEW}"} if reason else {})
-        for sample, path, reason in zip(unlabelled, listing.files, reasons, strict=True)
-    ]
+    return _with_paths(unlabelled, listing.files, any_view)
 
 
-def datalist_samples(folder: str | Path, name: str, findings: Sequence[str]) -> list[dict[str, Any]]:
+def datalist_samples(
+    folder: str | Path, name: str, findings: Sequence[str], any_view: bool = True
+) -> list[dict[str, Any]]:
     """Every image of a datalist as a sample without labels, named as the datalist names it.
 
     Args:
         folder: Of the datalist's file.
         name: Of the datalist's file.
         findings: Names, in the network's order.
+        any_view: As in `folder_samples`.
 
     Raises:
         DatalistError: The file is no datalist, or has no image.
@@ -98,7 +97,17 @@ def datalist_samples(folder: str | Path, name: str, findings: Sequence[str]) -> 
     unknown = (NOT_SAID,) * len(findings)
     datalist = read_datalist(Path(folder) / name)
     items = [Item(item.image, item.patient, unknown) for item in datalist.items()]
-    return samples(Datalist(datalist.name, tuple(findings), {"test": items}), "test", Path(folder))
+    unlabelled = samples(Datalist(datalist.name, tuple(findings), {"test": items}), "test", Path(folder))
+    return _with_paths(unlabelled, [Path(sample["image"]) for sample in unlabelled], any_view)
+
+
+def _with_paths(unlabelled: Sequence[dict[str, Any]], paths: Sequence[Path], any_view: bool) -> list[dict[str, Any]]:
+    """Samples of files, refused if their headers say that they are of no view that is wanted."""
+    reasons = [""] * len(paths) if any_view else unsuited_files(paths)
+    return [
+        sample | {"image": str(path.absolute())} | ({REFUSED: f"{reason}; {ANY_VIEW}"} if reason else {})
+        for sample, path, reason in zip(unlabelled, paths, reasons, strict=True)
+    ]
 
 
 COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
