@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.cases import Counts, IntArray, Labels
+from evaluation.cases import BoolArray, Counts, IntArray, Labels
 
 DENSE = 4  # times the number of cases: the widest range of patient numbers that is tabulated rather than sorted
 
@@ -23,8 +23,8 @@ def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArra
         cases: How many.
 
     Raises:
-        ValueError: There is not one patient for every case, or a name is empty or NaN: cases without a name would pass
-            for those of one patient.
+        ValueError: There is not one patient for every case; a name is empty, None or NaN: cases without a name would
+            pass for those of one patient; or some names are text and some numbers.
     """
     if patient is None:
         return cases, np.arange(cases)
@@ -33,11 +33,22 @@ def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArra
         raise ValueError(f"patients have shape {names.shape}, but there are {cases} cases")
     if names.dtype.kind in "iu" and cases and int(names.max()) - int(names.min()) < DENSE * cases:
         return _dense(names)
-    nameless = int(np.count_nonzero(names == "" if names.dtype.kind == "U" else names != names))
+    nameless = int(np.count_nonzero(_is_nameless(names)))
     if nameless:
         raise ValueError(f"{nameless} of {cases} cases have no patient; name one for each, or leave patients out")
-    unique, index = np.unique(names, return_inverse=True)
+    try:
+        unique, index = np.unique(names, return_inverse=True)
+    except TypeError as error:
+        raise ValueError("patients are named by text or by numbers, not some by either") from error
     return len(unique), index
+
+
+def _is_nameless(names: NDArray[Any]) -> BoolArray:
+    if names.dtype.kind in "US":
+        return np.asarray(names == names.dtype.type())
+    if names.dtype.kind == "O":
+        return np.array([name is None or name in ("", b"") or name != name for name in names.tolist()], dtype=bool)
+    return np.asarray(names != names)
 
 
 def _dense(numbers: NDArray[np.integer[Any]]) -> tuple[int, IntArray]:
