@@ -40,7 +40,7 @@ class Spread:
 
     Attributes:
         variance: What they add to the variance of the area; NaN or 0 if there is a single patient.
-        freedom: Degrees of freedom of that estimate; 0 with a single patient.
+        freedom: Degrees of freedom of that estimate, at least 1; 0 with a single patient.
         model: What they would add, over the variance of one placement, if half of it were within patients.
     """
 
@@ -68,7 +68,7 @@ def freedom_and_model(sizes: IntArray) -> tuple[float, float]:
         return 0.0, model
     others = 1 - share
     single = float(np.sum(square * (1 - 2 * share) / others**2))
-    return 1 / (single + float(np.sum(square / others)) ** 2), model
+    return max(1 / (single + float(np.sum(square / others)) ** 2), 1.0), model  # below 1 by rounding alone
 
 
 def limits(area: float, spreads: Sequence[Spread], cross: float = 0.0, level: float = 0.95) -> Interval:
@@ -111,7 +111,8 @@ def satterthwaite(variances: Sequence[float], freedom: Sequence[float]) -> float
         13.98
     """
     square = sum(each**2 / known for each, known in zip(variances, freedom, strict=True) if known > 0)
-    return sum(variances) ** 2 / square if square > 0 else math.nan
+    # Below 1 by rounding alone, as each is at least 1.
+    return max(sum(variances) ** 2 / square, 1.0) if square > 0 else math.nan
 
 
 def score_limits(area: float, relative: float, freedom: float, level: float) -> Interval:

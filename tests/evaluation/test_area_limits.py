@@ -1,5 +1,6 @@
 """Limits of areas: against their definition by other means, for large samples against DeLong's, and at the ends."""
 
+import itertools
 import math
 
 import numpy as np
@@ -15,7 +16,9 @@ from evaluation.area_limits import (
     score_limits,
     steadied,
 )
+from evaluation.auc_tests import compare_paired
 from evaluation.delong import area_covariance, auc_interval, macro_auc_interval
+from evaluation.partial_areas import compare_partial_auc
 
 
 def moment(area: float, power: int) -> float:
@@ -116,3 +119,22 @@ def test_macro_average_of_perfect_findings_is_no_certainty():
     score = np.random.default_rng(0).normal(size=(40, 1)) + label[:, :1]
     mixed = macro_auc_interval(area_covariance(np.hstack([label[:, :1], score]), label))
     assert mixed.lower < mixed.value < mixed.upper
+
+
+def test_two_patients_have_a_degree_of_freedom_in_spite_of_rounding():
+    # The variance of two patients is the square of one number: a single degree of freedom for equal shares, and by
+    # Bell and McCaffrey's formula for any other.
+    for one, other in itertools.combinations(range(1, 60), 2):
+        freedom = freedom_and_model(np.array([one, other]))[0]
+        assert freedom == pytest.approx(1)
+        assert freedom >= 1
+        assert satterthwaite([0.1 * one, 0.0], [freedom, freedom]) >= 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_areas_of_two_patients_are_compared(seed):
+    random = np.random.default_rng(seed)
+    first, second = random.normal(size=(2, 30))
+    label, patient = random.random(30) < 0.5, random.random(30) < 0.3
+    for p in (compare_paired(first, second, label, patient).p, compare_partial_auc(first, second, label, patient).p):
+        assert 0 < p <= 1
