@@ -213,6 +213,9 @@ def choose_recalibration(
             f"{LEAST_PATIENTS} of each are needed"
         )
         return Choice(LogisticRecalibration(), reason, {})
+    infinite = int(np.isinf(cases.values).sum())
+    if infinite:
+        return Choice(LogisticRecalibration(), f"{infinite} logits are infinite, and no form fits those", {})
     losses = {} if method != "best" else _losses(cases)
     chosen = method if method != "best" else _simplest(losses, cases)
     fit = fit_recalibration(chosen, cases.values, cases.present)

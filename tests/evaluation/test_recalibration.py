@@ -169,3 +169,11 @@ def test_unknown_methods_are_refused():
         choose_recalibration([0.0], [1], method="x")
     with pytest.raises(ValueError, match="recalibration is one of none, temperature, platt, isotonic, not 'x'"):
         fit_recalibration("x", np.zeros(1), np.ones(1, dtype=bool))
+
+
+def test_infinite_logits_are_not_recalibrated():
+    logit, present = cases()
+    logit[np.flatnonzero(present)[0]] = -np.inf  # no recalibration at all has an infinite loss, too
+    choice = choose_recalibration(logit, present)
+    assert choice.recalibration == LogisticRecalibration()
+    assert choice.reason == "1 logits are infinite, and no form fits those"
