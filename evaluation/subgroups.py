@@ -100,7 +100,8 @@ def group_names(group: ArrayLike) -> TextArray:
     values = np.asarray(group)
     require_dimensions(values, 1, "group")
     if values.dtype.kind == "f":
-        return np.array([UNKNOWN if value != value else f"{value:g}" for value in values.tolist()], dtype=np.str_)
+        names = [UNKNOWN if value != value else np.format_float_positional(value, trim="-") for value in values]
+        return np.array(names, dtype=np.str_)
     known = ["" if value is None else str(value) for value in values.tolist()]
     return np.array([UNKNOWN if name in ("", "nan") else name for name in known], dtype=np.str_)
 

@@ -63,6 +63,9 @@ def test_names_of_groups():
     assert group_names([1.0, 0.5, np.nan]).tolist() == ["1", "0.5", "unknown"]
     assert group_names(["M", "", None]).tolist() == ["M", "unknown", "unknown"]
     assert group_names([True, False]).tolist() == ["True", "False"]
+    # Long numbers, as of devices, stay apart.
+    assert group_names([20210101.0, 20210102.0]).tolist() == ["20210101", "20210102"]
+    assert group_names(np.array([0.1], dtype=np.float32)).tolist() == ["0.1"]
     assert age_bands([0, 17, 18, 59, 60, 80, 90, np.nan, -1]).tolist() == [
         "0-17", "0-17", "18-39", "40-59", "60-79", "80 and over", "80 and over", "unknown", "unknown",
     ]  # fmt: skip
