@@ -114,8 +114,11 @@ def froc_sensitivity(curve: FreeResponseCurve, rate: ArrayLike = (0.125, 0.25, 0
         >>> curve = FreeResponseCurve(np.array([0, 0.2, 0.9]), np.array([0, 0.5, 1]), np.array([np.inf, 0.8, 0.4]))
         >>> froc_sensitivity(curve).tolist()
         [0.0, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
+
+    Raises:
+        ValueError: A rate is negative or NaN.
     """
-    return curve.sensitivity[np.searchsorted(curve.x, np.asarray(rate, dtype=np.float64), side="right") - 1]
+    return curve.sensitivity[np.searchsorted(curve.x, _rates(rate), side="right") - 1]
 
 
 def bootstrap_froc(
@@ -137,7 +140,7 @@ def bootstrap_froc(
         seed: The same seed, replicates and patients draw the same samples, whatever the marks.
     """
     patients, number = patient_numbers(patient, matches.images)
-    rates = np.asarray(rate, dtype=np.float64)
+    rates = _rates(rate)
     falling = np.argsort(-matches.false_score)
     # A lesion is found at a rate if no more false marks score at least as high as its own highest mark.
     ahead = np.searchsorted(-matches.false_score[falling], -matches.lesion_score, side="right")
@@ -211,6 +214,14 @@ def _highest_false(matches: Matches) -> FloatArray:
     highest = np.full(matches.images, -np.inf)
     np.maximum.at(highest, matches.false_image, matches.false_score)
     return np.delete(highest, matches.lesion_image)
+
+
+def _rates(rate: ArrayLike) -> FloatArray:
+    rates = np.asarray(rate, dtype=np.float64)
+    odd = rates[~(rates >= 0)]
+    if odd.size:
+        raise ValueError(f"a rate of false marks is 0 or more, not {odd.flat[0]}")
+    return rates
 
 
 def _thresholds(*score: FloatArray) -> FloatArray:

@@ -1,5 +1,7 @@
 """Marks and free-response curves by hand and against loops."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -197,3 +199,11 @@ def test_the_bootstrap_of_areas_is_that_of_repeated_images():
 def test_without_lesions_the_bootstrap_is_undefined():
     nothing = Matches(np.zeros(0), np.zeros(0, dtype=int), np.array([0.5]), np.array([0]), images=2)
     assert np.isnan(bootstrap_froc(nothing, RATES, replicates=5).replicates).all()
+
+
+@pytest.mark.parametrize("rate", [-1, math.nan])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(ValueError, match=f"a rate of false marks is 0 or more, not {rate}"):
+        froc_sensitivity(froc_curve(drawn()), [1, rate])
+    with pytest.raises(ValueError, match=f"a rate of false marks is 0 or more, not {rate}"):
+        bootstrap_froc(drawn(), [1, rate])
