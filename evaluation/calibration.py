@@ -82,7 +82,8 @@ def scaled_brier_score(
     # The derivatives of 1 - ratio by its numerator and by the share present.
     added = np.asarray((ratio * (1 - 2 * share) * cases.present - squared) / reference, dtype=np.float64)
     limits = mean_deviation_interval(1 - ratio, added, cases, level)
-    return FindingResult.of(Interval(limits.value, limits.lower, min(1.0, limits.upper)), cases.counts)
+    upper = 1.0 if limits.upper > 1 else limits.upper  # NaN stays NaN
+    return FindingResult.of(Interval(limits.value, limits.lower, upper), cases.counts)
 
 
 def expected_calibration_error(probability: ArrayLike, label: ArrayLike, bins: int = 15) -> float:

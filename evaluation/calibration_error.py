@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, FindingResult, FloatArray, IntArray, Interval
+from evaluation.distributions import require_level
 from evaluation.known_cases import KnownCases
 
 BINS = 15
@@ -52,8 +53,9 @@ def debiased_calibration_error(
         In [0, 1]; NaN without known cases, NaN limits with a single patient.
 
     Raises:
-        ValueError: As ``brier_score``, or there is no bin.
+        ValueError: As ``brier_score``, there is no bin, or the level does not lie between 0 and 1.
     """
+    require_level(level)
     cases = KnownCases.of_probabilities(probability, label, patient)
     if bins < 1:
         raise ValueError(f"bins must be 1 or more, not {bins}")
@@ -103,8 +105,6 @@ def _crossed(deviation: FloatArray, patient: IntArray, column: IntArray, shape: 
 
 def _root(gap: FloatArray, covariance: FloatArray, share: FloatArray, level: float) -> Interval:
     """Root of the debiased mean square with its interval."""
-    from scipy.special import chndtrinc
-
     square, form = float(share @ np.square(gap)), share[:, None] * covariance
     chance, spread = float(np.trace(form)), float(np.sum(form * form.T))
     value = math.sqrt(max(0.0, square - chance))
@@ -117,7 +117,20 @@ def _root(gap: FloatArray, covariance: FloatArray, share: FloatArray, level: flo
     freedom = chance / scale
     tail = (1 - level) / 2
     # A smaller square than chance alone gives says nothing against larger errors.
-    limits = [float(chndtrinc(x / scale, freedom, p)) for x, p in ((square, 1 - tail), (max(square, chance), tail))]
-    # Where no noncentrality gives the tail, scipy returns the least positive number.
-    lower, upper = (math.sqrt(scale * limit) if limit > LEAST_LIMIT else 0.0 for limit in limits)
+    sides = (square, 1 - tail), (max(square, chance), tail)
+    lower, upper = (math.sqrt(scale * _noncentrality(x / scale, freedom, p)) for x, p in sides)
     return Interval(value, min(lower, value), min(1.0, max(upper, value)))
+
+
+def _noncentrality(value: float, freedom: float, share: float) -> float:
+    """That of the chi-squared distribution which lies below the value with a probability of ``share``; 0 if none does.
+
+    Beyond about 1e9 scipy finds none, and the root is normal around that of the noncentrality with a variance of 1.
+    """
+    from scipy.special import chndtrinc, ndtri
+
+    found = float(chndtrinc(value, freedom, share))
+    if math.isnan(found):
+        found = max(math.sqrt(value) - float(ndtri(share)), 0.0) ** 2
+    # Where no noncentrality gives the share, scipy returns the least positive number.
+    return found if found > LEAST_LIMIT else 0.0

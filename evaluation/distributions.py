@@ -17,7 +17,7 @@ def normal_quantile(level: float) -> float:
     Raises:
         ValueError: The level does not lie between 0 and 1.
     """
-    _require_level(level)
+    require_level(level)
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
@@ -33,7 +33,7 @@ def t_quantile(level: float, freedom: float) -> float:
     """
     from scipy.special import stdtrit
 
-    _require_level(level)
+    require_level(level)
     if freedom < 1:
         raise ValueError(f"Student's t needs at least 1 degree of freedom, not {freedom}")
     return float(stdtrit(freedom, 0.5 + level / 2))
@@ -84,9 +84,13 @@ def exact_interval(successes: float, trials: float, level: float = 0.95) -> Inte
         successes: 0 to ``trials``; need not be a whole number.
         trials: Above 0; otherwise the interval is NaN.
         level: Confidence.
+
+    Raises:
+        ValueError: The level does not lie between 0 and 1.
     """
     from scipy.special import betaincinv
 
+    require_level(level)
     if trials <= 0:
         return UNDEFINED
     tail, failures = (1 - level) / 2, trials - successes
@@ -115,6 +119,7 @@ def unit_interval(value: float, half: float) -> Interval:
     return Interval(value, *probability([logit - reach, logit + reach]).tolist())
 
 
-def _require_level(level: float) -> None:
+def require_level(level: float) -> None:
+    """Raise ValueError unless a level of confidence lies between 0 and 1."""
     if not 0 < level < 1:
         raise ValueError(f"the confidence level must lie between 0 and 1, not be {level}")

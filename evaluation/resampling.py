@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FloatArray, IntArray, Interval, Labels, checked_cases, require_dimensions
+from evaluation.distributions import require_level
 from evaluation.patients import patient_numbers
 
 REPLICATES_AT_ONCE = 32  # rows of 32 numbers are gathered at the speed of memory and still fit into the cache
@@ -37,7 +38,12 @@ class Bootstrap:
         return np.isnan(self.replicates).sum(axis=0)
 
     def intervals(self, level: float = 0.95) -> tuple[Interval, ...]:
-        """Percentile interval of each statistic, NaN if none of its replicates is defined."""
+        """Percentile interval of each statistic, NaN if none of its replicates is defined.
+
+        Raises:
+            ValueError: The level does not lie between 0 and 1.
+        """
+        require_level(level)
         limits = []
         for value, column in zip(self.value.tolist(), self.replicates.T, strict=True):
             defined = column[~np.isnan(column)]

@@ -20,7 +20,7 @@ from evaluation.auc_tests import NO_VARIANCE
 from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, Labels
 from evaluation.compare import MACRO, Comparison, ComparisonRow, aligned, corrected, within_margin
 from evaluation.delong import area_covariance
-from evaluation.distributions import unit_interval
+from evaluation.distributions import require_level, unit_interval
 from evaluation.patients import counted, patient_numbers
 from evaluation.predictions import PredictionTable
 from evaluation.several_areas import AreaCovariance
@@ -47,6 +47,7 @@ class Spread:
         """Half the width of Student's interval; NaN without a variance."""
         from scipy.special import stdtrit
 
+        require_level(level)
         if not self.variance > NO_VARIANCE:
             return math.nan
         return float(stdtrit(self.freedom, 0.5 + level / 2)) * math.sqrt(self.variance)

@@ -120,3 +120,10 @@ def test_reliability_takes_patients_together():
     # Rao and Scott's variance over patients is wider by n / (n - 1) than Wilson's.
     np.testing.assert_allclose(four.lower, once.lower, atol=0.01)
     np.testing.assert_allclose(four.upper, once.upper, atol=0.01)
+
+
+def test_a_scaled_brier_score_of_one_patient_has_no_limit():
+    result = scaled_brier_score([0.9, 0.2, 0.6], [1, 0, 1], patient=["a", "a", "a"])
+    assert result.value == pytest.approx(1 - (0.01 + 0.04 + 0.16) / 3 / (2 / 9))
+    assert math.isnan(result.lower)
+    assert math.isnan(result.upper)

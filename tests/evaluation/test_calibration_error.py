@@ -104,3 +104,14 @@ def test_bad_input_is_refused():
         debiased_calibration_error([0.5], [1], bins=0)
     with pytest.raises(ValueError, match="1 of 2 scores are NaN"):
         debiased_calibration_error([math.nan, 0.5], [1, 0])
+    with pytest.raises(ValueError, match="the confidence level must lie between 0 and 1, not be 95"):
+        debiased_calibration_error([0.2, 0.5], [1, 0], level=95)
+
+
+def test_an_error_far_beyond_chance_has_limits_around_it():
+    # All are present. The share does not vary, so that chance adds only how the probabilities do.
+    score = 0.5 + np.linspace(0, 1e-3, 10_000)
+    result = debiased_calibration_error(score, np.ones(10_000))
+    assert result.value == pytest.approx(0.4995, abs=1e-6)
+    wide = debiased_calibration_error(score, np.ones(10_000), level=0.999)
+    assert 0.4994 < wide.lower < result.lower < result.value < result.upper < wide.upper < 0.4996

@@ -44,5 +44,8 @@ def test_normal():
     assert normal_quantile(0.95) == pytest.approx(1.959963984540054)
     with pytest.raises(ValueError, match="between 0 and 1, not be 95"):
         normal_quantile(95)
+    for level in (0, 1, 95, math.nan):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            exact_interval(10, 10, level)
     with pytest.raises(ValueError, match="at least 1 degree of freedom, not 0"):
         t_quantile(0.95, 0)

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evaluation.delong import auc_interval
+from evaluation.patients import patient_numbers
 from evaluation.resampling import (
     bootstrap_auc,
     bootstrap_average_precision,
@@ -122,6 +123,26 @@ def test_cases_without_a_name_are_not_one_patient():
         bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), ["a", "", ""])
     with pytest.raises(ValueError, match="1 of 3 cases have no patient"):
         bootstrap_auc(np.ones((3, 1)), np.ones((3, 1)), [1, 2, np.nan])
+
+
+@pytest.mark.parametrize("names", [["a", "", ""], ["a", None, None], ["a", None, ""], [b"a", b"", b""], [1, None, ""]])
+def test_objects_without_a_name_are_not_one_patient(names):
+    for array in (names, np.array(names, dtype=object)):
+        with pytest.raises(ValueError, match="2 of 3 cases have no patient"):
+            patient_numbers(array, 3)
+
+
+def test_names_that_are_objects_are_those_of_text():
+    count, index = patient_numbers(np.array(["b", "a", "b"], dtype=object), 3)
+    assert (count, index.tolist()) == (2, [1, 0, 1])
+    with pytest.raises(ValueError, match="by text or by numbers"):
+        patient_numbers(np.array(["b", 1], dtype=object), 2)
+
+
+@pytest.mark.parametrize("level", [-1, 0, 1, 95, np.nan])
+def test_a_level_of_percentiles_lies_between_0_and_1(level):
+    with pytest.raises(ValueError, match="the confidence level must lie between 0 and 1"):
+        bootstrap_mean([[0.2], [0.4]], replicates=2).intervals(level)
 
 
 def test_no_replicate_is_refused():

@@ -144,3 +144,9 @@ def test_p_is_below_5_percent_in_5_percent_of_equal_methods(deviation, patients)
         runs = [common + random.normal(size=(patients, 1)) + deviation * random.normal() for _ in range(6)]
         p.append(compare_repeated_means(runs[:3], runs[3:], ("Nodule",)).rows[0].p)
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.035)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, math.nan])
+def test_a_level_lies_between_0_and_1(level):
+    with pytest.raises(ValueError, match="the confidence level must lie between 0 and 1"):
+        compare_repeated_predictions(*methods(), level=level)
