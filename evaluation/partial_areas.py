@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.area_limits import freedom_and_model, satterthwaite
-from evaluation.auc_tests import NO_VARIANCE, difference_interval
+from evaluation.auc_tests import NO_VARIANCE, difference_interval, rank_alike
 from evaluation.cases import UNDEFINED, Counts, FloatArray, Interval, Labels, checked_cases
 from evaluation.distributions import exact_interval, t_quantile, t_two_sided_p
 from evaluation.logits import logit_of, probability
@@ -52,7 +52,7 @@ class PartialAreaComparison:
         first: Area A.
         second: Area B.
         difference: A - B of the means over the range, with its interval.
-        p: Two-sided; 1 for scores that have the same influence in every case, NaN if undefined.
+        p: Two-sided; 1 for scores that rank alike or have the same influence in every case, NaN if undefined.
     """
 
     first: PartialArea
@@ -135,7 +135,8 @@ def compare_partial_auc(
         0.002
     """
     labels = checked_cases(first, label, 1)[1]
-    one, two = (_part(checked_cases(side, label, 1)[0], labels, patient, specificity) for side in (first, second))
+    scores = [checked_cases(side, label, 1)[0] for side in (first, second)]
+    one, two = (_part(score, labels, patient, specificity) for score in scores)
     value, change = one.mean - two.mean, one.influence - two.influence
     variance = float(np.square(change).sum())
     difference, p = Interval(value, math.nan, math.nan), math.nan
@@ -143,7 +144,7 @@ def compare_partial_auc(
         freedom = satterthwaite(np.square(one.by_class - two.by_class).sum(axis=1).tolist(), one.freedom)
         difference = difference_interval(value, variance, level, freedom)
         p = t_two_sided_p(value / math.sqrt(variance), freedom)
-    elif value == 0 and not math.isnan(variance):
+    elif value == 0 and (not math.isnan(variance) or rank_alike(*(score[labels.known] for score in scores))):
         difference, p = Interval(0.0, 0.0, 0.0), 1.0
     a, b = (_measured(part, specificity, level) for part in (one, two))
     return PartialAreaComparison(a, b, difference, p)

@@ -130,3 +130,9 @@ def test_intervals_cover():
     means = [partial_auc(*binormal(seed, 30, 300)).mean for seed in range(200)]
     covered = sum(mean.lower <= truth <= mean.upper for mean in means)
     assert 0.92 * 200 <= covered <= 0.99 * 200
+
+
+def test_scores_that_rank_alike_do_not_differ_even_with_one_present_case():
+    score, label = np.arange(10.0), np.arange(10) == 6
+    result = compare_partial_auc(score, np.exp(score), label, specificity=(0.5, 1))
+    assert (result.difference.value, result.difference.lower, result.difference.upper, result.p) == (0, 0, 0, 1)
