@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, FloatArray, IntArray, Interval, require_dimensions
 from evaluation.distributions import exact_interval, t_quantile
-from evaluation.patients import effective_number, patient_numbers
+from evaluation.patients import chosen_patients, effective_number, patient_numbers
 
 PRESENT_ABSENT = (0.0, 1.0)
 ROUNDING = 1e-12  # largest rounding error of sums of shares that should be 0
@@ -100,7 +100,7 @@ def cohen_kappa(
     usual = (agree @ across)[:, None] + (down @ agree)[None]
     # What a pair of categories adds to kappa, less its mean: the paper's variance is the mean of its square.
     deviation = agree - usual * (1 - kappa) - (kappa - expected * (1 - kappa))
-    patients, number = patient_numbers(None if patient is None else np.asarray(patient)[known], cases)
+    patients, number = patient_numbers(chosen_patients(patient, known), cases)
     spread, freedom = _spread(deviation[one, two], patients, number)
     # Independent cases give the paper's value.
     variance = spread * (cases - 1) / cases / (1 - expected) ** 2
@@ -155,7 +155,7 @@ def fleiss_kappa(
     kinds = np.asarray(categories, dtype=np.float64)
     codes = _codes(rating, kinds)
     require_dimensions(codes, 2, "rating")
-    known = (codes >= 0).all(axis=1)
+    known = np.asarray((codes >= 0).all(axis=1))
     cases, readers, left_out = int(known.sum()), codes.shape[1], int((~known).sum())
     if cases == 0 or readers < 2:
         return Agreement(UNDEFINED, math.nan, math.nan, cases, left_out)
@@ -170,7 +170,7 @@ def fleiss_kappa(
     single = (of_case - expected) / (1 - expected) - 2 * (1 - kappa) * (by_chance - expected) / (1 - expected)
     deviation = single - kappa
     deviation[np.abs(deviation) * (1 - expected) < ROUNDING] = 0
-    patients, number = patient_numbers(None if patient is None else np.asarray(patient)[known], cases)
+    patients, number = patient_numbers(chosen_patients(patient, known), cases)
     variance, freedom = _spread(deviation, patients, number)
     return Agreement(
         _limits(kappa, variance, expected, (patients, freedom), level), observed, expected, cases, left_out

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.cases import FloatArray, IntArray, Interval
 from evaluation.distributions import normal_quantile
-from evaluation.patients import patient_numbers
+from evaluation.patients import chosen_patients, patient_numbers
 from evaluation.shares import share_interval
 
 
@@ -66,10 +66,14 @@ def compare_shares(
 
     Returns:
         NaN throughout if no case counts.
+
+    Raises:
+        ValueError: The shapes differ, or a case that counts has no patient.
     """
-    chosen = np.asarray(whole, dtype=bool)
-    one, two = (np.asarray(side, dtype=bool)[chosen] for side in (first, second))
-    owner = None if patient is None else np.asarray(patient)[chosen]
+    right, other, chosen = (np.asarray(each, dtype=bool) for each in (first, second, whole))
+    if not right.shape == other.shape == chosen.shape:
+        raise ValueError(f"A {right.shape}, B {other.shape} and whole {chosen.shape} must have one shape")
+    one, two, owner = right[chosen], other[chosen], chosen_patients(patient, chosen)
     gain = one.astype(np.int64) - two
     difference = _difference_interval(gain, owner, level)
     every = np.ones_like(one)
@@ -118,7 +122,8 @@ def _difference_interval(gain: IntArray, patient: ArrayLike | None, level: float
     wins, losses = (float((sign * gain > 0).mean()) * effective for sign in (1, -1))
     one, two = (wins + 1) / (effective + 2), (losses + 1) / (effective + 2)
     half = normal_quantile(level) * math.sqrt((one + two - (one - two) ** 2) / (effective + 2))
-    return Interval(float(gain.mean()), max(one - two - half, -1.0), min(one - two + half, 1.0))
+    value, middle = float(gain.mean()), one - two  # nearer to 0 than the value, which a low level would not reach
+    return Interval(value, max(min(middle - half, value), -1.0), min(max(middle + half, value), 1.0))
 
 
 def _design_effect(gain: IntArray, patient: ArrayLike | None) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.cases import BoolArray, Counts, IntArray, Labels
+from evaluation.cases import AnyArray, BoolArray, Counts, IntArray, Labels
 
 DENSE = 4  # times the number of cases: the widest range of patient numbers that is tabulated rather than sorted
 
@@ -41,6 +41,28 @@ def patient_numbers(patient: ArrayLike | None, cases: int) -> tuple[int, IntArra
     except TypeError as error:
         raise ValueError("patients are named by text or by numbers, not some by either") from error
     return len(unique), index
+
+
+def chosen_patients(patient: ArrayLike | None, chosen: BoolArray) -> AnyArray | None:
+    """The patients of some of the cases, or None if patients are not known.
+
+    Example:
+        >>> chosen_patients(["b", "a", "b"], np.array([True, False, True])).tolist()
+        ['b', 'b']
+
+    Args:
+        patient: (N,) names or numbers, or None.
+        chosen: (N,).
+
+    Raises:
+        ValueError: There is not one patient for every case.
+    """
+    if patient is None:
+        return None
+    names = np.asarray(patient)
+    if names.shape != chosen.shape:
+        raise ValueError(f"patients have shape {names.shape}, but there are {chosen.size} cases")
+    return np.asarray(names[chosen])
 
 
 def _is_nameless(names: NDArray[Any]) -> BoolArray:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, Interval
 from evaluation.distributions import t_quantile, wilson_interval
-from evaluation.patients import effective_number, patient_numbers
+from evaluation.patients import chosen_patients, effective_number, patient_numbers
 
 
 def share_interval(
@@ -40,6 +40,9 @@ def share_interval(
 
     Returns:
         NaN throughout if no case is in ``whole``.
+
+    Raises:
+        ValueError: The shapes differ, or a case in ``whole`` has no patient.
     """
     share, cases = effective_share(part, whole, patient, level)
     limits = wilson_interval(share * cases, cases, level) if cases else UNDEFINED
@@ -59,15 +62,17 @@ def effective_share(
     Returns:
         NaN and 0 if no case is in ``whole``.
     """
-    chosen = np.asarray(whole, dtype=bool)
-    right = np.asarray(part, dtype=bool)[chosen]
+    chosen, among = np.asarray(whole, dtype=bool), np.asarray(part, dtype=bool)
+    if among.shape != chosen.shape:
+        raise ValueError(f"part has shape {among.shape} and whole {chosen.shape}; they must be the same")
+    owner, right = chosen_patients(patient, chosen), among[chosen]
     cases, count = int(right.size), int(right.sum())
     if not cases:
         return math.nan, 0.0
     share = count / cases
-    if patient is None:
+    if owner is None:
         return share, float(cases)
-    patients, number = patient_numbers(np.asarray(patient)[chosen], cases)
+    patients, number = patient_numbers(owner, cases)
     if count in (0, cases):
         return share, effective_number(np.bincount(number))
     if patients == 1:  # it does not show how patients vary, and counts as one case

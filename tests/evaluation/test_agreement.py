@@ -235,3 +235,10 @@ def test_full_agreement_counts_patients():
     assert math.isnan(cohen_kappa([0, 1, 1], [0, 1, 0], patient=[5, 5, 5]).kappa.lower)
     with pytest.raises(ValueError, match="1 of 2 cases have no patient"):
         cohen_kappa([0, 1], [0, 1], patient=["a", ""])
+
+
+def test_a_patient_for_every_case():
+    with pytest.raises(ValueError, match=r"patients have shape \(2,\), but there are 3 cases"):
+        cohen_kappa([1, 0, -1], [1, 1, 0], patient=["a", "b"])
+    with pytest.raises(ValueError, match=r"patients have shape \(2,\), but there are 3 cases"):
+        fleiss_kappa([[1, 0], [1, 1], [-1, 0]], patient=["a", "b"])

@@ -110,3 +110,16 @@ def test_intervals_cover_and_tests_keep_their_level(patients, most, share):
         rejected += result.p < 0.05
     assert covered >= 0.92 * 200
     assert rejected <= 0.06 * 200
+
+
+@pytest.mark.parametrize("level", [0.001, 0.1, 0.5, 0.95])
+def test_the_interval_contains_the_difference_at_every_level(level):
+    difference = compare_shares(np.ones(50), np.zeros(50), np.ones(50), level=level).difference
+    assert difference.lower <= difference.value <= difference.upper
+
+
+def test_other_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"A \(2,\), B \(1,\) and whole \(2,\) must have one shape"):
+        compare_shares([1, 0], [1], [1, 1])
+    with pytest.raises(ValueError, match=r"patients have shape \(1,\), but there are 2 cases"):
+        compare_shares([1, 0], [1, 0], [1, 1], patient=["a"])

@@ -67,3 +67,10 @@ def test_a_patient_with_many_images_does_not_speak_for_all(patients, chance):
         found = share_interval(random.random(len(patient)) < own[patient], np.ones(len(patient)), patient)
         inside += found.lower <= chance <= found.upper
     assert inside / 500 > 0.91  # 82% with all patients counted alike
+
+
+def test_other_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"part has shape \(1,\) and whole \(2,\); they must be the same"):
+        share_interval([1], [1, 1])
+    with pytest.raises(ValueError, match=r"patients have shape \(1,\), but there are 2 cases"):
+        share_interval([1, 0], [1, 0], patient=["a"])
