@@ -26,7 +26,8 @@ class CurvePoint(Interval):
         value: Sensitivity (or specificity), NaN if a class is missing, as are the limits.
         lower: Lower limit.
         upper: Upper limit.
-        threshold: A case is called present if its score is at least this; plus infinity calls none.
+        threshold: A case is called present if its score is at least this; plus infinity calls none, unless a score is
+            that. NaN if a class is missing, or if no threshold is high enough for an absent case of that score.
         counts: Present, absent and unknown cases, and their patients.
     """
 

@@ -51,7 +51,9 @@ class _Ratio:
         return t_quantile(level, self.freedom) * math.sqrt(spread)
 
 
-def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95) -> Interval:
+def mean_interval(
+    value: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95, can_exceed_1: bool = False
+) -> Interval:
     """Mean over cases, such as Dice over images, with Student's interval. The cases of a patient are taken together.
 
     Values from 0 to 1 get theirs on the logit scale; see ``ratio_interval``.
@@ -65,6 +67,7 @@ def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: flo
         value: (N,); NaN is left out.
         patient: (N,) or None if every case is a patient of its own.
         level: Confidence.
+        can_exceed_1: See ``ratio_interval``.
 
     Returns:
         NaN without a case; NaN limits with a single patient.
@@ -72,11 +75,15 @@ def mean_interval(value: ArrayLike, patient: ArrayLike | None = None, level: flo
     values = np.asarray(value, dtype=np.float64)
     require_dimensions(values, 1, "value")
     known = ~np.isnan(values)
-    return ratio_interval(np.where(known, values, 0.0), known, patient, level)
+    return ratio_interval(np.where(known, values, 0.0), known, patient, level, can_exceed_1)
 
 
 def ratio_interval(
-    part: ArrayLike, whole: ArrayLike, patient: ArrayLike | None = None, level: float = 0.95
+    part: ArrayLike,
+    whole: ArrayLike,
+    patient: ArrayLike | None = None,
+    level: float = 0.95,
+    can_exceed_1: bool = False,
 ) -> Interval:
     """Ratio of sums over cases, linearised, with Student's interval over patients.
 
@@ -102,6 +109,8 @@ def ratio_interval(
         whole: (N,), not negative; patients whose whole is 0 do not count.
         patient: (N,) or None.
         level: Confidence.
+        can_exceed_1: Whether other cases may, as distances do, even if none of these does. Limits are then NaN if the
+            cases do not vary.
     """
     parts, wholes = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     patients, number = patient_numbers(patient, len(parts))
@@ -110,7 +119,9 @@ def ratio_interval(
     if counted < 2:
         return Interval(value, math.nan, math.nan)
     half = ratio.half(ratio.deviation, level)
-    if not ((parts >= 0) & (parts <= wholes)).all():
+    if can_exceed_1 and half <= ROUNDING:
+        return Interval(value, math.nan, math.nan)
+    if can_exceed_1 or not ((parts >= 0) & (parts <= wholes)).all():
         return Interval(value, value - half, value + half)
     if half <= ROUNDING or not 0 < value < 1:
         return exact_interval(value * counted, counted, level)

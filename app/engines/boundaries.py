@@ -87,7 +87,9 @@ class Boundaries:
             others = len(outlined) - len(cases)
             about: dict[str, Any] = {"unit": unit} | ({"without_spacing": others} if others else {})
             counts = images_and_patients(patient[~is_missed]) | {"missed": int(is_missed.sum())} | about
-            entries.setdefault("hausdorff_95", {})[name] = asdict(mean_interval(distance, patient)) | counts
+            entries.setdefault("hausdorff_95", {})[name] = (
+                asdict(mean_interval(distance, patient, can_exceed_1=True)) | counts
+            )
             within = asdict(mean_interval([case.within for case in cases], patient))
             counts = images_and_patients(patient) | about | tolerance
             entries.setdefault("normalised_surface_distance", {})[name] = within | counts

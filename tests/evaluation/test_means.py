@@ -91,3 +91,13 @@ def test_a_constant_difference_is_not_certain():
     assert result.value == 1
     assert math.isnan(result.lower)
     assert ratio_difference((ones, whole), (ones, whole)) == Interval(0, 0, 0)
+
+
+def test_distances_below_1_are_not_shares():
+    distance = np.array([0.4, 0.5, 0.9, 0.2])
+    result, tenfold = (mean_interval(each, can_exceed_1=True) for each in (distance, 10 * distance))
+    # The unit does not matter.
+    assert (10 * result.lower, 10 * result.upper) == pytest.approx((tenfold.lower, tenfold.upper))
+    half = stats.t.ppf(0.975, 3) * distance.std(ddof=1) / 2
+    assert (result.lower, result.upper) == pytest.approx((0.5 - half, 0.5 + half))
+    assert math.isnan(mean_interval(np.zeros(4), can_exceed_1=True).upper)
