@@ -6,6 +6,7 @@ import csv
 import datetime
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from app.dicom.header import HeaderError, complete_header
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "dicom"
 LEFT_OUT = "dicom_left_out.csv"
+DECIDING = ("findings", "score_thresholds", "map_thresholds", "settings", "recalibration")
+"""Fields of a record on which results depend."""
 
 
 class DicomResults:
@@ -50,6 +53,7 @@ class DicomResults:
         self._folder = Path()
         self._algorithm = Algorithm("", "", "")
         self._thresholds: Sequence[float] = ()
+        self._is_calibrated: Sequence[bool] = ()
         self._written = 0
         self._left_out: list[tuple[str, str]] = []
 
@@ -68,6 +72,8 @@ class DicomResults:
             )
         self._folder, self._algorithm = output_dir / FOLDER, algorithm_of(weights, record)
         self._thresholds, self._written, self._left_out = record.score_thresholds, 0, []
+        forms = [each.method != "none" for each in record.recalibration]
+        self._is_calibrated = forms or [False] * len(self.findings)
 
     def write(self, radiograph: ScoredRadiograph) -> None:
         """Write all kinds for one radiograph; what cannot have any is counted."""
@@ -110,6 +116,7 @@ class DicomResults:
                 threshold=float(self._thresholds[c]),
                 is_present=bool(radiograph.is_called[c]),
                 mask=radiograph.maps[c] >= radiograph.map_thresholds[c] if radiograph.is_called[c] else None,
+                is_calibrated=self._is_calibrated[c],
             )
             for c, name in enumerate(self.findings)
         )
@@ -122,12 +129,8 @@ def algorithm_of(weights: Path, record: ModelRecord) -> Algorithm:
     Raises:
         OSError: The weights cannot be read.
     """
-    settings = {
-        "findings": record.findings,
-        "score_thresholds": record.score_thresholds,
-        "map_thresholds": record.map_thresholds,
-        "settings": record.settings,
-    }
+    values = asdict(record)
+    settings = {name: values[name] for name in DECIDING}
     return Algorithm(record.bundle or "unnamed bundle", record.version, file_hash(weights), settings)
 
 

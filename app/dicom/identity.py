@@ -30,14 +30,12 @@ class Algorithm:
         version: Of the bundle; empty if unknown.
         weights: SHA-256 of the file of weights, in hexadecimal digits.
         settings: All that decides what is called and outlined: findings, thresholds, network and preparation.
-        is_calibrated: Whether its probabilities were recalibrated on validation cases.
     """
 
     name: str
     version: str
     weights: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    is_calibrated: bool = False
 
     @cached_property
     def key(self) -> str:

@@ -44,7 +44,7 @@ def findings_report(header: Dataset, result: RadiographResult, algorithm: Algori
             tracking_identifier=_tracking(header, algorithm, each, 0),
             finding_type=coded(code_of(each.name)),
             algorithm_id=_algorithm(algorithm, each),
-            measurements=[_score(algorithm, each)],
+            measurements=[_score(each)],
             qualitative_evaluations=[hd.sr.QualitativeEvaluation(PRESENCE, PRESENT if each.is_present else ABSENT)],
             source_images=[hd.sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
         )
@@ -74,7 +74,7 @@ def regions_report(
                 tracking_identifier=_tracking(header, algorithm, each, rank, drawn),
                 finding_type=coded(code_of(each.name)),
                 algorithm_id=_algorithm(algorithm, each),
-                measurements=[_score(algorithm, each)],
+                measurements=[_score(each)],
                 qualitative_evaluations=[hd.sr.QualitativeEvaluation(PRESENCE, PRESENT)],
                 referenced_region=hd.sr.ImageRegion(
                     hd.sr.GraphicTypeValues.POLYLINE,
@@ -155,8 +155,8 @@ def _algorithm(algorithm: Algorithm, finding: DetectedFinding) -> hd.sr.Algorith
     )
 
 
-def _score(algorithm: Algorithm, finding: DetectedFinding) -> hd.sr.Measurement:
+def _score(finding: DetectedFinding) -> hd.sr.Measurement:
     """The probability, or in per cent the certainty if it was not calibrated."""
-    if algorithm.is_calibrated:
+    if finding.is_calibrated:
         return hd.sr.Measurement(PROBABILITY, finding.probability, codes.UCUM.NoUnits)
     return hd.sr.Measurement(CERTAINTY, 100 * finding.probability, codes.UCUM.Percent)

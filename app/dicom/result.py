@@ -25,6 +25,7 @@ class DetectedFinding:
         threshold: Probability from which it is called present.
         is_present: Whether it is called present.
         mask: (H, W) bool, where it is; None if it is absent, or if the network does not locate it.
+        is_calibrated: Whether the probability was recalibrated on validation cases.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DetectedFinding:
     threshold: float
     is_present: bool
     mask: NDArray[np.bool_] | None = None
+    is_calibrated: bool = False
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,13 @@ def test_the_report_says_what_is_present_and_what_is_absent(tmp_path):
     )
 
 
+def test_a_calibrated_score_is_a_probability(tmp_path):
+    findings = (DetectedFinding("Nodule", 0.8, 0.5, False, is_calibrated=True),)
+    report = hd.sr.srread(stored(objects(what=RadiographResult(findings, result().image))["sr-1"], tmp_path))
+    (score,) = report.content.get_image_measurement_groups()[0].get_measurements()
+    assert (score.name.meaning, score.value) == ("Probability", pytest.approx(0.8))
+
+
 def test_regions_are_reported_with_the_largest_first(tmp_path):
     report = hd.sr.srread(stored(objects()["sr-2"], tmp_path))
     groups = report.content.get_planar_roi_measurement_groups()
