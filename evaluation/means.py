@@ -11,7 +11,7 @@ from evaluation.distributions import exact_interval, t_quantile
 from evaluation.logits import probability
 from evaluation.patients import effective_number, patient_numbers
 
-ROUNDING = 1e-13  # largest rounding error of a width of 0
+ROUNDING = 1e-13  # largest rounding error of a standard error of 0
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,9 @@ class _Ratio:
     counted: int
     freedom: float
 
-    def half(self, deviation: FloatArray, level: float) -> float:
-        """How far Student's interval reaches to each side."""
-        spread = float(np.square(deviation).sum()) * (self.counted - 1) / self.counted
-        return t_quantile(level, self.freedom) * math.sqrt(spread)
+    def error(self, deviation: FloatArray) -> float:
+        """The standard error."""
+        return math.sqrt(float(np.square(deviation).sum()) * (self.counted - 1) / self.counted)
 
 
 def mean_interval(
@@ -118,12 +117,13 @@ def ratio_interval(
     value, counted = ratio.value, ratio.counted
     if counted < 2:
         return Interval(value, math.nan, math.nan)
-    half = ratio.half(ratio.deviation, level)
-    if can_exceed_1 and half <= ROUNDING:
+    error = ratio.error(ratio.deviation)
+    half = t_quantile(level, ratio.freedom) * error
+    if can_exceed_1 and error <= ROUNDING:
         return Interval(value, math.nan, math.nan)
     if can_exceed_1 or not ((parts >= 0) & (parts <= wholes)).all():
         return Interval(value, value - half, value + half)
-    if half <= ROUNDING or not 0 < value < 1:
+    if error <= ROUNDING or not 0 < value < 1:
         return exact_interval(value * counted, counted, level)
     logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
     return Interval(value, *probability([logit - reach, logit + reach]).tolist())
@@ -160,8 +160,10 @@ def ratio_difference(
         return UNDEFINED
     if min(one.counted, two.counted) < 2:
         return Interval(value, math.nan, math.nan)
-    half = min(one, two, key=lambda ratio: ratio.freedom).half(one.deviation - two.deviation, level)
-    if half <= ROUNDING and abs(value) > ROUNDING:
+    rarer = min(one, two, key=lambda ratio: ratio.freedom)
+    error = rarer.error(one.deviation - two.deviation)
+    half = t_quantile(level, rarer.freedom) * error
+    if error <= ROUNDING and abs(value) > ROUNDING:
         return Interval(value, math.nan, math.nan)
     return Interval(value, value - half, value + half)
 

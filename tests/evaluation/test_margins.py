@@ -1,15 +1,17 @@
 """Non-inferiority and equivalence: statsmodels' TOST where both apply, and what intervals say elsewhere."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, ttest_1samp
 
 from evaluation.auc_tests import difference_interval
 from evaluation.cases import Interval
 from evaluation.compare import compare_means, compare_predictions
 from evaluation.margins import MarginTest, holm_margins, margin_test
+from evaluation.means import ratio_difference
 from evaluation.predictions import PredictionTable
 
 A = np.array([0.61, 0.72, 0.58, 0.80, 0.69, 0.74, 0.66, 0.71])
@@ -69,3 +71,20 @@ def test_without_an_interval_there_is_no_test():
 def test_a_margin_that_is_not_above_zero_is_refused(margin):
     with pytest.raises(ValueError, match="must be above 0"):
         compare_means(A[:, None], B[:, None], ("Nodule",), margin=margin)
+
+
+def test_small_differences_of_means_are_tested_as_by_students():
+    random = np.random.default_rng(0)
+    whole, first = np.ones(100), random.random(100)
+    gain = random.normal(1e-3, 1e-5, 100)
+    result = margin_test(partial(ratio_difference, (first + gain, whole), (first, whole), None), margin=0.001)
+    assert result.p_noninferior == pytest.approx(ttest_1samp(gain, 0.001, alternative="less").pvalue)
+
+
+@pytest.mark.parametrize("cases", range(3, 12))
+def test_margins_of_few_cases_are_those_of_students_test(cases):
+    random = np.random.default_rng(cases)
+    first, second = random.random((2, cases))
+    whole = np.ones(cases)
+    result = margin_test(partial(ratio_difference, (first, whole), (second, whole), None), margin=0.1)
+    assert result.p_noninferior == pytest.approx(ttest_1samp(first - second, 0.1, alternative="less").pvalue)

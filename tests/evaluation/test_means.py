@@ -101,3 +101,14 @@ def test_distances_below_1_are_not_shares():
     half = stats.t.ppf(0.975, 3) * distance.std(ddof=1) / 2
     assert (result.lower, result.upper) == pytest.approx((0.5 - half, 0.5 + half))
     assert math.isnan(mean_interval(np.zeros(4), can_exceed_1=True).upper)
+
+
+@pytest.mark.parametrize("level", [1e-9, 0.5, 0.95])
+def test_a_small_difference_has_limits_at_every_level(level):
+    # Its standard error is of the order of 1e-6, so that at a low level limits lie within rounding of the value.
+    random = np.random.default_rng(0)
+    whole, first = np.ones(100), random.random(100)
+    second = first + random.normal(1e-3, 1e-5, 100)
+    result = ratio_difference((first, whole), (second, whole), level=level)
+    half = stats.t.ppf(0.5 + level / 2, 99) * (first - second).std(ddof=1) / 10
+    assert (result.lower, result.upper) == pytest.approx((result.value - half, result.value + half), abs=1e-14)
