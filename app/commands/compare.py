@@ -12,10 +12,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "compare",
         help="compare runs on the same cases, with intervals and tests",
-        description="Compare each run with the first, finding by finding: AUC by DeLong's test, Dice and localisation "
-        "by permutation, p corrected by Holm's method. A RUN is an output folder, a file of predictions, the id or "
-        "name of a run in MLflow, or a cell of a study with its seeds. Runs on other cases are refused. The comparison "
-        "is logged under the runs that MLflow knows.",
+        description="Compare each run with the first, finding by finding: AUC by DeLong's test, sensitivity and "
+        "specificity by McNemar's, Dice and localisation by permutation, p corrected by Holm's method. A RUN is an "
+        "output folder, a file of predictions, the id or name of a run in MLflow, or a cell of a study with its seeds. "
+        "Runs on other cases are refused. The comparison is logged under the runs that MLflow knows.",
     )
     parser.add_argument("runs", metavar="RUN", nargs="*", help="the reference, then what is compared with it")
     parser.add_argument(

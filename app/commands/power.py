@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from app.sample_size.request import Request
 
 FORMULAS = ("normal-scores", "obuchowski", "hanley-mcneil")
+POWER = 0.8
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -89,7 +91,7 @@ def _add_effect(parser: argparse.ArgumentParser) -> None:
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prevalence", type=float, metavar="P", help="share of the patients with the finding")
-    parser.add_argument("--power", type=float, default=0.8, metavar="P", help="wanted (default: %(default)s)")
+    parser.add_argument("--power", type=float, metavar="P", help=f"wanted (default: {POWER})")
     parser.add_argument("--level", type=float, default=0.95, metavar="P", help="of intervals (default: %(default)s)")
     parser.add_argument(
         "--tests",
@@ -115,6 +117,8 @@ def run(arguments: argparse.Namespace) -> None:
     from app.files.atomic import write_figure
     from app.sample_size.plan_output import draw_plan, plan_json, plan_text
 
+    if arguments.picture and arguments.picture.suffix.lower() not in PICTURES:
+        raise ValueError(f"--picture {arguments.picture}: its name must end in {', '.join(PICTURES)}")
     plan = _plan(arguments)
     sys.stdout.write(f"{plan_json(plan) if arguments.json else plan_text(plan)}\n")
     if arguments.picture:
@@ -155,9 +159,13 @@ def _request(arguments: argparse.Namespace) -> Request:
         if getattr(arguments, name, None) is not None:
             why = "the pilot shows it by itself" if has_pilot else "it belongs to --pilot"
             raise ValueError(f"--{name.replace('_', '-')}: {why}; leave it out")
+    if getattr(arguments, "width", None) is not None:
+        for name in ("power", "true"):
+            if getattr(arguments, name) is not None:
+                raise ValueError(f"--{name}: it belongs to --above; leave it out")
     formula = getattr(arguments, "formula", None) or FORMULAS[0]
     return Request(
-        power=arguments.power,
+        power=POWER if arguments.power is None else arguments.power,
         level=arguments.level,
         tests=arguments.tests,
         prevalence=arguments.prevalence,

@@ -145,7 +145,7 @@ def compare_methods(methods: Sequence[Method], margins: Mapping[str, float] | No
     measures = areas, *calls, *located, *lesions
     unused = (margins or {}).keys() - {measure.key for measure in measures} - {ANY}
     if unused:
-        notes.append(f"The margin of {', '.join(sorted(unused))} was not needed: that is not compared.")
+        notes.append(f"The margin of {', '.join(sorted(unused))} was not used: no such measure is compared.")
     return replace(comparison, measures=measures, notes=(*notes, *warnings))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,3 +135,5 @@ def _require(question: Question, lesions: Path | None) -> None:
         raise ValueError(
             f"--figure {question.figure}: {need}; scores of at least the threshold call the finding present"
         )
+    if question.threshold is not None and math.isnan(question.threshold):
+        raise ValueError("--threshold nan: must be a number")

@@ -11,7 +11,7 @@ CLAIM_2024 = Checklist(
     "(CLAIM): 2024 Update, Radiology: Artificial Intelligence 6(4), 2024, e240300 (copyright RSNA).",
     {
         "Title, abstract and introduction": (
-            Item("1", "Title or abstract names the kind of AI", ("method",), "it in your title or abstract."),
+            Item("1", "Title or abstract names the kind of AI", ("method",), "the same in your title or abstract."),
             Item("2", "Structured abstract"),
             Item("3", "Background; intended use and clinical role"),
             Item("4", "Aims, objectives and hypotheses"),

@@ -54,8 +54,16 @@ def pilot_notes(pilot: Pilot, request: Request) -> tuple[str, ...]:
 
 
 def stated_notes(request: Request) -> tuple[str, ...]:
-    """What was assumed instead of a pilot."""
-    notes = ["Assumed without a pilot: a pilot (--pilot) shows the variance and how models agree."]
+    """What was assumed of areas instead of a pilot."""
+    return (
+        "Assumed without a pilot: a pilot (--pilot) shows the variance and how models agree.",
+        *image_notes(request),
+    )
+
+
+def image_notes(request: Request) -> tuple[str, ...]:
+    """What was assumed of the images of a patient, and the correction."""
+    notes = []
     if request.design_effect == 1:
         notes.append(
             "One image a patient. With several, multiply by a design effect (--design-effect): 1 + (images - 1) x "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.sample_size.assumptions import CONFIDENCE, pilot_facts, pilot_notes, shared_facts, stated_notes
+from app.sample_size.assumptions import CONFIDENCE, image_notes, pilot_facts, pilot_notes, shared_facts, stated_notes
 from app.sample_size.pilot import Pilot
 from app.sample_size.plan import Plan
 from app.sample_size.request import Effect, Request, percent, shown
@@ -135,7 +135,7 @@ def plan_shares(request: Request, kind: str, rate: float, disagree: float, effec
     facts = {"question": kind, "rate": rate, "disagree": disagree, **effect.facts(), **shared_facts(request)}
     counted = ("with", "without")[index]
     return Plan(
-        effect.aim(kind, request), counted, others, power, None, request.power, False, facts, stated_notes(request)
+        effect.aim(kind, request), counted, others, power, None, request.power, False, facts, image_notes(request)
     )
 
 

@@ -184,6 +184,7 @@ def test_wrong_marks_are_refused(tmp_path, marks, lesions, message):
         (["--figure", "wafroc"], "--figure wafroc: without --lesions, choose auc, sensitivity, specificity, lroc"),
         (["--figure", "sensitivity"], "--figure sensitivity: needs --threshold"),
         (["--threshold", "1"], "--figure auc: takes no --threshold"),
+        (["--figure", "specificity", "--threshold", "nan"], "--threshold nan: must be a number"),
         (["--level", "95"], "--level 95: must be above 0 and below 1"),
     ],
 )

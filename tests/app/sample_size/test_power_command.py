@@ -96,6 +96,11 @@ def test_sensitivity_counts_present_patients_and_specificity_absent_ones(capsys)
     assert alone == {"power": 0.8, "without": needed[1]["without"]}
 
 
+def test_no_pilot_is_proposed_where_none_is_taken(capsys):
+    assert "--pilot" not in str(printed_json(["sensitivity", *RATES, "--margin", "0.05"], capsys))
+    assert "--pilot" in str(printed_json(["difference", *STATED, "--margin", "0.05"], capsys))
+
+
 def test_a_small_pilot_says_so(folder_of, capsys):
     folder = folder_of("one", 0.5)
     path = folder / "predictions.csv"
@@ -136,6 +141,15 @@ REFUSED = {
     ),
     "unused finding": (["area", "--auc", "0.7", "--width", "0.1", "--finding", "Effusion"], "it belongs to --pilot"),
     "its own design effect": (["area", "--pilot", "{0}", "--width", "0.1", "--design-effect", "2"], "leave it out"),
+    "power of a width": (
+        ["area", "--auc", "0.7", "--width", "0.1", "--prevalence", "0.5", "--power", "0.9"],
+        "--power: it belongs to --above",
+    ),
+    "true area of a width": (
+        ["area", "--pilot", "{0}", "--finding", "Effusion", "--width", "0.1", "--true", "0.9"],
+        "--true: it belongs to --above",
+    ),
+    "picture": (["sensitivity", *RATES, "--margin", "0.05", "--picture", "a.bmp"], "a.bmp: its name must end in .png"),
     "disagree": (["sensitivity", "--rate", "0.8", "--disagree", "0.01", "--difference", "0.05"], "at least 0.05 and"),
     "rate": (["specificity", "--rate", "0.98", "--disagree", "0.1", "--difference", "0.05"], "both must lie between"),
     "finding": (["area", "--pilot", "{0}", "--finding", "Efusion", "--width", "0.1"], "Did you mean 'Effusion'?"),
