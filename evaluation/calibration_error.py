@@ -13,6 +13,8 @@ BINS = 15
 LEAST_CASES = 10
 """Cases of a bin; with fewer cases in all there are fewer bins."""
 LEAST_LIMIT = 1e-12
+ROUNDING = 1e-24
+"""Chance that is smaller, beside the mean square, is the rounding of equal distances."""
 
 
 def debiased_calibration_error(
@@ -64,7 +66,10 @@ def debiased_calibration_error(
         return FindingResult.of(UNDEFINED, cases.counts)
     number = equal_bins(cases.values, min(bins, max(1, count // LEAST_CASES)))
     gap, covariance = _gaps(cases, number)
-    return FindingResult.of(_root(gap, covariance, np.bincount(number) / count, level), cases.counts)
+    error = _root(gap, covariance, np.bincount(number) / count, level)
+    if cases.patients == 1:
+        error = Interval(error.value, math.nan, math.nan)
+    return FindingResult.of(error, cases.counts)
 
 
 def equal_bins(values: FloatArray, bins: int) -> IntArray:
@@ -108,7 +113,7 @@ def _root(gap: FloatArray, covariance: FloatArray, share: FloatArray, level: flo
     square, form = float(share @ np.square(gap)), share[:, None] * covariance
     chance, spread = float(np.trace(form)), float(np.sum(form * form.T))
     value = math.sqrt(max(0.0, square - chance))
-    if not spread > 0:
+    if not spread > 0 or chance < ROUNDING * square:
         return Interval(value, math.nan, math.nan)
     # Mean and variance of scale * chi-squared(freedom, noncentrality) are those of the quadratic form.
     weighted = share * gap

@@ -81,6 +81,30 @@ def test_bins_of_equal_size():
     assert np.bincount(equal_bins(np.random.default_rng(0).random(1000), 15)).min() >= 66
 
 
+def test_an_error_of_little_variance_has_a_narrow_interval():
+    # One bin, nobody has the finding: the error is the mean score, and its standard error that of the mean.
+    random = np.random.default_rng(0)
+    for width, cases in ((0.01, 1000), (1e-4, 40), (1e-6, 1000)):
+        score = 0.85 + width * random.random(cases)
+        result = debiased_calibration_error(score, np.zeros(cases), bins=1)
+        half = 1.96 * score.std(ddof=1) / np.sqrt(cases)
+        assert result.value == pytest.approx(score.mean())
+        assert result.upper - result.value == pytest.approx(half, rel=0.01)
+        assert result.value - result.lower == pytest.approx(half, rel=0.01)
+
+
+def test_equal_distances_have_no_interval():
+    result = debiased_calibration_error(np.full(1000, 0.85), np.zeros(1000))
+    assert result.value == pytest.approx(0.85)
+    assert np.isnan([result.lower, result.upper]).all()
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_single_patient_gives_no_interval(count):
+    result = debiased_calibration_error(np.full(count, 0.9), np.zeros(count), np.zeros(count))
+    assert np.isnan([result.lower, result.upper]).all()
+
+
 def test_a_patient_alone_in_a_bin_shows_no_error_there():
     # The bin of 0.9 is one patient's, who has the finding in none of ten images; the others are calibrated: half.
     score, label = np.repeat([0.5, 0.9], [40, 10]), np.concatenate([np.tile([0, 1], 20), np.zeros(10)])
