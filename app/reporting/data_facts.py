@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.datalist.item import SECTIONS
+from app.pages.numbers import counted
 from app.reporting.flow import Flow
 from app.reporting.run_record import REPORT, RunRecord, as_dict
 
@@ -66,7 +67,7 @@ def _views(record: RunRecord) -> str:
 
 def _sizes(record: RunRecord) -> str:
     parts = [
-        f"{section} {about['images']:,} images of {about['patients']:,} patients"
+        f"{section} {counted(about['images'], 'image')} of {counted(about['patients'], 'patient')}"
         for section, about in record.sections.items()
         if section in SECTIONS
     ]
@@ -77,8 +78,9 @@ def _events(record: RunRecord) -> str:
     parts = []
     for section, about in record.sections.items():
         present = [f"{name} {each.get('present', 0):,}" for name, each in as_dict(about.get("findings")).items()]
-        parts.append(f"{section}: {about['images']:,} images, with {', '.join(present)}")
-    return f"{'. '.join(parts).capitalize()}." if parts else ""
+        section = section[:1].upper() + section[1:]
+        parts.append(f"{section}: {counted(about['images'], 'image')}, with {', '.join(present)}.")
+    return " ".join(parts)
 
 
 def _patients(record: RunRecord) -> str:

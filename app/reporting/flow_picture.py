@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from app.pages.numbers import counted
 from app.reporting.flow import Flow, Step
 
 WIDTH, LEFT, BOX, SIDE = 860, 30, 330, 400
@@ -110,15 +111,16 @@ def _finding_lines(flow: Flow) -> list[str]:
     lines = []
     for finding, counts in flow.findings.items():
         unknown = [f"{counts[state]:,} {state}" for state in ("uncertain", "not said") if counts[state]]
-        known = f"{counts['present']:,} present ({counts['present_patients']:,} patients), {counts['absent']:,} absent"
+        patients = counted(counts["present_patients"], "patient")
+        known = f"{counts['present']:,} present ({patients}), {counts['absent']:,} absent"
         lines.append(f"{finding}: {', '.join([known, *unknown])}")
     return lines
 
 
 def _sized(step: Step) -> str:
-    patients = "" if step.patients is None else f" of {step.patients:,} patient{'s' if step.patients != 1 else ''}"
+    patients = "" if step.patients is None else f" of {counted(step.patients, 'patient')}"
     what = step.what[:1].upper() + step.what[1:]
-    return f"{what}: {step.images:,} image{'s' if step.images != 1 else ''}{patients}"
+    return f"{what}: {counted(step.images, 'image')}{patients}"
 
 
 def _wrapped(line: str, width: float) -> list[str]:

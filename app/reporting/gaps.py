@@ -88,7 +88,7 @@ def _cells(rows: list[GapRow]) -> Iterator[tuple[str, ...]]:
 
 def _side(gap: ShareGap, mirrored: bool) -> tuple[str, str, str]:
     inside = gap.inside
-    patients = f" ({inside.patients:,} patients)" if inside.patients != inside.cases else ""
+    patients = f" ({numbers.counted(inside.patients, 'patient')})" if inside.patients != inside.cases else ""
     counts = f"{inside.right:,} / {inside.cases:,}{patients}"
     difference = "" if mirrored else numbers.difference(gap.difference) + _few(gap.inside, gap.outside)
     return counts, numbers.limits(inside.interval) + _few(inside), difference

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from app.pages.numbers import counted
 from app.reporting.run_record import RunRecord, as_dict
 
 PACKAGES = ("python", "torch", "monai", "pytorch-ignite", "numpy", "mlflow", "pydicom", "opencv-python-headless")
@@ -146,7 +147,7 @@ def _version(record: RunRecord) -> str:
     run = record.files.run
     if run is not None:
         day = datetime.fromtimestamp(run.started, tz=UTC).strftime("%Y-%m-%d")
-        took = "" if math.isnan(run.seconds) else f", {run.seconds / 60:.0f} minutes"
+        took = "" if math.isnan(run.seconds) else f", {counted(round(run.seconds / 60), 'minute')}"
         parts.append(f"run {run.name} ({run.id}) of {day}{took}")
     text = ", ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""

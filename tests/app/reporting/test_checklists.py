@@ -11,6 +11,7 @@ from app.reporting.facts import KNOWN, facts_of
 from app.reporting.report_page import CHECKLISTS, checklists
 from app.reporting.stard_ai import STARD_AI
 from app.reporting.tripod_ai import TRIPOD_AI
+from tests.app.reporting.conftest import made_datalist
 
 YOURS_ALONE = {
     "claim_2024": ("2", "3", "4", "5", "6", "15", "34", "41", "44"),
@@ -121,3 +122,12 @@ def test_sources_are_named(record, key):
     note = checklists(record)[key].sections[-1].parts[0]
     assert "in our words" in note.text
     assert "20" in note.text
+
+
+def test_findings_keep_their_names(record):
+    present = [
+        f"{name.capitalize()}: {len(items)} images, with Nodule {sum(item.label[0] == 1 for item in items)}, "
+        f"Effusion {sum(item.label[1] == 1 for item in items)}."
+        for name, items in made_datalist().sections.items()
+    ]
+    assert facts_of(record)["events"] == " ".join(present)
