@@ -258,7 +258,8 @@ def _counts(row: ModelRow, measure: MeasureComparison) -> str:
     present = _cases_and_patients(result.present, result.present_patients)
     if measure.key not in RANKED:
         return present
-    unknown = f", {result.unknown} unknown" if result.unknown else ""
+    # Among lesions, the unknown rows are those of other findings.
+    unknown = f", {result.unknown} unknown" if result.unknown and measure.key == "auc" else ""
     return f"{present} / {_cases_and_patients(result.absent, result.absent_patients)}{unknown}"
 
 

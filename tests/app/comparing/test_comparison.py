@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,7 @@ def write_lesions(folder: Path, seed: int, lesions: int = 30) -> PredictionTable
     generator = np.random.default_rng(seed)
     units = [f"scan{n:03d}.png, Effusion 1" for n in range(lesions)] + [f"scan{n:03d}.png" for n in range(30, 100)]
     label = np.array([1.0] * lesions + [0.0] * 70)[:, None]
+    label[lesions:][:10] = -2  # images of another finding
     score = generator.normal(label, 1)
     score[::6] = -np.inf
     patient = np.array([f"Mustermann{n // 2}" for n in range(len(units))])
@@ -222,6 +224,7 @@ def test_lesions_are_compared_by_the_area_under_the_afroc_curve(folder_of):
     assert row.difference.value == -expected.difference.value
     text = comparison_text(comparison)
     assert "Area under the AFROC curve (JAFROC): 100 lesions and normal images of 50 patients" in text
+    assert re.search(r"Effusion  A      30 \(15\) / 60 \(30\) +0\.", text)  # the others are not said to be unknown
 
 
 def test_lesions_that_a_run_lacks_are_noted_and_others_refused(folder_of):
