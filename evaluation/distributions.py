@@ -6,6 +6,8 @@ from statistics import NormalDist
 from evaluation.cases import UNDEFINED, Interval
 from evaluation.logits import probability
 
+LOW_LEVEL = 1e-3  # below it scipy's quantile of Student's t loses digits, all of them with 4 or 6 degrees of freedom
+
 
 def normal_quantile(level: float) -> float:
     """The standard errors to each side that a two-sided normal interval of confidence ``level`` reaches.
@@ -31,11 +33,15 @@ def t_quantile(level: float, freedom: float) -> float:
     Raises:
         ValueError: There is no degree of freedom, or the level does not lie between 0 and 1.
     """
-    from scipy.special import stdtrit
+    from scipy.special import betaincinv, stdtrit
 
     require_level(level)
     if freedom < 1:
         raise ValueError(f"Student's t needs at least 1 degree of freedom, not {freedom}")
+    if level < LOW_LEVEL and not math.isinf(freedom):
+        # The share of t^2 in t^2 + freedom is beta distributed.
+        share = float(betaincinv(0.5, freedom / 2, level))
+        return math.sqrt(freedom * share / (1 - share))
     return float(stdtrit(freedom, 0.5 + level / 2))
 
 

@@ -18,6 +18,14 @@ def test_t_quantile(freedom):
     assert t_quantile(0.95, freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)
 
 
+@pytest.mark.parametrize("freedom", [1, 2.5, 4, 5, 6, 100, math.inf])
+@pytest.mark.parametrize("level", [1e-10, 1e-8, 1e-6, 0.0009, 0.0011])
+def test_t_quantile_of_low_levels(level, freedom):
+    # So near to 0 the density is that at 0.
+    density = stats.norm.pdf(0) if math.isinf(freedom) else stats.t.pdf(0, freedom)
+    assert t_quantile(level, freedom) == pytest.approx(level / 2 / density, rel=1e-4 if level < 1e-9 else 1e-6)
+
+
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (3, 10), (1, 1), (50_000, 112_120)])
 def test_proportions(successes, trials):
     test = stats.binomtest(successes, trials)

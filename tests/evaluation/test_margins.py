@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import norm, ttest_1samp
 
 from evaluation.auc_tests import difference_interval
+from evaluation.call_comparison import compare_calls
 from evaluation.cases import Interval
 from evaluation.compare import compare_means, compare_predictions
 from evaluation.margins import MarginTest, holm_margins, margin_test
@@ -88,3 +89,11 @@ def test_margins_of_few_cases_are_those_of_students_test(cases):
     whole = np.ones(cases)
     result = margin_test(partial(ratio_difference, (first, whole), (second, whole), None), margin=0.1)
     assert result.p_noninferior == pytest.approx(ttest_1samp(first - second, 0.1, alternative="less").pvalue)
+
+
+@pytest.mark.parametrize("patients", [5, 7])
+def test_margins_of_calls_of_few_patients(patients):
+    random = np.random.default_rng(patients)
+    first, second = (random.random((2, 3 * patients, 1)) < 0.6).astype(float)
+    [row] = compare_calls(first, second, ("Nodule",), np.arange(3 * patients) // 3, margin=0.3).rows
+    assert 0 < row.margin.p_noninferior < 1
