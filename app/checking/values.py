@@ -56,6 +56,8 @@ def check_values(config: dict[str, object], defaults: dict[str, object], problem
         is_comparable = is_comparable and not isinstance(value, dict)
         if is_comparable and _group(default) != _group(value):
             text = f"{value!r} is {kind(value)}, but the default, {default!r}, is {kind(default)}."
+            if isinstance(default, bool):
+                text += " Write True or False."
             problems.add(identifier, text, KIND)
 
 

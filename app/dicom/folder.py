@@ -17,6 +17,7 @@ from app.engines.inference import ScoredRadiograph, parsed_names
 from app.engines.maps import below
 from app.engines.record import ModelRecord
 from app.files.atomic import whole_file
+from app.pages.numbers import counted
 from evaluation.cells import safe_row
 from transforms.dicom_header import is_dicom
 
@@ -101,12 +102,13 @@ class DicomResults:
         """Log how many radiographs have results, and write down which have none and why."""
         if not self.kinds:
             return
-        logger.info(f"DICOM results ({', '.join(self.kinds)}) of {self._written} radiographs are in {self._folder}")
+        written = counted(self._written, "radiograph")
+        logger.info(f"DICOM results ({', '.join(self.kinds)}) of {written} are in {self._folder}")
         if self._left_out:
             path = self._folder.parent / LEFT_OUT
             with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows([("image", "reason"), *map(safe_row, self._left_out)])
-            logger.warning(f"{len(self._left_out)} radiographs have no DICOM results; {path} says why")
+            logger.warning(f"No DICOM results of {counted(len(self._left_out), 'radiograph')}; {path} says why")
 
     def _result(self, radiograph: ScoredRadiograph) -> RadiographResult:
         findings = tuple(

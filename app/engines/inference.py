@@ -40,7 +40,7 @@ from transforms.errors import RadiographError, shown
 
 logger = logging.getLogger(__name__)
 
-ANY_VIEW = "frontal chest radiographs for presentation are scored, and others only with --any_view true"
+ANY_VIEW = "frontal chest radiographs for presentation are scored, and others only with --any_view True"
 
 
 def folder_samples(

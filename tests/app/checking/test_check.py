@@ -247,7 +247,7 @@ OVERRIDES = {
     "switch as text": (
         {"pixel_level": "false"},
         "pixel_level",
-        "'false' is text, but the default, True, is true or false.",
+        "'false' is text, but the default, True, is true or false. Write True or False.",
     ),
     "unknown": ({"max_epoch": 3}, "max_epoch", "unknown setting 'max_epoch'"),
     "unknown parent": (

@@ -64,7 +64,7 @@ def test_files_that_are_not_dicom_are_counted(radiograph, tmp_path, caplog):
     written(tmp_path, [scored(radiograph), other])
     rows = list(csv.reader((tmp_path / "dicom_left_out.csv").open()))
     assert rows == [["image", "reason"], ["picture", "not a DICOM file"]]
-    assert "1 radiographs have no DICOM results" in caplog.text
+    assert "No DICOM results of 1 radiograph;" in caplog.text
 
 
 def test_weights_without_thresholds_are_refused(tmp_path):

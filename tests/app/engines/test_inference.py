@@ -118,6 +118,7 @@ def test_a_lateral_view_is_left_out_with_the_reason(settings, launch, tmp_path):
     assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["frontal.dcm"]
     name, reason = rows_of(tmp_path / "out/excluded.csv")[1]
     assert (name, reason.split(";")[0]) == ("lateral.dcm", "is a lateral view")
+    assert reason.endswith("--any_view True")  # "true" would be text on the command line
     launch("run", settings | {"any_view": True}, "inference.yaml")
     assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["frontal.dcm", "lateral.dcm"]
 
