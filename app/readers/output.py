@@ -13,6 +13,7 @@ from app.files.atomic import write_whole
 from app.pages import numbers, page
 from app.readers.analysis import DELONG, FIGURES, ReaderStudy
 from evaluation.cases import Interval
+from evaluation.margins import opposite
 from evaluation.multireader import ModalityDifference
 
 PAGE, NUMBERS = "readers.html", "readers.json"
@@ -109,11 +110,6 @@ def conclusions(study: ReaderStudy) -> list[str]:
                 f"large it may be ({_limits(change)})."
             )
     return sentences
-
-
-def opposite(difference: Interval) -> Interval:
-    """B - A for A - B; exactly no difference stays 0, not minus 0."""
-    return Interval(0.0 - difference.value, 0.0 - difference.upper, 0.0 - difference.lower)
 
 
 _COMPONENTS = (
