@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from evaluation.power import fewest
 
@@ -62,7 +63,7 @@ class Plan:
 
         return self.split(fewest(is_enough))
 
-    @property
+    @cached_property
     def needed(self) -> tuple[int, int]:
         """Patients with and without the finding for the wanted power or width."""
         return self.patients(self.target)
