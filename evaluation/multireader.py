@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import FloatArray, Interval
-from evaluation.distributions import normal_quantile
+from evaluation.distributions import normal_quantile, t_quantile
 from evaluation.permutation import holm
 
 NO_VARIANCE = 1e-14
@@ -294,10 +294,7 @@ def _corrected(differences: list[ModalityDifference]) -> tuple[ModalityDifferenc
 
 
 def _quantile(level: float, freedom: float) -> float:
-    from scipy.special import stdtrit
-
-    normal = normal_quantile(level)
-    return normal if math.isinf(freedom) else float(stdtrit(freedom, 0.5 + level / 2))
+    return normal_quantile(level) if math.isinf(freedom) else t_quantile(level, freedom)
 
 
 def _f_tail(numerator: int, denominator: float, ratio: float) -> float:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evaluation.area_limits import satterthwaite
 from evaluation.auc_tests import NO_VARIANCE
 from evaluation.cases import UNDEFINED, Counts, FindingResult, FloatArray, IntArray, Interval, Labels
 from evaluation.compare import MACRO, Comparison, ComparisonRow, aligned, corrected, within_margin
 from evaluation.delong import area_covariance
-from evaluation.distributions import require_level, unit_interval
+from evaluation.distributions import require_level, t_quantile, t_two_sided_p, unit_interval
 from evaluation.patients import counted, patient_numbers
 from evaluation.predictions import PredictionTable
 from evaluation.several_areas import AreaCovariance
@@ -45,12 +46,10 @@ class Spread:
 
     def reach(self, level: float) -> float:
         """Half the width of Student's interval; NaN without a variance."""
-        from scipy.special import stdtrit
-
         require_level(level)
         if not self.variance > NO_VARIANCE:
             return math.nan
-        return float(stdtrit(self.freedom, 0.5 + level / 2)) * math.sqrt(self.variance)
+        return t_quantile(level, self.freedom) * math.sqrt(self.variance)
 
     def interval(self, level: float) -> Interval:
         """Student's interval; exactly 0 with limits 0 if nothing differs, limits of NaN if nothing varies otherwise."""
@@ -62,11 +61,9 @@ class Spread:
     @property
     def p(self) -> float:
         """Two-sided p-value of "the value is 0"."""
-        from scipy.special import stdtr
-
         if not self.variance > NO_VARIANCE:
             return 1.0 if self.value == 0 and self.variance >= 0 else math.nan
-        return float(2 * stdtr(self.freedom, -abs(self.value) / math.sqrt(self.variance)))
+        return t_two_sided_p(self.value / math.sqrt(self.variance), self.freedom)
 
 
 @dataclass(frozen=True)
@@ -97,11 +94,10 @@ class RunValues:
 
     def _spread(self, value: float, methods: list[int], shared: float) -> Spread:
         """The variance: of each method that over runs divided by their number, and what patients add to all runs."""
-        parts = [(float(runs.var(ddof=1)) / len(runs), len(runs) - 1) for runs in map(self._values, methods)]
-        parts.append((shared, self.patients - 1))
-        variance = sum(part for part, _ in parts)
-        weight = sum(part**2 / freedom for part, freedom in parts if freedom)
-        return Spread(value, variance, variance**2 / weight if weight > 0 else math.nan)
+        runs = [self._values(method) for method in methods]
+        parts = [*(float(each.var(ddof=1)) / len(each) for each in runs), shared]
+        freedom = [*(len(each) - 1 for each in runs), self.patients - 1]
+        return Spread(value, sum(parts), satterthwaite(parts, freedom))
 
     def _values(self, method: int) -> FloatArray:
         return self.value[self.runs :] if method else self.value[: self.runs]
