@@ -86,10 +86,7 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         RadiographError: The file is missing, or its header cannot be read. The message begins with the path.
     """
     file = Path(path)
-    with naming_file(file), open_regular(file) as opened, HeaderStream(opened) as stream:
-        head = stream.read(HEADER)
-        kind = _format(file, head)
-        stream.seek(0)
+    with _header(file) as (kind, head, stream):
         if kind == "dicom":
             return dicom_size(stream)
         if kind == "picture":
@@ -104,13 +101,20 @@ def radiograph_spacing(path: str | os.PathLike[str]) -> tuple[float, float] | No
         RadiographError: The file is missing, or its header cannot be read. The message begins with the path.
     """
     file = Path(path)
+    with _header(file) as (kind, head, stream):
+        if kind == "dicom":
+            return dicom_spacing(stream)
+        return None if kind == "picture" else _slice(file, kind, head, stream).spacing
+
+
+@contextmanager
+def _header(file: Path) -> Iterator[tuple[str, bytes, BinaryIO]]:
+    """The format of a file, its first bytes, and a stream of its header from the start; errors name the file."""
     with naming_file(file), open_regular(file) as opened, HeaderStream(opened) as stream:
         head = stream.read(HEADER)
         kind = _format(file, head)
         stream.seek(0)
-        if kind == "dicom":
-            return dicom_spacing(stream)
-        return None if kind == "picture" else _slice(file, kind, head, stream).spacing
+        yield kind, head, stream
 
 
 def _slice(file: Path, kind: str, head: bytes, stream: BinaryIO) -> Slice:
