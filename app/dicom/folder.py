@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +18,6 @@ from app.engines.record import ModelRecord
 from app.files.atomic import whole_file
 from app.pages.numbers import counted
 from evaluation.cells import safe_row
-from transforms.dicom_header import is_dicom
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +51,7 @@ class DicomResults:
         self.findings = parsed_names(findings)
         self._folder = Path()
         self._algorithm = Algorithm("", "", "")
-        self._thresholds: Sequence[float] = ()
-        self._is_calibrated: Sequence[bool] = ()
+        self._record = ModelRecord((), {}, (), ())
         self._written = 0
         self._left_out: list[tuple[str, str]] = []
 
@@ -72,9 +69,7 @@ class DicomResults:
                 "DICOM results need them: take the weights with the record that training wrote"
             )
         self._folder, self._algorithm = output_dir / FOLDER, algorithm_of(weights, record)
-        self._thresholds, self._written, self._left_out = record.score_thresholds, 0, []
-        forms = [each.method != "none" for each in record.recalibration]
-        self._is_calibrated = forms or [False] * len(self.findings)
+        self._record, self._written, self._left_out = record, 0, []
 
     def write(self, radiograph: ScoredRadiograph) -> None:
         """Write all kinds for one radiograph; what cannot have any is counted."""
@@ -83,11 +78,8 @@ class DicomResults:
         from app.dicom.objects import dicom_objects
 
         try:
-            if not is_dicom(radiograph.path):
-                raise HeaderError("not a DICOM file")
             header = complete_header(radiograph.path)
-            moment = datetime.datetime.now()
-            objects = dicom_objects(header, self._result(radiograph), self._algorithm, self.kinds, moment)
+            objects = dicom_objects(header, self._result(radiograph), self._algorithm, self.kinds)
         except HeaderError as error:
             self._left_out.append((radiograph.name, str(error)))
             return
@@ -111,14 +103,15 @@ class DicomResults:
             logger.warning(f"No DICOM results of {counted(len(self._left_out), 'radiograph')}; {path} says why")
 
     def _result(self, radiograph: ScoredRadiograph) -> RadiographResult:
+        forms = self._record.recalibration
         findings = tuple(
             DetectedFinding(
                 name=name,
                 probability=float(radiograph.scores[c]),
-                threshold=float(self._thresholds[c]),
+                threshold=float(self._record.score_thresholds[c]),
                 is_present=bool(radiograph.is_called[c]),
                 mask=radiograph.maps[c] >= radiograph.map_thresholds[c] if radiograph.is_called[c] else None,
-                is_calibrated=self._is_calibrated[c],
+                is_calibrated=bool(forms) and forms[c].method != "none",
             )
             for c, name in enumerate(self.findings)
         )

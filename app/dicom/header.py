@@ -12,11 +12,12 @@ import pydicom
 from pydicom.config import RAISE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName, validate_value
+
+from transforms.dicom_header import is_dicom
 
 REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
 EMPTY = (
@@ -50,12 +51,11 @@ def complete_header(path: Path) -> Dataset:
         HeaderError: The file is not DICOM, or lacks what identifies it; the message quotes no value.
         OSError: It cannot be read.
     """
+    if not is_dicom(path):
+        raise HeaderError("not a DICOM file")
     with without_warnings():
-        try:
-            header = pydicom.dcmread(path, stop_before_pixels=True)
-        except InvalidDicomError as error:
-            raise HeaderError("not a DICOM file") from error
-        return completed(header)
+        # As the reader of pixels does: without preamble, too.
+        return completed(pydicom.dcmread(path, force=True, stop_before_pixels=True))
 
 
 def completed(header: Dataset) -> Dataset:

@@ -30,14 +30,14 @@ def tracking_uid(header: Dataset, algorithm: Algorithm, finding: str, rank: int 
     return algorithm.uid("tracking", header.SOPInstanceUID, finding, rank)
 
 
-def identification(algorithm: Algorithm, finding: DetectedFinding | None = None) -> hd.AlgorithmIdentificationSequence:
+def identification(algorithm: Algorithm, finding: DetectedFinding) -> hd.AlgorithmIdentificationSequence:
     """What made a finding, for segmentations."""
     return hd.AlgorithmIdentificationSequence(
         name=algorithm.name,
         family=codes.cid7162.ArtificialIntelligence,
         version=algorithm.version_name,
         source=MANUFACTURER,
-        parameters=None if finding is None else parameters(finding),
+        parameters=parameters(finding),
     )
 
 

@@ -212,3 +212,10 @@ def test_a_window_of_range_shows_the_same_as_the_reader(tmp_path):
     shown = np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
     assert function == "LINEAR"
     np.testing.assert_allclose(image, shown, atol=1e-6)
+
+
+def test_a_header_without_preamble_is_read_as_the_pixels_are(tmp_path):
+    header = source()
+    header.save_as(tmp_path / "bare.dcm", implicit_vr=True, little_endian=True, enforce_file_format=False)
+    assert (tmp_path / "bare.dcm").read_bytes()[128:132] != b"DICM"
+    assert list(objects(complete_header(tmp_path / "bare.dcm"))) == ["sr-1", "sr-2", "seg-1", "gsps-1", "sc-1"]
