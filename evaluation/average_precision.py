@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, FindingResult, FloatArray, Interval, Labels, checked_cases
-from evaluation.distributions import exact_interval, normal_quantile
-from evaluation.logits import probability
+from evaluation.distributions import exact_interval, logit_interval, normal_quantile
 from evaluation.patients import counted
 from evaluation.roc import tied_counts
 
@@ -52,9 +51,7 @@ def average_precision_interval(
     if area >= 1:
         limits = exact_interval(trials, trials, level)
     elif not math.isnan(area):
-        logit = math.log(area / (1 - area))
-        reach = normal_quantile(level) / math.sqrt(trials * area * (1 - area))
-        limits = Interval(area, *probability([logit - reach, logit + reach]).tolist())
+        limits = logit_interval(area, normal_quantile(level) / math.sqrt(trials * area * (1 - area)))
     return FindingResult.of(Interval(area, limits.lower, limits.upper), counts)
 
 

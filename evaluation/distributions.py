@@ -121,7 +121,21 @@ def unit_interval(value: float, half: float) -> Interval:
         return Interval(value, half, half)
     if not (lower < 0 or upper > 1) or not 0 < value < 1:
         return Interval(value, max(lower, 0.0), min(upper, 1.0))
-    logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
+    return logit_interval(value, half / (value * (1 - value)))
+
+
+def logit_interval(value: float, reach: float) -> Interval:
+    """A value between 0 and 1 with limits ``reach`` to each side on the logit scale.
+
+    Example:
+        >>> round(logit_interval(0.9, 1.0).lower, 2), round(logit_interval(0.9, 1.0).upper, 2)
+        (0.77, 0.96)
+
+    Args:
+        value: Neither 0 nor 1, which have no logit.
+        reach: In logits: ``half / (value * (1 - value))`` for limits about ``half`` to each side.
+    """
+    logit = math.log(value / (1 - value))
     return Interval(value, *probability([logit - reach, logit + reach]).tolist())
 
 

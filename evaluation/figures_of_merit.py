@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import BoolArray, FloatArray, IntArray, Interval, checked_scores
-from evaluation.distributions import exact_interval, normal_quantile
-from evaluation.logits import probability
+from evaluation.distributions import exact_interval, logit_interval, normal_quantile
 from evaluation.resampling import Bootstrap, patient_weights
 
 ROUNDING = 1e-12
@@ -156,8 +155,7 @@ def bootstrap_intervals(bootstrap: Bootstrap, trials: int, level: float = 0.95) 
             limits = exact_interval(value * trials, trials, level)
             intervals.append(Interval(value, limits.lower, limits.upper))
         else:
-            logit, half = math.log(value / (1 - value)), normal_quantile(level) * error / (value * (1 - value))
-            intervals.append(Interval(value, *probability([logit - half, logit + half]).tolist()))
+            intervals.append(logit_interval(value, normal_quantile(level) * error / (value * (1 - value))))
     return tuple(intervals)
 
 

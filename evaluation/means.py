@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import UNDEFINED, FloatArray, IntArray, Interval, require_dimensions
-from evaluation.distributions import exact_interval, t_quantile
-from evaluation.logits import probability
+from evaluation.distributions import exact_interval, logit_interval, t_quantile
 from evaluation.patients import effective_number, patient_numbers
 
 ROUNDING = 1e-13  # largest rounding error of a standard error of 0
@@ -125,8 +124,7 @@ def ratio_interval(
         return Interval(value, value - half, value + half)
     if error <= ROUNDING or not 0 < value < 1:
         return exact_interval(value * counted, counted, level)
-    logit, reach = math.log(value / (1 - value)), half / (value * (1 - value))
-    return Interval(value, *probability([logit - reach, logit + reach]).tolist())
+    return logit_interval(value, half / (value * (1 - value)))
 
 
 def ratio_difference(
