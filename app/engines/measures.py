@@ -55,7 +55,7 @@ def metrics(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: Mode
     result |= curve_measures(outputs.logit, outputs.label, patient, record.findings)
     result = with_macros(result | _overlap(outputs, record, patient) | _localisation(outputs, record.findings, patient))
     if record.recalibration:
-        result["recalibration"] = _gain(outputs, patient, record)
+        result["recalibration"] = _gain(result, outputs, patient, record)
     by_group = {
         attribute: {
             name: _areas(
@@ -158,14 +158,16 @@ def _at_threshold(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, thr
     return entries | call_measures(point, threshold)
 
 
-def _gain(outputs: Outputs, patient: np.ndarray, record: ModelRecord) -> Metrics:
-    """What recalibration gave: the form of each finding, and measures of the scores before and after it."""
-    result: Metrics = {}
-    for moment, logit in (("before", outputs.logit), ("after", record.calibrated(outputs.logit))):
-        for c, name in enumerate(record.findings):
-            entries = probability_measures(logit[:, c], outputs.label[:, c], patient)
-            for measure in RECALIBRATED:
-                result.setdefault(measure, {}).setdefault(moment, {})[name] = entries[measure]
+def _gain(after: Metrics, outputs: Outputs, patient: np.ndarray, record: ModelRecord) -> Metrics:
+    """What recalibration gave: the form of each finding, and measures of the scores before and ``after`` it."""
+    before = {
+        name: probability_measures(outputs.logit[:, c], outputs.label[:, c], patient)
+        for c, name in enumerate(record.findings)
+    }
+    result = {
+        measure: {"before": {name: before[name][measure] for name in record.findings}, "after": after[measure]}
+        for measure in RECALIBRATED
+    }
     forms = {name: form.method for name, form in zip(record.findings, record.recalibration, strict=True)}
     return {"forms": forms} | with_macros(result)
 
