@@ -203,7 +203,7 @@ def _markdown(part: str | Heading | Note | Table | Facts | Picture, folder: str)
             return f"> {'**Warning:** ' if kind == 'warning' else ''}{_escaped(text)}"
         case Table(head, rows, left):
             rule = [":---" if column < left else "---:" for column in range(len(head))]
-            return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in (head, rule, *rows))
+            return "\n".join(f"| {' | '.join(map(_escaped, row))} |" for row in (head, rule, *rows))
         case Facts(pairs):
             return "\n".join(f"- {_escaped(name)}: {_escaped(value)}" for name, value in pairs)
         case Picture(name, _, caption):
@@ -212,7 +212,7 @@ def _markdown(part: str | Heading | Note | Table | Facts | Picture, folder: str)
 
 
 def _tiles_table(tiles: Tiles) -> Table:
-    return Table(("", "value", ""), [(name, value, about) for name, value, about in tiles.entries], left=3)
+    return Table(("", "value", ""), tiles.entries, left=3)
 
 
 def _element(tag: str, text: str) -> Markup:
@@ -221,10 +221,6 @@ def _element(tag: str, text: str) -> Markup:
 
 def _row(tag: str, cells: Sequence[str]) -> Markup:
     return Markup("<tr>{}</tr>").format(Markup("").join(_element(tag, cell) for cell in cells))
-
-
-def _cell(text: str) -> str:
-    return text if text in (":---", "---:") else _escaped(text)
 
 
 def _escaped(text: str) -> str:
