@@ -30,8 +30,8 @@ def call_measures(point: OperatingPoint, threshold: Mapping[str, float]) -> Entr
     about = {**asdict(point.counts), **threshold}
     shares = ("sensitivity", "specificity", "precision", "negative_predictive_value", "f1", "accuracy")
     entries = {name: asdict(getattr(point, name)) | about for name in shares}
-    ratios = point.likelihood_ratios
-    return entries | {name: asdict(each) | about for name, each in zip(RATIOS, _both(ratios), strict=True)}
+    ratios = point.likelihood_ratios.positive, point.likelihood_ratios.negative
+    return entries | {name: asdict(each) | about for name, each in zip(RATIOS, ratios, strict=True)}
 
 
 def curve_measures(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, findings: Sequence[str]) -> Entries:
@@ -90,10 +90,6 @@ def missed(result: Mapping[str, Any], rule: ThresholdRule) -> Iterator[str]:
                 f"{name}: {rule.measure} is {entry['value']:.3f} ({limits}) at the threshold that reached "
                 f"{rule.share:g} on validation."
             )
-
-
-def _both(ratios: LikelihoodRatios) -> tuple[Interval, Interval]:
-    return ratios.positive, ratios.negative
 
 
 def _of_point(point: CurvePoint) -> Entries:
