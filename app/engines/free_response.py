@@ -97,19 +97,19 @@ class FreeResponse:
         Lesions are present and named after image, finding and number; normal images are absent. Scores are logits of
         the highest mark on each, minus infinity if it has none.
         """
-        findings = [name for number, name in enumerate(self.record.findings) if self._of(number)]
+        by_finding = {name: cases for number, name in enumerate(self.record.findings) if (cases := self._of(number))}
         rows: dict[str, tuple[str, dict[str, tuple[float, float]]]] = {}
-        for name in findings:
-            for case in self._of(self.record.findings.index(name)):
+        for name, cases in by_finding.items():
+            for case in cases:
                 image, patient = samples[case.item]["name"], samples[case.item]["patient"]
                 units = {f"{image}, {name} {n}": (1.0, score) for n, score in enumerate(case.lesions.tolist(), start=1)}
                 for unit, known in (units or {image: (0.0, float(case.false.max(initial=-np.inf)))}).items():
                     rows.setdefault(unit, (patient, {}))[1][name] = known
         if not rows:
             return None
-        values = np.array([[by_name.get(name, UNKNOWN) for name in findings] for _, by_name in rows.values()])
+        values = np.array([[by_name.get(name, UNKNOWN) for name in by_finding] for _, by_name in rows.values()])
         patients = np.array([patient for patient, _ in rows.values()])
-        return PredictionTable(tuple(findings), np.array(list(rows)), patients, values[..., 0], values[..., 1])
+        return PredictionTable(tuple(by_finding), np.array(list(rows)), patients, values[..., 0], values[..., 1])
 
     def _of(self, finding: int) -> list[MarkedCase]:
         """The cases of a finding; none unless some have lesions and some are normal."""
