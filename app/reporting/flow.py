@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from app.datalist.holdings import STATES
 from app.datalist.item import SECTIONS
 from app.findings import NOT_SAID, UNCERTAIN
 from app.pages.document import Heading, Note, Part, Table
@@ -104,12 +105,11 @@ def flow_parts(flow: Flow) -> list[Part]:
 
 def _finding_parts(flow: Flow) -> list[Part]:
     """Present, absent and unknown cases by section and finding."""
-    states = ("present", "absent", "uncertain", "not said", "certainty")
     lost = any(flow.measured.left_out.values())
     others = [each for each in flow.sections if each.findings and (lost or each.name not in flow.measured.what)]
     groups = [(each.name, each.findings) for each in others]
     groups.append((flow.measured.what, flow.findings))
-    used = [state for state in states if any(c.get(state) for _, findings in groups for c in findings.values())]
+    used = [state for state in STATES if any(c.get(state) for _, findings in groups for c in findings.values())]
     patients = ("present_patients", "absent_patients")
     rows = []
     for name, findings in groups:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.datalist.characteristics import characteristics
+from app.datalist.holdings import STATES
 from app.datalist.item import SECTIONS, Datalist, Item
 from app.datalist.people import OLDEST
 from app.findings import NOT_SAID
@@ -13,7 +14,6 @@ from app.pages.document import Note, Part, Table
 from app.reporting.run_record import RunRecord, as_dict
 from evaluation import PredictionTable
 
-STATES = ("present", "absent", "uncertain", "not said", "certainty")
 READING = (
     "Numbers of patients or images, with their share. The age of a patient is the lowest of the images; "
     f"{OLDEST} stands for all ages of {OLDEST} and above. Quartiles in brackets."
