@@ -127,14 +127,14 @@ def _recalibration(record: RunRecord) -> str:
 
 
 def _software(record: RunRecord) -> str:
-    tags = record.files.run.tags if record.files.run else {}
+    tags = record.tags
     own = [f"FrugalCXR {tags['frugal.version']}"] if "frugal.version" in tags else []
     versions = [f"{name} {tags[f'frugal.{name}']}" for name in PACKAGES if f"frugal.{name}" in tags]
     return f"{', '.join([*own, *versions])}." if own or versions else ""
 
 
 def _code(record: RunRecord) -> str:
-    tags = record.files.run.tags if record.files.run else {}
+    tags = record.tags
     commit = tags.get("mlflow.source.git.commit")
     if "frugal.version" not in tags:
         return ""

@@ -49,8 +49,12 @@ class RunRecord:
     @property
     def workflow(self) -> str:
         """``training``, ``evaluating``, or empty."""
-        tags = self.files.run.tags if self.files.run else {}
-        return str(self.data.get("workflow") or tags.get("workflow", ""))
+        return str(self.data.get("workflow") or self.tags.get("workflow", ""))
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Of the run in MLflow; empty if none is known."""
+        return self.files.run.tags if self.files.run else {}
 
     @cached_property
     def patients(self) -> int:
