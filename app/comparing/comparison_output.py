@@ -107,7 +107,7 @@ def comparison_text(comparison: RunComparison) -> str:
     ]
     for measure in comparison.measures:
         lines += ["", f"{measure.title}: {_cases(measure)}"]
-        lines += [*_plain_table([_head(comparison, measure), *_body(comparison, measure)])]
+        lines += numbers.plain_table(_head(comparison, measure), _body(comparison, measure))
         lines += conclusions(comparison, measure)
     notes = [_correction(comparison), *_margin_note(comparison), *_few_note(comparison), *comparison.notes]
     return "\n".join([*lines, "", *notes])
@@ -274,9 +274,3 @@ def _cases(measure: MeasureComparison) -> str:
     cases = f"{numbers.counted(measure.images, 'image')} of {patients}"
     form = "present / absent" if measure.key == "auc" else "images"
     return f"{cases}, cases as {form} (patients if fewer)"
-
-
-def _plain_table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]

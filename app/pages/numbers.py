@@ -1,8 +1,9 @@
-"""Numbers as tables show them, in plain ASCII: values, intervals, differences and p-values."""
+"""Numbers as tables show them, in plain ASCII: values, intervals, differences, p-values, and such tables."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from evaluation.cases import FindingResult, Interval
 
@@ -80,6 +81,18 @@ def counted(number: int, noun: str) -> str:
         ('1 image', '2,000 images')
     """
     return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
+def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table for a terminal, with a rule below its head.
+
+    Example:
+        >>> plain_table(("finding", "p"), [("Mass", "0.0432")])
+        ['finding  p', '---------------', 'Mass     0.0432']
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (head, *rows)]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 def _signed(number: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from dataclasses import asdict
@@ -34,11 +33,11 @@ def write_reader_study(study: ReaderStudy, folder: Path) -> tuple[Path, ...]:
 def reader_study_text(study: ReaderStudy) -> str:
     """The analysis for a terminal."""
     lines = [f"{_capitalised(FIGURES[study.question.figure])}: {_counts(study)}", _population(study), ""]
-    lines += [*_plain_table(*_figures(study)), ""]
+    lines += [*numbers.plain_table(*_figures(study)), ""]
     if study.result.differences:
-        lines += [*_plain_table(*_differences(study)), "", _overall(study), *conclusions(study), ""]
+        lines += [*numbers.plain_table(*_differences(study)), "", _overall(study), *conclusions(study), ""]
     if study.result.components is not None:
-        lines += [*_plain_table(*_components(study)), ""]
+        lines += [*numbers.plain_table(*_components(study)), ""]
     return "\n".join([*lines, _method(study)])
 
 
@@ -238,12 +237,6 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, list):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _plain_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ["  ".join(itertools.starmap(str.ljust, zip(row, widths, strict=True))).rstrip() for row in (head, *rows)]
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 def _capitalised(text: str) -> str:
