@@ -281,6 +281,11 @@ def coverage(cases: list[tuple[str, float, Draw]], sets: int) -> list[str]:
     return lines
 
 
+def shares_below(p: np.ndarray) -> str:
+    """Cells of a table: how often p lies below usual levels."""
+    return " | ".join(f"{100 * np.mean(p < level):.1f}%" for level in (0.01, 0.05, 0.5))
+
+
 def uniformity(sets: int) -> list[str]:
     lines = ["| test | p < 0.01 | p < 0.05 | p < 0.5 | largest distance from uniform |", "|---|---|---|---|---|"]
     for name, draw in TESTS:
@@ -288,8 +293,7 @@ def uniformity(sets: int) -> list[str]:
         p = np.sort([draw(random) for _ in range(sets)])
         steps = np.arange(sets + 1) / sets
         distance_from_uniform = max(np.max(steps[1:] - p), np.max(p - steps[:-1]))
-        shares = " | ".join(f"{100 * np.mean(p < level):.1f}%" for level in (0.01, 0.05, 0.5))
-        lines.append(f"| {name} | {shares} | {distance_from_uniform:.3f} |")
+        lines.append(f"| {name} | {shares_below(p)} | {distance_from_uniform:.3f} |")
         print(lines[-1], flush=True)
     return lines
 

@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from benchmarks.coverage import Draw, Limits, clustered, coverage, distance, scores
+from benchmarks.coverage import Draw, Limits, clustered, coverage, distance, scores, shares_below
 from benchmarks.simulation import simulate
 from evaluation.curve_points import sensitivity_at_specificity
 from evaluation.operating import operating_point
@@ -175,8 +175,7 @@ def levels(sets: int) -> list[str]:
     for name, draw in TESTS:
         random = np.random.default_rng(20)
         p = np.array([draw(random) for _ in range(sets)])
-        shares = " | ".join(f"{100 * np.mean(p < level):.1f}%" for level in (0.01, 0.05, 0.5))
-        lines.append(f"| {name} | {shares} |")
+        lines.append(f"| {name} | {shares_below(p)} |")
         print(lines[-1], flush=True)
     return lines
 
