@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import BoolArray, FloatArray, IntArray, Interval
+from evaluation.distributions import correlated_difference
 from evaluation.patients import patient_numbers
 from evaluation.shares import share_interval
 from evaluation.subgroups import UNKNOWN, group_names
@@ -81,25 +82,15 @@ def share_gaps(
     for name in np.unique(names[known]).tolist():
         sides = counted & (names == name), counted & known & (names != name)
         inside, outside = (_share(right, side, number, level) for side in sides)
-        gaps.append(ShareGap(name, inside, outside, _difference(inside, outside, _correlation(right, *sides, number))))
+        correlation = _correlation(right, *sides, number)
+        difference = correlated_difference(inside.interval, outside.interval, correlation)
+        gaps.append(ShareGap(name, inside, outside, difference))
     return tuple(gaps)
 
 
 def _share(right: BoolArray, side: BoolArray, number: IntArray, level: float) -> GroupShare:
     interval = share_interval(right, side, number, level)
     return GroupShare(interval, int((right & side).sum()), int(side.sum()), len(np.unique(number[side])))
-
-
-def _difference(inside: GroupShare, outside: GroupShare, correlation: float) -> Interval:
-    one, two = inside.interval, outside.interval
-    lower = _distance(one.value - one.lower, two.upper - two.value, correlation)
-    upper = _distance(one.upper - one.value, two.value - two.lower, correlation)
-    value = one.value - two.value
-    return Interval(value, value - lower, value + upper)
-
-
-def _distance(one: float, two: float, correlation: float) -> float:
-    return math.sqrt(max(0.0, one**2 + two**2 - 2 * correlation * one * two))
 
 
 def _correlation(right: BoolArray, inside: BoolArray, outside: BoolArray, number: IntArray) -> float:

@@ -30,6 +30,7 @@ from evaluation.cases import (
     require_dimensions,
 )
 from evaluation.delong import area_covariance, auc_interval
+from evaluation.distributions import correlated_difference
 from evaluation.group_tests import LEAST_PATIENTS, difference_p, placed
 from evaluation.patients import patient_numbers
 from evaluation.permutation import holm
@@ -262,24 +263,14 @@ def _p_of_groups(
 
 
 def _difference(areas: AreaCovariance, level: float = 0.95) -> Interval:
-    """The first area minus the second, with limits from theirs and from their correlation.
-
-    Limits of areas reach further down than up, and so do those of the difference. Source: Zou, "Toward using confidence
-    intervals to compare correlations", Psychological Methods 12, 2007.
-    """
+    """The first area minus the second, with limits from theirs and from their correlation, within [-1, 1]."""
     one, two = areas.result(0, level), areas.result(1, level)
-    value = one.value - two.value
-    if math.isnan(value):
+    if math.isnan(one.value - two.value):
         return UNDEFINED
     spread = math.sqrt(float(areas.covariance[0, 0]) * float(areas.covariance[1, 1]))
     correlation = float(areas.covariance[0, 1]) / spread if spread > 0 else 0.0
-
-    def reach(a: float, b: float) -> float:
-        return math.sqrt(max(a * a + b * b - 2 * correlation * a * b, 0.0))
-
-    lower = value - reach(one.value - one.lower, two.upper - two.value)
-    upper = value + reach(one.upper - one.value, two.value - two.lower)
-    return Interval(value, max(lower, -1.0), min(upper, 1.0))
+    limits = correlated_difference(one, two, correlation)
+    return Interval(limits.value, max(limits.lower, -1.0), min(limits.upper, 1.0))
 
 
 def _warning(check: TreatmentCheck) -> str:
