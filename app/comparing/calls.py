@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.comparing.measured_alike import METRICS
-from app.comparing.run_files import RunFiles
-from app.files.own_json import read_record
+from app.comparing.run_files import METRICS, RunFiles
 from evaluation import PredictionTable, logit_of
 from evaluation.auc_tests import rank_alike
 from evaluation.cases import FloatArray
@@ -25,10 +23,7 @@ def recorded_thresholds(run: RunFiles, table: PredictionTable) -> FloatArray | N
     Raises:
         ValueError: ``metrics.json`` is damaged.
     """
-    path = run.file(METRICS)
-    if path is None:
-        return None
-    entries = read_record(path, "the results of a run", "Evaluate the run again.").get("sensitivity")
+    entries = run.results().get("sensitivity")
     if not isinstance(entries, dict):
         return None
     thresholds = np.array([_threshold(entries.get(name), table.logit is not None) for name in table.findings])

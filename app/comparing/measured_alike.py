@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from app.comparing.methods import Method
-from app.comparing.run_files import CASES, RunFiles
-from app.files.own_json import read_record
+from app.comparing.run_files import CASES, METRICS, RunFiles
 
-METRICS = "metrics.json"
 FACTS = ("grid", "truth", "cut_off")
 """Facts under ``regions`` of ``metrics.json`` that must not differ."""
 STORED = "pixels of the stored radiographs"
@@ -53,10 +51,7 @@ def measured_alike(methods: Sequence[Method], labels: Sequence[str]) -> tuple[st
 
 def _facts(run: RunFiles) -> dict[str, str]:
     """What ``metrics.json`` says about the measuring of regions; empty if it says nothing."""
-    path = run.file(METRICS)
-    if path is None:
-        return {}
-    regions = read_record(path, "the results of a run", "Evaluate the run again.").get("regions")
+    regions = run.results().get("regions")
     return {str(key): str(value) for key, value in regions.items()} if isinstance(regions, dict) else {}
 
 

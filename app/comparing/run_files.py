@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.files.own_json import read_record
 from app.tracking import StoredRun, TrackingError, run_of_folder, stored_run
 
 PREDICTIONS = "predictions.csv"
 CASES = "cases.csv"
 LESIONS = "lesions.csv"
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,15 @@ class RunFiles:
             return {}
         names = [name for name in self.run.artifacts("pictures") if name.endswith(".png")]
         return {Path(name).name: self.run.artifact(name) for name in names}
+
+    def results(self) -> dict[str, Any]:
+        """What ``metrics.json`` says; empty if there is none.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        path = self.file(METRICS)
+        return {} if path is None else read_record(path, "the results of a run", "Evaluate the run again.")
 
     def settings(self) -> dict[str, str]:
         """The run's parameters; if no run is known, the plain settings in the folder's ``config.yaml``.
