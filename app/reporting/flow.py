@@ -93,7 +93,7 @@ def flow_parts(flow: Flow) -> list[Part]:
     for section in flow.sections:
         rows += _rows(section.listed)
         unread = section.unreadable
-        if unread and section.listed.what != flow.measured.what:
+        if unread and section.name not in flow.measured.what:
             rows.append((f"{section.name}: could not be read", _minus(unread), ""))
     rows += _rows(flow.measured)
     parts: list[Part] = [Table(("step", "images", "patients"), rows)]

@@ -73,6 +73,14 @@ def test_table_and_diagram_tell_the_same_numbers(record):
     assert not re.search(r"Mustermann|scan\d|study\d|Person", text)
 
 
+def test_the_measured_sections_unread_files_stand_in_the_table_once(record):
+    rows = flow_parts(flow_of(record))[0].rows
+    assert [row[0] for row in rows if "could not be read" in row[0]] == [
+        "training: could not be read",
+        "left out: could not be read",
+    ]
+
+
 def test_texts_stay_within_their_boxes(record):
     """No line is wider than its box at 7.5 pixels a letter, more than Helvetica needs at 13."""
     long = replace(flow_of(record).steps[1], left_out={"a reason that is told at considerable length " * 3: 60})
