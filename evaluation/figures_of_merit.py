@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from evaluation.cases import BoolArray, FloatArray, IntArray, Interval, checked_scores
 from evaluation.distributions import exact_interval, logit_interval, normal_quantile
 from evaluation.resampling import Bootstrap, patient_weights
+from evaluation.roc import quotient
 
 ROUNDING = 1e-12
 
@@ -94,7 +95,7 @@ def areas(units: Units) -> Figures:
     influence = _scaled(of_present / count - held * value, held > 0) / total
     influence += _scaled(of_absent / total - number * value, number > 0) / count
     left = total * count * value - of_present - of_absent + _within(units)
-    without = _quotient(left, (total - held) * (count - number))
+    without = quotient(left, (total - held) * (count - number))
     return Figures(value, influence, without, ((held > 0) | (number > 0))[:, 0])
 
 
@@ -122,7 +123,7 @@ def bootstrap_areas(units: Units, replicates: int = 1000, seed: int = 0) -> Boot
         for order, left, right in columns:
             below = np.concatenate([np.zeros((1, drawn.shape[1])), np.cumsum(count[order], axis=0)])
             won.append(np.einsum("lr,lr->r", weight, below[left] + below[right]) / 2)
-        return _quotient(np.stack(won, axis=1), pairs[:, None])
+        return quotient(np.stack(won, axis=1), pairs[:, None])
 
     parts = [resampled(drawn) for drawn in patient_weights(units.patients, replicates, seed)]
     return Bootstrap(resampled(np.ones((units.patients, 1)))[0], np.concatenate(parts))
@@ -170,7 +171,7 @@ def shares(right: ArrayLike, patient: IntArray, patients: int) -> Figures:
     mean = values.mean(axis=0) if len(values) else np.full(values.shape[1], np.nan)
     sums, number = _by_patient(values, patient, patients), _by_patient(np.ones((len(values), 1)), patient, patients)
     influence = _scaled(sums - number * mean, number > 0) / max(len(values), 1)
-    without = _quotient(values.sum(axis=0) - sums, np.broadcast_to(len(values) - number, sums.shape))
+    without = quotient(values.sum(axis=0) - sums, len(values) - number)
     return Figures(mean, influence, without, (number > 0)[:, 0])
 
 
@@ -207,8 +208,3 @@ def _scaled(deviation: FloatArray, counted: BoolArray) -> FloatArray:
     """Deviations (P, K) times the root of n / (n - 1) for the n patients that count; NaN with fewer than two."""
     number = int(counted.sum())
     return deviation * (math.sqrt(number / (number - 1)) if number > 1 else math.nan)
-
-
-def _quotient(part: FloatArray, whole: FloatArray) -> FloatArray:
-    whole = np.broadcast_to(whole, part.shape)
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -18,7 +18,7 @@ from evaluation.figures_of_merit import Units
 from evaluation.marks import Marks
 from evaluation.patients import patient_numbers
 from evaluation.resampling import Bootstrap, patient_weights
-from evaluation.roc import auc
+from evaluation.roc import auc, quotient
 
 ROUNDING = 1e-9  # a rate times a number of images may be a whole number but for rounding
 
@@ -153,7 +153,7 @@ def bootstrap_froc(
         images, lesions = drawn[number].sum(axis=0), drawn[of_lesion]
         found = [(lesions * (is_marked & (false <= each * images + ROUNDING))).sum(axis=0) for each in rates]
         total = lesions.sum(axis=0)
-        return np.stack([np.divide(part, total, out=np.full_like(total, np.nan), where=total > 0) for part in found], 1)
+        return np.stack([quotient(part, total) for part in found], axis=1)
 
     parts = [sensitivities(drawn) for drawn in patient_weights(patients, replicates, seed)]
     return Bootstrap(sensitivities(np.ones((patients, 1)))[0], np.concatenate(parts))

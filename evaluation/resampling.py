@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from evaluation.cases import FloatArray, IntArray, Interval, Labels, checked_cases, require_dimensions
 from evaluation.distributions import require_level
 from evaluation.patients import patient_numbers
+from evaluation.roc import quotient
 
 REPLICATES_AT_ONCE = 32  # rows of 32 numbers are gathered at the speed of memory and still fit into the cache
 
@@ -114,7 +115,7 @@ def bootstrap_sensitivity(
         called = np.cumsum(sums.present[::-1], axis=0)[::-1]
         # Weights are whole numbers; a product such as 0.93 * 100 is not.
         is_spared = sums.below >= specificity * sums.absent - 1e-9
-        return _quotient(np.where(is_spared, called, 0.0).max(axis=0), np.where(sums.absent > 0, called[0], 0.0))
+        return quotient(np.where(is_spared, called, 0.0).max(axis=0), np.where(sums.absent > 0, called[0], 0.0))
 
     return _bootstrap_ranks(sensitivity, score, label, patient, (replicates, seed))
 
@@ -154,9 +155,9 @@ def bootstrap_ratio(
     sums = np.zeros((2, patients, parts.shape[1]))
     for total, source in zip(sums, (parts, wholes), strict=True):
         np.add.at(total, number, source)
-    drawn = [_quotient(w.T @ sums[0], w.T @ sums[1]) for w in patient_weights(patients, replicates, seed)]
+    drawn = [quotient(w.T @ sums[0], w.T @ sums[1]) for w in patient_weights(patients, replicates, seed)]
     ones = np.ones((1, patients))
-    return Bootstrap(_quotient(ones @ sums[0], ones @ sums[1])[0], np.concatenate(drawn))
+    return Bootstrap(quotient(ones @ sums[0], ones @ sums[1])[0], np.concatenate(drawn))
 
 
 def patient_weights(patients: int, replicates: int, seed: int) -> Iterator[FloatArray]:
@@ -238,15 +239,11 @@ def _summed(finding: _Ranked, weights: FloatArray) -> _Sums:
 
 def _auc(sums: _Sums) -> FloatArray:
     pairs = np.einsum("gr,gr->r", sums.present, sums.below + sums.upto)
-    return _quotient(pairs, 2 * sums.present.sum(axis=0) * sums.absent)
+    return quotient(pairs, 2 * sums.present.sum(axis=0) * sums.absent)
 
 
 def _average_precision(sums: _Sums) -> FloatArray:
     called_present = np.cumsum(sums.present[::-1], axis=0)[::-1]
-    precision = _quotient(called_present, called_present + sums.absent - sums.below)
+    precision = quotient(called_present, called_present + sums.absent - sums.below)
     gained = np.einsum("gr,gr->r", sums.present, np.nan_to_num(precision))
-    return _quotient(gained, called_present[0])
-
-
-def _quotient(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return quotient(gained, called_present[0])

@@ -109,7 +109,7 @@ def roc_curve(score: ArrayLike, label: ArrayLike) -> Curve:
         The origin and a point for every distinct score; a rate without cases is NaN.
     """
     threshold, present, absent = called_counts(score, label)
-    return Curve(_share(absent, absent[-1]), _share(present, present[-1]), threshold)
+    return Curve(quotient(absent, absent[-1]), quotient(present, present[-1]), threshold)
 
 
 def precision_recall_curve(score: ArrayLike, label: ArrayLike) -> Curve:
@@ -125,9 +125,9 @@ def precision_recall_curve(score: ArrayLike, label: ArrayLike) -> Curve:
         present.
     """
     threshold, present, absent = called_counts(score, label)
-    precision = _share(present, present + absent)
+    precision = quotient(present, present + absent)
     precision[0] = 1.0
-    return Curve(_share(present, present[-1]), precision, threshold)
+    return Curve(quotient(present, present[-1]), precision, threshold)
 
 
 def called_counts(score: ArrayLike, label: ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
@@ -231,13 +231,17 @@ def _counted(score: FloatArray, present: BoolArray) -> _Counted | None:
     return _Counted(TiedCounts(in_bin[used], of_present[used], total[used] - of_present[used]), used, number)
 
 
+def quotient(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
+    """``part / whole``, NaN where the whole is not above 0; the whole is broadcast to the part.
+
+    Example:
+        >>> quotient(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()
+        [0.5, nan]
+    """
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
 def _auc(score: FloatArray, labels: Labels) -> float:
     if not labels.present.any() or not labels.absent.any():
         return float("nan")
     return placements(score, labels).area()
-
-
-def _share(part: IntArray, whole: IntArray) -> FloatArray:
-    """``part / whole``, NaN if the whole is 0."""
-    whole = np.broadcast_to(whole, part.shape)
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
