@@ -13,7 +13,7 @@ RUN_BY_NAME = {"imports", "configuration", "initialize", "training", "evaluating
 """Ids that MONAI runs, or that decide what may run."""
 OF_LAUNCH = ("run_name", "register", "recalibration")
 """Settings that the launch of every bundle takes from the config by name (``app.engines.Launch``)."""
-OF_RESULTS = ("operating_point", "prevalence")
+OF_RESULTS = ("operating_point", "prevalence", "pictures")
 """Settings about its results that it takes likewise; no bundle's own config has them."""
 ENTRIES = {*RUN_BY_NAME, *OF_LAUNCH, "bundle_root", "dataset_dir"}
 """Ids that MONAI, the model zoo or users call by name, so that nothing else in a config need refer to them."""

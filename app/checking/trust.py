@@ -15,7 +15,7 @@ from pathlib import Path
 from app.checking.allowed import AllowedArguments, ArgumentKind, allowed_arguments
 from app.checking.ids import followed, is_code, is_literal, joined, normal
 from app.checking.problems import Problems
-from app.checking.structure import RUN_BY_NAME
+from app.checking.structure import OF_RESULTS, RUN_BY_NAME
 from app.installed import bundles_folder
 from app.nearest import did_you_mean
 
@@ -70,7 +70,9 @@ def check_untrusted(
     """
     checker = _UntrustedParts(problems, expanded)
     for key, value in config.items():
-        if key not in own:
+        if key in OF_RESULTS and key not in own:
+            checker.check(key, value, None)
+        elif key not in own:
             text = f"{key!r} is no setting of this bundle's own configs.{did_you_mean(key, own)}"
             problems.add(key, text, "unused")
         elif key in RUN_BY_NAME and not _same(value, own[key]):

@@ -20,6 +20,7 @@ _LARGEST_SEED = 2**32 - 1
 _RATES = {"learning_rate", "lr", "max_lr"}
 _PATHS = ("_dir", "_root", "_weights", "checkpoint", "datalist", "start_from")
 """Ends of the keys that name files and folders."""
+_SWITCHES = {"pictures"}
 # The constant that lists the words of a key, and words that it does not list.
 _WORDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "section": ("app.datalist.item", "SECTIONS", ()),
@@ -107,6 +108,8 @@ def _value_problem(key: str, value: object) -> str:
             return f"{key} is {value}; it must be above 0."
     elif key.endswith(_PATHS):
         return path_problem(value)
+    elif key in _SWITCHES:
+        return "" if isinstance(value, bool) else f"{key} is true or false, not {value!r}."
     elif key in _WORDS:
         module, name, further = _WORDS[key]
         words = (*further, *constant_words(module, name))

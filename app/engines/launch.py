@@ -74,12 +74,13 @@ class Launch:
             are taken by name: ``run_name``, with which the run's name begins; ``register``, the registered model in
             MLflow that gets the trained model as a new version; ``operating_point``, which thresholds of scores
             validation chooses (``app.checking.operating_points``); ``recalibration``, which makes probabilities of
-            logits (``app.engines.recalibrations``); and ``prevalence``, how frequent findings are where
-            the model is to be used, for predictive values there.
+            logits (``app.engines.recalibrations``); ``prevalence``, how frequent findings are where the model
+            is to be used, for predictive values there; and ``pictures``, false to draw none.
 
     Raises:
         ValueError: If the key metric is unknown, a group has findings that the data lacks, MLflow cannot have a
-            registered model of that name, or there is no such operating point, recalibration or prevalence.
+            registered model of that name, or there is no such operating point, recalibration or prevalence, or
+            ``pictures`` is no switch.
     """
 
     def __init__(
@@ -116,6 +117,9 @@ class Launch:
         threshold_rule(self._operating_point)
         self._prevalence = dict(self.configuration.config.get("prevalence") or {})
         require_known(self._prevalence, data.findings, "prevalence")
+        self._is_drawn = self.configuration.config.get("pictures", True)
+        if not isinstance(self._is_drawn, bool):
+            raise ValueError(f"pictures is true or false, not {self._is_drawn!r}")
         for report in self.reports:
             if isinstance(report, FindingGroups):
                 report.require(data.findings)
@@ -167,7 +171,8 @@ class Launch:
             if is_main():
                 if math.isnan(best.value):
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
-                run.figure(pictures.history(history.values), "pictures/history.png")
+                if self._is_drawn:
+                    run.figure(pictures.history(history.values), "pictures/history.png")
             record = self._record(epochs, validation, best)
             if is_main():
                 record.write(best.path)
@@ -309,7 +314,8 @@ class Launch:
         for name in REPORT:
             if (self.output_dir / name).is_file():
                 run.artifact(self.output_dir / name)
-        self._draw(run, test, record)
+        if self._is_drawn:
+            self._draw(run, test, record)
         for line in report_lines(self.bundle, self.data.datalist.name, test, result):
             logger.info(line)
         if "warning" in thresholds:

@@ -23,7 +23,7 @@ MOST_PARAMETERS = 30
 SHORT = {"learning_rate": "lr", "max_epochs": "epochs"}
 FILES = frozenset(("output_dir", "datalist", "prepared_dir", "dataset_dir", "lung_weights"))
 """Settings that name files or folders, which say where a run took place, not what it did."""
-MACHINE = frozenset(("resume", "save_maps", "workers", "compile", "device", "trust"))
+MACHINE = frozenset(("resume", "save_maps", "pictures", "workers", "compile", "device", "trust"))
 """Settings that do not change a result."""
 MOST_FINDINGS = 10
 HEADLINES = {"auc": "AUC", "dice": "Dice"}

@@ -23,6 +23,8 @@ from app.workflows.running import start
 logger = logging.getLogger(__name__)
 
 ERROR = "error.txt"
+PICTURES = "pictures"
+"""A setting that does not change a cell's result: a cell that has run is not run again for its pictures."""
 CHECKPOINTS = ("last.pt", "previous.pt", "stage_one.pt")
 
 
@@ -79,7 +81,7 @@ class Launcher:
             "bundle": list(self.sweep.bundle),
             "config": self.config_digest,
             "run": self.sweep.run_id,
-            "overrides": dict(cell.overrides),
+            "overrides": {name: value for name, value in cell.overrides.items() if name != PICTURES},
             "seed": self.sweep.seed_of(replicate),
             "data": self.data.settings(cell.data, replicate) if self.data is not None else None,
         }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from app.checking.documents import read_document
 from app.checking.files import load, untrusted_overrides
+from app.checking.structure import OF_LAUNCH, OF_RESULTS
 from app.checking.trust import is_trusted
 from app.installed import find_config
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
@@ -22,7 +23,7 @@ BASE_KEYS = ("phantoms", "datalist", "findings", "split", "seed")
 STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "mix", "extra_share")
 FOLD_KEYS = ("count", "located_only", "validation", "seed")
 REPORT_KEYS = ("metrics", "orderings", "select")
-OWN_OVERRIDES = ("output_dir", "seed")
+OWN_OVERRIDES = ("output_dir", "seed", "run_name")
 MOST_CELLS = 10_000
 MOST_FOLDS = 1_000
 VALIDATION = "validation."
@@ -219,7 +220,7 @@ def _folds(given: Mapping[str, Any]) -> Folds:
 
 def _check_overrides(bundle: Sequence[str], parts: Iterable[Mapping[str, Any]]) -> None:
     """Raise ValueError for an override that each run sets itself, that the config lacks, or that YAML misread."""
-    known = tuple(load([find_config(each) for each in bundle], trust=True).config)
+    known = (*load([find_config(each) for each in bundle], trust=True).config, *OF_LAUNCH, *OF_RESULTS)
     for key, value in itertools.chain.from_iterable(part.items() for part in parts):
         if key in OWN_OVERRIDES:
             raise ValueError(f"{key!r} is set by the study itself for each run.")

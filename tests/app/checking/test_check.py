@@ -205,6 +205,7 @@ VALUES = {
         "operating_point",
         "such as 'sensitivity 0.95', not 'sensitivty 0.9'. Did you mean 'sensitivity'?",
     ),
+    "pictures": ({"pictures": "no"}, "pictures", "pictures is true or false, not 'no'."),
     "prevalence": (
         {"prevalence": {"Nodule": 2}},
         "prevalence",

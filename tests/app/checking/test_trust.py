@@ -174,6 +174,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "relative macro": ({"phantoms": {"count": "%#seed"}}, "phantoms#count"),
     "id within an id": ({"phantoms": {"a::_target_": "os.system"}}, "phantoms#a::_target_"),
     "trust": ({"trust": True, "max_epochs": RUN}, "max_epochs"),
+    "expression as a setting of every bundle": ({"pictures": RUN}, "pictures"),
     "bytes": ("output_dir: !!binary aGVsbG8=\n", "output_dir"),
     "a date": ("output_dir: 2025-01-01\n", "output_dir"),
     "merged by an alias": (f'phantoms: &a {{count: "{RUN}"}}\nfinding_groups: *a\n', "phantoms#count"),
@@ -398,6 +399,10 @@ def test_overrides_that_the_user_types_are_trusted(write: Write):
     assert check_files([write()], {"max_epochs": "$1 + 2"}).problems == ()
     loss = {"_target_": "torch.nn.BCEWithLogitsLoss"}
     assert check_files([write()], {"train#trainer#loss_function": loss}).problems == ()
+
+
+def test_settings_of_every_bundle_are_allowed(elsewhere: Write):
+    assert elsewhere({"pictures": False, "operating_point": "sensitivity 0.9", "prevalence": {"Nodule": 0.02}}) == []
 
 
 def test_a_misspelt_setting_is_reported_once(elsewhere: Write):

@@ -39,7 +39,7 @@ class World:
         return self.folder / "datalist.json"
 
     def overrides(self, output_dir: Path, **changes: Any) -> dict[str, Any]:
-        """Settings of train.yaml at toy size, results in ``output_dir``."""
+        """Settings of train.yaml at toy size, results in ``output_dir``; no pictures, which take most of the time."""
         return {
             "datalist": str(self.datalist),
             "output_dir": str(output_dir),
@@ -49,6 +49,7 @@ class World:
             "learning_rate": 1e-2,
             **NETWORK,
             "prepare#workers": 0,
+            "pictures": False,
             **changes,
         }
 
@@ -131,12 +132,12 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(world: World, launch: Callable[..., Any], template_store: Path, tmp_path_factory: pytest.TempPathFactory):
-    """A training of the pixel-level form."""
+    """A training of the pixel-level form, with pictures."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copy(template_store, folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        metrics = launch("training", world.overrides(folder / "out"))
+        metrics = launch("training", world.overrides(folder / "out", pictures=True))
     return Trained(folder / "out", f"sqlite:///{folder}/mlflow.db", metrics)
 
 

@@ -218,9 +218,12 @@ def test_evaluating_the_checkpoint_gives_what_training_reported(trained, world, 
     assert not (tmp_path / "again" / "model.pt").exists()
 
 
-def test_the_same_seed_gives_the_same_weights_to_the_bit(trained, world, launch, store, tmp_path):
-    metrics = launch("training", world.overrides(tmp_path / "again"))
+def test_the_same_seed_gives_the_same_weights_to_the_bit_without_pictures(trained, world, launch, store, tmp_path):
+    metrics = launch("training", world.overrides(tmp_path / "again", pictures=False))
     assert in_full(metrics) == in_full(trained.metrics)
+    assert not (tmp_path / "again" / "pictures").exists()
+    for name in ("metrics.json", "predictions.csv", "cases.csv", *CURVES):
+        assert (tmp_path / "again" / name).read_text() == (trained.output_dir / name).read_text()
     first, again = (read_weights(folder / "model.pt") for folder in (trained.output_dir, tmp_path / "again"))
     assert all(torch.equal(first[name], again[name]) for name in first)
 
@@ -234,7 +237,7 @@ def test_image_level_form_of_two_findings_started_from_a_run(trained, other_worl
     shutil.copy(trained.store.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
     changes = {"pixel_level": False, "image_size": 75, "batch_size": 5, "precision": "bfloat16", "max_epochs": 1}
     start = only_run(trained.store).info.run_name
-    metrics = launch("training", other_world.overrides(tmp_path / "out", start_from=start, **changes))
+    metrics = launch("training", other_world.overrides(tmp_path / "out", start_from=start, pictures=True, **changes))
     assert metrics["auc"].keys() == {"Nodule", "Effusion", "macro"}
     assert metrics["dice"].keys() == {"Nodule", "macro"}
     assert len(rows_of(tmp_path / "out" / "predictions.csv")) == 2 * other_world.counts["test"]

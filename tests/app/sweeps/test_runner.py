@@ -24,6 +24,7 @@ STUDY = {
         "stem": 8,
         "batch_size": 4,
         "precision": "float32",
+        "pictures": False,
         "lung_weights": str(ROOT / "bundles/lung_segmentation/models/model.pt"),
     },
     "data": {"phantoms": {"count": 24, "seed": 0, "size": 64, "findings": ["Nodule"]}},

@@ -56,6 +56,11 @@ def test_a_value_overrides_what_is_fixed(read):
     assert sweep.cells[0].overrides == {"max_epochs": 2}
 
 
+def test_settings_of_every_bundle_can_be_overridden(read):
+    fixed = {"pictures": False, "recalibration": "platt", "operating_point": "sensitivity 0.9"}
+    assert read(fixed=fixed).cells[0].overrides == fixed
+
+
 def test_no_factor_is_one_cell(read):
     assert [cell.name for cell in read(fixed={"max_epochs": 1}).cells] == ["all"]
 
