@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.datalist.item import Datalist, Item
 from app.datalist.stored_images import bare_name
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, require_known
+from evaluation.cells import safe_row
 
 if TYPE_CHECKING:
     from evaluation.agreement import Agreement
@@ -17,6 +21,7 @@ Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Findings of one datalist, and findings of another, any of which count as the same."""
 Labels = Mapping[str, tuple[float, ...]]
 """Labels by image."""
+COLUMNS = ("first", "second", "shared", "finding", "images", "kappa", "kappa_lower", "kappa_upper", "band")
 
 
 class FindingAgreement(NamedTuple):
@@ -131,6 +136,26 @@ def agreement_text(first: Datalist, second: Datalist, findings: Sequence[Finding
             f"{measured.cases} images, {measured.left_out} more not said or uncertain by one"
         )
     return "\n".join(lines)
+
+
+def agreement_csv(pairs: Sequence[SetsAgreement]) -> str:
+    """One row per pair of label sets and finding, with `COLUMNS` and all digits; an undefined number is empty.
+
+    A pair that shares no image or no finding has one row, whose finding is empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for pair in pairs:
+        sets = [pair.first, pair.second, pair.shared]
+        for one in pair.findings:
+            measured, kappa = one.agreement, one.agreement.kappa
+            values = [float(value) for value in (kappa.value, kappa.lower, kappa.upper)]
+            digits = ["" if math.isnan(value) else repr(value) for value in values]
+            writer.writerow(safe_row([*sets, one.title, measured.cases, *digits, measured.name]))
+        if not pair.findings:
+            writer.writerow(safe_row([*sets, "", 0, "", "", "", ""]))
+    return text.getvalue()
 
 
 def labels_by_image(datalist: Datalist) -> Labels:

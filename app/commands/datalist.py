@@ -101,6 +101,7 @@ def _add_show(data_sets: argparse._SubParsersAction) -> None:
         metavar="FILE.png",
         help="draw examples of what is annotated beside the counts, one picture a section: FILE-training.png and so on",
     )
+    show.add_argument("--csv", type=Path, metavar="FILE", help="write the counts of each finding and section as CSV")
     show.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the examples (default: %(default)s)")
     show.add_argument(
         "--files", action="store_true", help="read the image and mask files as well, and compare all images' pixels"
@@ -117,6 +118,7 @@ def _add_agree(data_sets: argparse._SubParsersAction) -> None:
     agree.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="draw the kappas: a row per finding, a column per pair"
     )
+    agree.add_argument("--csv", type=Path, metavar="FILE", help="write the kappas with their intervals as CSV")
     agree.add_argument(
         "--same",
         type=same,
@@ -218,7 +220,7 @@ def run(arguments: argparse.Namespace) -> None:
 def run_show(arguments: argparse.Namespace) -> None:
     """Show a datalist and its problems; problems make the command fail after everything is shown."""
     from app.datalist.file import parse_datalist
-    from app.datalist.showing import table
+    from app.datalist.showing import holdings_csv, table
     from app.datalist.validate import file_problems, mask_problems, notes, report
 
     datalist, problems = parse_datalist(arguments.file)
@@ -231,6 +233,8 @@ def run_show(arguments: argparse.Namespace) -> None:
         problems += file_problems(datalist, root) + pixels.problems + mask_problems(datalist, root)
         remarks += pixels.notes
     sys.stdout.write("".join([f"{table(datalist)}\n", *(f"  Note: {note}\n" for note in remarks)]))
+    if arguments.csv:
+        _write_table(arguments.csv, holdings_csv(datalist))
     if arguments.picture:
         from app.datalist.contact_sheet import draw_sections
 
@@ -244,7 +248,7 @@ def run_show(arguments: argparse.Namespace) -> None:
 
 def run_agree(arguments: argparse.Namespace) -> None:
     """Show how far datalists agree, in pairs."""
-    from app.annotations.agreement import agreement, agreement_text, agreements
+    from app.annotations.agreement import agreement, agreement_csv, agreement_text, agreements
     from app.datalist.file import read_datalist
 
     files = arguments.files
@@ -264,6 +268,8 @@ def run_agree(arguments: argparse.Namespace) -> None:
         if not pair.findings:
             lacks = "finding in common" if pair.shared else "image in common, by file name"
             sys.stdout.write(f"  {pair.shared} shared images: no {lacks}\n")
+    if arguments.csv:
+        _write_table(arguments.csv, agreement_csv(pairs))
     if arguments.picture:
         from app.annotations.agreement_picture import draw
 
@@ -294,6 +300,14 @@ def run_without(arguments: argparse.Namespace) -> None:
 
     datalist = without_patients(read_datalist(arguments.file), [read_datalist(path) for path in arguments.others])
     write_checked(moved(datalist, arguments.file, arguments.out), arguments.out)
+
+
+def _write_table(path: Path, text: str) -> None:
+    from app.files.atomic import write_whole
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)
+    sys.stdout.write(f"table written to {path}\n")
 
 
 def require_empty(out: Path) -> None:

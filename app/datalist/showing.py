@@ -1,11 +1,14 @@
-"""Show what a datalist holds: as a summary, and as a table for a terminal."""
+"""Show what a datalist holds: as a summary, as a table for a terminal, and as a CSV table."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 
-from app.datalist.holdings import STATES, SectionHoldings, co_occurrence, holdings
+from app.datalist.holdings import STATES, FindingHoldings, SectionHoldings, co_occurrence, holdings
 from app.datalist.item import FLOW, SECTIONS, Datalist
+from evaluation.cells import safe_row
 
 _LOCATIONS = ("located", "nowhere", "boxes", "masks")
 
@@ -53,6 +56,25 @@ def table(datalist: Datalist) -> str:
     return "\n".join(parts)
 
 
+def holdings_csv(datalist: Datalist) -> str:
+    """One row per finding and section that is not empty, and one per finding for the sections together.
+
+    Columns are ``finding``, ``section`` (or ``all``), images by state of their label (``not_said`` in one word), and
+    what is located.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    columns = [state.replace(" ", "_") for state in STATES] + list(_LOCATIONS)
+    writer.writerow(["finding", "section", *columns])
+    held = holdings(datalist)
+    for finding in datalist.findings:
+        rows = {section: _numbers(part.findings[finding], STATES) for section, part in held.items()}
+        rows["all"] = [sum(row[index] for row in rows.values()) for index in range(len(columns))]
+        for section, numbers in rows.items():
+            writer.writerow(safe_row([finding, section, *numbers]))
+    return text.getvalue()
+
+
 def _in_words(fact: object) -> str:
     if not isinstance(fact, dict):
         return str(fact)
@@ -76,9 +98,12 @@ def _finding_rows(findings: Sequence[str], held: dict[str, SectionHoldings]) -> 
     yield ["finding", "section", *states, *_LOCATIONS]
     for finding in findings:
         for index, (section, part) in enumerate(held.items()):
-            counts = part.findings[finding]
-            numbers = [counts.states[state] for state in states] + [getattr(counts, name) for name in _LOCATIONS]
+            numbers = _numbers(part.findings[finding], states)
             yield [finding if index == 0 else "", section, *map(str, numbers)]
+
+
+def _numbers(counts: FindingHoldings, states: Sequence[str]) -> list[int]:
+    return [counts.states[state] for state in states] + [getattr(counts, name) for name in _LOCATIONS]
 
 
 def _pair_rows(datalist: Datalist) -> Iterator[list[str]]:

@@ -141,7 +141,8 @@ def test_an_unwritable_place_is_one_message(tables: Path, tmp_path: Path, capsys
 def test_show_tells_what_is_held_and_what_is_wrong(tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     out = tmp_path / "list.json"
     main(["datalist", "nih", "--tables", str(tables), "--out", str(out)])
-    assert main(["datalist", "show", str(out)]) == 0
+    assert main(["datalist", "show", str(out), "--csv", str(tmp_path / "counts" / "list.csv")]) == 0
+    assert (tmp_path / "counts" / "list.csv").read_text().startswith("finding,section,present,absent,")
     assert "No problem found (files not looked at: --files)." in capsys.readouterr().out
     assert main(["datalist", "show", str(out), "--files"]) == 1
     captured = capsys.readouterr()

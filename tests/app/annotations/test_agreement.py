@@ -1,5 +1,6 @@
 """Agreement of two label sets: scikit-learn as oracle, on hand-made and on real labels."""
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -147,7 +148,19 @@ def test_the_command_with_several_files(tmp_path: Path, capsys: pytest.CaptureFi
     for path, datalist in zip(paths, SETS.values(), strict=True):
         write_datalist(datalist, Path(path))
     words = ["datalist", "agree", *paths, "--same", "Nodule+Mass=Mass or Nodule", "--picture", str(tmp_path / "k.png")]
-    assert main(words) == 0
+    assert main([*words, "--csv", str(tmp_path / "k" / "k.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "k" / "k.csv").read_text().splitlines()))
+    assert [(row["first"], row["second"], row["shared"], row["finding"]) for row in rows] == [
+        ("a", "b", "6", "Nodule"),
+        ("a", "c", "4", "Nodule + Mass = Mass or Nodule"),
+        ("a", "d", "0", ""),
+        ("b", "c", "4", ""),
+        ("b", "d", "0", ""),
+        ("c", "d", "0", ""),
+    ]
+    assert float(rows[0]["kappa"]) == pytest.approx(1 / 6)  # by hand, as in the picture
+    assert float(rows[0]["kappa_lower"]) < 1 / 6 < float(rows[0]["kappa_upper"])
+    assert (rows[0]["images"], rows[0]["band"], rows[2]["kappa"]) == ("5", "None to slight", "")
     told = capsys.readouterr().out
     assert f"C ({paths[2]}) against D ({paths[3]}): Cohen's kappa (95% interval)\n  0 shared images: no image" in told
     assert "  4 shared images: no finding in common" in told

@@ -7,7 +7,7 @@ import pytest
 from app.datalist.choosing import choose_findings
 from app.datalist.holdings import co_occurrence, holdings
 from app.datalist.item import Box, Datalist, Item
-from app.datalist.showing import summary, table
+from app.datalist.showing import holdings_csv, summary, table
 from app.datalist.validate import problems
 
 
@@ -57,6 +57,22 @@ def test_the_table_tells_all(datalist: Datalist):
     assert "Note: images labelled absent but located: Nodule 1" in text
     assert re.search(r"^Nodule +training +2 +1 +0 +0 +0 +2 +1 +3 +0$", text, re.M)
     assert re.search(r"^2 Mass +1 +1 +0$", text, re.M)
+
+
+def test_the_csv_table_by_hand(datalist: Datalist):
+    assert holdings_csv(datalist).split() == [
+        "finding,section,present,absent,uncertain,not_said,certainty,located,nowhere,boxes,masks",
+        "Nodule,training,2,1,0,0,0,2,1,3,0",
+        "Nodule,test,0,1,0,0,0,0,0,0,0",
+        "Nodule,all,2,2,0,0,0,2,1,3,0",
+        "Mass,training,1,0,1,0,1,1,1,0,1",
+        "Mass,test,0,1,0,0,0,0,0,0,0",
+        "Mass,all,1,1,1,0,1,1,1,0,1",
+        "Hernia,training,0,2,0,1,0,0,0,0,0",
+        "Hernia,test,1,0,0,0,0,0,0,0,0",
+        "Hernia,all,1,2,0,1,0,0,0,0,0",
+    ]
+    assert holdings_csv(Datalist.unsplit("none", ("Nodule",), [])).split()[1:] == ["Nodule,all" + 9 * ",0"]
 
 
 def test_the_table_of_an_empty_datalist():
