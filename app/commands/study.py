@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from app.installed import find_study
     from app.sweeps.runner import Launcher, run_all
+    from app.sweeps.runner import shard as shard_of
     from app.sweeps.study_file import read_sweep
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         _run_in_processes(arguments)
     elif not arguments.table:
         first, step = arguments.shard
-        run_all(launcher, runs[first - 1 :: step], arguments.keep)
+        run_all(launcher, shard_of(runs, first, step), arguments.keep)
     _report(launcher, runs, arguments)
 
 

@@ -19,78 +19,98 @@ from app.datalist.item import Datalist
 from app.datalist.splitting import folds, split, with_validation
 from app.datalist.validate import validate
 from app.phantoms.opened import made_phantoms
-from app.sweeps.sweep import Sweep
+from app.sweeps.sweep import Cell, Sweep
 
 
 class CellData:
-    """Makes the datalists of a sweep, each once.
+    """Makes the datalists of a sweep's cells, each once.
 
     Args:
-        sweep: A sweep with a base.
+        sweep: The sweep.
         folder: Of the sweep; datalists are written to ``datalists/`` in it.
         dataset_dir: Where phantoms are kept. They are made when the first datalist is.
 
-    Raises:
-        ValueError: The base cannot be read.
     """
 
     def __init__(self, sweep: Sweep, folder: Path, dataset_dir: Path) -> None:
         self.sweep = sweep
         self.folder = folder
         self.dataset_dir = dataset_dir
-        self._opened: tuple[Path, Datalist] | None = None
-        self.identity: dict[str, Any] = {key: sweep.base.get(key) for key in ("findings", "split")}
-        if "phantoms" in sweep.base:
-            self.identity["phantoms"] = sweep.base["phantoms"]  # the same arguments always make the same bytes
-        else:
-            base = self._base()[1]
-            self.identity |= {"items": fingerprint(base), "sections": split_fingerprint(base)}
+        self._opened: dict[str, tuple[Path, Datalist]] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
 
-    def settings(self, steps: Mapping[str, Any], replicate: int) -> dict[str, Any]:
-        """Everything that determines the datalist of a run."""
-        settings: dict[str, Any] = {"base": self.identity, "steps": dict(steps), "seed": self._seed(replicate)}
+    def settings(self, cell: Cell, replicate: int) -> dict[str, Any]:
+        """Everything that determines the datalist of a run.
+
+        Raises:
+            ValueError: The base cannot be read.
+        """
+        base = self.sweep.base_of(cell)
+        settings: dict[str, Any] = {
+            "base": self._identity(base),
+            "steps": dict(cell.data),
+            "seed": self._seed(base, replicate),
+        }
         if self.sweep.folds is not None:
             settings |= {"folds": vars(self.sweep.folds), "fold": replicate}
         return settings
 
-    def path(self, steps: Mapping[str, Any], replicate: int) -> Path:
+    def path(self, cell: Cell, replicate: int) -> Path:
         """Where the datalist of a run is, once it is made."""
-        settings = json.dumps(self.settings(steps, replicate), sort_keys=True)
+        settings = json.dumps(self.settings(cell, replicate), sort_keys=True)
         return self.folder / "datalists" / f"{hashlib.sha256(settings.encode()).hexdigest()[:12]}.json"
 
-    def datalist(self, steps: Mapping[str, Any], replicate: int) -> Path:
+    def datalist(self, cell: Cell, replicate: int) -> Path:
         """The datalist of a run, made now unless it exists.
 
         Raises:
             ValueError: The data does not allow a step.
         """
-        path = self.path(steps, replicate)
+        path = self.path(cell, replicate)
         if not path.exists():
-            base_path, datalist = self._base()
+            base = self.sweep.base_of(cell)
+            base_path, datalist = self._base(base)
             asked = self.sweep.folds
             if asked is not None:
-                extra_share = float(steps.get("extra_share", 0))
+                extra_share = float(cell.data.get("extra_share", 0))
                 fold = folds(datalist, asked.count, asked.located_only, extra_share, asked.seed)[replicate]
                 datalist = with_validation(fold, asked.validation, asked.seed)
-            datalist = changed(datalist, steps, base_path.parent, self._seed(replicate))
+            datalist = changed(datalist, cell.data, base_path.parent, self._seed(base, replicate))
             datalist = moved(datalist, base_path, path)
             validate(datalist, path.parent, files=False, where=str(path))
             write_datalist(datalist, path)
         return path
 
-    def _base(self) -> tuple[Path, Datalist]:
-        if self._opened is None:
+    def _base(self, base: Mapping[str, Any]) -> tuple[Path, Datalist]:
+        key = _key(base)
+        if key not in self._opened:
             self.folder.mkdir(parents=True, exist_ok=True)
             # One process makes the phantoms, the others wait for it.
             with open(self.folder / "base.lock", "w") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                self._opened = _opened(self.sweep.base, self.dataset_dir)
-        return self._opened
+                self._opened[key] = _opened(base, self.dataset_dir)
+        return self._opened[key]
 
-    def _seed(self, replicate: int) -> int:
+    def _identity(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        key = _key(base)
+        if key not in self._identities:
+            identity: dict[str, Any] = {name: base.get(name) for name in ("findings", "split")}
+            if "phantoms" in base:
+                identity["phantoms"] = base["phantoms"]  # the same arguments always make the same bytes
+            else:
+                datalist = self._base(base)[1]
+                identity |= {"items": fingerprint(datalist), "sections": split_fingerprint(datalist)}
+            self._identities[key] = identity
+        return self._identities[key]
+
+    def _seed(self, base: Mapping[str, Any], replicate: int) -> int:
         if self.sweep.folds is not None:
             return self.sweep.folds.seed
-        return int(self.sweep.base.get("seed", replicate))
+        return int(base.get("seed", replicate))
+
+
+def _key(base: Mapping[str, Any]) -> str:
+    return json.dumps(base, sort_keys=True)
 
 
 def changed(datalist: Datalist, steps: Mapping[str, Any], root: Path, seed: int) -> Datalist:

@@ -27,6 +27,7 @@ class CellRun:
         folder: The output folder.
         settings: Everything that determines the result; a result with other settings does not count.
         datalist: Its datalist, once it is made; None if its config names one.
+        needs: The runs that have to finish before it, because its overrides name files of theirs.
     """
 
     cell: Cell
@@ -34,6 +35,7 @@ class CellRun:
     folder: Path
     settings: Mapping[str, Any]
     datalist: Path | None = None
+    needs: tuple[CellRun, ...] = ()
 
     @property
     def title(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from app.annotations.levels import LEVELS, images_by_level
 from app.datalist.file import read_datalist
 from app.nearest import did_you_mean
+from app.sweeps.cell_comparisons import CellComparison, compare_cells
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.orderings import Ordering, Pair, over_replicates, verdict
 from app.sweeps.study_file import VALIDATION
@@ -58,7 +59,7 @@ class Outcomes:
     """Everything that the tables and pictures of a sweep show.
 
     ``images`` has, by the name of a cell, the mean number of training images at each level of annotation; it is empty
-    if the sweep makes no datalists.
+    if the sweep makes no datalists. ``not_compared`` says why comparisons of cells could not be made.
     """
 
     sweep: Sweep
@@ -67,6 +68,8 @@ class Outcomes:
     failed: tuple[CellRun, ...]
     missing: tuple[CellRun, ...]
     images: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    comparisons: Sequence[CellComparison] = ()
+    not_compared: Sequence[str] = ()
 
     def by_metric(self) -> dict[str, list[CellResult]]:
         """The results of each metric, in the order of the cells."""
@@ -98,7 +101,8 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     failed = tuple(run for run, state in states if state == "failed")
     missing = tuple(run for run, state in states if state not in ("failed", "finished"))
     images = {name: _images(of_cell) for name, of_cell in finished.items()}
-    return Outcomes(sweep, tuple(results.values()), tuple(pairs), failed, missing, images)
+    comparisons, not_compared = compare_cells(sweep, runs, keep)
+    return Outcomes(sweep, tuple(results.values()), tuple(pairs), failed, missing, images, comparisons, not_compared)
 
 
 def selected(outcomes: Outcomes) -> list[CellResult]:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import json
 import logging
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.checking.files import load
 from app.files.atomic import write_whole
 from app.files.claims import Claims
+from app.sweeps.cell_files import CellFile, cell_files, runs_once
 from app.sweeps.cell_run import RESULT, CellRun
-from app.sweeps.sweep import Cell, Sweep
+from app.sweeps.sweep import Cell, Sweep, cell_name
 from app.sweeps.sweep_tracking import tag_cell_run
 from app.workflows.running import start
+
+if TYPE_CHECKING:
+    from app.sweeps.cell_data import CellData
 
 logger = logging.getLogger(__name__)
 
 ERROR = "error.txt"
 PICTURES = "pictures"
 """A setting that does not change a cell's result: a cell that has run is not run again for its pictures."""
+WAIT = 1.0
+"""Seconds between looks at what other processes have finished."""
 CHECKPOINTS = ("last.pt", "previous.pt", "stage_one.pt")
 
 
@@ -43,16 +50,35 @@ class Launcher:
         config = load(sweep.configs, trust=True).config
         self.config_digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
         self.can_resume = "resume" in config
-        self.data = None
-        if sweep.base:
+        self.data: CellData | None = None
+        if any(map(sweep.base_of, sweep.cells)):
             from app.sweeps.cell_data import CellData
 
             dataset_dir = sweep.cells[0].overrides.get("dataset_dir", config.get("dataset_dir", "data"))
             self.data = CellData(sweep, folder, Path(str(dataset_dir)))
 
     def runs(self) -> list[CellRun]:
-        """All runs, ordered by seed or fold, so that a first picture of all cells comes early."""
-        return [self._run(cell, replicate) for replicate in self.sweep.replicates for cell in self.sweep.cells]
+        """All runs, ordered by seed or fold, so that a first picture of all cells comes early.
+
+        A run comes after those that it needs.
+        """
+        cells = {cell.name: cell for cell in self.sweep.cells}
+        runs: dict[tuple[str, int], CellRun] = {}
+
+        def add(cell: Cell, replicate: int) -> CellRun:
+            replicate = self.sweep.replicates[0] if runs_once(cell) else replicate
+            if (cell.name, replicate) not in runs:
+                needs = tuple(
+                    add(cells[cell_name(file.values)], each)
+                    for file in cell_files(cell)
+                    for each in (self.sweep.replicates if file.of_every_seed else (replicate,))
+                )
+                runs[cell.name, replicate] = self._run(cell, replicate, needs)
+            return runs[cell.name, replicate]
+
+        for replicate, cell in itertools.product(self.sweep.replicates, self.sweep.cells):
+            add(cell, replicate)
+        return list(runs.values())
 
     def launch(self, run: CellRun, is_interrupted: bool) -> None:
         """Train and evaluate one cell.
@@ -65,29 +91,37 @@ class Launcher:
             Exception: Whatever the training raises.
         """
         files = self.sweep.configs
-        overrides = dict(run.cell.overrides)
+        overrides = {key: _resolved(value, run) for key, value in run.cell.overrides.items()}
         overrides |= {"output_dir": str(run.folder), "seed": self.sweep.seed_of(run.replicate)}
         overrides["run_name"] = f"{self.sweep.name} {run.title}"
         if self.sweep.trust:
             overrides["trust"] = True
         if is_interrupted and self.can_resume:
             overrides.setdefault("resume", True)
-        if self.data is not None:
-            overrides["datalist"] = str(self.data.datalist(run.cell.data, run.replicate))
-        start(files, self.sweep.run_id, overrides)
+        data = self._data_of(run.cell)
+        if data is not None:
+            overrides["datalist"] = str(data.datalist(run.cell, run.replicate))
+        start(files, run.cell.run_id or self.sweep.run_id, overrides)
 
-    def _run(self, cell: Cell, replicate: int) -> CellRun:
+    def _data_of(self, cell: Cell) -> CellData | None:
+        """What makes the cell's datalist; None if its config names one."""
+        return self.data if self.sweep.base_of(cell) else None
+
+    def _run(self, cell: Cell, replicate: int, needs: tuple[CellRun, ...]) -> CellRun:
+        data = self._data_of(cell)
         settings: dict[str, Any] = {
             "bundle": list(self.sweep.bundle),
             "config": self.config_digest,
-            "run": self.sweep.run_id,
+            "run": cell.run_id or self.sweep.run_id,
             "overrides": {name: value for name, value in cell.overrides.items() if name != PICTURES},
             "seed": self.sweep.seed_of(replicate),
-            "data": self.data.settings(cell.data, replicate) if self.data is not None else None,
+            "data": data.settings(cell, replicate) if data is not None else None,
         }
+        if needs:
+            settings["needs"] = [each.settings for each in needs]
         folder = self.folder / "cells" / cell.name / f"{self.sweep.replicate_word}-{replicate}"
-        datalist = self.data.path(cell.data, replicate) if self.data is not None else None
-        return CellRun(cell, replicate, folder, settings, datalist)
+        datalist = data.path(cell, replicate) if data is not None else None
+        return CellRun(cell, replicate, folder, settings, datalist, needs)
 
 
 def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> None:
@@ -103,23 +137,56 @@ def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> 
     """
     started = time.time()
     claims = Claims(launcher.folder)
+    needed = {need.folder for run in runs for need in run.needs}
+    running_elsewhere: set[str] = set()
+    waiting = {f"cell {number} of {len(runs)}: {run.title}": run for number, run in enumerate(runs, start=1)}
     try:
-        for number, run in enumerate(runs, start=1):
-            title, key = f"cell {number} of {len(runs)}: {run.title}", _key(run)
-            if _is_settled(run, keep, started):
-                continue
-            if not claims.take(key):
-                logger.info(f"{title}: another process is running it")
-                continue
-            try:
-                # Another process may have finished it just before the claim.
-                if not _is_settled(run, keep, started):
-                    logger.info(f"\n{title}{_time_left(runs, keep, started)}")
-                    _run(launcher, run)
-            finally:
-                claims.give_back(key)
+        while waiting:
+            later = {}
+            for title, run in waiting.items():
+                if _is_settled(run, keep, started):
+                    continue
+                if any(not need.is_finished(keep) for need in run.needs):
+                    if _is_blocked(run, keep, started):
+                        logger.warning(f"{title}: not run, since a cell that it needs failed")
+                    else:
+                        later[title] = run
+                elif not claims.take(_key(run)):
+                    if title not in running_elsewhere:
+                        logger.info(f"{title}: another process is running it")
+                    running_elsewhere.add(title)
+                    if run.folder in needed:
+                        later[title] = run  # that process may die
+                else:
+                    try:
+                        # Another process may have finished it just before the claim.
+                        if not _is_settled(run, keep, started):
+                            logger.info(f"\n{title}{_time_left(runs, keep, started)}")
+                            _run(launcher, run)
+                    finally:
+                        claims.give_back(_key(run))
+            if len(later) == len(waiting):
+                time.sleep(WAIT)  # another process runs what they need
+            waiting = later
     finally:
         claims.close()
+
+
+def shard(runs: Sequence[CellRun], first: int, count: int) -> list[CellRun]:
+    """Every ``count``-th run from the ``first``, each with the runs that it needs and that need it."""
+    groups: list[list[CellRun]] = []
+    for run in runs:
+        joined = [group for group in groups if any(need in group for need in run.needs)]
+        groups = [group for group in groups if group not in joined] + [[*itertools.chain(*joined), run]]
+    return list(itertools.chain(*groups[first - 1 :: count]))
+
+
+def _resolved(value: Any, run: CellRun) -> Any:  # noqa: ANN401 - an override
+    """The value of an override: of a file that other runs leave, its path, or the list of their paths."""
+    if not isinstance(value, CellFile):
+        return value
+    paths = [str(each.folder / value.name) for each in run.needs if each.cell.values == value.values]
+    return paths if value.of_every_seed else paths[0]
 
 
 def _key(run: CellRun) -> bytes:
@@ -167,6 +234,14 @@ def _cause(error: BaseException) -> str:
 
     error = meant(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _is_blocked(run: CellRun, keep: bool, started: float) -> bool:
+    """Whether it can never start, because a run that it needs has failed since this process started."""
+    return any(
+        not need.is_finished(keep) and (_is_settled(need, keep, started) or _is_blocked(need, keep, started))
+        for need in run.needs
+    )
 
 
 def _time_left(runs: Sequence[CellRun], keep: bool, started: float) -> str:

@@ -14,15 +14,22 @@ from app.checking.files import load, untrusted_overrides
 from app.checking.structure import OF_LAUNCH, OF_RESULTS
 from app.checking.trust import is_trusted
 from app.installed import find_config
+from app.sweeps.cell_files import CellFile, require_cells, with_cell_files
+from app.sweeps.cell_pairs import parse_comparisons
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
 from app.sweeps.orderings import parse_ordering
-from app.sweeps.sweep import Cell, Folds, Selection, Sweep
+from app.sweeps.sweep import Cell, Folds, Selection, Sweep, cell_name
 
-KEYS = ("name", "bundle", "run", "fixed", "data", "factors", "exclude", "cells", "seeds", "folds", "report")
+KEYS = (
+    *("name", "bundle", "run", "fixed", "data", "factors", "evaluations", "exclude", "cells", "seeds", "folds"),
+    "report",
+)
 BASE_KEYS = ("phantoms", "datalist", "findings", "split", "seed")
 STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "mix", "extra_share")
 FOLD_KEYS = ("count", "located_only", "validation", "seed")
-REPORT_KEYS = ("metrics", "orderings", "select")
+REPORT_KEYS = ("metrics", "orderings", "comparisons", "select")
+EVALUATION, OWN = "evaluation", "own"
+"""The factor that evaluations become, and its value for the training itself."""
 OWN_OVERRIDES = ("output_dir", "seed", "run_name")
 MOST_CELLS = 10_000
 MOST_FOLDS = 1_000
@@ -58,7 +65,11 @@ def read_sweep(path: Path, trust: bool = False) -> Sweep:
         sweep = _sweep(as_mapping(content, "a study file", KEYS), trust)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    problems = untrusted_overrides(sweep.configs, [cell.overrides for cell in sweep.cells], path, trust)
+    overrides = [
+        {key: value.name if isinstance(value, CellFile) else value for key, value in cell.overrides.items()}
+        for cell in sweep.cells
+    ]
+    problems = untrusted_overrides(sweep.configs, overrides, path, trust)
     if problems:
         raise ValueError("\n".join(["this study may not run:", *(f"  {problem}" for problem in problems)]))
     return sweep
@@ -70,12 +81,14 @@ def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
     fixed = as_mapping(content.get("fixed"), "fixed")
     given = as_mapping(content.get("factors"), "factors")
     factors = {as_name(factor, "factors"): _factor(factor, values) for factor, values in given.items()}
+    factors |= _evaluations(content.get("evaluations"), factors)
     names = {factor: tuple(values) for factor, values in factors.items()}
     folds, replicates = _replicates(content)
-    cells = _cells(content, factors, fixed)
+    cells = _cells(content, factors, fixed, base)
     _check_overrides(bundle, [fixed, *(value.overrides for values in factors.values() for value in values.values())])
     for cell in cells:
-        _check_data(cell, base, folds)
+        _check_data(cell, folds)
+    require_cells(cells, has_folds=folds is not None)
     report = as_mapping(content.get("report"), "report", REPORT_KEYS)
     orderings = report.get("orderings") or []
     if not isinstance(orderings, list):
@@ -93,6 +106,7 @@ def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
         metrics=as_texts(report.get("metrics", ["auc.macro"]), "report: metrics"),
         orderings=tuple(parse_ordering(ordering, names, combinations) for ordering in orderings),
         select=parse_selection(report.get("select"), tuple(names)),
+        comparisons=parse_comparisons(report.get("comparisons"), names, combinations, folds is not None),
         trust=trust,
     )
 
@@ -134,6 +148,20 @@ def _base(given: object) -> dict[str, Any]:
     return base
 
 
+def _evaluations(given: object, factors: Factors) -> dict[str, dict[str, FactorValue]]:
+    """The factor that evaluations are; none if there are none."""
+    evaluations = as_mapping(given, "evaluations")
+    if not evaluations:
+        return {}
+    if EVALUATION in factors or OWN in evaluations:
+        raise ValueError(f"evaluations: they are the values of a factor {EVALUATION!r}, beside {OWN!r}; rename yours.")
+    values = {OWN: FactorValue({}, {})}
+    for name, overrides in evaluations.items():
+        value = _factor_value(overrides, f"{EVALUATION}={name}", BASE_KEYS)
+        values[as_name(name, "evaluations")] = FactorValue({"checkpoint": {"cell": {}}, **value.overrides}, value.data)
+    return {EVALUATION: values}
+
+
 def _factor(factor: str, given: object) -> dict[str, FactorValue]:
     """Values of a factor by name, from a list of values of one override or a mapping of names to overrides."""
     where = f"factor {factor}"
@@ -148,29 +176,56 @@ def _factor(factor: str, given: object) -> dict[str, FactorValue]:
     return {as_name(name, where): _factor_value(value, f"{factor}={name}") for name, value in named.items()}
 
 
-def _factor_value(given: object, where: str) -> FactorValue:
+def _factor_value(given: object, where: str, known: Sequence[str] = (*BASE_KEYS, *STEP_KEYS)) -> FactorValue:
     overrides = as_mapping(given, where)
-    data = as_mapping(overrides.pop("data", None), f"{where}: data", STEP_KEYS)
+    data = as_mapping(overrides.pop("data", None), f"{where}: data", known)
+    as_mapping(data.get("split"), f"{where}: split", ("shares", "seed"))
     return FactorValue(overrides, data)
 
 
-def _cells(content: Mapping[str, Any], factors: Factors, fixed: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _cells(
+    content: Mapping[str, Any], factors: Factors, fixed: Mapping[str, Any], base: Mapping[str, Any]
+) -> tuple[Cell, ...]:
     """The cells that match ``cells``, if given, and do not match ``exclude``."""
     count = math.prod(map(len, factors.values()))
     if count > MOST_CELLS:
         raise ValueError(f"factors: {count} combinations; at most {MOST_CELLS} are allowed.")
     included, excluded = (_patterns(content.get(key), factors, key) for key in ("cells", "exclude"))
-    cells = []
+    cells: list[Cell] = []
     for names in itertools.product(*factors.values()):
         values = dict(zip(factors, names, strict=True))
         is_included = not included or any(matches(values, pattern) for pattern in included)
         if is_included and not any(matches(values, pattern) for pattern in excluded):
-            parts = [factors[factor][name] for factor, name in values.items()]
-            overrides, data = _merged(part.overrides for part in parts), _merged(part.data for part in parts)
-            cells.append(Cell(values, {**fixed, **overrides}, data))
+            cells.append(_cell(values, factors, fixed, base))
     if not cells:
         raise ValueError("no cell is left to run: look at 'cells' and 'exclude'.")
     return tuple(cells)
+
+
+def _cell(values: Mapping[str, str], factors: Factors, fixed: Mapping[str, Any], base: Mapping[str, Any]) -> Cell:
+    """The cell with these factor values; one that evaluates another's training has its overrides and data otherwise."""
+    parts = [factors[factor][name] for factor, name in values.items() if factor != EVALUATION]
+    overrides, data = {**fixed, **_merged(part.overrides for part in parts)}, _merged(part.data for part in parts)
+    evaluation = values.get(EVALUATION, OWN)
+    asked = FactorValue({}, {}) if evaluation == OWN else factors[EVALUATION][evaluation]
+    named = cell_name(values)
+    own_base, steps = _with_base(base, data, named), {key: data[key] for key in data if key in STEP_KEYS}
+    if asked.data or "datalist" in asked.overrides:
+        # Other radiographs: nothing is changed about them, as about no test section.
+        own_base, steps = _with_base({} if "datalist" in asked.overrides else base, asked.data, named), {}
+    trained = {**values, EVALUATION: OWN} if EVALUATION in values else values
+    overrides = with_cell_files({**overrides, **asked.overrides}, trained, named)
+    return Cell(values, overrides, steps, own_base, "" if evaluation == OWN else "evaluating")
+
+
+def _with_base(base: Mapping[str, Any], data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What a datalist is made from, with what a value's ``data`` says of it: phantoms or a datalist, not both."""
+    own = {key: data[key] for key in data if key in BASE_KEYS}
+    sources = own.keys() & {"phantoms", "datalist"}
+    if len(sources) > 1:
+        raise ValueError(f"{where}: data: give either 'phantoms' or 'datalist'.")
+    kept = {key: base[key] for key in base if not sources or key not in ("phantoms", "datalist")}
+    return {**kept, **own}
 
 
 def _patterns(given: object, factors: Factors, key: str) -> list[dict[str, tuple[str, ...]]]:
@@ -229,12 +284,14 @@ def _check_overrides(bundle: Sequence[str], parts: Iterable[Mapping[str, Any]]) 
             raise ValueError(f"{key}: YAML reads {value!r} as text; write it with a point, such as 1.0e-4.")
 
 
-def _check_data(cell: Cell, base: Mapping[str, Any], folds: Folds | None) -> None:
-    steps = cell.data.keys()
+def _check_data(cell: Cell, folds: Folds | None) -> None:
+    steps, base = cell.data.keys(), cell.base or {}
     is_nlp = cell.data.get("level") == "nlp" or "nlp" in as_mapping(cell.data.get("mix"), "mix")
     is_located = folds is not None and folds.located_only
     problems = {
-        "data steps and folds need 'data': phantoms or a datalist to start from.": not base and (steps or folds),
+        "data steps and folds need 'data': phantoms or a datalist to start from.": not base.keys()
+        & {"phantoms", "datalist"}
+        and (steps or folds or base),
         "names a datalist, but 'data' makes one.": base and "datalist" in cell.overrides,
         "give 'level' or 'mix', not both.": {"level", "mix"} <= steps,
         "give 'images' or 'patients', not both.": {"images", "patients"} <= steps,

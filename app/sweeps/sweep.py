@@ -19,11 +19,15 @@ class Cell:
         values: The name of the value of each factor, in the order of the factors.
         overrides: Config overrides: the fixed ones and those of the values.
         data: Steps that make the training section, such as ``{"images": 100}``.
+        base: What its datalist is made from; None for the sweep's, and empty if its config names one.
+        run_id: The workflow that it runs; empty for the sweep's.
     """
 
     values: Mapping[str, str]
     overrides: Mapping[str, Any]
     data: Mapping[str, Any]
+    base: Mapping[str, Any] | None = None
+    run_id: str = ""
 
     @property
     def name(self) -> str:
@@ -70,6 +74,23 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class CellPair:
+    """Two cells that are compared on the images that both tested.
+
+    Attributes:
+        factor: The factor in which they differ.
+        first: The reference.
+        second: The difference is of this one from the reference.
+        group: Pairs of one group are corrected together for their number.
+    """
+
+    factor: str
+    first: Mapping[str, str]
+    second: Mapping[str, str]
+    group: int = 0
+
+
+@dataclass(frozen=True)
 class Sweep:
     """The content of a study file.
 
@@ -82,6 +103,7 @@ class Sweep:
         replicates: Seeds, or numbers of folds.
         folds: How folds are made; None for seeds.
         metrics: Paths into ``metrics.json``.
+        comparisons: Cells that are compared on the same images.
         trust: Whether the user allows configs to run code.
     """
 
@@ -96,6 +118,7 @@ class Sweep:
     metrics: tuple[str, ...]
     orderings: tuple[Ordering, ...] = ()
     select: Selection | None = None
+    comparisons: tuple[CellPair, ...] = ()
     trust: bool = False
 
     @property
@@ -107,6 +130,10 @@ class Sweep:
     def replicate_word(self) -> str:
         """``seed`` or ``fold``."""
         return "seed" if self.folds is None else "fold"
+
+    def base_of(self, cell: Cell) -> Mapping[str, Any]:
+        """What a cell's datalist is made from; empty if its config names one."""
+        return self.base if cell.base is None else cell.base
 
     def seed_of(self, replicate: int) -> int:
         """The override ``seed`` of a run; all folds share one."""

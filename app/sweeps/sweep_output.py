@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.files.atomic import write_figure, write_whole
 from app.findings import file_names
 from app.pages.style import COLOURS
+from app.sweeps.cell_comparisons import FILE, comparisons_csv
 from app.sweeps.outcomes import CellResult, Outcomes
 from app.sweeps.sweep import Sweep
 from app.sweeps.sweep_tables import table_csv, table_markdown
@@ -24,7 +25,7 @@ LOGARITHMIC = 8
 
 
 def write_outcomes(outcomes: Outcomes, folder: Path) -> list[Path]:
-    """Write ``table.csv``, ``table.md`` and a picture per metric into the folder.
+    """Write ``table.csv``, ``table.md``, ``comparisons.csv`` and a picture per metric into the folder.
 
     Returns:
         The files.
@@ -33,6 +34,9 @@ def write_outcomes(outcomes: Outcomes, folder: Path) -> list[Path]:
     files = [folder / "table.csv", folder / "table.md"]
     for path, text in zip(files, (table_csv(outcomes), table_markdown(outcomes)), strict=True):
         write_whole(path, text)
+    if outcomes.sweep.comparisons:
+        files.append(folder / FILE)
+        write_whole(files[-1], comparisons_csv(tuple(outcomes.sweep.factors), outcomes.comparisons))
     by_metric = outcomes.by_metric()
     names = file_names(list(by_metric))
     for metric, results in by_metric.items():

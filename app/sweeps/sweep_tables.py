@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from app.annotations.levels import LEVELS
 from app.pages import numbers
+from app.sweeps.cell_comparisons import pair_text
 from app.sweeps.orderings import LEVEL
 from app.sweeps.outcomes import Outcomes, selected
 from app.sweeps.sweep import Sweep
@@ -53,6 +54,7 @@ def table_markdown(outcomes: Outcomes) -> str:
         sections[f"## {metric}"] = _table(head, rows)
     sections["## Selected"] = _selected(outcomes)
     sections["## Orderings"] = _orderings(outcomes)
+    sections["## Comparisons on the same images"] = _comparisons(outcomes)
     sections["## Failed"] = [f"- {run.title}: {run.record()['error']}" for run in outcomes.failed]
     sections["## Not run"] = [f"- {run.title}" for run in outcomes.missing]
     lines = [line for heading, body in sections.items() if body for line in (heading, "", *body, "")]
@@ -87,6 +89,25 @@ def _orderings(outcomes: Outcomes) -> list[str]:
         counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)]
         lines.append(f"- {ordering.text}: {_listed(counts)}.")
     return lines
+
+
+def _comparisons(outcomes: Outcomes) -> list[str]:
+    """Pairs of cells with the findings' mean, or their only finding; all findings are in ``comparisons.csv``."""
+    if not outcomes.comparisons:
+        return [f"- {note}" for note in outcomes.not_compared]
+    several = {(each.pair.group, each.measure) for each in outcomes.comparisons if each.finding == "macro"}
+    rows = [
+        [
+            *(pair_text(each.pair), each.measure, each.finding, str(each.runs)),
+            *(numbers.value(each.first), numbers.value(each.second), numbers.difference(each.difference)),
+            *(numbers.p_value(each.p), numbers.p_value(each.p_holm)),
+        ]
+        for each in outcomes.comparisons
+        if each.finding == "macro" or (each.pair.group, each.measure) not in several
+    ]
+    head = ["pair", "in", "finding", "runs", "against", "value", "difference", "p", "p (Holm)"]
+    lines = [*_table(head, rows), *("", *(f"- {note}" for note in outcomes.not_compared))]
+    return [*lines, "", "With one run by DeLong's test (areas); with several, patients and seeds both vary."]
 
 
 def _caution(sweep: Sweep) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from app.datalist.file import read_datalist, write_datalist
 from app.sweeps.cell_data import CellData, changed
-from app.sweeps.sweep import Folds, Sweep
+from app.sweeps.sweep import Cell, Folds, Sweep
 
 
 def test_a_malformed_step_is_refused(datalist):
@@ -36,24 +36,28 @@ def sweep(path: Path, folds: Folds | None = None, **base) -> Sweep:
     return Sweep("s", ("c",), "training", {"datalist": str(path)} | base, {}, (), (0, 1), folds, (), ())
 
 
+def cell(**steps) -> Cell:
+    return Cell({}, {}, steps)
+
+
 def test_datalists_are_made_once_and_drawn_by_seed(datalist, tmp_path):
     write_datalist(datalist, tmp_path / "base.json")
     data = CellData(sweep(tmp_path / "base.json"), tmp_path / "study", tmp_path)
-    first, again, other = (data.datalist({"images": 10}, seed) for seed in (0, 0, 1))
+    first, again, other = (data.datalist(cell(images=10), seed) for seed in (0, 0, 1))
     assert first == again != other
     made = read_datalist(first)
     # Images are named relative to the new datalist.
     assert made.sections["training"][0].image.startswith("../../")
     fixed = CellData(sweep(tmp_path / "base.json", seed=3), tmp_path / "study", tmp_path)
-    assert fixed.datalist({"images": 10}, 0) == fixed.datalist({"images": 10}, 1)
+    assert fixed.datalist(cell(images=10), 0) == fixed.datalist(cell(images=10), 1)
 
 
 def test_the_settings_of_a_datalist_change_with_its_base(datalist, tmp_path):
     write_datalist(datalist, tmp_path / "base.json")
-    before = CellData(sweep(tmp_path / "base.json"), tmp_path / "study", tmp_path).settings({}, 0)
+    before = CellData(sweep(tmp_path / "base.json"), tmp_path / "study", tmp_path).settings(cell(), 0)
     datalist.sections["training"].pop()
     write_datalist(datalist, tmp_path / "base.json")
-    after = CellData(sweep(tmp_path / "base.json"), tmp_path / "study", tmp_path).settings({}, 0)
+    after = CellData(sweep(tmp_path / "base.json"), tmp_path / "study", tmp_path).settings(cell(), 0)
     assert json.dumps(before) != json.dumps(after)
 
 
@@ -61,7 +65,7 @@ def test_folds_cover_all_items_and_have_a_validation_section(datalist, tmp_path)
     write_datalist(datalist, tmp_path / "base.json")
     asked = Folds(4, validation=0.2)
     data = CellData(sweep(tmp_path / "base.json", asked), tmp_path / "study", tmp_path)
-    made = [read_datalist(data.datalist({}, fold)) for fold in range(4)]
+    made = [read_datalist(data.datalist(cell(), fold)) for fold in range(4)]
     tests = [{item.image for item in each.sections["test"]} for each in made]
     assert len(set.union(*tests)) == sum(map(len, tests)) == 80
     assert all(each.sections["validation"] for each in made)
@@ -70,6 +74,6 @@ def test_folds_cover_all_items_and_have_a_validation_section(datalist, tmp_path)
 def test_findings_and_split_of_the_base(datalist, tmp_path):
     write_datalist(datalist, tmp_path / "base.json")
     asked = {"findings": ["Effusion"], "split": {"shares": [0.5, 0.25, 0.25], "seed": 1}}
-    made = read_datalist(CellData(sweep(tmp_path / "base.json", **asked), tmp_path / "s", tmp_path).datalist({}, 0))
+    made = read_datalist(CellData(sweep(tmp_path / "base.json", **asked), tmp_path / "s", tmp_path).datalist(cell(), 0))
     assert made.findings == ("Effusion",)
     assert [len(items) for items in made.sections.values()] == [40, 20, 20]

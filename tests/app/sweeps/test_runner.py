@@ -115,7 +115,7 @@ class Counting(Launcher):
     def __init__(self, folder: Path) -> None:
         config = str(ROOT / "bundles/nodule_detection/configs/train.yaml")
         cells = tuple(Cell({"a": name}, {}, {}) for name in "xyz")
-        super().__init__(Sweep("s", (config,), "training", {}, {"a": tuple("xyz")}, cells, (0,), None, (), ()), folder)
+        super().__init__(Sweep("s", (config,), "training", {}, {"a": tuple("xyz")}, cells, (0,), None, ()), folder)
         self.launched: list[str] = []
 
     def launch(self, run: CellRun, is_interrupted: bool) -> None:
