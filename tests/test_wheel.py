@@ -16,7 +16,7 @@ NEEDED = ("app", "bundles", "evaluation", "frugal.py", "transforms")
 """Of what an installation consists."""
 BUNDLED = {
     "configs": {".conf", ".json", ".yaml"},
-    "docs": {".csv", ".md", ".png"},
+    "docs": {".csv", ".md", ".png", ".yaml"},
     "models": {".json", ".pt"},
     "studies": {".yaml"},
 }

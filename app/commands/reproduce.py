@@ -1,0 +1,115 @@
+"""``frugal reproduce``: run what a paper's tables and figures need, and put its numbers beside ours."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.papers.declaration import Paper
+    from app.papers.steps import Step
+
+RESULTS = Path("runs/studies")
+"""Where ``frugal study`` puts results, each study in a folder of its name."""
+SHARED = ("jobs", "keep", "trust", "no_log")
+"""Options that mean what they mean for ``frugal study``."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "reproduce",
+        help="run a paper's tables and figures, and put its numbers beside ours",
+        description="Run the studies that a paper's tables need, one after the other as frugal study does, and write a "
+        "page with the paper's numbers beside ours and which of its claims hold. What has run is not run again. "
+        "Without PAPER, list the papers.",
+    )
+    parser.add_argument("paper", metavar="PAPER", nargs="?", help="the bundle, or the paper's short name")
+    parser.add_argument("--size", default="small", metavar="SIZE", help="small or published (default: %(default)s)")
+    parser.add_argument(
+        "--table", action="append", default=[], metavar="N", help="only this table, such as 1 or 'Fig. 2'"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, metavar="DIR", help="folder for results (default: %(default)s)"
+    )
+    parser.add_argument("--page", type=Path, metavar="FILE", help="the page (default: PAPER.md in that folder)")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--list", action="store_true", help="list the tables and what they need, and run nothing")
+    kind.add_argument("--report", action="store_true", help="write the page of what has run, and run nothing")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes for a study (default: %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="keep results whose config file has changed since")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="allow a bundle from outside of the installation to run its own code and commands",
+    )
+    parser.add_argument("--no-log", action="store_true", help="log no parent runs to MLflow")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """List, or run and write the page; fail if something failed."""
+    from app.papers.listing import papers_text, tables_text
+    from app.papers.reading import find_paper, paper_files, read_paper
+    from app.papers.steps import chosen_tables, steps
+
+    if arguments.paper is None:
+        sys.stdout.write(papers_text([read_paper(path) for path in paper_files()], arguments.out))
+        return
+    paper = read_paper(find_paper(arguments.paper))
+    if arguments.size not in paper.sizes:
+        raise ValueError(f"--size {arguments.size}: {paper.bundle} has {', '.join(paper.sizes)}.")
+    tables = chosen_tables(paper, arguments.table)
+    if arguments.list:
+        sys.stdout.write(tables_text(paper, tables, arguments.out))
+        return
+    _run(paper, steps(paper, arguments.size, tables), arguments)
+
+
+def _run(paper: Paper, todo: Sequence[Step], arguments: argparse.Namespace) -> None:
+    """Run the steps, write the page after each, and print what holds.
+
+    Raises:
+        ValueError: Something failed, or a bundle from elsewhere would run commands without ``--trust``.
+    """
+    import logging
+
+    from app.checking.trust import is_trusted
+    from app.papers.listing import claims_text
+    from app.papers.running import run_steps, write_page
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if not (is_trusted(paper.path) or arguments.trust or arguments.report):
+        raise ValueError(
+            f"{paper.path}: names commands, and does not come with this installation. Read them, and give --trust to "
+            "let them run."
+        )
+    file = arguments.page or arguments.out / f"{paper.bundle}.md"
+    problems: list[str] = []
+    if not arguments.report:
+        problems = run_steps(
+            paper,
+            todo,
+            arguments.out,
+            lambda study, folder: _run_study(study, folder, arguments),
+            lambda: write_page(paper, arguments.out, file),
+        )
+    gathered = write_page(paper, arguments.out, file)
+    sys.stdout.write(f"\n{claims_text(gathered)}written to {file}\n")
+    if problems:
+        raise ValueError("\n".join(["not everything ran:", *(f"  {problem}" for problem in problems)]))
+
+
+def _run_study(study: str, folder: Path, arguments: argparse.Namespace) -> None:
+    """Run one study as ``frugal study`` does, with the options that both commands have."""
+    from app.commands import study as command
+
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    own = parser.parse_args(["study", study, "--out", str(folder)])
+    shared = {name: value for name, value in vars(arguments).items() if name in SHARED}
+    command.run(argparse.Namespace(**vars(own) | shared))

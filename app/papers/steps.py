@@ -1,0 +1,124 @@
+"""What has to run for a paper's tables: studies, then commands, and the files that they read."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.nearest import did_you_mean
+from app.papers.declaration import Paper
+from app.papers.reading import file_needs
+from app.sweeps.cell_files import runs_once
+from app.sweeps.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Step:
+    """A study, or commands that write one file.
+
+    Attributes:
+        study: As ``frugal study`` names it; empty for commands.
+        commands: The commands.
+        file: What the commands write, or the study's folder; below the folder of results.
+        runs: Number of the study's runs; 0 for commands.
+        tables: Names of the tables that it gives numbers to.
+        needs: Files that it reads and that the paper's declaration says how to get.
+    """
+
+    study: str
+    commands: tuple[str, ...]
+    file: str
+    runs: int
+    tables: tuple[str, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The study, or the commands in one line."""
+        return self.study or " && ".join(self.commands)
+
+
+def steps(paper: Paper, size: str, tables: Sequence[str]) -> list[Step]:
+    """What has to run for some tables in one size: each once, studies before commands."""
+    by_study: dict[str, list[str]] = {}
+    by_commands: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for name in tables:
+        source = paper.tables[name].sources[size]
+        for study in source.studies:
+            by_study.setdefault(study, []).append(name)
+        if source.commands:
+            by_commands.setdefault((source.commands, source.file), []).append(name)
+    of_studies = [
+        Step(
+            study,
+            (),
+            paper.sweeps[study].name,
+            run_count(paper.sweeps[study]),
+            tuple(names),
+            _needs(paper, study=study),
+        )
+        for study, names in by_study.items()
+    ]
+    of_commands = [
+        Step("", commands, file, 0, tuple(names), _needs(paper, commands=commands))
+        for (commands, file), names in by_commands.items()
+    ]
+    return of_studies + of_commands
+
+
+def run_count(sweep: Sweep) -> int:
+    """How many runs a study has."""
+    return sum(1 if runs_once(cell) else len(sweep.replicates) for cell in sweep.cells)
+
+
+def chosen_tables(paper: Paper, asked: Sequence[str]) -> list[str]:
+    """Names of the tables that are asked for; all if none is.
+
+    Args:
+        paper: The paper.
+        asked: Beginnings of names, such as ``Fig. 3`` or ``Supplementary Table 1``; ``2`` also means ``Table 2``.
+
+    Raises:
+        ValueError: No table is called so.
+    """
+    chosen = []
+    for text in asked:
+        names = [name for name in paper.tables if _begins(name, text) or _begins(name, f"Table {text}")]
+        if not names:
+            hint = did_you_mean(text, paper.tables)
+            raise ValueError(f"--table {text}: no such table.{hint} There are: {'; '.join(paper.tables)}.")
+        chosen += names
+    return [name for name in paper.tables if name in chosen] if asked else list(paper.tables)
+
+
+def finished_runs(step: Step, folder: Path) -> int:
+    """How many runs of a study have a record that says finished, whatever their settings; 1 if commands have run."""
+    if step.commands:
+        return int((folder / step.file).is_file())
+    return sum(_is_finished(record) for record in (folder / step.file / "cells").glob("*/*/cell.json"))
+
+
+def missing_needs(step: Step) -> list[str]:
+    """Files that a step reads and that are not there."""
+    return [file for file in step.needs if not Path(file).exists()]
+
+
+def _begins(name: str, text: str) -> bool:
+    rest = name.lower().removeprefix(text.strip().lower())
+    return len(rest) < len(name) and not rest[:1].isalnum()
+
+
+def _needs(paper: Paper, study: str = "", commands: Iterable[str] = ()) -> tuple[str, ...]:
+    words = {word for command in commands for word in shlex.split(command)}
+    of_study = file_needs(study, paper.needs) if study else []
+    return tuple(file for file in paper.needs if file in words or file in of_study)
+
+
+def _is_finished(record: Path) -> bool:
+    try:
+        return bool(json.loads(record.read_text()).get("state") == "finished")
+    except (OSError, ValueError, AttributeError):
+        return False  # `frugal study` reports a damaged record, and runs the cell again
