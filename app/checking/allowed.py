@@ -90,7 +90,9 @@ _OWN = {
     "app.datalist.sampling.BalancedSampler": AllowedArguments("seed"),
     "app.engines.AlternatingThresholds": AllowedArguments("every met", "thresholds inferer"),
     "app.engines.EvaluationLoader": AllowedArguments("batch_size workers", "dataset"),
-    "app.engines.Launch": AllowedArguments("seed save_maps resume", words={"key_metric": ("auc", "dice", "loss")}),
+    "app.engines.Launch": AllowedArguments(
+        "seed save_maps resume patience", words={"key_metric": ("auc", "dice", "loss")}
+    ),
     "app.engines.MixedPrecisionInferer": AllowedArguments(
         "compile", words={"precision": ("auto", "float32", "bfloat16", "float16")}
     ),

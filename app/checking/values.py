@@ -14,7 +14,7 @@ from app.nearest import did_you_mean
 
 _EXPONENT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([+-]?)(\d+)")
 _COUNTS = ("max_epochs", "epochs", "batch_size", "image_size", "accumulation_steps")
-_LEAST = dict.fromkeys(_COUNTS, 1) | dict.fromkeys(("seed", "workers", "num_workers"), 0)
+_LEAST = dict.fromkeys(_COUNTS, 1) | dict.fromkeys(("seed", "workers", "num_workers", "patience"), 0)
 """Keys of whole numbers, and the least value of each."""
 _LARGEST_SEED = 2**32 - 1
 _RATES = {"learning_rate", "lr", "max_lr"}

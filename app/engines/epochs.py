@@ -11,6 +11,7 @@ from monai.engines import SupervisedTrainer
 from torch.optim.lr_scheduler import LRScheduler
 
 from app.engines.best_weights import BestWeights
+from app.engines.early_stopping import EarlyStopping
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.loading import dataset_of
 from app.engines.outputs import Outputs
@@ -33,6 +34,7 @@ class Epochs:
         scheduler: Stepped after each epoch.
         parts: Further handlers of the trainer, whose state is in the checkpoints.
         seed: Seed for the random numbers of every epoch.
+        patience: Epochs without a better key metric after which training stops; 0 for none.
 
     Raises:
         TypeError: The order of the trainer's loader does not follow from the epoch, as resuming requires.
@@ -45,6 +47,7 @@ class Epochs:
         scheduler: LRScheduler | None,
         parts: Sequence[StatefulHandler],
         seed: int,
+        patience: int = 0,
     ) -> None:
         if not hasattr(trainer.data_loader, "set_epoch"):
             raise TypeError(
@@ -56,6 +59,7 @@ class Epochs:
         self.scheduler = scheduler
         self.parts = tuple(parts)
         self.seed = seed
+        self.patience = patience
         # The evaluator's network is the bare one; the trainer's, of the same weights, may be compiled.
         self.network = bare(validation.network)
 
@@ -66,7 +70,7 @@ class Epochs:
         checkpoints: Checkpoints,
         settings: Mapping[str, str],
         checkpoint: Mapping[str, Any] | None,
-    ) -> History:
+    ) -> TrainingState:
         """Run all epochs, or those after a checkpoint; the network then has the weights of the best one.
 
         Args:
@@ -76,8 +80,8 @@ class Epochs:
             settings: Saved in each checkpoint.
             checkpoint: Content of the one to resume from; None for a new training.
         """
-        history = History(run)
-        state = TrainingState(self.trainer, self.network, self.scheduler, self.parts, best, history)
+        history, stopping = History(run), EarlyStopping(self.patience, best, self.scheduler, self.parts)
+        state = TrainingState(self.trainer, self.network, self.scheduler, self.parts, best, history, stopping)
         facts = {"settings": dict(settings), "run": run.id}
         if is_main():
             checkpoints.clean()
@@ -97,13 +101,16 @@ class Epochs:
                 best.keep(self.network)
             history.log()
             logger.info(line)
+            if stopping.reason:
+                logger.info(f"training stops after epoch {engine.state.epoch}: {stopping.reason}")
+                engine.terminate()
 
         self.trainer.add_event_handler(Events.EPOCH_COMPLETED, close_epoch)
-        if self.trainer.state.epoch < self.trainer.state.max_epochs:
+        if not stopping.reason and self.trainer.state.epoch < self.trainer.state.max_epochs:
             self.trainer.network = parallel(self.trainer.network, self.trainer.state.device)
             self.trainer.run()
         best.load(self.network)
-        return history
+        return state
 
     def best_outputs(self, best: BestWeights) -> Outputs:
         """Validation outputs of the best weights, which are validated again if that was before resuming."""
@@ -154,5 +161,6 @@ class Epochs:
         epoch = state.history.add(trainer, metrics)
         state.best.consider(trainer.state.epoch, metrics, validation.outputs)
         step_schedule(self.scheduler, float(metrics[state.best.metric]))
+        state.stopping.close(trainer.state.epoch, trainer.state.max_epochs)
         values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.items())
         return f"epoch {trainer.state.epoch}/{trainer.state.max_epochs}: {values}"

@@ -25,6 +25,7 @@ from app.engines.best_weights import BestWeights
 from app.engines.boundaries import Boundaries
 from app.engines.calibration_results import write_decision_curves, write_reliability
 from app.engines.configuration import Configuration
+from app.engines.early_stopping import require_patience
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
 from app.engines.evaluator import RadiographEvaluator
@@ -34,13 +35,13 @@ from app.engines.loading import dataset_of
 from app.engines.maps import SaveMaps
 from app.engines.measures import Metrics
 from app.engines.model_package import package
-from app.engines.output_folder import FINAL, LESIONS, REPORT, remove, require_writable, set_aside
+from app.engines.output_folder import FINAL, HISTORY, LESIONS, REPORT, remove, require_writable, set_aside
 from app.engines.processes import bare, from_main, is_main, join, world_size
 from app.engines.recalibrations import require_choice, with_recalibration
 from app.engines.record import ModelRecord, choose_thresholds, threshold_facts
 from app.engines.reports import FindingGroups, SectionReport
 from app.engines.requirements import require_certain, require_computed
-from app.engines.results import logged, write_cases, write_lesions, write_metrics, write_scores
+from app.engines.results import logged, write_cases, write_history, write_lesions, write_metrics, write_scores
 from app.engines.resuming import Checkpoints, StatefulHandler, trained_with
 from app.engines.resumption import checkpoint_to_resume, finished_results
 from app.engines.run_words import HEADLINES, NOTE, note, parameters, run_name
@@ -66,6 +67,7 @@ class Launch:
         section: The section to report on: ``test``, ``validation`` or ``training``.
         key_metric: Validation metric that chooses the best weights: ``auc``, ``dice`` or (lowest) ``loss``.
         save_maps: Whether to write the section's maps, as pictures in the radiographs' own pixels.
+        patience: Epochs without a better key metric after which training stops; 0 to train for ``max_epochs``.
         resume: Continue the training in ``output_dir``, from its last checkpoint and in its MLflow run. If there is
             none, a training begins, so that a job queue can always set this; if it is finished, nothing is done. If
             False, a training begins, and the folder's contents are moved to ``earlier`` within it.
@@ -95,6 +97,7 @@ class Launch:
         resume: bool = False,
         reports: Sequence[SectionReport] = (),
         configuration: Configuration | None = None,
+        patience: int = 0,
     ) -> None:
         if key_metric not in ("auc", "dice", "loss"):
             raise ValueError(f"key_metric is one of auc, dice, loss, not {key_metric!r}")
@@ -106,6 +109,7 @@ class Launch:
         self.key_metric = key_metric
         self.save_maps = save_maps
         self.resume = resume
+        self.patience = patience
         self.reports = list(reports)
         self.configuration = Configuration() if configuration is None else configuration
         self._recalibration = str(self.configuration.config.get("recalibration") or "none")
@@ -154,6 +158,7 @@ class Launch:
             require_certain(evaluator.dataset.samples)
         require_computed(self.key_metric, validation)
         require_same_direction(scheduler, self.key_metric)
+        require_patience(self.patience, scheduler)
         # Preparing the data drew random numbers, or none if it was prepared already.
         set_determinism(seed=self.seed)
         excluded = {"training": _excluded(dataset_of(trainer.data_loader)), "validation": _excluded(validation.dataset)}
@@ -165,15 +170,20 @@ class Launch:
             return finished
         with self._run("training", kept["run"] if kept else None) as run:
             best = BestWeights(self.output_dir, self.key_metric)
-            epochs = Epochs(trainer, validation, scheduler, parts, self.seed)
-            history = epochs.run(run, best, checkpoints, trained, kept)
+            epochs = Epochs(trainer, validation, scheduler, parts, self.seed, self.patience)
+            state = epochs.run(run, best, checkpoints, trained, kept)
             run.metrics({"best_epoch": best.epoch, f"best_validation_{self.key_metric}": best.value}, step=best.epoch)
+            length = state.stopping.facts(trainer.state.epoch, last)
+            if state.stopping.reason:
+                run.metrics({"stopped_epoch": length["epochs"]}, step=length["epochs"])
+                run.tags({"frugal.stopped": state.stopping.reason})
             if is_main():
+                write_history(state.history.values, self.output_dir / HISTORY)
                 if math.isnan(best.value):
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
                 if self._is_drawn:
-                    run.figure(pictures.history(history.values), "pictures/history.png")
-            record = self._record(epochs, validation, best)
+                    run.figure(pictures.history(state.history.values), "pictures/history.png")
+            record = replace(self._record(epochs, validation, best), training=length)
             if is_main():
                 record.write(best.path)
                 self._log_model(run, best.path, validation)
@@ -300,6 +310,8 @@ class Launch:
         thresholds = threshold_facts(record, self.section, self._split())
         counts = {section: count for section, count in excluded.items() if count}
         about = {"section": self.section, "excluded": counts, "thresholds": thresholds}
+        if "stopped" in record.training:
+            about["training"] = record.training
         result = section_results(test, record, about, [*watched, *self.reports], self._prevalence)
         write_metrics(result, self.output_dir / "metrics.json")
         write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")

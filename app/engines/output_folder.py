@@ -14,7 +14,9 @@ REPORT = (
     LESIONS,
 )
 """Files that a launch writes at its end; the last one if there are lesions and normal images."""
-FINAL = (*REPORT, "model.json")
+HISTORY = "history.csv"
+"""Losses, learning rate and validation metrics, a row an epoch."""
+FINAL = (*REPORT, "model.json", HISTORY)
 """Files that a training writes at its end, which are outdated if it is resumed."""
 STAGE_ONE = "stage_one.pt"
 """The best weights of the first of two stages, from which the second started."""

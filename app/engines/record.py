@@ -28,6 +28,8 @@ DEFAULT_THRESHOLD = 0.5
 KINDS = ("score_thresholds", "map_thresholds", "aggregate_thresholds", "logit_thresholds")
 """Thresholds of every record, one per finding."""
 TRAINING, VALIDATION = "training", "validation"
+RECORDED = ("settings", "chosen_on", "validation", "training")
+"""Mappings of the record."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class ModelRecord:
         chosen_on: The cases that chose the thresholds: ``data`` (a name), ``split`` (its fingerprint) and ``section``.
         validation: Key metric and number of the epoch that was kept, such as ``{"auc": 0.9, "epoch": 7}``, by which a
             sweep chooses among runs.
+        training: How long was trained: ``epochs`` of ``max_epochs``, and if it ended early, ``stopped`` (why).
         bundle: Name of the bundle that trained the weights.
         version: Of the bundle.
         recalibration: (C,) forms that make right probabilities of logits; empty if scores are those of the network.
@@ -70,6 +73,7 @@ class ModelRecord:
     operating_point: str = YOUDEN
     chosen_on: Mapping[str, str] = field(default_factory=dict)
     validation: dict[str, float | None] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     bundle: str = ""
     version: str = ""
     recalibration: tuple[Recalibration, ...] = ()
@@ -201,7 +205,7 @@ def record_of(checkpoint: Path, findings: Sequence[str]) -> ModelRecord:
     try:
         kinds = [kind for kind in (*KINDS, "study_thresholds") if kind in content]
         values: dict[str, Any] = {kind: tuple(map(float, content[kind])) for kind in kinds}
-        values |= {name: dict(content[name]) for name in ("settings", "chosen_on", "validation") if name in content}
+        values |= {name: dict(content[name]) for name in RECORDED if name in content}
         values |= {name: str(content[name]) for name in ("bundle", "version", "operating_point") if name in content}
         values["recalibration"] = tuple(map(recalibration_from, content.get("recalibration", ())))
         record = ModelRecord(findings=tuple(content["findings"]), **values)

@@ -72,6 +72,15 @@ def write_cases(outputs: Outputs, samples: Sequence[Mapping[str, Any]], record: 
                 writer.writerow(safe_row([sample["name"], sample["patient"], name, *map(repr, measured)]))
 
 
+def write_history(values: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Write ``history.csv``: a row an epoch, with its losses, learning rate, seconds and validation metrics."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *values])
+        for epoch, row in enumerate(zip(*values.values(), strict=True), start=1):
+            writer.writerow([epoch, *("" if np.isnan(value) else repr(value) for value in row)])
+
+
 def write_lesions(table: PredictionTable | None, path: Path) -> None:
     """Write ``lesions.csv``: lesions and normal images with their highest marks; nothing if there is no table."""
     if table is not None:

@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.structure import OF_RESULTS
 from app.engines.best_weights import BestWeights
+from app.engines.early_stopping import EarlyStopping
 from app.engines.processes import rank
 from app.engines.schedule import require_long_enough
 from app.engines.training import History
@@ -123,6 +124,7 @@ class TrainingState:
         parts: Further handlers with state.
         best: The best weights so far.
         history: Metrics of the epochs so far.
+        stopping: Whether it stopped early.
     """
 
     trainer: SupervisedTrainer
@@ -131,6 +133,7 @@ class TrainingState:
     parts: Sequence[StatefulHandler]
     best: BestWeights
     history: History
+    stopping: EarlyStopping
 
     def state_dict(self) -> dict[str, Any]:
         """The state as tensors and plain values."""
@@ -145,6 +148,7 @@ class TrainingState:
             "parts": [{"name": type(part).__name__, "state": part.state_dict()} for part in self.parts],
             "best": self.best.state_dict(),
             "history": self.history.state_dict(),
+            "stopped": self.stopping.reason,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], path: Path) -> None:
@@ -167,6 +171,7 @@ class TrainingState:
         trainer.state.epoch, trainer.state.iteration = state["epoch"], state["iteration"]
         self.best.load_state_dict(state["best"])
         self.history.load_state_dict(state["history"])
+        self.stopping.reason = state.get("stopped", "")
 
 
 def seed_epoch(seed: int, epoch: int) -> None:

@@ -56,7 +56,7 @@ def finished_results(folder: Path, kept: Mapping[str, Any] | None, max_epochs: i
         max_epochs: The last epoch to train.
     """
     results = folder / REPORT[0]
-    if kept is None or kept["epoch"] < max_epochs or not results.is_file():
+    if kept is None or not (kept["epoch"] == max_epochs or kept.get("stopped")) or not results.is_file():
         return None
     remedy = "The training is complete, and its results are computed again."
     try:
@@ -71,5 +71,6 @@ def finished_results(folder: Path, kept: Mapping[str, Any] | None, max_epochs: i
     except ValueError as error:
         logger.warning(str(error))
         return None
-    logger.info(f"the training in {folder} is finished: its results are in {results}")
+    early = f" (it stopped after epoch {kept['epoch']}: {kept['stopped']})" if kept.get("stopped") else ""
+    logger.info(f"the training in {folder} is finished{early}: its results are in {results}")
     return metrics

@@ -18,7 +18,7 @@ NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a run's description."""
 LONGEST = 100
 """Characters of a run's name."""
-MOST_PARAMETERS = 30
+MOST_PARAMETERS = 32
 """The table of runs becomes hard to read, and slow, with more."""
 SHORT = {"learning_rate": "lr", "max_epochs": "epochs"}
 FILES = frozenset(("output_dir", "datalist", "prepared_dir", "dataset_dir", "lung_weights"))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, PolynomialLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LambdaLR,
+    LRScheduler,
+    OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
+)
 
 
 @dataclass
@@ -40,6 +47,13 @@ def step_schedule(scheduler: LRScheduler | None, value: float) -> None:
         scheduler.step(value)
     elif scheduler is not None:
         scheduler.step()
+
+
+def begin_decay(scheduler: LRScheduler | None, planned: int, epoch: int) -> None:
+    """Let each `StageDecay` of ``LambdaLR`` that was to begin after ``planned`` epochs begin after ``epoch``."""
+    for decay in scheduler.lr_lambdas if isinstance(scheduler, LambdaLR) else ():
+        if isinstance(decay, StageDecay) and decay.first == planned:
+            decay.first = epoch
 
 
 def require_same_direction(scheduler: LRScheduler | None, key_metric: str) -> None:

@@ -53,11 +53,15 @@ class TwoStages:
         return {"stage": self.network.stage, "first": self.first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue in that stage; a training that becomes longer keeps the length of its first stage."""
+        """Continue in that stage; a first stage that ended early, or of a training that grows, keeps its length."""
         if state["first"] != self.first:
-            logger.info(f"the first stage has {state['first']} epochs as when the training began, not {self.first}")
+            logger.info(f"the first stage has {state['first']} epochs as in the checkpoint, not {self.first}")
         self.first = int(state["first"])
         self.network.set_stage(int(state["stage"]))
+
+    def is_second_to_come(self, epoch: int, max_epochs: int) -> bool:
+        """Whether the second stage begins after ``epoch`` or later."""
+        return self.network.has_crf and self.network.stage == 1 and epoch <= self.first < max_epochs
 
     def _announce(self, engine: Engine) -> None:
         if self.network.has_crf and self.first >= (engine.state.max_epochs or 0):

@@ -30,7 +30,7 @@ _WRITTEN = frozenset(
         *("overlays", "pictures", "maps", "earlier", "comparisons", "mlflow_model"),
         *("predictions.csv", "excluded.csv", "cases.csv", "lesions.csv"),
         *("metrics.json", "model.json", "run.json", "data.json"),
-        *("reliability.csv", "decision_curve.csv"),
+        *("reliability.csv", "decision_curve.csv", "history.csv"),
         *("config.yaml", "model.pt", "last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt"),
         "stage_one.pt",
     }

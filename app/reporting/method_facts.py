@@ -74,7 +74,9 @@ def _selection(record: RunRecord) -> str:
         return ""
     measures = [f"{name} {value:.3f}" for name, value in chosen.items() if name != "epoch" and isinstance(value, float)]
     reached = f" ({', '.join(measures)})" if measures else ""
-    return f"The weights of epoch {epoch} were kept, the best on the validation section{reached}."
+    stopped = as_dict(record.model.get("training")).get("stopped")
+    early = f" Training stopped early: {stopped}." if stopped else ""
+    return f"The weights of epoch {epoch} were kept, the best on the validation section{reached}.{early}"
 
 
 def _ensemble(record: RunRecord) -> str:

@@ -138,6 +138,7 @@ class Small:
         key_metric: chooses the best weights.
         length: iterations an epoch, where it is not the loader's.
         first: epochs of the first of two stages, of a network with a CRF; None for one without stages.
+        patience: See ``Launch``.
     """
 
     folder: Path
@@ -150,6 +151,7 @@ class Small:
     key_metric: str = "auc"
     length: int | None = None
     first: int | None = None
+    patience: int = 0
     sections: dict[str, Pictures] = field(
         default_factory=lambda: {name: Pictures(name, n) for name, n in SECTIONS.items()}
     )
@@ -184,7 +186,8 @@ class Small:
 
     def launch(self) -> dict[str, Any]:
         """Train."""
-        launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume, key_metric=self.key_metric)
+        chosen = {"key_metric": self.key_metric, "patience": self.patience}
+        launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume, **chosen)
         return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=self.parts)
 
     def _evaluator(self, section: str) -> RadiographEvaluator:
