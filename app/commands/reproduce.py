@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,7 @@ def _run(paper: Paper, todo: Sequence[Step], arguments: argparse.Namespace) -> N
     from app.checking.trust import is_trusted
     from app.papers.listing import claims_text
     from app.papers.running import run_steps, write_page
+    from app.papers.steps import has_old_table, steps
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not (is_trusted(paper.path) or arguments.trust or arguments.report):
@@ -90,7 +92,11 @@ def _run(paper: Paper, todo: Sequence[Step], arguments: argparse.Namespace) -> N
         )
     file = arguments.page or arguments.out / f"{paper.bundle}.md"
     problems: list[str] = []
-    if not arguments.report:
+    if arguments.report:
+        for step in itertools.chain.from_iterable(steps(paper, size, list(paper.tables)) for size in paper.sizes):
+            if has_old_table(step, arguments.out):
+                _run_study(step.study, arguments.out / step.file, arguments, table=True)
+    else:
         problems = run_steps(
             paper,
             todo,
@@ -104,12 +110,12 @@ def _run(paper: Paper, todo: Sequence[Step], arguments: argparse.Namespace) -> N
         raise ValueError("\n".join(["not everything ran:", *(f"  {problem}" for problem in problems)]))
 
 
-def _run_study(study: str, folder: Path, arguments: argparse.Namespace) -> None:
-    """Run one study as ``frugal study`` does, with the options that both commands have."""
+def _run_study(study: str, folder: Path, arguments: argparse.Namespace, table: bool = False) -> None:
+    """Run one study as ``frugal study`` does, with the options that both commands have, or only write its table."""
     from app.commands import study as command
 
     parser = argparse.ArgumentParser()
     command.add_parser(parser.add_subparsers())
     own = parser.parse_args(["study", study, "--out", str(folder)])
     shared = {name: value for name, value in vars(arguments).items() if name in SHARED}
-    command.run(argparse.Namespace(**vars(own) | shared))
+    command.run(argparse.Namespace(**vars(own) | shared | {"table": table}))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from evaluation.cases import FindingResult, Interval
+if TYPE_CHECKING:
+    from evaluation.cases import FindingResult, Interval
 
 UNDEFINED = "n/a"
 FEW = 10
@@ -25,6 +27,7 @@ def limits(interval: Interval | FindingResult) -> str:
     """A value with the limits of its interval, if it has them.
 
     Example:
+        >>> from evaluation.cases import Interval
         >>> limits(Interval(0.888, 0.829, 0.947))
         '0.888 [0.829, 0.947]'
     """
@@ -47,6 +50,7 @@ def difference(interval: Interval) -> str:
     """A difference with signs and limits; ``0 [0, 0]`` means exactly no difference.
 
     Example:
+        >>> from evaluation.cases import Interval
         >>> difference(Interval(-0.012, -0.02, 0.004))
         '-0.012 [-0.020, +0.004]'
     """

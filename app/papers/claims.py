@@ -1,44 +1,15 @@
-"""What a paper claims of its tables, read from a declaration, and whether numbers show it."""
+"""What a paper claims of its tables, read from a declaration."""
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from app.papers.declaration import NO_CELL, CellKey, Claim, PrintedTable
-from app.papers.results import Measured
 from app.sweeps.fields import as_mapping, as_text, require_known
-from app.sweeps.orderings import over_replicates, verdict
-from evaluation.cases import Interval
 
 KEYS = ("says", "order", "at", "within")
 ORDERS = ("rows", "columns", "cells")
-HOLDS, MEAN_ONLY, FAILS, CONTRADICTED, NOT_RUN = (
-    "holds",
-    "holds in the mean only",
-    "does not hold",
-    "is contradicted",
-    "not run",
-)
-_WORDS = {
-    "shown": HOLDS,
-    "not shown": MEAN_ONLY,
-    "other way round": FAILS,
-    "contradicted": CONTRADICTED,
-    "undefined": "is undefined",
-}
-
-
-@dataclass(frozen=True)
-class PairVerdict:
-    """What the numbers of one pair show; the difference is NaN if they are not there."""
-
-    first: CellKey
-    second: CellKey
-    difference: Interval
-    words: str
 
 
 def parse_claim(given: object, table: str, tables: Mapping[str, PrintedTable], where: str) -> Claim:
@@ -66,6 +37,8 @@ def parse_claim(given: object, table: str, tables: Mapping[str, PrintedTable], w
     if within is not None and (isinstance(within, bool) or not isinstance(within, int | float) or within <= 0):
         raise ValueError(f"{where}: within: must be a number above 0, not {within!r}.")
     if kind == "cells":
+        if "at" in content:
+            raise ValueError(f"{where}: 'at' does not go with cells, which are named one by one.")
         cells = [_cell(cell, table, tables, f"{where}: order: cells") for cell in ranks]
         pairs = list(itertools.pairwise(cells))
     else:
@@ -76,49 +49,6 @@ def parse_claim(given: object, table: str, tables: Mapping[str, PrintedTable], w
     if not pairs:
         raise ValueError(f"{where}: no two printed cells differ in this way.")
     return Claim(content["says"], tuple(pairs), within)
-
-
-def judged(claim: Claim, measured: Callable[[CellKey], Measured | None]) -> list[PairVerdict]:
-    """What numbers show of each pair of a claim.
-
-    Args:
-        claim: The claim.
-        measured: Gives a cell's number; None if it is not there.
-    """
-    verdicts = []
-    for first, second in claim.pairs:
-        one, other = measured(first), measured(second)
-        if one is None or other is None:
-            verdicts.append(PairVerdict(first, second, Interval(math.nan, math.nan, math.nan), NOT_RUN))
-            continue
-        difference = difference_of(one, other)
-        words = _WORDS[verdict(difference)] if claim.within is None else alike(difference, claim.within)
-        verdicts.append(PairVerdict(first, second, difference, words))
-    return verdicts
-
-
-def difference_of(first: Measured, second: Measured) -> Interval:
-    """The first minus the second: paired by seed or fold, with a t interval, if both are of one study."""
-    if first.table == second.table and first.by_replicate and second.by_replicate:
-        both = [name for name in first.by_replicate if name in second.by_replicate]
-        return over_replicates([first.by_replicate[name] - second.by_replicate[name] for name in both]).interval
-    return Interval(first.interval.value - second.interval.value, math.nan, math.nan)
-
-
-def alike(difference: Interval, within: float) -> str:
-    """Whether a difference is shown to be small.
-
-    Example:
-        >>> [alike(Interval(*each), 1.0) for each in ((0.1, -0.5, 0.7), (0.1, -0.5, 1.7), (2, 1.5, 2.5))]
-        ['holds', 'holds in the mean only', 'is contradicted']
-    """
-    if math.isnan(difference.value):
-        return _WORDS["undefined"]
-    if -within <= difference.lower and difference.upper <= within:
-        return HOLDS
-    if difference.lower > within or difference.upper < -within:
-        return CONTRADICTED
-    return MEAN_ONLY if abs(difference.value) <= within else FAILS
 
 
 def _pairs(

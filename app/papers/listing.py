@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.pages import numbers
 from app.papers.declaration import Paper
-from app.papers.page import PaperResults, need_words, summary_words
-from app.papers.steps import Step, finished_runs, missing_needs, steps
+from app.papers.steps import Step, finished_runs, missing_needs, need_words, steps
+
+if TYPE_CHECKING:
+    from app.papers.page import PaperResults
 
 
 def papers_text(papers: Sequence[Paper], folder: Path) -> str:
@@ -53,7 +56,7 @@ def claims_text(gathered: PaperResults) -> str:
         sizes = [size for size in gathered.sizes if gathered.numbers[size][table.name]]
         for claim in table.claims if sizes else ():
             lines.append(f"{table.name}: {claim.says}")
-            lines += [f"  {size}: {summary_words(gathered.verdicts(claim, size))}" for size in sizes]
+            lines += [f"  {size}: {gathered.summary(claim, size)}" for size in sizes]
     return "\n".join([*lines, ""]) if lines else ""
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.pages import numbers
-from app.papers.claims import CONTRADICTED, FAILS, HOLDS, MEAN_ONLY, NOT_RUN, PairVerdict, judged
 from app.papers.declaration import NO_CELL, CellKey, Claim, Paper, PrintedTable, Source
 from app.papers.results import Measured, Results, numbers_of
-from app.papers.steps import run_count, steps
+from app.papers.steps import need_words, run_count, steps
+from app.papers.verdicts import FAILS, HOLDS, NOT_MEASURED, VERDICTS, PairVerdict, judged
 from app.sweeps.sweep import Sweep
 from evaluation.cases import Interval
 
@@ -47,6 +46,10 @@ class PaperResults:
     def verdicts(self, claim: Claim, size: str) -> list[PairVerdict]:
         """What a size's numbers show of a claim."""
         return judged(claim, lambda key: self.numbers[size][key[0]].get(key[1:]))
+
+    def summary(self, claim: Claim, size: str) -> str:
+        """The verdicts, counted."""
+        return summary_words([each.words for each in self.verdicts(claim, size)])
 
 
 def gather(paper: Paper, results: Results) -> PaperResults:
@@ -87,22 +90,17 @@ def page(gathered: PaperResults, pictures: dict[str, list[tuple[str, str]]]) -> 
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def summary_words(verdicts: Sequence[PairVerdict]) -> str:
-    """The verdicts on a claim's pairs, counted.
+def summary_words(verdicts: Sequence[str]) -> str:
+    """Verdicts on a claim's pairs, counted.
 
     Example:
-        >>> pair = PairVerdict(("", "", ""), ("", "", ""), Interval(1, 0, 2), HOLDS)
-        >>> summary_words([pair, pair])
-        'holds (2 of 2)'
+        >>> summary_words(["holds", "holds"]), summary_words(["holds", "holds in the mean only", "does not hold"])
+        ('holds in 2 of 2', 'holds in 1 of 3, in the mean only in 1, does not hold in 1')
     """
-    counts = Counter(each.words for each in verdicts)
-    if set(counts) == {NOT_RUN}:
-        return NOT_RUN
-    if len(counts) == 1:
-        words, count = next(iter(counts.items()))
-        return f"{words} ({count} of {count})"
-    order = [HOLDS, MEAN_ONLY, FAILS, CONTRADICTED, *sorted(set(counts) - {HOLDS, MEAN_ONLY, FAILS, CONTRADICTED})]
-    return f"of {len(verdicts)}: " + ", ".join(f"{counts[words]} {words}" for words in order if counts[words])
+    counts = [(words, verdicts.count(words)) for words in VERDICTS if words in verdicts]
+    phrases = [f"{words} in {count}" for words, count in counts]
+    phrases[0] += f" of {len(verdicts)}"
+    return ", ".join([phrases[0], *(phrase.removeprefix(f"{HOLDS} ") for phrase in phrases[1:])])
 
 
 def printed_verdicts(paper: Paper, claim: Claim) -> str:
@@ -111,8 +109,8 @@ def printed_verdicts(paper: Paper, claim: Claim) -> str:
     known = [each for each in differences if not math.isnan(each)]
     if not known:
         return "no numbers"
-    held = sum(each > 0 if claim.within is None else abs(each) <= claim.within + 1e-9 for each in known)
-    return f"{HOLDS} ({held} of {len(known)})" if held == len(known) else f"of {len(known)}: {held} {HOLDS}"
+    held = [each > 0 if claim.within is None else abs(each) <= claim.within + 1e-9 for each in known]
+    return summary_words([HOLDS if each else FAILS for each in held])
 
 
 def _printed(paper: Paper, key: CellKey) -> float:
@@ -124,8 +122,7 @@ def _summary(gathered: PaperResults) -> list[str]:
     """A row for each claim: whether the paper's numbers say it, and whether ours do."""
     paper, sizes = gathered.paper, gathered.sizes
     rows = [
-        [table.name, claim.says, printed_verdicts(paper, claim)]
-        + [summary_words(gathered.verdicts(claim, size)) for size in sizes]
+        [table.name, claim.says, printed_verdicts(paper, claim)] + [gathered.summary(claim, size) for size in sizes]
         for table in paper.tables.values()
         for claim in table.claims
     ]
@@ -168,12 +165,19 @@ def _commands_with_results(gathered: PaperResults, size: str) -> list[str]:
 
 def _table_blocks(gathered: PaperResults, table: PrintedTable, pictures: Sequence[tuple[str, str]]) -> list[str]:
     sizes = [size for size in gathered.paper.sizes if gathered.numbers[size][table.name]]
-    rows = []
+    rows: list[list[str]] = []
     for name, cells in table.rows.items():
         rows.append([name, "paper", *(cell.text for cell in cells.values())])
         for size in sizes:
             rows.append(["", size, *(_ours(gathered, table, size, name, column) for column in table.columns)])
-    blocks = [table_lines(["", "", *table.columns], rows, 2), _notes(table, sizes)]
+    missing = [
+        f"- {size}: the picture `{picture}` is not there."
+        for size in gathered.sizes
+        for picture in table.sources[size].pictures
+        if not (gathered.results.folder / picture).is_file()
+    ]
+    notes = "\n".join([*_notes(table, sizes), *missing])
+    blocks = [table_lines(["", "", *table.columns], rows, 2), notes]
     blocks += [f"![{caption}]({file})\n\n*{caption}*" for file, caption in pictures]
     for claim in table.claims:
         blocks.append(_claim(gathered, table, claim, sizes))
@@ -200,7 +204,7 @@ def shown(interval: Interval, decimals: int) -> str:
     return texts[0] if math.isnan(interval.lower) else f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def _notes(table: PrintedTable, sizes: Sequence[str]) -> str:
+def _notes(table: PrintedTable, sizes: Sequence[str]) -> list[str]:
     """What the printed spread means, what a size lacks, and its note."""
     notes = [f"In the paper's rows: {table.spread}."] if table.spread else []
     for size in sizes:
@@ -210,7 +214,7 @@ def _notes(table: PrintedTable, sizes: Sequence[str]) -> str:
         for name, reason in _lacking(table, source).items():
             reasons.setdefault(reason, []).append(name)
         notes += [f"{size} lacks {', '.join(names)}: {_sentence(reason)}" for reason, names in reasons.items()]
-    return "\n".join(f"- {note}" for note in notes)
+    return [f"- {note}" for note in notes]
 
 
 def _lacking(table: PrintedTable, source: Source) -> dict[str, str]:
@@ -230,9 +234,9 @@ def _claim(gathered: PaperResults, table: PrintedTable, claim: Claim, sizes: Seq
     lines.append(f"- paper: {printed_verdicts(gathered.paper, claim)}.")
     for size in sizes:
         verdicts = gathered.verdicts(claim, size)
-        lines.append(f"- {size}: {summary_words(verdicts)}.")
+        lines.append(f"- {size}: {gathered.summary(claim, size)}.")
         for each in verdicts:
-            if each.words not in (HOLDS, NOT_RUN):
+            if each.words not in (HOLDS, NOT_MEASURED):
                 difference = shown_difference(each.difference, table.decimals)
                 sign = ">" if claim.within is None else "and"
                 lines.append(f"  - {_pair_words(each, sign)}: {difference}, {each.words}")
@@ -273,11 +277,6 @@ def _not_run(gathered: PaperResults) -> list[str]:
                 needed = f" It needs {'; '.join(needs)}." if needs else ""
                 lines.append(f"- {', '.join(step.tables)}, {size}: `{step.name}`{runs} has not run.{needed}")
     return lines
-
-
-def need_words(need: str | tuple[str, ...]) -> str:
-    """How to get a file: what a person does, or the commands that make it."""
-    return need if isinstance(need, str) else ", ".join(f"`{command}`" for command in need)
 
 
 def _sentence(text: str) -> str:

@@ -56,7 +56,7 @@ class Results:
         return self._tables[file]
 
     def measured(self, place: Place, times: float = 1.0) -> Measured | None:
-        """The number at a place, multiplied; None if its file, row or number is not there.
+        """The number at a place, multiplied and NaN if it is undefined; None if its file, row or runs are not there.
 
         Raises:
             ValueError: The file lacks a column, or several rows match.
@@ -70,7 +70,7 @@ class Results:
         matching = [row for row in rows if all(row[name] == value for name, value in place.where.items())]
         if len(matching) > 1:
             raise ValueError(f"{self.folder / place.file}: {len(matching)} rows match: {place.words}.")
-        if not matching or not matching[0][place.value]:
+        if not matching or matching[0].get("n") == "0":
             return None
         row = matching[0]
         value, lower, upper = (_number(row.get(name, "")) * times for name in (place.value, *place.limits))

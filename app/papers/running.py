@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.files.atomic import write_figure, write_whole
-from app.papers.declaration import Paper
+from app.papers.declaration import Paper, PrintedTable
 from app.papers.page import PaperResults, gather, page
 from app.papers.pictures import draw_table, picture_name
 from app.papers.results import Results
@@ -98,17 +99,26 @@ def write_page(paper: Paper, folder: Path, file: Path) -> PaperResults:
     gathered = gather(paper, Results(folder))
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, list[tuple[str, str]]] = {}
-    for table in paper.tables.values():
-        for size in paper.sizes:
-            if table.is_drawn and gathered.numbers[size][table.name]:
-                name = picture_name(file, table.name, size)
-                figure = draw_table(table, size, gathered.numbers[size][table.name])
-                write_figure(file.parent / name, figure, dpi=100)
-                pictures.setdefault(table.name, []).append((name, f"{table.name}, {size}"))
-            for source in table.sources[size].pictures:
-                if (folder / source).is_file():
-                    name = picture_name(file, table.name, f"{size} {Path(source).stem}")
-                    write_whole(file.parent / name, (folder / source).read_bytes())
-                    pictures.setdefault(table.name, []).append((name, f"{table.name}, {size}: {Path(source).stem}"))
+    for table, size in itertools.product(paper.tables.values(), paper.sizes):
+        names = [*_drawn(gathered, table, size, file), *_copied(table, size, folder, file)]
+        pictures.setdefault(table.name, []).extend(names)
     write_whole(file, page(gathered, pictures))
     return gathered
+
+
+def _drawn(gathered: PaperResults, table: PrintedTable, size: str, file: Path) -> Iterator[tuple[str, str]]:
+    """Draw a table, if that is asked and it has numbers; gives the picture's name and caption."""
+    cells = gathered.numbers[size][table.name]
+    if table.is_drawn and cells:
+        name = picture_name(file, table.name, size)
+        write_figure(file.parent / name, draw_table(table, size, cells), dpi=100)
+        yield name, f"{table.name}, {size}"
+
+
+def _copied(table: PrintedTable, size: str, folder: Path, file: Path) -> Iterator[tuple[str, str]]:
+    """Copy the pictures that runs left; gives their names beside the page, and captions."""
+    for picture in table.sources[size].pictures:
+        if (folder / picture).is_file():
+            name = picture_name(file, table.name, f"{size} {Path(picture).stem}")
+            write_whole(file.parent / name, (folder / picture).read_bytes())
+            yield name, f"{table.name}, {size}: {Path(picture).stem}"

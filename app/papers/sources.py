@@ -47,13 +47,19 @@ def parse_source(given: object, table: PrintedTable, sweep_of: Callable[[str], S
     if commands and not file:
         raise ValueError(f"{where}: 'commands' need 'file', which they write.")
     if not commands and "study" not in content and not content.get("pictures"):
-        raise ValueError(f"{where}: give 'study', 'commands' with their 'file', or 'absent' with the reason.")
+        raise ValueError(
+            f"{where}: give 'study', 'commands' with their 'file', 'pictures', or 'absent' with the reason."
+        )
+    pictures = as_texts(content.get("pictures", []), f"{where}: pictures")
+    if not all(picture.endswith(".png") for picture in pictures):
+        raise ValueError(f"{where}: pictures: must be PNG files, not {', '.join(pictures)}.")
     lacking = _lacking(absent, table, where)
     keys = _Keys(content, table, where)
+    has_numbers = bool(commands) or "study" in content
     places = {
         (row, column): _place(keys.of(row, column), sweep_of, bool(commands), f"{where}: {row} / {column}")
         for row, column in itertools.product(table.rows, table.columns)
-        if (row, column) not in lacking and table.rows[row][column].text != NO_CELL
+        if has_numbers and (row, column) not in lacking and table.rows[row][column].text != NO_CELL
     }
     names = [keys.of(*cell).get("study", "") for cell in places]
     return Source(
@@ -63,7 +69,7 @@ def parse_source(given: object, table: PrintedTable, sweep_of: Callable[[str], S
         places=places,
         lacking=lacking,
         note=as_text(content.get("note", "")),
-        pictures=tuple(_below(each, f"{where}: pictures") for each in as_texts(content.get("pictures", []), where)),
+        pictures=tuple(_below(picture, f"{where}: pictures") for picture in pictures),
     )
 
 

@@ -69,6 +69,11 @@ def steps(paper: Paper, size: str, tables: Sequence[str]) -> list[Step]:
     return of_studies + of_commands
 
 
+def need_words(need: str | tuple[str, ...]) -> str:
+    """How to get a file: what a person does, or the commands that make it."""
+    return need if isinstance(need, str) else ", ".join(f"`{command}`" for command in need)
+
+
 def run_count(sweep: Sweep) -> int:
     """How many runs a study has."""
     return sum(1 if runs_once(cell) else len(sweep.replicates) for cell in sweep.cells)
@@ -99,6 +104,15 @@ def finished_runs(step: Step, folder: Path) -> int:
     if step.commands:
         return int((folder / step.file).is_file())
     return sum(_is_finished(record) for record in (folder / step.file / "cells").glob("*/*/cell.json"))
+
+
+def has_old_table(step: Step, folder: Path) -> bool:
+    """Whether runs of a study have finished since its table was written, as when the study was stopped."""
+    if not step.study or not finished_runs(step, folder):
+        return False
+    table = folder / step.file / "table.csv"
+    records = (folder / step.file / "cells").glob("*/*/cell.json")
+    return not table.is_file() or max(path.stat().st_mtime for path in records) > table.stat().st_mtime
 
 
 def missing_needs(step: Step) -> list[str]:

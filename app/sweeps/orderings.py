@@ -6,10 +6,13 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.sweeps.fields import as_mapping, as_pattern, matches, require_known
-from evaluation.cases import Interval
-from evaluation.means import RepeatedRuns, over_runs
+
+if TYPE_CHECKING:
+    from evaluation.cases import Interval
+    from evaluation.means import RepeatedRuns
 
 LEVEL = 0.95
 KEYS = ("metric", "factor", "order", "at")
@@ -88,6 +91,8 @@ def parse_ordering(given: object, factors: Mapping[str, Sequence[str]], cells: S
 
 def over_replicates(values: Sequence[float]) -> RepeatedRuns:
     """Mean with t interval and standard deviation over seeds or folds; all NaN if one value is undefined."""
+    from evaluation.means import over_runs
+
     # An ordering is not judged by only those runs that happen to have a value.
     return over_runs([] if any(map(math.isnan, values)) else values, LEVEL)
 
@@ -98,6 +103,7 @@ def verdict(difference: Interval) -> str:
     A single seed has no interval and tells only the direction.
 
     Example:
+        >>> from evaluation.cases import Interval
         >>> verdict(Interval(0.2, 0.1, 0.3)), verdict(Interval(0.2, -0.1, 0.5))
         ('shown', 'not shown')
     """

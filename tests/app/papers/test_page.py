@@ -9,6 +9,8 @@ from app.papers.page import gather, page
 from app.papers.results import Results
 from app.papers.running import write_page
 
+PICTURES = "[kappa/kappa.png, made_study/auc.png]"
+
 
 def test_numbers_stand_beside_ours(paper: Paper, results: Path):
     text = page(gather(paper, Results(results)), {})
@@ -28,9 +30,9 @@ def test_verdicts(paper: Paper, results: Path):
     # Paired by seed: contours minus boxes is +10 three times, and so is many minus few for boxes (+20): no spread, so
     # their intervals are points above zero. The printed "-" leaves one pair to each. 70 and 60 are alike within 20.
     text = page(gather(paper, Results(results)), {})
-    assert "| Table 1 | Contours are better. | holds (1 of 1) | holds (1 of 1) |" in text
-    assert "| Table 1 | More is better. | holds (1 of 1) | holds (1 of 1) |" in text
-    assert "| Table 1 | Boxes and contours are alike with few. | holds (1 of 1) | holds (1 of 1) |" in text
+    assert "| Table 1 | Contours are better. | holds in 1 of 1 | holds in 1 of 1 |" in text
+    assert "| Table 1 | More is better. | holds in 1 of 1 | holds in 1 of 1 |" in text
+    assert "| Table 1 | Boxes and contours are alike with few. | holds in 1 of 1 | holds in 1 of 1 |" in text
 
 
 def test_what_does_not_hold_is_shown(paper: Paper, results: Path):
@@ -38,8 +40,8 @@ def test_what_does_not_hold_is_shown(paper: Paper, results: Path):
     # Differences -30, +10, -25 in percent: mean -15; by hand, SD 21.8, t(2) = 4.303, half-width 54.1.
     table.write_text(table.read_text().replace("0.6,0.7,0.8\nauc.macro,contour,4", "0.2,0.7,0.45\nauc.macro,contour,4"))
     text = page(gather(paper, Results(results)), {})
-    assert "- small: does not hold (1 of 1).\n  - Contours > Boxes at few: -15.0 [-69.1, +39.1], does not hold" in text
-    assert "- small: holds in the mean only (1 of 1).\n  - Boxes and Contours at few: +15.0 [-39.1, +69.1]" in text
+    assert "- small: does not hold in 1 of 1.\n  - Contours > Boxes at few: -15.0 [-69.1, +39.1], does not hold" in text
+    assert "- small: holds in the mean only in 1 of 1.\n  - Boxes and Contours at few: +15.0 [-39.1, +69.1]" in text
 
 
 def test_one_pair_each_way(paper: Paper, declaration: Path, results: Path):
@@ -50,8 +52,18 @@ def test_one_pair_each_way(paper: Paper, declaration: Path, results: Path):
     table.write_text(table.read_text().replace("0.7,0.1,-0.1985,1.5985,0.6,,0.8", "0.7,0.1,0.6,0.8,0.6,0.7,0.8"))
     text = page(gather(read_paper(declaration), Results(results)), {})
     # At "many" contours are at 0.7 and boxes at 0.8, each seed 0.1 below: contradicted.
-    assert "| Table 1 | Contours are better. | holds (2 of 2) | of 2: 1 holds, 1 is contradicted |" in text
+    assert "| Table 1 | Contours are better. | holds in 2 of 2 | holds in 1 of 2, is contradicted in 1 |" in text
     assert "  - Contours > Boxes at many: -10.0 [-10.0, -10.0], is contradicted" in text
+
+
+def test_undefined_and_unmeasured_differ(paper: Paper, results: Path):
+    table = results / "made_study/table.csv"
+    table.write_text(table.read_text().replace("auc.macro,box,2,3,0.6,0.1,0.3516,0.8484", "auc.macro,box,2,3,,,,"))
+    assert "|  | small | undefined |" in page(gather(paper, Results(results)), {})
+    table.write_text(table.read_text().replace("auc.macro,box,2,3,,,,,0.5,0.6,0.7", "auc.macro,box,2,0,,,,,,,"))
+    text = page(gather(paper, Results(results)), {})
+    assert "|  | small | n/a |" in text
+    assert "| Table 1 | Contours are better. | holds in 1 of 1 | is not measured in 1 of 1 |" in text
 
 
 def test_the_same_results_give_the_same_bytes(paper: Paper, results: Path, tmp_path: Path):
@@ -64,7 +76,7 @@ def test_the_same_results_give_the_same_bytes(paper: Paper, results: Path, tmp_p
 
 def test_nothing_has_run(paper: Paper, tmp_path: Path):
     text = page(gather(paper, Results(tmp_path / "none")), {})
-    assert "| Table 1 | Contours are better. | holds (1 of 1) |\n" in text
+    assert "| Table 1 | Contours are better. | holds in 1 of 1 |\n" in text
     assert "It needs `data/made.json`: `frugal phantom --out data/made`; `data/bought.json`: buy it." in text
     assert "(12 runs) has not run." in text
 
@@ -87,6 +99,10 @@ def test_a_drawn_table_has_a_picture(declaration: Path, results: Path, tmp_path:
     from app.papers.reading import read_paper
 
     declaration.write_text(declaration.read_text().replace("title: kappa", "title: kappa\n    draw: true"))
+    declaration.write_text(declaration.read_text().replace("value: kappa", f"value: kappa\n      pictures: {PICTURES}"))
+    (results / "kappa/kappa.png").write_bytes(b"\x89PNG")
     write_page(read_paper(declaration), results, tmp_path / "docs/paper.md")
+    assert (tmp_path / "docs/paper_fig_2_small_kappa.png").read_bytes() == b"\x89PNG"
     assert "![Fig. 2, small](paper_fig_2_small.png)" in (tmp_path / "docs/paper.md").read_text()
+    assert "- small: the picture `made_study/auc.png` is not there." in (tmp_path / "docs/paper.md").read_text()
     assert (tmp_path / "docs/paper_fig_2_small.png").read_bytes().startswith(b"\x89PNG")

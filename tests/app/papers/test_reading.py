@@ -27,6 +27,8 @@ WRONG = {
     "ambiguous": ("few: {batch_size: 2}, ", "", "2 cells of .* match .*; say also which batch_size"),
     "unknown row": ("{rows: [Contours, Boxes]}", "{rows: [Contours, Box]}", "claim 1: order: rows: unknown 'Box'"),
     "one rank": ("{rows: [Contours, Boxes]}", "{rows: [Contours]}", "must list two or more"),
+    "cells at": ("within: 20", "at: [few]", "'at' does not go with cells"),
+    "no picture": ("value: kappa\n", "value: kappa\n      pictures: [a.svg]\n", "must be PNG files"),
     "no pair": ("[Boxes, few], [Contours, few]", "[Boxes, few], [Contours, many]", "no two printed cells"),
     "bound": ("within: 20", "within: 0", "within: must be a number above 0"),
     "not ours": ("frugal datalist agree", "rm -r", 'rm -r .* is no command of ours'),
