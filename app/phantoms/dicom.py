@@ -142,7 +142,7 @@ def _header(plan: Plan, form: Form) -> Dataset:
     dataset.PatientID = f"PHANTOM-{plan.patient:04d}"
     dataset.PatientBirthDate, dataset.PatientSex, dataset.PatientAge = "", plan.sex, f"{plan.age:03d}Y"
     dataset.BodyPartExamined, dataset.ViewPosition = "CHEST", plan.view
-    dataset.StudyInstanceUID = _uid(plan, "study", plan.number)
+    dataset.StudyInstanceUID = _uid(plan, "study", plan.first)
     dataset.SeriesInstanceUID = _uid(plan, "series", plan.number)
     dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = str(plan.study), 1, 1
     dataset.PatientOrientation = ["L", "F"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Settings:
         prevalence: share of images with each finding.
         views: PA, AP or both.
         split: shares of training, validation and test.
+        images_per_study: how many images each study has; all show its findings, each drawn anew.
     """
 
     seed: int
@@ -38,6 +39,11 @@ class Settings:
     prevalence: float
     views: tuple[str, ...]
     split: tuple[float, float, float]
+    images_per_study: int = 1
+
+    def described(self) -> dict[str, object]:
+        """The settings by name, without those that were added later and are as they were before."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("images_per_study", 1)}
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,14 @@ class Plan:
         seed: of the whole folder.
         number: of the image, from 1.
         patient: number of the patient, from 1.
-        study: number of the patient's study, from 1; each study has one image.
+        study: number of the patient's study, from 1.
         section: training, validation or test.
         view: PA or AP.
         sex: M or F.
         age: in years, 90 for all above.
         findings: findings and tubes that are drawn, whether or not the datalist names them; the lungs if requested.
         electrodes: whether electrodes lie on the chest.
+        first: number of the first image of the study.
     """
 
     seed: int
@@ -67,6 +74,7 @@ class Plan:
     age: int
     findings: frozenset[str]
     electrodes: bool
+    first: int = 1
 
     def stream(self, name: str) -> np.random.Generator:
         """Random numbers of this image for one purpose; another purpose's draws never move them."""
@@ -84,13 +92,18 @@ def plans(settings: Settings, count: int) -> list[Plan]:
     patient = 0
     while len(made) < count:
         patient += 1
-        images = int(1 + np.searchsorted((0.72, 0.92), _stream(settings.seed, 2, patient, "images").random()))
+        studies = int(1 + np.searchsorted((0.72, 0.92), _stream(settings.seed, 2, patient, "images").random()))
+        images = studies * settings.images_per_study
         # The section that is furthest behind its share gets the next patient: close at any count.
         behind = np.array(settings.split) * (filled.sum() + images) - filled
         place = int(np.argmax(np.where(np.array(settings.split) > 0, behind, -np.inf)))
         filled[place] += images
-        for study in range(1, images + 1):
-            made.append(_plan(settings, len(made) + 1, patient, study, SECTIONS[place]))
+        for study in range(1, studies + 1):
+            first = _plan(settings, len(made) + 1, patient, study, SECTIONS[place])
+            made.append(first)
+            for _ in range(1, settings.images_per_study):
+                another = _plan(settings, len(made) + 1, patient, study, SECTIONS[place])
+                made.append(replace(another, findings=first.findings, first=first.number))
     return made[:count]
 
 
@@ -118,7 +131,7 @@ def _plan(settings: Settings, number: int, patient: int, study: int, section: st
     tubes = _drawn_tubes(settings, chance, view, "Pneumothorax" in present)
     electrodes = bool(image.random() < (0.5 if view == "AP" else 0.05))
     drawn = frozenset(present | tubes | ({LUNGS} & set(settings.findings)))
-    return Plan(settings.seed, number, patient, study, section, view, sex, age, drawn, electrodes)
+    return Plan(settings.seed, number, patient, study, section, view, sex, age, drawn, electrodes, number)
 
 
 def _drawn_findings(settings: Settings, chance: dict[str, float]) -> set[str]:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,6 +33,7 @@ ALL = (*FINDINGS, *TUBES)
 VIEWS = ("PA", "AP")
 SMALLEST, LARGEST = 64, 4096
 """Allowed numbers of pixels along each side."""
+MOST_IN_STUDY = 10
 
 _SETTINGS = "phantom.json"
 _DRAWINGS = 3
@@ -48,6 +49,7 @@ def write_phantoms(
     prevalence: float | None = None,
     split: tuple[float, float, float] = (0.7, 0.1, 0.2),
     views: Sequence[str] = VIEWS,
+    images_per_study: int = 1,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -66,6 +68,7 @@ def write_phantoms(
         prevalence: share of images with each finding; by default 0.45 for one finding, 0.35 for two, 0.2 for more.
         split: shares of training, validation and test; patients never cross.
         views: PA, AP or both (then 40 % are AP).
+        images_per_study: how many images each study has; all show the same findings, each drawn anew.
         workers: processes; by default one per processor.
         progress: whether to show a progress bar.
 
@@ -77,6 +80,9 @@ def write_phantoms(
         OSError: the folder cannot be written to.
     """
     settings = _checked(count, seed, size, findings, prevalence, split, views)
+    if not 1 <= images_per_study <= MOST_IN_STUDY:
+        raise ValueError(f"images_per_study is {images_per_study}; allowed are 1 to {MOST_IN_STUDY}.")
+    settings = replace(settings, images_per_study=images_per_study)
     path = out / "datalist.json"
     _claim(out, settings)
     if _is_complete(path, count):
@@ -120,7 +126,7 @@ def _checked(
 
 def _claim(out: Path, settings: Settings) -> None:
     """Create the folder and record its settings in it, or refuse to mix phantoms of two settings."""
-    mine = json.loads(json.dumps({"drawings": _DRAWINGS, **asdict(settings)}))
+    mine = json.loads(json.dumps({"drawings": _DRAWINGS, **settings.described()}))
     note = out / _SETTINGS
     if note.exists():
         remedy = f"Remove {out}, or name another folder."
@@ -223,7 +229,7 @@ def _datalist(settings: Settings, count: int, sections: dict[str, list[Item]]) -
         "made_by": "frugal phantom",
         "count": count,
         "drawings": _DRAWINGS,
-        **asdict(settings),
+        **settings.described(),
     }
     return Datalist(
         name=f"phantoms-{settings.seed}",

@@ -50,6 +50,18 @@ def test_another_seed_gives_other_images(folder, tmp_path):
     assert hashes(tmp_path)["images/000001.dcm"] != hashes(folder)["images/000001.dcm"]
 
 
+def test_images_of_a_study_show_the_same_findings(tmp_path):
+    items = items_of(write_phantoms(tmp_path, 8, seed=3, size=64, images_per_study=2, workers=1, progress=False))
+    by_study = {}
+    for item in items:
+        by_study.setdefault((item.patient, item.study), []).append(item)
+    assert all(len(of_study) == 2 and of_study[0].label == of_study[1].label for of_study in by_study.values())
+    uids = {item.image: dcmread(tmp_path / item.image, stop_before_pixels=True).StudyInstanceUID for item in items}
+    assert all(uids[one.image] == uids[other.image] for one, other in by_study.values())
+    assert len(set(uids.values())) == len(by_study) == 4
+    assert json.loads((tmp_path / "phantom.json").read_text())["images_per_study"] == 2
+
+
 def test_more_images_keep_the_earlier_ones(folder, tmp_path):
     write_phantoms(tmp_path, 5, seed=3, size=96, workers=1, progress=False)
     few, many = hashes(tmp_path), hashes(folder)
