@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,9 +121,10 @@ class PrintedTable:
 
     @property
     def decimals(self) -> int:
-        """How many decimals the table prints; 3 if it has no number."""
-        cells = [cell for row in self.rows.values() for cell in row.values() if cell.value == cell.value]
-        return max((cell.decimals for cell in cells), default=3)
+        """How many decimals ours are shown with: as many as the table prints, at least 2 for shares; 3 without any."""
+        cells = [cell for row in self.rows.values() for cell in row.values() if not math.isnan(cell.value)]
+        decimals = max((cell.decimals for cell in cells), default=3)
+        return max(decimals, 2) if decimals and self.times == 1 else decimals
 
 
 @dataclass(frozen=True)

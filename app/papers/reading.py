@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -113,10 +114,10 @@ class _Reader:
     def _table(self, name: str, given: object) -> PrintedTable:
         content = as_mapping(given, name, (*TABLE_KEYS, *self.sizes))
         times, is_drawn = content.get("times", 1), content.get("draw", False)
-        if isinstance(times, bool) or not isinstance(times, int | float) or not isinstance(is_drawn, bool):
-            raise ValueError(
-                f"{name}: 'times' must be a number and 'draw' true or false, not {times!r} and {is_drawn!r}."
-            )
+        if isinstance(times, bool) or not isinstance(times, int | float) or not 0 < times < math.inf:
+            raise ValueError(f"{name}: times: must be a number above 0, not {times!r}.")
+        if not isinstance(is_drawn, bool):
+            raise ValueError(f"{name}: draw: must be true or false, not {is_drawn!r}.")
         table = PrintedTable(
             name=name,
             title=as_text(content.get("title", "")),
@@ -168,6 +169,8 @@ def _need(given: object, file: str) -> str | tuple[str, ...]:
     if isinstance(given, str):
         return given
     commands = as_texts(given, f"needs: {file}")
+    if not commands:
+        raise ValueError(f"needs: {file}: say how to get it, or list the commands that make it.")
     for command in commands:
         require_own_command(command, f"needs: {file}")
     return commands

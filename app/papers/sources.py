@@ -35,6 +35,8 @@ def parse_source(given: object, table: PrintedTable, sweep_of: Callable[[str], S
     content = as_mapping(given, where, KEYS)
     absent = content.get("absent")
     if isinstance(absent, str):
+        if not absent:
+            raise ValueError(f"{where}: absent: must say why.")
         if len(content) > 1:
             raise ValueError(
                 f"{where}: 'absent' says why nothing is there; leave out {sorted(set(content) - {'absent'})}."

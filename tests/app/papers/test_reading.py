@@ -29,6 +29,9 @@ WRONG = {
     "one rank": ("{rows: [Contours, Boxes]}", "{rows: [Contours]}", "must list two or more"),
     "cells at": ("within: 20", "at: [few]", "'at' does not go with cells"),
     "no picture": ("value: kappa\n", "value: kappa\n      pictures: [a.svg]\n", "must be PNG files"),
+    "no number of times": ("times: 100", "times: 0", "times: must be a number above 0, not 0"),
+    "no reason": ("{absent: the data is private}", '{absent: ""}', "absent: must say why"),
+    "no way": ("data/bought.json: buy it", "data/bought.json: []", r"needs: data/bought\.json: say how to get it"),
     "no pair": ("[Boxes, few], [Contours, few]", "[Boxes, few], [Contours, many]", "no two printed cells"),
     "bound": ("within: 20", "within: 0", "within: must be a number above 0"),
     "not ours": ("frugal datalist agree", "rm -r", 'rm -r .* is no command of ours'),
@@ -79,6 +82,21 @@ def test_papers_are_found_by_both_names(declaration: Path):
     assert find_paper(str(declaration.parents[1])) == declaration
     with pytest.raises(FileNotFoundError, match="Did you mean 'rozenberg'"):
         find_paper("rosenberg")
+
+
+def test_the_example_of_the_docs(declaration: Path):
+    blocks = re.findall(r"^```yaml\n(.*?)^```", Path("docs/papers.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    study = declaration.parents[1] / "studies/study.yaml"
+    study.write_text(
+        "name: levels\nbundle: nodule_detection\nfactors:\n  level: {box: {}, contour: {}}\n  size: {100: {}}\n"
+        "  network: {small: {}}\n"
+    )
+    example, commands = blocks[0].replace("nodule_detection/levels", str(study)), blocks[1]
+    figure = "  Fig. 1:\n    columns: [kappa]\n    rows: {Nodule: [0.7]}\n    published: {absent: it is private}\n"
+    declaration.write_text(example + figure + commands)
+    paper = read_paper(declaration)
+    assert list(paper.tables) == ["Table 1", "Fig. 1"]
+    assert paper.tables["Fig. 1"].sources["small"].places["Nodule", "kappa"].where == {"finding": "Nodule"}
 
 
 @pytest.mark.parametrize("path", paper_files(), ids=short_name)
