@@ -18,12 +18,12 @@ FEW_NOTE = (
 """Meaning of the star; see docs/evaluation.md."""
 
 
-def value(number: float) -> str:
-    """A value with three decimals: ``0.888``."""
-    return UNDEFINED if math.isnan(number) else f"{number:.3f}"
+def value(number: float, decimals: int = 3) -> str:
+    """A value with three decimals, or so many: ``0.888``."""
+    return UNDEFINED if math.isnan(number) else f"{number:.{decimals}f}"
 
 
-def limits(interval: Interval | FindingResult) -> str:
+def limits(interval: Interval | FindingResult, decimals: int = 3) -> str:
     """A value with the limits of its interval, if it has them.
 
     Example:
@@ -32,8 +32,8 @@ def limits(interval: Interval | FindingResult) -> str:
         '0.888 [0.829, 0.947]'
     """
     if math.isnan(interval.lower) or math.isnan(interval.upper):
-        return value(interval.value)
-    return f"{interval.value:.3f} [{interval.lower:.3f}, {interval.upper:.3f}]"
+        return value(interval.value, decimals)
+    return f"{interval.value:.{decimals}f} [{interval.lower:.{decimals}f}, {interval.upper:.{decimals}f}]"
 
 
 def few_mark(*patients: float) -> str:
@@ -46,7 +46,7 @@ def few_mark(*patients: float) -> str:
     return " *" if 0 < min(patients) < FEW else ""
 
 
-def difference(interval: Interval) -> str:
+def difference(interval: Interval, decimals: int = 3) -> str:
     """A difference with signs and limits; ``0 [0, 0]`` means exactly no difference.
 
     Example:
@@ -57,8 +57,9 @@ def difference(interval: Interval) -> str:
     if math.isnan(interval.value):
         return UNDEFINED
     if math.isnan(interval.lower) or math.isnan(interval.upper):
-        return _signed(interval.value)
-    return f"{_signed(interval.value)} [{_signed(interval.lower)}, {_signed(interval.upper)}]"
+        return _signed(interval.value, decimals)
+    shown = [_signed(number, decimals) for number in (interval.value, interval.lower, interval.upper)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def p_value(p: float) -> str:
@@ -99,5 +100,5 @@ def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def _signed(number: float) -> str:
-    return "0" if number == 0 else f"{number:+.3f}"
+def _signed(number: float, decimals: int) -> str:
+    return "0" if number == 0 else f"{number:+.{decimals}f}"

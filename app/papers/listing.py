@@ -11,7 +11,7 @@ from app.papers.declaration import Paper
 from app.papers.steps import Step, finished_runs, missing_needs, need_words, steps
 
 if TYPE_CHECKING:
-    from app.papers.page import PaperResults
+    from app.papers.gathered import PaperResults
 
 
 def papers_text(papers: Sequence[Paper], folder: Path) -> str:

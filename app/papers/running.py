@@ -12,7 +12,8 @@ from pathlib import Path
 
 from app.files.atomic import write_figure, write_whole
 from app.papers.declaration import Paper, PrintedTable
-from app.papers.page import PaperResults, gather, page
+from app.papers.gathered import PaperResults, gather
+from app.papers.page import page
 from app.papers.pictures import draw_table, picture_name
 from app.papers.results import Results
 from app.papers.steps import Step, missing_needs

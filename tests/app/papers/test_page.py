@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.papers.declaration import Paper
-from app.papers.page import gather, page
+from app.papers.gathered import gather
+from app.papers.page import page
 from app.papers.results import Results
 from app.papers.running import write_page
 

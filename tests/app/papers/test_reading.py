@@ -8,7 +8,8 @@ import pytest
 
 from app.installed import find_study, short_name
 from app.papers.declaration import NO_CELL, NO_NUMBER, Paper
-from app.papers.page import gather, page
+from app.papers.gathered import gather
+from app.papers.page import page
 from app.papers.printed import parse_printed
 from app.papers.reading import PAGE, find_paper, paper_files, read_paper
 from app.papers.results import Results
