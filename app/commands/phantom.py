@@ -23,6 +23,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--size", type=int, default=512, metavar="PIXELS", help="height and width (default: %(default)s)"
     )
     parser.add_argument("--findings", metavar="A,B", help="only these findings (default: ten of them and four tubes)")
+    parser.add_argument(
+        "--prevalence",
+        type=float,
+        metavar="SHARE",
+        help="of images with each finding (default: 0.45 for one finding, 0.35 for two, 0.2 for more)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -31,5 +37,6 @@ def run(arguments: argparse.Namespace) -> None:
     from app.phantoms import ALL, write_phantoms
 
     findings = tuple(arguments.findings.split(",")) if arguments.findings else ALL
-    datalist = write_phantoms(arguments.out, arguments.count, arguments.seed, arguments.size, findings=findings)
+    settings = arguments.count, arguments.seed, arguments.size, findings, arguments.prevalence
+    datalist = write_phantoms(arguments.out, *settings)
     sys.stdout.write(f"{arguments.count} phantoms: {datalist}\n")

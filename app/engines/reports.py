@@ -12,6 +12,7 @@ import numpy as np
 
 from app.annotations.agreement import labels_by_image
 from app.datalist.file import read_datalist
+from app.datalist.item import Datalist
 from app.datalist.stored_images import stem
 from app.engines.measures import Metrics, images_and_patients, patient_index, score_metrics
 from app.engines.outputs import Outputs, studies_of
@@ -103,14 +104,16 @@ class LabelSets:
     absent, and 0.5 as uncertain.
 
     Args:
-        files: A datalist by name of the label set; all of its sections are used.
+        files: A datalist by name of the label set; all of its sections are used. ``{"file": FILE, "source": SOURCE}``
+            uses only the items of one source, such as PadChest's ``physician``.
 
     Raises:
         DatalistError: A file is missing or is not a datalist.
+        ValueError: No item has the source; lists those that there are.
     """
 
-    def __init__(self, files: Mapping[str, str | Path] | None = None) -> None:
-        self.datalists = {name: read_datalist(Path(path)) for name, path in (files or {}).items()}
+    def __init__(self, files: Mapping[str, str | Path | Mapping[str, str]] | None = None) -> None:
+        self.datalists = {name: _label_set(name, file) for name, file in (files or {}).items()}
 
     def __call__(self, outputs: Outputs, samples: Samples, record: ModelRecord) -> Metrics:
         """``label_sets``: by set all measures of scores, ``kappa`` with the section's own labels, and ``images``.
@@ -146,6 +149,18 @@ def tubes_and_pathologies(findings: Sequence[str]) -> dict[str, list[str]]:
     tubes = [name for name in findings if name in TUBES]
     others = [name for name in findings if name not in TUBES]
     return {"tubes": tubes, "pathologies": others} if tubes and others else {}
+
+
+def _label_set(name: str, file: str | Path | Mapping[str, str]) -> Datalist:
+    if not isinstance(file, Mapping):
+        return read_datalist(Path(file))
+    if set(file) != {"file", "source"}:
+        raise ValueError(f"label set {name!r}: must be FILE or {{file: FILE, source: SOURCE}}, not {dict(file)!r}")
+    datalist, source = read_datalist(Path(file["file"])), file["source"]
+    sources = sorted({item.source for item in datalist.items()})
+    if source not in sources:
+        raise ValueError(f"label set {name!r}: {file['file']} has items of {', '.join(sources)}, none of {source!r}")
+    return datalist.filtered(lambda item: item.source == source)
 
 
 def _aligned(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.datalist.file import write_datalist
+from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Datalist, Item
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord, choose_thresholds, record_of
@@ -95,6 +95,22 @@ def test_scores_are_measured_against_another_label_set_of_the_same_images(tmp_pa
     # Own labels 0, 1, 1 against 1, 1, 0. By hand: observed 1/3, expected 2/3 x 2/3 + 1/3 x 1/3 = 5/9, kappa -1/2.
     assert found["kappa"]["Chest Drain"]["value"] == pytest.approx(-0.5)
     assert found["kappa"]["Chest Drain"]["images"] == 3
+
+
+def test_a_label_set_of_one_source(tmp_path: Path) -> None:
+    section = outputs([[0.5, 0.2], [0.5, 0.8], [0.5, 0.6]], [[1, 0], [0, 1], [1, 1]])
+    path = expert(tmp_path, {"0": [0, 1], "1": [1, 0], "2": [0, 0]})
+    datalist = read_datalist(path)
+    for item, source in zip(datalist.items(), ("physician", "RNN", "physician"), strict=True):
+        item.source = source
+    write_datalist(datalist, path)
+    found = LabelSets({"all": path, "physician": {"file": str(path), "source": "physician"}})
+    entries = found(section, VIEWS, RECORD)["label_sets"]
+    assert (entries["all"]["images"], entries["physician"]["images"]) == (3, 2)
+    with pytest.raises(ValueError, match=r"'expert': .*expert\.json has items of RNN, physician, none of 'RNM'"):
+        LabelSets({"expert": {"file": str(path), "source": "RNM"}})
+    with pytest.raises(ValueError, match=r"'expert': must be FILE or \{file: FILE, source: SOURCE\}, not"):
+        LabelSets({"expert": {"file": str(path)}})
 
 
 def test_a_label_set_of_other_images_is_refused(tmp_path: Path) -> None:
