@@ -88,8 +88,9 @@ def _commands_with_results(gathered: PaperResults, size: str) -> list[str]:
 
 
 def _not_run(gathered: PaperResults) -> list[str]:
-    """A line for each table that a size lacks, and for each step that has no result yet, with what it needs."""
+    """Lines on tables that a size lacks and steps without a result, and on how to get the files that those need."""
     paper, lines = gathered.paper, []
+    needed: dict[str, None] = {}
     for size in paper.sizes:
         absent = [(table.name, table.sources[size].absent) for table in paper.tables.values()]
         lines += [f"- {name}, {size}: {sentence(reason)}" for name, reason in absent if reason]
@@ -98,7 +99,10 @@ def _not_run(gathered: PaperResults) -> list[str]:
             ran = gathered.results.finished(paper.sweeps[step.study]) if is_study else gathered.results.rows(step.file)
             if not ran:
                 runs = f" ({numbers.counted(step.runs, 'run')})" if is_study else ""
-                needs = [f"`{file}`: {need_words(paper.needs[file])}" for file in step.needs]
-                needed = f" It needs {'; '.join(needs)}." if needs else ""
-                lines.append(f"- {', '.join(step.tables)}, {size}: `{step.name}`{runs} has not run.{needed}")
+                needs = f"; it needs {', '.join(f'`{file}`' for file in step.needs)}" if step.needs else ""
+                lines.append(f"- {', '.join(step.tables)}, {size}: `{step.name}`{runs} has not run{needs}.")
+                needed |= dict.fromkeys(step.needs)
+    if needed:
+        lines += ["", "How to get the files:", ""]
+        lines += [f"- `{file}`: {sentence(need_words(paper.needs[file]))}" for file in needed]
     return lines

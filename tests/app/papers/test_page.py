@@ -78,8 +78,9 @@ def test_the_same_results_give_the_same_bytes(paper: Paper, results: Path, tmp_p
 def test_nothing_has_run(paper: Paper, tmp_path: Path):
     text = page(gather(paper, Results(tmp_path / "none")), {})
     assert "| Table 1 | Contours are better. | holds in 1 of 1 |\n" in text
-    assert "It needs `data/made.json`: `frugal phantom --out data/made`; `data/bought.json`: buy it." in text
-    assert "(12 runs) has not run." in text
+    assert "(12 runs) has not run.\n" in text
+    assert "has not run; it needs `data/made.json`, `data/bought.json`.\n" in text
+    assert "- `data/made.json`: `frugal phantom --out data/made`.\n- `data/bought.json`: buy it.\n" in text
 
 
 @pytest.mark.parametrize(
