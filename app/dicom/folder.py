@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from app.dicom.header import HeaderError, complete_header
 from app.dicom.identity import Algorithm, file_hash
 from app.dicom.kinds import Kind
@@ -37,6 +39,9 @@ class DicomResults:
             (secondary capture); empty for none.
         findings: C names, in the network's order.
 
+    Attributes:
+        algorithm: Who makes the results, from `begin` on.
+
     Raises:
         ValueError: A kind is unknown, or highdicom is not installed; the message says how to install it.
     """
@@ -50,7 +55,7 @@ class DicomResults:
             require_highdicom()
         self.findings = parsed_names(findings)
         self._folder = Path()
-        self._algorithm = Algorithm("", "", "")
+        self.algorithm = Algorithm("", "", "")
         self._record = ModelRecord((), {}, (), ())
         self._written = 0
         self._left_out: list[tuple[str, str]] = []
@@ -68,18 +73,15 @@ class DicomResults:
                 f"{weights}: no model.json beside it, hence no thresholds by which a finding is present or absent; "
                 "DICOM results need them: take the weights with the record that training wrote"
             )
-        self._folder, self._algorithm = output_dir / FOLDER, algorithm_of(weights, record)
+        self._folder, self.algorithm = output_dir / FOLDER, algorithm_of(weights, record)
         self._record, self._written, self._left_out = record, 0, []
 
     def write(self, radiograph: ScoredRadiograph) -> None:
         """Write all kinds for one radiograph; what cannot have any is counted."""
         if not self.kinds:
             return
-        from app.dicom.objects import dicom_objects
-
         try:
-            header = complete_header(radiograph.path)
-            objects = dicom_objects(header, self._result(radiograph), self._algorithm, self.kinds)
+            objects = self.objects(radiograph)
         except HeaderError as error:
             self._left_out.append((radiograph.name, str(error)))
             return
@@ -89,6 +91,17 @@ class DicomResults:
             with whole_file(path) as temporary:
                 dataset.save_as(temporary, enforce_file_format=True)
         self._written += 1
+
+    def objects(self, radiograph: ScoredRadiograph) -> list[tuple[str, Dataset]]:
+        """The results of one radiograph, by names such as ``sr-1``; see `app.dicom.objects.dicom_objects`.
+
+        Raises:
+            HeaderError: Its header allows none.
+        """
+        from app.dicom.objects import dicom_objects
+
+        header = complete_header(radiograph.path)
+        return dicom_objects(header, self._result(radiograph), self.algorithm, self.kinds)
 
     def end(self) -> None:
         """Log how many radiographs have results, and write down which have none and why."""

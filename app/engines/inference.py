@@ -13,6 +13,7 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
+from torch import Tensor
 
 from app.checking.model_records import record_path
 from app.datalist.file import read_datalist
@@ -74,10 +75,25 @@ def folder_samples(
             "and in the names of overlays; frugal datalist folder --images makes links with pseudonyms, a folder that "
             "can be scored instead"
         )
+    names = [shown(path.relative_to(listing.folder).as_posix()) for path in listing.files]
+    return file_samples(listing.files, names, findings, any_view)
+
+
+def file_samples(
+    paths: Sequence[Path], names: Sequence[str], findings: Sequence[str], any_view: bool = True
+) -> list[dict[str, Any]]:
+    """Some files as samples without labels.
+
+    Args:
+        paths: Of the files.
+        names: By which results name them.
+        findings: Names, in the network's order.
+        any_view: As in `folder_samples`.
+    """
     unknown = (NOT_SAID,) * len(findings)
-    items = [Item(shown(path.relative_to(listing.folder).as_posix()), "", unknown) for path in listing.files]
-    unlabelled = samples(Datalist(root.name, tuple(findings), {"test": items}), "test", root)
-    return _with_paths(unlabelled, listing.files, any_view)
+    items = [Item(name, "", unknown) for name in names]
+    unlabelled = samples(Datalist("files", tuple(findings), {"test": items}), "test", Path())
+    return _with_paths(unlabelled, paths, any_view)
 
 
 def datalist_samples(
@@ -232,14 +248,8 @@ class Inference:
         if world_size() > 1:
             raise RuntimeError(f"a folder is scored by one process, not by {world_size()}: start it without torchrun")
         require_writable(self.output_dir)
-        weights = find_file(checkpoint)
-        load_exactly(self.evaluator.network, weights)
-        self._record, self._is_kept = record_of(weights, self.findings), record_path(weights).is_file()
-        if self.threshold is not None:
-            self._record = replace(self._record, map_thresholds=(self.threshold,) * len(self.findings))
+        self.load(checkpoint)
         self._called[:] = 0
-        for result in self.results:
-            result.begin(self.output_dir, weights, self._record if self._is_kept else None)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         remove(self.output_dir, ("excluded.csv", "predictions.csv"))
         self._write_excluded()
@@ -254,6 +264,20 @@ class Inference:
             with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
                 self.evaluator.run()
         self._log()
+
+    def load(self, checkpoint: str | Path) -> None:
+        """Load the weights with their thresholds, and prepare further results for radiographs.
+
+        Raises:
+            ValueError: The weights do not fit the network, or a further result cannot be had with them.
+        """
+        weights = find_file(checkpoint)
+        load_exactly(self.evaluator.network, weights)
+        self._record, self._is_kept = record_of(weights, self.findings), record_path(weights).is_file()
+        if self.threshold is not None:
+            self._record = replace(self._record, map_thresholds=(self.threshold,) * len(self.findings))
+        for result in self.results:
+            result.begin(self.output_dir, weights, self._record if self._is_kept else None)
 
     def _write_excluded(self) -> None:
         dataset, path = self.evaluator.dataset, self.output_dir / "excluded.csv"
@@ -288,7 +312,6 @@ class Inference:
         prediction = engine.state.output[CommonKeys.PRED]
         logits = prediction.score.double().cpu().numpy()
         scores = probability(self._record.calibrated(logits))
-        maps = self.evaluator.collected.reading.probability(prediction.map)
         is_called = logits >= np.array(self._record.logit_thresholds)
         if self._is_kept:
             self._called += is_called.sum(axis=0)
@@ -298,37 +321,51 @@ class Inference:
                 kept = (self._record.score_thresholds[c], int(is_called[row, c])) if self._is_kept else ("", "")
                 writer.writerow(safe_row([name, finding, float(scores[row, c]), float(logits[row, c]), *kept]))
             if self.results:
-                region = engine.state.batch["region"][row].numpy()
-                self._write_results(index, region, maps[row], logits[row], is_called[row])
+                self._write_results(index, engine.state.batch["region"][row].numpy(), logits[row], prediction.map[row])
 
-    def _write_results(
-        self, index: int, region: np.ndarray, maps: np.ndarray, logits: np.ndarray, is_called: np.ndarray
-    ) -> None:
-        """Write all results of one radiograph, which is read once more in the pixels of its file."""
+    def _write_results(self, index: int, region: np.ndarray, logits: np.ndarray, maps: Tensor) -> None:
+        """Write all results of one radiograph."""
         sample = self.evaluator.dataset.samples[index]
+        name = self._pictures[sample["name"]]
         try:
-            image, meta = limited(read_radiograph, sample["image"])
+            radiograph = replace(self.radiograph(Path(sample["image"]), region, logits, maps), name=name)
         except RadiographError as error:
             self._unread.append(str(error))
             return
-        patches = self.evaluator.collected.reading.patches
+        for result in self.results:
+            result.write(radiograph)
+
+    def radiograph(self, path: Path, region: np.ndarray, logits: np.ndarray, maps: Tensor) -> ScoredRadiograph:
+        """A radiograph, which is read once more in the pixels of its file, with what the network says of it.
+
+        Args:
+            path: Of the file.
+            region: (4,) x, y, width and height of what the network saw, in pixels of the file.
+            logits: (C,) scores in float64.
+            maps: (C, h, w) logits.
+
+        Raises:
+            RadiographError: The file can no longer be read.
+        """
+        image, meta = limited(read_radiograph, path)
+        reading = self.evaluator.collected.reading
+        values = reading.probability(maps)
+        is_called = logits >= np.array(self._record.logit_thresholds)
         order = map(int, np.argsort(-logits, kind="stable"))
-        radiograph = ScoredRadiograph(
-            path=Path(sample["image"]),
-            name=self._pictures[sample["name"]],
+        return ScoredRadiograph(
+            path=path,
+            name=path.stem,
             image=image,
             meta=meta,
             scores=probability(self._record.calibrated(logits)),
             is_called=is_called,
             maps={
-                c: restore_map(maps[c], region, image.shape, patches=patches).numpy()
+                c: restore_map(values[c], region, image.shape, patches=reading.patches).numpy()
                 for c in order
                 if is_called[c] or not self._is_kept
             },
             map_thresholds=self._record.map_thresholds,
         )
-        for result in self.results:
-            result.write(radiograph)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,9 +23,9 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 def whole_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path to write to; the file is renamed to ``path`` when the block ends without an error.
 
-    The temporary file lies beside ``path``, hidden and marked with the process. File and name are on the disk before
-    this returns, so that a power failure leaves either the old file or the new one. A device or a pipe is written to
-    directly.
+    The temporary file lies beside ``path``, hidden and marked with the process and its thread. File and name are on the
+    disk before this returns, so that a power failure leaves either the old file or the new one. A device or a pipe is
+    written to directly.
 
     Args:
         path: The file. An older one is replaced.
@@ -48,14 +49,16 @@ def whole_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
         return
     # Short, as the name itself may be as long as the file system allows. Not made by tempfile, whose files only their
     # owner can read.
-    temporary = path.with_name(f".{os.getpid()}-{zlib.crc32(os.fsencode(path.name)):08x}.partial")
+    temporary = path.with_name(
+        f".{os.getpid()}-{threading.get_native_id()}-{zlib.crc32(os.fsencode(path.name)):08x}.partial"
+    )
     try:
         yield temporary
         _sync(temporary)
         if previous is not None and path.exists():
             path.replace(previous)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         if error.errno is None or error.filename not in (None, str(temporary), temporary):
             raise
@@ -98,7 +101,12 @@ def remove_partial(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, if its file system can.
+
+    Raises:
+        OSError: The disk fails.
+    """
     try:
         _sync(folder)
     except OSError as error:

@@ -41,7 +41,7 @@ def run(files: Sequence[Path], run_id: str, overrides: Mapping[str, object], tru
     words = interrupted(run_id == "training")
     try:
         with ended_by_interrupt(f"frugal: {words}"):
-            _require_good(files, run_id, overrides, trust)
+            require_good(files, run_id, overrides, trust)
             importlib.import_module("app.engines")
         start(files, run_id, {**overrides, "trust": True} if trust else overrides)
     except KeyboardInterrupt:
@@ -83,7 +83,12 @@ def reach_modules(config: Path) -> None:
     sys.path += [folder for folder in (str(Path.cwd()), str(config.absolute().parents[1])) if folder not in sys.path]
 
 
-def _require_good(files: Sequence[Path], run_id: str, overrides: Mapping[str, object], trust: bool) -> None:
+def require_good(files: Sequence[Path], run_id: str, overrides: Mapping[str, object], trust: bool = False) -> None:
+    """Refuse a config that cannot work; the arguments are those of `run`.
+
+    Raises:
+        CheckError: Lists every problem.
+    """
     if not trust and not is_trusted(files[0]):
         raise CheckError(
             f"{files[0]}: a config from outside of the installation, which may run any code. Read it (frugal check "

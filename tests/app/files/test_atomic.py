@@ -133,6 +133,7 @@ ALLOWED = {
     "app/files/claims.py": "a lock",
     "app/prepared/folders.py": "a lock",
     "app/sweeps/cell_data.py": "a lock",
+    "app/service/service.py": "a lock",
     "app/comparing/forest.py": "draws into memory",
     "app/auditing/audit_output.py": "draws into memory",
     "app/auditing/image_features.py": "arrays to a file of whole_file",

@@ -1,0 +1,131 @@
+"""A model that stays loaded: it scores one radiograph after another, exactly as ``frugal predict`` scores a folder.
+
+Both run the same code: the bundle's ``inference.yaml``, its preparation (`app.prepared.recipe.Recipe`, which rounds a
+prepared radiograph to 8 bits), its network, and `app.engines.Inference`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydicom.dataset import Dataset
+
+from app.dicom import DicomResults
+from app.dicom.kinds import Kind
+from app.engines.configuration import RadiographWorkflow
+from app.engines.inference import Inference, ScoredRadiograph, file_samples
+from app.files import limited
+from app.files.atomic import write_whole
+from app.prepared.shards import NewEntry
+from app.prepared.workers import own_error
+from app.workflows.running import reach_modules, require_good
+from app.workflows.weights import prediction
+from transforms.errors import RadiographError
+
+logger = logging.getLogger(__name__)
+
+
+class ResidentModel:
+    """Weights with their bundle's inference, loaded once.
+
+    Args:
+        weights: As for ``frugal predict``.
+        options: Settings of ``inference.yaml``.
+        kinds: Of DICOM results.
+        folder: For what the inference writes beside results; made if it is missing.
+
+    Raises:
+        CheckError: The settings do not fit the bundle.
+        ValueError: The weights do not fit, or have no thresholds.
+    """
+
+    def __init__(self, weights: str, options: Mapping[str, Any], kinds: Sequence[Kind], folder: Path) -> None:
+        own = {"output_dir": str(folder), "prepared_dir": str(folder / "prepared")}
+        # The check wants to see a folder with a file in it.
+        nothing = folder / "nothing"
+        nothing.mkdir(parents=True, exist_ok=True)
+        write_whole(nothing / "readme.txt", "Images come one by one; nothing is read here.\n")
+        file, overrides = prediction(weights, str(nothing), {**options, **own})
+        reach_modules(file)
+        require_good([file], "run", overrides)
+        workflow = RadiographWorkflow(str(file), run_id="run", **overrides)
+        parser = workflow.parser
+        parser["dataset::samples"] = []  # images come later
+        workflow.initialize()
+        inference: Inference = parser.get_parsed_content("inference")
+        self.any_view = bool(parser.get_parsed_content("any_view"))
+        self._results = DicomResults(list(kinds), inference.findings)
+        inference.results = [self._results]
+        inference.load(str(overrides["checkpoint"]))
+        self._inference = inference
+        self._recipe = inference.evaluator.dataset.recipe
+        self._worker: limited.Worker | None = None
+
+    @property
+    def findings(self) -> Sequence[str]:
+        """Names, in the network's order."""
+        return self._inference.findings
+
+    @property
+    def algorithm(self) -> str:
+        """What tells these weights and settings from others, as results name it."""
+        return self._results.algorithm.key[:16]
+
+    def score(self, path: Path) -> ScoredRadiograph:
+        """Score a radiograph.
+
+        Raises:
+            RadiographError: It cannot be read or prepared.
+            FloatingPointError: The network's scores are not numbers.
+        """
+        entry = self._prepared(path)
+        evaluator = self._inference.evaluator
+        prediction = evaluator.predict(torch.from_numpy(entry.data)[None, None])
+        if prediction.score.isnan().any() or prediction.map.isnan().any():
+            raise FloatingPointError("the network's scores or maps are not numbers")
+        region = np.array(entry.geometry.region, dtype=np.float32)
+        logits = prediction.score[0].double().cpu().numpy()
+        return self._inference.radiograph(path, region, logits, prediction.map[0])
+
+    def objects(self, radiograph: ScoredRadiograph) -> list[tuple[str, Dataset]]:
+        """The DICOM results of a radiograph, by names such as ``sr-1``.
+
+        Raises:
+            HeaderError: Its header allows none.
+        """
+        return self._results.objects(radiograph)
+
+    def close(self) -> None:
+        """End the process that prepares radiographs."""
+        if self._worker is not None:
+            self._worker.end()
+
+    def _prepared(self, path: Path) -> NewEntry:
+        """Prepare in another process, which a file may crash, hang or exhaust."""
+        if self._worker is None:
+            self._worker = limited.Worker(self._make, limited.PATIENCE)
+        try:
+            self._worker.begin(path)
+            outcome = self._worker.result()
+        except (EOFError, BrokenPipeError):
+            ended, self._worker = self._worker, None
+            ended.process.join()
+            if ended.was_killed:
+                raise MemoryError(f"the process that prepared it {ended.ending}") from None
+            raise RadiographError(f"the process that prepared it {ended.ending}") from None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        assert isinstance(outcome, NewEntry)
+        return outcome
+
+    def _make(self, path: Path) -> NewEntry | BaseException:
+        try:
+            sample = file_samples([path], [path.name], self.findings)[0]
+            return self._recipe.make(sample, self._recipe.keys(sample))[0]
+        except Exception as error:
+            return own_error(error)
