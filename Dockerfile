@@ -1,5 +1,6 @@
 # FrugalCXR in a container: `trainer` (the default target) trains, evaluates and infers, on a GPU where one is given;
-# `server` is the MLflow server of compose.yaml. How to use both: docs/docker.md.
+# `server` is the MLflow server of compose.yaml, `ray` a node of a Ray cluster. How to use them: docs/docker.md and
+# docs/cluster.md.
 #
 #   docker build --tag frugal-cxr .
 #   docker build --tag frugal-cxr-server --target server .
@@ -53,3 +54,17 @@ ENV MLFLOW_TRACKING_URI=sqlite:////workspace/runs/mlflow.db \
 USER 1000:1000
 WORKDIR /workspace
 CMD ["frugal", "--help"]
+
+# A node of a Ray cluster. `default` brings what KubeRay submits jobs and probes health by; its probes call wget.
+FROM trainer AS ray
+USER root
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends wget \
+    && rm -rf /var/lib/apt/lists/*
+RUN pip install --constraint /opt/frugal/constraints.txt grpcio "ray[default]"
+ENV RAY_USAGE_STATS_ENABLED=0
+USER 1000:1000
+CMD ["ray", "start", "--help"]
+
+# What a build makes if it names no target.
+FROM trainer AS default

@@ -1,4 +1,4 @@
-"""Ctrl-C reaches every process of a program; here all but the first leave it to that one, which ends them."""
+"""Signals that end a program. Ctrl-C reaches all of its processes; all but the first leave it to that one."""
 
 from __future__ import annotations
 
@@ -43,6 +43,26 @@ def ended_by_interrupt(words: str) -> Iterator[None]:
 
     with _handled(end):
         yield
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit(143) for a time, so that what is open is closed in order.
+
+    Only the main thread can do so; in others nothing changes.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous if previous is not None else signal.SIG_DFL)
 
 
 @contextmanager

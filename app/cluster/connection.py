@@ -7,15 +7,12 @@ import importlib
 import logging
 import os
 import re
-import signal
 import site
 import socket
 import sysconfig
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import app
@@ -24,14 +21,15 @@ from app.cluster.fresh_process import PATIENCE
 from app.cluster.resources import Node, Resources, nodes_of
 from app.cluster.tasks import Dispatcher, FreeWorkers, Outcome, Pool, Task
 from app.cluster.worker import Call
+from app.interrupts import sigterm_as_exit
 
 LOCAL = "ray"
 AUTO = "auto"
 CLIENT = re.compile(r"ray://(?P<host>[^/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)/?")
 DIRECT = re.compile(r"(?P<host>[^/:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d+)")
 REACH_SECONDS = 5.0
-OBJECT_STORE = 100 * 2**20
-"""Bytes of shared memory of a local cluster: tasks exchange names of files, and no arrays."""
+LOCAL_OPTIONS: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
+"""Of a local cluster. Little shared memory is enough: tasks exchange names of files, and no arrays."""
 _FORWARDED = ("MLFLOW_", "FRUGAL_", "OMP_NUM_THREADS")
 
 logger = logging.getLogger(__name__)
@@ -79,11 +77,11 @@ class Cluster:
         """How many tasks with this claim can run at once; at least 1."""
         return max(1, sum(node.slots(claim) for node in self.nodes()))
 
-    def run(self, tasks: Iterable[Task], preload: Sequence[str]) -> Iterator[Outcome]:
+    def run(self, tasks: Iterable[Task | None], preload: Sequence[str]) -> Iterator[Outcome]:
         """Run each task in a process of its own; a worker or node that dies costs only the try of a task.
 
         Args:
-            tasks: Drawn as there is room for them.
+            tasks: Drawn as there is room for them. None says that the next has to wait until another has ended.
             preload: Modules that processes have imported when they start.
 
         Yields:
@@ -152,17 +150,15 @@ def connected(place: str, folders: Sequence[Path] = ()) -> Iterator[Cluster]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"--on {place}: {address}: {reason[:500]}") from error
-    previous = _end_on_sigterm()
-    cluster = None
     try:
-        cluster = Cluster(ray, [folder.absolute() for folder in folders])
-        yield cluster
+        with sigterm_as_exit():  # Ray's own handler ends the driver with another status
+            cluster = Cluster(ray, [folder.absolute() for folder in folders])
+            try:
+                yield cluster
+            finally:
+                cluster.close()
     finally:
-        if cluster is not None:
-            cluster.close()
         ray.shutdown()
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
 
 
 def _imported(address: str) -> Any:  # noqa: ANN401 - the module
@@ -179,7 +175,7 @@ def _imported(address: str) -> Any:  # noqa: ANN401 - the module
 def _options(address: str) -> dict[str, Any]:
     options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
-        options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+        options |= {"address": "local", **LOCAL_OPTIONS}
     root = str(Path(app.__file__).resolve().parents[1])
     if root not in (*site.getsitepackages(), sysconfig.get_path("purelib")):  # a checkout
         path = ":".join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -208,14 +204,3 @@ def _require_reachable(address: str) -> None:
 
 def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(_FORWARDED)}
-
-
-def _end_on_sigterm() -> Any:  # noqa: ANN401 - a signal handler
-    """Let SIGTERM end this process in order; returns the handler before, or None outside of the main thread."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is threading.main_thread():
-        return signal.signal(signal.SIGTERM, end)
-    return None

@@ -190,17 +190,12 @@ class Dispatcher:
         self._make_call = make_call
         self._pending: dict[Any, Attempt] = {}
 
-    def outcomes(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
-        """Run tasks, drawn as there is room for them."""
+    def outcomes(self, tasks: Iterable[Task | None]) -> Iterator[Outcome]:
+        """Run tasks, drawn as there is room for them; None says that the next has to wait for another to end."""
         waiting = iter(tasks)
-        is_drawn = False
         while True:
-            while not is_drawn and self._workers.has_room():
-                task = next(waiting, None)
-                if task is None:
-                    is_drawn = True
-                else:
-                    self._submit(Attempt(task, task.resources))
+            while self._workers.has_room() and (task := next(waiting, None)) is not None:
+                self._submit(Attempt(task, task.resources))
             if not self._pending:
                 return
             ended, _ = self._ray.wait(list(self._pending), timeout=PATIENCE_SECONDS)

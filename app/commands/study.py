@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +29,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="the study file, in YAML, or the name of a bundle's study, such as tube_detection/grid",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: runs/studies/NAME)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    add_running_options(parser)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--list", action="store_true", help="list the cells and run none")
+    kind.add_argument("--table", action="store_true", help="write the tables of the cells that have run, and run none")
+    parser.set_defaults(run=run)
+
+
+def add_running_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of where and how cells run."""
+    from app.cluster import add_argument
+
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes, to which the GPUs of this machine are dealt out (default: %(default)s)",
+    )
+    add_argument(parser)
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only every Nth cell, from the Ith")
     parser.add_argument("--keep", action="store_true", help="keep results whose config file has changed since")
     parser.add_argument(
@@ -39,11 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action="store_true",
         help="allow a study file or config from outside of the installation to run its own code",
     )
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--list", action="store_true", help="list the cells and run none")
-    kind.add_argument("--table", action="store_true", help="write the tables of the cells that have run, and run none")
     parser.add_argument("--no-log", action="store_true", help="log no parent run to MLflow")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,13 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
     import logging
 
     from app.installed import find_study
-    from app.sweeps.runner import Launcher, run_all
-    from app.sweeps.runner import shard as shard_of
+    from app.sweeps.runner import Launcher
     from app.sweeps.study_file import read_sweep
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if arguments.jobs < 1:
-        raise ValueError(f"--jobs {arguments.jobs}: must be 1 or more.")
+    _check_options(arguments)
     sweep = read_sweep(find_study(arguments.file), arguments.trust)
     launcher = Launcher(sweep, arguments.out or default_folder(sweep.name))
     runs = launcher.runs()
@@ -65,11 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
         lines = [f"{each.state(arguments.keep):10}{each.cell.name}  {each.folder.name}\n" for each in runs]
         sys.stdout.write("".join(lines))
         return
-    if arguments.jobs > 1 and not arguments.table:
-        _run_in_processes(arguments)
-    elif not arguments.table:
-        first, step = arguments.shard
-        run_all(launcher, shard_of(runs, first, step), arguments.keep)
+    if not arguments.table:
+        _run_cells(launcher, runs, arguments)
     _report(launcher, runs, arguments)
 
 
@@ -107,25 +114,42 @@ def _report(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Nam
         raise ValueError(f"{count} of {len(runs)} runs failed; see error.txt in the folder of each.")
 
 
-def _run_in_processes(arguments: argparse.Namespace) -> None:
-    """Start the same command several times with its share of the processors; each takes the next free cell.
+def _check_options(arguments: argparse.Namespace) -> None:
+    if arguments.jobs < 1:
+        raise ValueError(f"--jobs {arguments.jobs}: must be 1 or more.")
+    if arguments.on and (arguments.jobs > 1 or arguments.shard != (1, 1)):
+        raise ValueError("--on: the cluster divides the cells itself; leave out --jobs and --shard.")
 
-    Raises:
-        ValueError: A process died. Cells that failed are reported by the caller.
-    """
-    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
-    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
+
+def _run_cells(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Namespace) -> None:
+    """Run what has not run: on a cluster, in processes of this machine, or in this one."""
+    from app.files.lease import refuse_if_leased
+    from app.sweeps.in_processes import deal, run_in_processes, visible_devices
+    from app.sweeps.resources import processes
+    from app.sweeps.runner import run_all
+    from app.sweeps.runner import shard as shard_of
+
+    if arguments.on:
+        from app.sweeps.on_cluster import run_on_cluster
+
+        run_on_cluster(launcher, runs, arguments.keep, arguments.on)
+        return
+    refuse_if_leased(launcher.folder)
+    dealt = deal(visible_devices(), arguments.jobs)
+    most = max(processes(run.cell.resources) for run in runs)
+    fewest = min(map(len, dealt))
+    if most > max(1, fewest):
+        raise ValueError(f"a cell claims {most} GPUs, and a process has {fewest} of this machine's: give fewer --jobs.")
+    if arguments.jobs > 1:
+        run_in_processes(_in_one_process(arguments), dealt)
+    else:
+        first, step = arguments.shard
+        run_all(launcher, shard_of(runs, first, step), arguments.keep)
+
+
+def _in_one_process(arguments: argparse.Namespace) -> list[str]:
+    """The same command for one of several processes."""
     command = [sys.executable, "-m", "app", "study", arguments.file, "--no-log"]
     command += ["--shard", "/".join(map(str, arguments.shard))]
     command += ["--out", str(arguments.out)] if arguments.out else []
-    command += ["--keep"] * arguments.keep + ["--trust"] * arguments.trust
-    workers = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(arguments.jobs)]
-    try:
-        codes = [worker.wait() for worker in workers]
-    finally:
-        for worker in workers:
-            if worker.poll() is None:
-                worker.terminate()
-                worker.wait()
-    if any(code not in (0, 1) for code in codes):
-        raise ValueError(f"a process of the study died (exit statuses {', '.join(map(str, codes))}); start it again.")
+    return command + ["--keep"] * arguments.keep + ["--trust"] * arguments.trust

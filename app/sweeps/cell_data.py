@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import hashlib
 import json
@@ -38,6 +39,17 @@ class CellData:
         self.dataset_dir = dataset_dir
         self._opened: dict[str, tuple[Path, Datalist]] = {}
         self._identities: dict[str, dict[str, Any]] = {}
+
+    def read_bases(self) -> None:
+        """Make or read what the datalists start from, once, before several processes need it."""
+        for base in {_key(base): base for base in map(self.sweep.base_of, self.sweep.cells) if base}.values():
+            self._base(base)
+
+    def of(self, sweep: Sweep) -> CellData:
+        """The same for a part of the sweep, without what was read, which each process reads for itself."""
+        part = copy.copy(self)
+        part.sweep, part._opened = sweep, {}
+        return part
 
     def settings(self, cell: Cell, replicate: int) -> dict[str, Any]:
         """Everything that determines the datalist of a run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -9,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.cluster.kinds import DIED, MEMORY, STORAGE
 from app.files.atomic import write_whole
 from app.files.own_json import read_record
 from app.sweeps.sweep import Cell
 
 RECORD = "cell.json"
+BROKEN_OFF = (DIED, STORAGE, MEMORY)
+"""Kinds of failure after which a cell goes on from its checkpoint."""
 RESULT = "metrics.json"
 
 
@@ -42,8 +46,13 @@ class CellRun:
         """For example ``size=100, seed 0``."""
         return f"{self.cell.name}, {self.folder.name.replace('-', ' ')}"
 
+    @property
+    def key(self) -> bytes:
+        """By which a process claims it, see ``app.files.claims``."""
+        return hashlib.sha256(str(self.folder).encode()).digest()
+
     def record(self) -> dict[str, Any]:
-        """``state``, ``seconds``, ``ended``, ``error`` and ``settings`` of the last attempt; empty if there is none."""
+        """The record of the last attempt, see `write`; empty if there is none."""
         try:
             return self.read(RECORD)
         except (FileNotFoundError, ValueError):
@@ -64,9 +73,10 @@ class CellRun:
         return record.get("state") == "finished" and self._has_these_settings(record, keep)
 
     def is_interrupted(self) -> bool:
-        """Whether a run with these settings began and never ended: stopped by hand, or its process killed."""
+        """Whether a run with these settings began and was broken off: stopped, killed, out of memory or storage."""
         record = self.record()
-        return record.get("state") == "begun" and self._has_these_settings(record, keep=False)
+        is_broken_off = record.get("state") == "begun" or record.get("kind") in BROKEN_OFF
+        return is_broken_off and self._has_these_settings(record, keep=False)
 
     def read(self, name: str) -> dict[str, Any]:
         """The content of a JSON file in the folder.
@@ -88,9 +98,16 @@ class CellRun:
                 return str(error)
         return ""
 
-    def write(self, state: str, seconds: float, error: str = "") -> None:
-        """Write the record."""
-        content = {"state": state, "seconds": seconds, "ended": time.time(), "error": error, "settings": self.settings}
+    def write(self, state: str, seconds: float, about: Mapping[str, Any] | None = None) -> None:
+        """Write the record: ``state``, ``seconds``, ``ended``, ``error``, what else is known, and ``settings``.
+
+        Args:
+            state: ``begun``, ``finished`` or ``failed``.
+            seconds: How long the attempt took.
+            about: The attempt: ``node``, ``devices`` and ``attempts``; ``error`` and its ``kind`` if it failed.
+        """
+        content = {"state": state, "seconds": seconds, "ended": time.time(), "error": "", **(about or {})}
+        content["settings"] = self.settings
         write_whole(self.folder / RECORD, json.dumps(content, indent=1, default=str) + "\n")
 
     def _has_these_settings(self, record: Mapping[str, Any], keep: bool) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import gc
 import hashlib
 import itertools
@@ -14,13 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.checking.files import load
+from app.cluster import node_name
+from app.cluster.kinds import STORAGE, TRIES_AGAIN, kind_of
+from app.cluster.tasks import STORAGE_DELAY
 from app.files.atomic import write_whole
 from app.files.claims import Claims
 from app.sweeps.cell_files import CellFile, cell_files, runs_once
 from app.sweeps.cell_run import RESULT, CellRun
+from app.sweeps.in_processes import visible_devices
+from app.sweeps.resources import processes
 from app.sweeps.sweep import Cell, Sweep, cell_name
 from app.sweeps.sweep_tracking import tag_cell_run
-from app.workflows.running import start
+from app.workflows.several_processes import start_in_processes
 
 if TYPE_CHECKING:
     from app.sweeps.cell_data import CellData
@@ -80,6 +87,13 @@ class Launcher:
             add(cell, replicate)
         return list(runs.values())
 
+    def of(self, run: CellRun) -> Launcher:
+        """The launcher of one run: small enough to be sent to another machine, whatever the size of the sweep."""
+        only = copy.copy(self)
+        only.sweep = dataclasses.replace(self.sweep, cells=(run.cell,))
+        only.data = None if self.data is None else self.data.of(only.sweep)
+        return only
+
     def launch(self, run: CellRun, is_interrupted: bool) -> None:
         """Train and evaluate one cell.
 
@@ -101,7 +115,7 @@ class Launcher:
         data = self._data_of(run.cell)
         if data is not None:
             overrides["datalist"] = str(data.datalist(run.cell, run.replicate))
-        start(files, run.cell.run_id or self.sweep.run_id, overrides)
+        start_in_processes(processes(run.cell.resources), files, run.cell.run_id or self.sweep.run_id, overrides)
 
     def _data_of(self, cell: Cell) -> CellData | None:
         """What makes the cell's datalist; None if its config names one."""
@@ -147,11 +161,11 @@ def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> 
                 if _is_settled(run, keep, started):
                     continue
                 if any(not need.is_finished(keep) for need in run.needs):
-                    if _is_blocked(run, keep, started):
+                    if is_blocked(run, keep, started):
                         logger.warning(f"{title}: not run, since a cell that it needs failed")
                     else:
                         later[title] = run
-                elif not claims.take(_key(run)):
+                elif not claims.take(run.key):
                     if title not in running_elsewhere:
                         logger.info(f"{title}: another process is running it")
                     running_elsewhere.add(title)
@@ -164,7 +178,7 @@ def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> 
                             logger.info(f"\n{title}{_time_left(runs, keep, started)}")
                             _run(launcher, run)
                     finally:
-                        claims.give_back(_key(run))
+                        claims.give_back(run.key)
             if len(later) == len(waiting):
                 time.sleep(WAIT)  # another process runs what they need
             waiting = later
@@ -189,10 +203,6 @@ def _resolved(value: Any, run: CellRun) -> Any:  # noqa: ANN401 - an override
     return paths if value.of_every_seed else paths[0]
 
 
-def _key(run: CellRun) -> bytes:
-    return hashlib.sha256(str(run.folder).encode()).digest()
-
-
 def _is_settled(run: CellRun, keep: bool, started: float) -> bool:
     """Whether it has finished, or failed since this process started: it would only fail again."""
     record = run.record()
@@ -200,13 +210,34 @@ def _is_settled(run: CellRun, keep: bool, started: float) -> bool:
 
 
 def _run(launcher: Launcher, run: CellRun) -> None:
+    """Run a cell, again if its storage was out of reach for a moment; another failure is recorded and logged."""
+    for left in reversed(range(1 + TRIES_AGAIN[STORAGE])):
+        try:
+            attempt(launcher, run)
+        except Exception as error:
+            if left and kind_of(error) == STORAGE:
+                logger.warning(f"{run.title}: {_cause(error)}; trying again")
+                time.sleep(STORAGE_DELAY)
+                continue
+            logger.error(f"{run.title} failed: {_cause(error)}")
+        return
+
+
+def attempt(launcher: Launcher, run: CellRun) -> None:
+    """Run a cell once, and record how it ended, where, and on which attempt since it began anew.
+
+    Raises:
+        Exception: Whatever the training raises; it is recorded, with its traceback in ``error.txt``.
+    """
     run.folder.mkdir(parents=True, exist_ok=True)
     is_interrupted, damage = run.is_interrupted(), run.damage()
     if damage:
         logger.warning(damage)
+    attempts = 1 + (int(run.record().get("attempts", 1)) if is_interrupted else 0)
+    about = {"node": node_name(), "devices": list(visible_devices()), "attempts": attempts}
     for name in (RESULT, ERROR):
         (run.folder / name).unlink(missing_ok=True)
-    run.write("begun", 0.0)
+    run.write("begun", 0.0, about)
     begun = time.monotonic()
     try:
         launcher.launch(run, is_interrupted)
@@ -214,11 +245,11 @@ def _run(launcher: Launcher, run: CellRun) -> None:
             raise FileNotFoundError(f"{run.folder / RESULT}: the run id {launcher.sweep.run_id!r} left no result")
     except Exception as error:
         write_whole(run.folder / ERROR, traceback.format_exc())
-        cause = _cause(error)
-        run.write("failed", time.monotonic() - begun, cause)
-        logger.error(f"{run.title} failed: {cause}")
+        about |= {"error": _cause(error), "kind": kind_of(error)}
+        run.write("failed", time.monotonic() - begun, about)
+        raise
     else:
-        run.write("finished", time.monotonic() - begun)
+        run.write("finished", time.monotonic() - begun, about)
         # They serve resuming alone and are several times as large as the model: dozens of them fill a disk.
         for name in CHECKPOINTS:
             (run.folder / name).unlink(missing_ok=True)
@@ -236,10 +267,10 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _is_blocked(run: CellRun, keep: bool, started: float) -> bool:
+def is_blocked(run: CellRun, keep: bool, started: float) -> bool:
     """Whether it can never start, because a run that it needs has failed since this process started."""
     return any(
-        not need.is_finished(keep) and (_is_settled(need, keep, started) or _is_blocked(need, keep, started))
+        not need.is_finished(keep) and (_is_settled(need, keep, started) or is_blocked(need, keep, started))
         for need in run.needs
     )
 

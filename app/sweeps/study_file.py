@@ -6,7 +6,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.checking.documents import read_document
@@ -18,11 +20,12 @@ from app.sweeps.cell_files import CellFile, require_cells, with_cell_files
 from app.sweeps.cell_pairs import parse_comparisons
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
 from app.sweeps.orderings import parse_ordering
+from app.sweeps.resources import parse_resources
 from app.sweeps.sweep import Cell, Folds, Selection, Sweep, cell_name
 
 KEYS = (
     *("name", "bundle", "run", "fixed", "data", "factors", "evaluations", "exclude", "cells", "seeds", "folds"),
-    "report",
+    *("resources", "report"),
 )
 BASE_KEYS = ("phantoms", "datalist", "findings", "split", "seed")
 STEP_KEYS = ("images", "patients", "uncertain", "unannotated", "level", "f1", "mix", "extra_share")
@@ -40,10 +43,11 @@ EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
 
 
 class FactorValue(NamedTuple):
-    """One value of a factor: its overrides, and what it does to the training section."""
+    """One value of a factor: its overrides, what it does to the training section, and what its cells claim."""
 
     overrides: Mapping[str, Any]
     data: Mapping[str, Any]
+    resources: Mapping[str, float] = MappingProxyType({})
 
 
 Factors = Mapping[str, Mapping[str, FactorValue]]
@@ -180,7 +184,8 @@ def _factor_value(given: object, where: str, known: Sequence[str] = (*BASE_KEYS,
     overrides = as_mapping(given, where)
     data = as_mapping(overrides.pop("data", None), f"{where}: data", known)
     as_mapping(data.get("split"), f"{where}: split", ("shares", "seed"))
-    return FactorValue(overrides, data)
+    resources = parse_resources(overrides.pop("resources", None), f"{where}: resources")
+    return FactorValue(overrides, data, resources)
 
 
 def _cells(
@@ -191,12 +196,14 @@ def _cells(
     if count > MOST_CELLS:
         raise ValueError(f"factors: {count} combinations; at most {MOST_CELLS} are allowed.")
     included, excluded = (_patterns(content.get(key), factors, key) for key in ("cells", "exclude"))
+    claimed = parse_resources(content.get("resources"), "resources")
     cells: list[Cell] = []
     for names in itertools.product(*factors.values()):
         values = dict(zip(factors, names, strict=True))
         is_included = not included or any(matches(values, pattern) for pattern in included)
         if is_included and not any(matches(values, pattern) for pattern in excluded):
-            cells.append(_cell(values, factors, fixed, base))
+            resources = {**claimed, **_merged(factors[factor][name].resources for factor, name in values.items())}
+            cells.append(replace(_cell(values, factors, fixed, base), resources=resources))
     if not cells:
         raise ValueError("no cell is left to run: look at 'cells' and 'exclude'.")
     return tuple(cells)

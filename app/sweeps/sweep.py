@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Cell:
         data: Steps that make the training section, such as ``{"images": 100}``.
         base: What its datalist is made from; None for the sweep's, and empty if its config names one.
         run_id: The workflow that it runs; empty for the sweep's.
+        resources: What it claims of a machine, as far as the study file says: ``cpus``, ``gpus``, ``memory`` in bytes.
+            It does not count as a setting: where a cell runs does not change its result.
     """
 
     values: Mapping[str, str]
@@ -28,6 +30,7 @@ class Cell:
     data: Mapping[str, Any]
     base: Mapping[str, Any] | None = None
     run_id: str = ""
+    resources: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

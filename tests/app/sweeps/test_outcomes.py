@@ -81,7 +81,7 @@ def test_tables_hold_every_cell_and_say_how_weak_three_seeds_are(study):
 
 def test_failed_and_missing_runs_are_named(study):
     sweep, runs = study
-    runs[0].write("failed", 1.0, "ValueError: no")
+    runs[0].write("failed", 1.0, {"error": "ValueError: no"})
     (runs[1].folder / "cell.json").unlink()
     outcomes = gather(sweep, runs)
     assert outcomes.failed == (runs[0],)

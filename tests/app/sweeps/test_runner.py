@@ -9,7 +9,7 @@ import yaml
 from app.cli import main
 from app.files.claims import Claims
 from app.sweeps.cell_run import CellRun
-from app.sweeps.runner import Launcher, _key, run_all
+from app.sweeps.runner import Launcher, run_all
 from app.sweeps.sweep import Cell, Sweep
 
 ROOT = Path(__file__).parents[3]
@@ -127,7 +127,7 @@ def test_cells_of_another_process_are_left_to_it(tmp_path, monkeypatch):
     launcher = Counting(tmp_path)
     runs = launcher.runs()
     take = Claims.take
-    monkeypatch.setattr(Claims, "take", lambda self, key: key != _key(runs[1]) and take(self, key))
+    monkeypatch.setattr(Claims, "take", lambda self, key: key != runs[1].key and take(self, key))
     run_all(launcher, runs)
     assert launcher.launched == ["a=x", "a=z"]
 

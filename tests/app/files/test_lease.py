@@ -1,0 +1,69 @@
+"""A lease has one holder, who loses it only by dying or by not answering."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from app.files.lease import FILE, Lease, refuse_if_leased
+
+PATIENCE, EVERY = 0.4, 0.05
+
+
+def test_a_second_process_is_refused_while_the_first_renews(tmp_path):
+    with Lease(tmp_path, PATIENCE, EVERY) as lease:
+        with (
+            pytest.raises(ValueError, match=r"process \d+ on .* hands out the cells"),
+            Lease(tmp_path, PATIENCE, EVERY),
+        ):
+            pass
+        with pytest.raises(ValueError, match="hands out the cells"):
+            refuse_if_leased(tmp_path, PATIENCE)
+        assert lease.is_held()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lease_of_a_dead_process_is_taken_over(tmp_path):
+    (tmp_path / FILE).write_text(json.dumps({"process": 1, "host": "gone", "id": "x", "renewals": 7}))
+    started = time.monotonic()
+    with Lease(tmp_path, PATIENCE, EVERY) as lease:
+        assert time.monotonic() - started >= PATIENCE
+        assert lease.is_held()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lease_cut_off_while_it_was_written_is_taken_over(tmp_path):
+    (tmp_path / FILE).write_text('{"proc')
+    refuse_if_leased(tmp_path, PATIENCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_lost_it_knows_and_leaves_it_to_the_other(tmp_path):
+    with Lease(tmp_path, PATIENCE, EVERY) as lease:
+        (tmp_path / FILE).write_text(json.dumps({"process": 2, "host": "other", "id": "y", "renewals": 0}))
+        time.sleep(3 * EVERY)
+        assert not lease.is_held()
+    assert json.loads((tmp_path / FILE).read_text())["id"] == "y"
+
+
+def test_of_many_that_find_an_abandoned_lease_one_takes_it(tmp_path):
+    (tmp_path / FILE).write_text("{}")
+    taken, refused = [], []
+    barrier = threading.Barrier(8)
+
+    def take() -> None:
+        barrier.wait()
+        try:
+            with Lease(tmp_path, PATIENCE, EVERY):
+                taken.append(1)
+                time.sleep(3 * PATIENCE)
+        except ValueError:
+            refused.append(1)
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(taken), len(refused)) == (1, 7)
