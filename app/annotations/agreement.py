@@ -59,7 +59,7 @@ def agreements(
 ) -> list[SetsAgreement]:
     """Cohen's kappa between every two of several label sets, or between the first and every other one.
 
-    As in Figs. 3 to 5 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Sets that
+    As in Figs. 3 and 4 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Sets that
     share no image or no finding have no kappa. :func:`agreement` says how images are matched.
 
     Args:
