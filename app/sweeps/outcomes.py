@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     """The outcomes of all runs that have finished.
 
     Raises:
-        ValueError: A result lacks a metric; lists those that it has.
+        ValueError: All results lack a metric; lists those that the first has.
     """
     finished: dict[str, list[CellRun]] = {cell.name: [] for cell in sweep.cells}
     for run in runs:
@@ -92,8 +92,9 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     selecting = (sweep.select.metric,) if sweep.select else ()
     metrics = dict.fromkeys((*sweep.metrics, *(ordering.metric for ordering in sweep.orderings), *selecting))
     results = {}
+    known = {metric: _values(metric, itertools.chain.from_iterable(finished.values())) for metric in metrics}
     for metric, cell in itertools.product(metrics, sweep.cells):
-        values = {run.replicate: _value(run, metric) for run in finished[cell.name]}
+        values = {run.replicate: known[metric][run.folder] for run in finished[cell.name]}
         repeated = over_replicates(list(values.values()))
         results[metric, cell.name] = CellResult(cell, metric, values, repeated.interval, repeated.deviation)
     pairs = [_pair_result(ordering, pair, results) for ordering in sweep.orderings for pair in ordering.pairs]
@@ -115,6 +116,8 @@ def selected(outcomes: Outcomes) -> list[CellResult]:
         return []
     groups: dict[tuple[str, ...], list[CellResult]] = {}
     for result in outcomes.by_metric()[select.metric]:
+        if result.cell.run_id:
+            continue  # it evaluates a training, which is chosen or not
         others = tuple(value for factor, value in result.cell.values.items() if factor not in select.over)
         groups.setdefault(others, []).append(result)
     best = min if select.is_loss else max
@@ -152,6 +155,25 @@ def metric_value(content: Mapping[str, Any], path: str, file: Path) -> float:
     if rest or isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{file}: {path!r} is no number but {str(value)[:80]!r}.")
     return float(value)
+
+
+def _values(metric: str, runs: Iterable[CellRun]) -> dict[Path, float]:
+    """A metric of runs by their folder; NaN for those that lack it, such as one of other findings.
+
+    Raises:
+        ValueError: All lack it; lists the metrics that the first has instead.
+    """
+    values: dict[Path, float] = {}
+    problems: list[Exception] = []
+    for run in runs:
+        try:
+            values[run.folder] = _value(run, metric)
+        except (FileNotFoundError, ValueError) as error:
+            problems.append(error)
+            values[run.folder] = math.nan
+    if problems and len(problems) == len(values):
+        raise ValueError(str(problems[0])) from problems[0]
+    return values
 
 
 def _value(run: CellRun, metric: str) -> float:

@@ -126,7 +126,7 @@ def parse_selection(given: object, factors: Sequence[str]) -> Selection | None:
     content = as_mapping(given, "report: select")
     if not {"metric"} <= content.keys() <= {"metric", "over"}:
         raise ValueError(f"report: select: must be {{metric: validation.auc, over: [FACTOR]}}, not {content!r}.")
-    metric, over = content["metric"], content.get("over", list(factors))
+    metric, over = content["metric"], content.get("over", [name for name in factors if name != EVALUATION])
     if not isinstance(metric, str) or not metric.startswith(VALIDATION):
         raise ValueError(
             f"report: select: {metric!r} is no metric of validation, such as validation.auc. A cell that was chosen by "

@@ -1,6 +1,7 @@
 """Cells that need other cells: references, order, waiting, several test sets, and comparisons."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from app.sweeps.cell_comparisons import comparisons_csv
 from app.sweeps.cell_files import CellFile
 from app.sweeps.cell_run import CellRun
-from app.sweeps.outcomes import gather
+from app.sweeps.outcomes import gather, selected
 from app.sweeps.runner import Launcher, run_all, shard
 from app.sweeps.study_file import read_sweep
 from app.sweeps.sweep_tables import table_markdown
@@ -48,6 +49,8 @@ class Pretending(Launcher):
         self.launched = [*getattr(self, "launched", []), (run.cell.name, run.replicate)]
         (run.folder / "metrics.json").write_text(json.dumps({"auc": {"macro": 0.5}}))
         shift = 0.2 if run.cell.values["model"] == "A" else 0.0
+        if not run.cell.run_id:
+            (run.folder / "model.json").write_text(json.dumps({"validation": {"auc": 0.6 + shift}}))
         rows = [f"{k}.png,{k},Nodule,{k % 2},{0.1 * k * (k % 2) + shift * (k == 4)}" for k in range(8)]
         (run.folder / "predictions.csv").write_text("\n".join(["image,patient,finding,label,score", *rows, ""]))
 
@@ -132,6 +135,28 @@ def test_a_shard_keeps_together_what_needs_each_other(read, tmp_path):
     runs = Pretending(read(**content), tmp_path / "out").runs()
     names = [[run.cell.name for run in shard(runs, first, 2)] for first in (1, 2)]
     assert names == [[f"model={model},evaluation={each}" for each in ("own", "c")] for model in "AB"]
+
+
+def test_a_training_is_chosen_and_its_evaluations_are_not(read, tmp_path):
+    factors = {"model": {"A": {}, "B": {}}}
+    report = {"metrics": ["auc.macro"], "select": {"metric": "validation.auc"}}
+    content = {"factors": factors, "evaluations": CHAIN["evaluations"], "seeds": [0], "report": report}
+    launcher = Pretending(read(**content), tmp_path / "out")
+    run_all(launcher, launcher.runs())
+    chosen = selected(gather(launcher.sweep, launcher.runs()))
+    assert [each.cell.name for each in chosen] == ["model=A,evaluation=own"]
+
+
+def test_a_metric_that_some_cells_lack_is_undefined_there_and_an_error_if_all_do(read, tmp_path):
+    content = {**CHAIN, "seeds": [0], "report": {"metrics": ["auc.macro", "auc.Nodule"]}}
+    launcher = Pretending(read(**content), tmp_path / "out")
+    run_all(launcher, launcher.runs())
+    with pytest.raises(ValueError, match="unknown 'Nodule'"):
+        gather(launcher.sweep, launcher.runs())
+    run = next(run for run in launcher.runs() if run.cell.name == "model=A,evaluation=own")
+    (run.folder / "metrics.json").write_text(json.dumps({"auc": {"macro": 0.5, "Nodule": 0.7}}))
+    values = [result.mean.value for result in gather(launcher.sweep, launcher.runs()).by_metric()["auc.Nodule"]]
+    assert [value for value in values if not math.isnan(value)] == [0.7]
 
 
 def test_cells_are_compared_on_the_same_images(read, tmp_path):
