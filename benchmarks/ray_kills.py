@@ -34,7 +34,7 @@ STUDY: dict[str, Any] = {
     "name": "kills",
     "bundle": "nodule_detection",
     "fixed": {
-        "max_epochs": 8,
+        "max_epochs": 6,
         "image_size": 64,
         "growth": 4,
         "stem": 8,
@@ -118,6 +118,13 @@ class Trial:
         """How many cells have finished."""
         return sum(record["state"] == "finished" for record in self.records(out))
 
+    def has_saved_since(self, moment: float) -> bool:
+        """Whether a cell has written a checkpoint or finished since then: kills must leave time for something."""
+        paths = [
+            path for name in ("last.pt", "metrics.json") for path in (self.folder / "ray").glob(f"cells/*/*/{name}")
+        ]
+        return any(path.exists() and path.stat().st_mtime > moment for path in paths)
+
     def kill_one(self) -> bool:
         """Kill a random process of a running cell; False if none runs."""
         running = processes(self.token)
@@ -137,15 +144,16 @@ class Trial:
         Returns:
             The exit status of the command; None if it was killed with the head.
         """
-        from ray.cluster_utils import Cluster
-
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        cluster = started({"num_cpus": 1})
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         driver = self.command("ray", ["--on", "auto"], {"RAY_ADDRESS": cluster.address})
-        left, begun = kills, self.finished("ray")
+        left, begun, last_kill = kills, self.finished("ray"), time.time()
         while driver.poll() is None and left:
-            time.sleep(self.random.uniform(1, 3))
+            time.sleep(self.random.uniform(0.5, 2))
+            if not self.has_saved_since(last_kill):
+                continue
             left -= self.kill_one()
+            last_kill = time.time()
             if is_node_removed and left <= kills // 2:
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
                 self.killed["node"] += 1
@@ -156,13 +164,26 @@ class Trial:
             while driver.poll() is None and self.finished("ray") == begun:
                 time.sleep(1)  # the head dies once this cluster has got somewhere
             self.killed["head"] += driver.poll() is None
-            cluster.remove_node(cluster.head_node, allow_graceful=False)
+            if cluster.head_node is not None:
+                cluster.remove_node(cluster.head_node, allow_graceful=False)
             driver.kill()
             driver.wait()
             code = None
         cluster.shutdown()
         print(f"{self.finished('ray')} cells finished; killed so far: {dict(self.killed)}", flush=True)
         return code
+
+
+def started(resources: Mapping[str, float]) -> Any:
+    """A cluster with its head. On a busy machine it may miss Ray's limit of 30 seconds; then it is started again."""
+    from ray.cluster_utils import Cluster
+
+    for _ in range(5):
+        try:
+            return Cluster(initialize_head=True, head_node_args={**resources, "include_dashboard": False})
+        except Exception as error:
+            print(f"the head did not start: {error}", flush=True)
+    raise SystemExit("no head started; is the machine too busy?")
 
 
 def kills(arguments: argparse.Namespace) -> None:
@@ -209,8 +230,6 @@ def in_mlflow(database: Path) -> dict[str, int]:
 
 def devices() -> None:
     """Sixteen cells of half a GPU on four GPUs that are only declared: how many were on each at a time."""
-    from ray.cluster_utils import Cluster
-
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "sleeps.yaml").write_text(SLEEPS)
@@ -226,9 +245,7 @@ def devices() -> None:
             "factors": {"number": list(range(24))},
         }
         (folder / "study.yaml").write_text(yaml.safe_dump(content))
-        cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 4, "include_dashboard": False}
-        )
+        cluster = started({"num_cpus": 2, "num_gpus": 4})
         command = [
             sys.executable,
             "-m",

@@ -12,7 +12,7 @@ import app
 from app.cluster.resources import Node, Resources
 from app.files.atomic import write_whole
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 90.0
 """How long a node may take to answer: on a busy one, a first worker takes a while to start."""
 
 
