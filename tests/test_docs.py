@@ -11,6 +11,7 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +23,11 @@ from app.commands.datalist import DATA_SETS
 from app.installed import bundle_names, find_config, find_study
 from app.sweeps.study_file import read_sweep
 from app.workflows.words import config_files, files_and_overrides, read_words
-from tests.docs.pages import PAGES, ROOT, without_runs
+from tests.docs.pages import PAGES, ROOT, blocks, without_runs
 
 OURS = re.compile(r"\bfrugal [a-z]|-m monai\.bundle run|\bmake [a-z]|python -m (app|benchmarks)\b")
+FILES = re.compile(r"[\w./-]+\.(?:yaml|py)\b|\b(?:docs|bundles|benchmarks|tests)/[\w./-]+")
+"""Files that only the repository or the page itself can hold, not the reader's data."""
 PLACES = ("datalist", "dataset_dir", "output_dir", "prepared_dir", "checkpoint", "start_from", "lung_weights")
 """Settings that name files of the reader's."""
 WORKFLOWS = {"train": "training", "evaluate": "evaluating", "predict": "run"}
@@ -125,7 +128,20 @@ def test_the_studies_that_are_shown_can_be_run(tmp_path, monkeypatch):
     for block in shown:
         (tmp_path / "study.yaml").write_text(block)
         assert read_sweep(tmp_path / "study.yaml").cells
-    assert len(shown) == 2
+    assert len(shown) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_configs_studies_and_programs_that_commands_name_are_there(page):
+    """In the repository, written on the page, or made by a command before; words in capitals are the reader's."""
+    known = {block.file for block in blocks(page)}
+    for line in lines_of(page.read_text()):
+        if not OURS.search(line):
+            continue
+        words = shlex.split(line, comments=True)
+        known.update(words[place + 1] for place, word in enumerate(words) if word == "--out")
+        for name in FILES.findall(" ".join(words)):
+            assert name in known or (ROOT / name).exists() or Path(name).stem.isupper(), line
 
 
 def require_workflow(command: str, arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.sweeps.cell_run import CellRun
+    from app.sweeps.cost import Cost
     from app.sweeps.runner import Launcher
 
 
@@ -31,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: runs/studies/NAME)")
     add_running_options(parser)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--list", action="store_true", help="list the cells and run none")
+    kind.add_argument("--list", action="store_true", help="list the cells and how long the rest takes, and run none")
     kind.add_argument("--table", action="store_true", help="write the tables of the cells that have run, and run none")
     parser.set_defaults(run=run)
 
@@ -56,12 +58,11 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         help="allow a study file or config from outside of the installation to run its own code",
     )
     parser.add_argument("--no-log", action="store_true", help="log no parent run to MLflow")
+    parser.add_argument("--among", type=int, default=1, help=argparse.SUPPRESS)  # the processes of --jobs, told to each
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run, write, log, and fail if a cell failed."""
-    import logging
-
     from app.installed import find_study
     from app.sweeps.runner import Launcher
     from app.sweeps.study_file import read_sweep
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     runs = launcher.runs()
     if arguments.list:
         lines = [f"{each.state(arguments.keep):10}{each.cell.name}  {each.folder.name}\n" for each in runs]
-        sys.stdout.write("".join(lines))
+        sys.stdout.write(f"{''.join(lines)}\n{_cost(launcher, runs, arguments).words(arguments.jobs)}\n")
         return
     if not arguments.table:
         _run_cells(launcher, runs, arguments)
@@ -103,7 +104,10 @@ def _report(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Nam
 
     outcomes = gather(launcher.sweep, runs, arguments.keep)
     files = write_outcomes(outcomes, launcher.folder)
-    sys.stdout.write(f"\n{table_markdown(outcomes)}\nwritten to {launcher.folder}\n")
+    text = f"\n{table_markdown(outcomes)}\nwritten to {launcher.folder}\n"
+    # A terminal that is not in UTF-8 may lack the characters of curves, or those of a name.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     if not outcomes.missing and not arguments.no_log:
         try:
             sys.stdout.write(f"{log_sweep(outcomes, launcher.folder, files)}\n")
@@ -112,6 +116,13 @@ def _report(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Nam
     if outcomes.failed:
         count = len(outcomes.failed)
         raise ValueError(f"{count} of {len(runs)} runs failed; see error.txt in the folder of each.")
+
+
+def _cost(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Namespace) -> Cost:
+    from app.sweeps.cost import cost
+    from app.sweeps.work import WorkOf
+
+    return cost(runs, WorkOf(launcher.sweep, launcher.data), arguments.keep)
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -140,16 +151,17 @@ def _run_cells(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.
     fewest = min(map(len, dealt))
     if most > max(1, fewest):
         raise ValueError(f"a cell claims {most} GPUs, and a process has {fewest} of this machine's: give fewer --jobs.")
+    own = shard_of(runs, *arguments.shard)
     if arguments.jobs > 1:
+        logging.getLogger(__name__).info(f"{_cost(launcher, own, arguments).plan(arguments.jobs)}\n")
         run_in_processes(_in_one_process(arguments), dealt)
     else:
-        first, step = arguments.shard
-        run_all(launcher, shard_of(runs, first, step), arguments.keep)
+        run_all(launcher, own, arguments.keep, arguments.among)
 
 
 def _in_one_process(arguments: argparse.Namespace) -> list[str]:
     """The same command for one of several processes."""
-    command = [sys.executable, "-m", "app", "study", arguments.file, "--no-log"]
+    command = [sys.executable, "-m", "app", "study", arguments.file, "--no-log", "--among", str(arguments.jobs)]
     command += ["--shard", "/".join(map(str, arguments.shard))]
     command += ["--out", str(arguments.out)] if arguments.out else []
     return command + ["--keep"] * arguments.keep + ["--trust"] * arguments.trust

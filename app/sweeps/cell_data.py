@@ -93,6 +93,11 @@ class CellData:
             write_datalist(datalist, path)
         return path
 
+    def base_sizes(self, cell: Cell) -> dict[str, int]:
+        """How many images each section has before a cell's steps; phantoms are made if they are not there."""
+        _, datalist = self._base(self.sweep.base_of(cell))
+        return {name: len(items) for name, items in datalist.sections.items()}
+
     def _base(self, base: Mapping[str, Any]) -> tuple[Path, Datalist]:
         key = _key(base)
         if key not in self._opened:

@@ -13,8 +13,10 @@ from app.files.atomic import write_whole
 from app.files.claims import Claims
 from app.files.lease import Lease
 from app.sweeps.cell_run import CellRun
+from app.sweeps.cost import cost
 from app.sweeps.resources import claim
 from app.sweeps.runner import ERROR, Launcher, attempt, is_blocked
+from app.sweeps.work import WorkOf
 
 LOG = "log.txt"
 PRELOAD = ("monai.bundle", "mlflow", "app.engines", "app.sweeps.on_cluster")
@@ -51,12 +53,16 @@ def run_on_cluster(launcher: Launcher, runs: Sequence[CellRun], keep: bool, plac
         if launcher.data is not None:
             launcher.data.read_bases()
         logger.info(f"{len(waiting)} of {len(runs)} cells to run on {len(cluster.nodes())} node(s)")
-        started = time.monotonic()
+        started, work_of = time.monotonic(), WorkOf(launcher.sweep, launcher.data)
+        slots = cluster.slots(claim(waiting[0].cell.resources, has_gpus))
+        logger.info(cost(runs, work_of, keep).plan(slots))
         tasks = _tasks(launcher, waiting, keep, has_gpus)
         for number, outcome in enumerate(cluster.run(tasks, PRELOAD), start=1):
             _note(outcome, keep)
             left = (time.monotonic() - started) / number * (len(waiting) - number) / 60
             logger.info(f"{number} of {len(waiting)} ended (about {left:.0f} minutes left)")
+            if number == 1:
+                logger.info(cost(runs, work_of, keep).plan(slots))
             if not lease.is_held():
                 raise ValueError(f"{lease.path}: another process has taken over while this one did not answer.")
 

@@ -14,12 +14,12 @@ from app.datalist.file import read_datalist
 from app.nearest import did_you_mean
 from app.sweeps.cell_comparisons import CellComparison, compare_cells
 from app.sweeps.cell_run import RESULT, CellRun
+from app.sweeps.curves import MODEL, CellCurve, cell_curves
 from app.sweeps.orderings import Ordering, Pair, over_replicates, verdict
 from app.sweeps.study_file import VALIDATION
 from app.sweeps.sweep import Cell, Sweep, cell_name
 from evaluation.cases import Interval
 
-MODEL = "model.json"
 SECONDS = "seconds"
 """A metric that ``metrics.json`` lacks: how long the run took."""
 
@@ -59,7 +59,8 @@ class Outcomes:
     """Everything that the tables and pictures of a sweep show.
 
     ``images`` has, by the name of a cell, the mean number of training images at each level of annotation; it is empty
-    if the sweep makes no datalists. ``not_compared`` says why comparisons of cells could not be made.
+    if the sweep makes no datalists. ``not_compared`` says why comparisons of cells could not be made. ``curves`` are
+    those of the cells that trained.
     """
 
     sweep: Sweep
@@ -70,6 +71,7 @@ class Outcomes:
     images: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     comparisons: Sequence[CellComparison] = ()
     not_compared: Sequence[str] = ()
+    curves: Sequence[CellCurve] = ()
 
     def by_metric(self) -> dict[str, list[CellResult]]:
         """The results of each metric, in the order of the cells."""
@@ -83,7 +85,7 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     """The outcomes of all runs that have finished.
 
     Raises:
-        ValueError: All results lack a metric; lists those that the first has.
+        ValueError: All results lack a metric; lists those that the first has. Or a history is damaged.
     """
     finished: dict[str, list[CellRun]] = {cell.name: [] for cell in sweep.cells}
     for run in runs:
@@ -103,7 +105,17 @@ def gather(sweep: Sweep, runs: Sequence[CellRun], keep: bool = False) -> Outcome
     missing = tuple(run for run, state in states if state not in ("failed", "finished"))
     images = {name: _images(of_cell) for name, of_cell in finished.items()}
     comparisons, not_compared = compare_cells(sweep, runs, keep)
-    return Outcomes(sweep, tuple(results.values()), tuple(pairs), failed, missing, images, comparisons, not_compared)
+    return Outcomes(
+        sweep=sweep,
+        results=tuple(results.values()),
+        pairs=tuple(pairs),
+        failed=failed,
+        missing=missing,
+        images=images,
+        comparisons=comparisons,
+        not_compared=not_compared,
+        curves=cell_curves(itertools.chain(*finished.values())),
+    )
 
 
 def selected(outcomes: Outcomes) -> list[CellResult]:

@@ -23,10 +23,12 @@ from app.files.atomic import write_whole
 from app.files.claims import Claims
 from app.sweeps.cell_files import CellFile, cell_files, runs_once
 from app.sweeps.cell_run import RESULT, CellRun
+from app.sweeps.cost import TimeLeft
 from app.sweeps.in_processes import visible_devices
 from app.sweeps.resources import processes
 from app.sweeps.sweep import Cell, Sweep, cell_name
 from app.sweeps.sweep_tracking import tag_cell_run
+from app.sweeps.work import WorkOf
 from app.workflows.several_processes import start_in_processes
 
 if TYPE_CHECKING:
@@ -138,18 +140,20 @@ class Launcher:
         return CellRun(cell, replicate, folder, settings, datalist, needs)
 
 
-def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> None:
+def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False, jobs: int = 1) -> None:
     """Run what has not finished and no other process is running. A failure is recorded and the others go on.
 
     Args:
         launcher: Of the sweep.
         runs: The runs that this process may take.
         keep: Whether a result counts if its config file has changed since.
+        jobs: How many processes share these runs, for the time that is left.
 
     Raises:
         KeyboardInterrupt: And SystemExit (SIGTERM) end the sweep at once; finished runs stay.
     """
     started = time.time()
+    left = TimeLeft(runs, WorkOf(launcher.sweep, launcher.data), keep, jobs)
     claims = Claims(launcher.folder)
     needed = {need.folder for run in runs for need in run.needs}
     running_elsewhere: set[str] = set()
@@ -175,7 +179,7 @@ def run_all(launcher: Launcher, runs: Sequence[CellRun], keep: bool = False) -> 
                     try:
                         # Another process may have finished it just before the claim.
                         if not _is_settled(run, keep, started):
-                            logger.info(f"\n{title}{_time_left(runs, keep, started)}")
+                            logger.info(left.before(title))
                             _run(launcher, run)
                     finally:
                         claims.give_back(run.key)
@@ -273,13 +277,3 @@ def is_blocked(run: CellRun, keep: bool, started: float) -> bool:
         not need.is_finished(keep) and (_is_settled(need, keep, started) or is_blocked(need, keep, started))
         for need in run.needs
     )
-
-
-def _time_left(runs: Sequence[CellRun], keep: bool, started: float) -> str:
-    """Roughly how long the rest takes, at the pace of all processes since this one started."""
-    ended = sum(run.record().get("ended", 0) >= started for run in runs)
-    if not ended:
-        return ""
-    left = sum(not _is_settled(run, keep, started) for run in runs)
-    minutes = (time.time() - started) / ended * left / 60
-    return f" (about {minutes:.0f} minutes left)" if minutes >= 1 else " (less than a minute left)"

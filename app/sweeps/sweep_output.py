@@ -11,6 +11,7 @@ from app.files.atomic import write_figure, write_whole
 from app.findings import file_names
 from app.pages.style import COLOURS
 from app.sweeps.cell_comparisons import FILE, comparisons_csv
+from app.sweeps.curves import CURVES, curves_csv
 from app.sweeps.outcomes import CellResult, Outcomes
 from app.sweeps.sweep import Sweep
 from app.sweeps.sweep_tables import table_csv, table_markdown
@@ -25,7 +26,7 @@ LOGARITHMIC = 8
 
 
 def write_outcomes(outcomes: Outcomes, folder: Path) -> list[Path]:
-    """Write ``table.csv``, ``table.md``, ``comparisons.csv`` and a picture per metric into the folder.
+    """Write ``table.csv``, ``table.md``, ``comparisons.csv``, ``curves.csv`` and a picture per metric into the folder.
 
     Returns:
         The files.
@@ -37,6 +38,9 @@ def write_outcomes(outcomes: Outcomes, folder: Path) -> list[Path]:
     if outcomes.sweep.comparisons:
         files.append(folder / FILE)
         write_whole(files[-1], comparisons_csv(tuple(outcomes.sweep.factors), outcomes.comparisons))
+    if outcomes.curves:
+        files.append(folder / CURVES)
+        write_whole(files[-1], curves_csv(outcomes.sweep, outcomes.curves))
     by_metric = outcomes.by_metric()
     names = file_names(list(by_metric))
     for metric, results in by_metric.items():

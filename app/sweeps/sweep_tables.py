@@ -13,6 +13,7 @@ from app.sweeps.cell_comparisons import pair_text
 from app.sweeps.orderings import LEVEL
 from app.sweeps.outcomes import Outcomes, selected
 from app.sweeps.sweep import Sweep
+from app.sweeps.training_table import training_lines
 from evaluation.cells import safe_row
 from evaluation.distributions import t_quantile
 
@@ -51,10 +52,11 @@ def table_markdown(outcomes: Outcomes) -> str:
         for each in results:
             shown = numbers.limits(each.mean), numbers.value(each.deviation)
             rows.append([*each.cell.values.values(), str(len(each.by_replicate)), *shown])
-        sections[f"## {metric}"] = _table(head, rows)
+        sections[f"## {metric}"] = numbers.markdown_table(head, rows)
     sections["## Selected"] = _selected(outcomes)
     sections["## Orderings"] = _orderings(outcomes)
     sections["## Comparisons on the same images"] = _comparisons(outcomes)
+    sections["## Training"] = training_lines(outcomes.sweep, outcomes.curves)
     sections["## Failed"] = [f"- {run.title}: {run.record()['error']}" for run in outcomes.failed]
     sections["## Not run"] = [f"- {run.title}" for run in outcomes.missing]
     lines = [line for heading, body in sections.items() if body for line in (heading, "", *body, "")]
@@ -73,7 +75,7 @@ def _selected(outcomes: Outcomes) -> list[str]:
     means = {(result.cell.name, result.metric): numbers.limits(result.mean) for result in outcomes.results}
     metrics = list(outcomes.by_metric())
     rows = [[*each.cell.values.values(), *(means[each.cell.name, metric] for metric in metrics)] for each in cells]
-    return [*lines, *_table([*outcomes.sweep.factors, *metrics], rows)]
+    return [*lines, *numbers.markdown_table([*outcomes.sweep.factors, *metrics], rows)]
 
 
 def _orderings(outcomes: Outcomes) -> list[str]:
@@ -83,7 +85,7 @@ def _orderings(outcomes: Outcomes) -> list[str]:
         [each.pair.text, each.ordering.metric, str(each.count), numbers.difference(each.difference), each.verdict]
         for each in outcomes.pairs
     ]
-    lines = [*_table(["ordering", "in", "n", "difference", "verdict"], rows), ""]
+    lines = [*numbers.markdown_table(["ordering", "in", "n", "difference", "verdict"], rows), ""]
     for ordering in outcomes.sweep.orderings:
         verdicts = [each.verdict for each in outcomes.pairs if each.ordering is ordering]
         counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts)]
@@ -106,7 +108,7 @@ def _comparisons(outcomes: Outcomes) -> list[str]:
         if each.finding == "macro" or (each.pair.group, each.measure) not in several
     ]
     head = ["pair", "in", "finding", "runs", "against", "value", "difference", "p", "p (Holm)"]
-    lines = [*_table(head, rows), *("", *(f"- {note}" for note in outcomes.not_compared))]
+    lines = [*numbers.markdown_table(head, rows), *("", *(f"- {note}" for note in outcomes.not_compared))]
     return [*lines, "", "With one run by DeLong's test (areas); with several, patients and seeds both vary."]
 
 
@@ -129,8 +131,3 @@ def _caution(sweep: Sweep) -> str:
 
 def _listed(values: Sequence[object]) -> str:
     return ", ".join(map(str, values))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]

@@ -21,7 +21,8 @@ from tests.docs.toy_data import DATA, nothing
 
 TOY = {"max_epochs": 1, "image_size": 32, "batch_size": 4, "precision": "float32", "prepare#workers": 0}
 """Of every training."""
-PHANTOMS = {"phantoms#count": 16, "phantoms#size": 64}
+TOY_PHANTOMS = {"count": 16, "size": 64}
+PHANTOMS = {f"phantoms#{name}": value for name, value in TOY_PHANTOMS.items()}
 """Of trainings without a datalist."""
 NETWORKS = {"blocks": [1, 1, 1, 1], "growth": 4, "stem": 8}
 """Of nodule detection, which is the bundle that pages train."""
@@ -109,4 +110,7 @@ def made_small(text: str) -> str:
     study = yaml.safe_load(text)
     if "bundle" not in study:
         return text
-    return yaml.safe_dump(study | {"fixed": {**study.get("fixed", {}), **TOY, **NETWORKS}, "seeds": [0]})
+    small = {"fixed": {**study.get("fixed", {}), **TOY, **NETWORKS}, "seeds": [0]}
+    if "phantoms" in study.get("data", {}):
+        small["data"] = {**study["data"], "phantoms": {**study["data"]["phantoms"], **TOY_PHANTOMS}}
+    return yaml.safe_dump(study | small)

@@ -1,6 +1,7 @@
 """A small sweep run in this process: results, a cell that fails, restarting, claims and MLflow."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,9 @@ def test_tables_say_what_ran_and_what_failed(ran):
     text = (folder / "runs/studies/tiny/table.md").read_text()
     assert "| box > image | auc.macro | 1 |" in text
     assert "- level=broken, seed 0:" in text
+    # Of one epoch nobody can tell whether it was enough.
+    assert "| box | 1 of 1 | ▁ " in text
+    assert "fewer than 5 epochs: unknown" in text
 
 
 def test_runs_stand_under_one_parent_in_mlflow(ran):
@@ -102,11 +106,14 @@ def test_listing_runs_nothing(ran, capsys, monkeypatch):
     folder, _, _ = ran
     monkeypatch.chdir(folder)
     assert main(["study", "study.yaml", "--list"]) == 0
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+    *lines, plan = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
         ["finished", "level=box", "seed-0"],
         ["finished", "level=image", "seed-0"],
         ["failed", "level=broken", "seed-0"],
+        [],
     ]
+    assert re.fullmatch(r"2 of 3 runs finished, in [\d min]+ s\. The other takes about [\d min]+ s\.", plan)
 
 
 class Counting(Launcher):
