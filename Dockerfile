@@ -1,6 +1,6 @@
 # FrugalCXR in a container: `trainer` (the default target) trains, evaluates and infers, on a GPU where one is given;
-# `server` is the MLflow server of compose.yaml, `ray` a node of a Ray cluster. How to use them: docs/docker.md and
-# docs/cluster.md.
+# `server` is the MLflow server of compose.yaml, `ray` a node of a Ray cluster, `orthanc` an archive to try
+# `frugal serve` with. How to use them: docs/docker.md, docs/cluster.md and docs/pacs.md.
 #
 #   docker build --tag frugal-cxr .
 #   docker build --tag frugal-cxr-server --target server .
@@ -20,7 +20,7 @@ ENV PATH=/opt/frugal/bin:$PATH \
 RUN groupadd --gid 1000 frugal \
     && useradd --uid 1000 --gid 1000 --home-dir /home/frugal --create-home frugal \
     && install --directory --owner 1000 --group 1000 --mode 1777 \
-        /home/frugal /workspace /workspace/data /workspace/runs /mlartifacts
+        /home/frugal /workspace /workspace/data /workspace/runs /workspace/spool /mlartifacts
 RUN python3 -m venv /opt/frugal
 COPY constraints.txt /opt/frugal/
 
@@ -65,6 +65,17 @@ RUN pip install --constraint /opt/frugal/constraints.txt grpcio "ray[default]"
 ENV RAY_USAGE_STATS_ENABLED=0
 USER 1000:1000
 CMD ["ray", "start", "--help"]
+
+# A small archive, Debian's Orthanc, to try the service with.
+FROM python:3.11.14-slim-bookworm AS orthanc
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends orthanc orthanc-dicomweb \
+    && rm -rf /var/lib/apt/lists/* \
+    && install --directory --owner 1000 --group 1000 --mode 700 /archive
+USER 1000:1000
+WORKDIR /archive
+EXPOSE 4242 8042
+CMD ["Orthanc", "/etc/frugal/orthanc.json"]
 
 # What a build makes if it names no target.
 FROM trainer AS default

@@ -108,7 +108,7 @@ def test_one_version_everywhere():
     # setup.cfg takes it from the same place, and images are named for it.
     assert extras()["metadata"]["version"] == "attr: app.__version__"
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    for name in ("server", "trainer"):
+    for name in ("server", "trainer", "service", "orthanc"):
         assert services[name]["image"].endswith(f":{app.__version__}")
 
 
@@ -122,7 +122,7 @@ def test_container_is_built_from_pinned_images():
     stages = [stage for _, stage in BUILT_FROM.findall(dockerfile())]
     images = [image for image, _ in BUILT_FROM.findall(dockerfile()) if image not in stages]
     images += [service["image"] for service in services.values() if "build" not in service]
-    assert len(images) == 2
+    assert len(images) == 3
     for image in images:
         assert re.search(r":\d+\.\d+(\.\d+)?-bookworm$|:\d+\.\d+\.\d+-slim-bookworm$", image), image
     for service in services.values():

@@ -1,5 +1,7 @@
 """Settings: strict, and problems named by their key."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -52,6 +54,20 @@ def test_the_command_line_goes_over_the_files_port(tmp_path):
 def test_problems_name_the_key(tmp_path, changes, problem):
     with pytest.raises(ValueError, match=problem):
         read(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("name", ["service.yaml", "kubernetes.yaml"])
+def test_the_settings_of_the_containers_are_good(tmp_path, name):
+    path = Path(__file__).parents[3] / "docs/pacs" / name
+    documents = list(yaml.safe_load_all(path.read_text()))
+    if name == "kubernetes.yaml":
+        path = tmp_path / "service.yaml"
+        path.write_text(documents[0]["data"]["service.yaml"])
+        container = documents[2]["spec"]["template"]["spec"]["containers"][0]
+        assert container["command"] == ["frugal", "serve", "/etc/frugal/service.yaml"]
+        assert {each["containerPort"] for each in container["ports"]} == {8080, 11112}
+    settings = read_settings(path)
+    assert settings.health.address == settings.receive[0].dicom.address == "0.0.0.0"
 
 
 def test_a_list_is_no_settings(tmp_path):
