@@ -52,13 +52,14 @@ STUDY: dict[str, Any] = {
     "report": {"metrics": ["auc.macro", "validation.auc"]},
 }
 SLEEPS = """
+imports: [$from pathlib import Path, $import time]
 output_dir: runs
 seed: 0
 run_name: ""
 number: 0
 sleeping:
-  - "$__import__('time').sleep(2)"
-  - "$__import__('pathlib').Path(@output_dir, 'metrics.json').write_text('{\\"value\\": 1}')"
+  - $time.sleep(2)
+  - $Path(@output_dir, 'metrics.json').write_text('{"value":1}')
 """
 
 

@@ -21,12 +21,13 @@ from pathlib import Path
 from benchmarks.report import Row, options, publish, table
 
 CONFIG = """
+imports: [$from pathlib import Path, $import time]
 output_dir: runs
 seed: 0
 run_name: ""
 number: 0
 empty:
-  - "$__import__('pathlib').Path(@output_dir, 'metrics.json').write_text('{\\"value\\": 1}')"
+  - $Path(@output_dir, 'metrics.json').write_text('{"value":1}')
 """
 AT_MOST = 1.0
 """Seconds that Ray may add to a cell."""

@@ -17,7 +17,6 @@ from typing import Any
 
 import app
 from app.cluster import nodes as of_nodes
-from app.cluster.fresh_process import PATIENCE
 from app.cluster.resources import Node, Resources, nodes_of
 from app.cluster.tasks import Dispatcher, FreeWorkers, Outcome, Pool, Task
 from app.cluster.worker import Call
@@ -104,12 +103,12 @@ class Cluster:
         try:
             yield from self._dispatcher(pool, None, claim).outcomes(tasks)
         finally:
-            pool.close()
+            pool.end()
 
     def close(self) -> None:
-        """Interrupt what is running, and wait for it."""
+        """End what is still running."""
         for dispatcher in self._dispatchers:
-            dispatcher.cancel(PATIENCE)
+            dispatcher.end()
 
     def _dispatcher(
         self, workers: FreeWorkers | Pool, preload: tuple[str, ...] | None, claim: Resources | None = None

@@ -50,8 +50,11 @@ class Template:
     def __init__(self, modules: Sequence[str], environment: Mapping[str, str]) -> None:
         self._channel, theirs = Pipe()
         # -P: a folder "app" in the working folder must not be taken for ours.
-        command = [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), str(os.getpid()), *modules]
-        self._process = subprocess.Popen(command, env=dict(environment), pass_fds=[theirs.fileno()])
+        command = [sys.executable, "-P", "-c", f"import sys; from {__name__} import main; main(sys.argv[1:])"]
+        command += [str(theirs.fileno()), str(os.getpid()), *modules]
+        # By NVML, torch counts GPUs without opening one, which no process that forks may do.
+        own = {**environment, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+        self._process = subprocess.Popen(command, env=own, pass_fds=[theirs.fileno()])
         theirs.close()
 
     def call(
@@ -69,31 +72,33 @@ class Template:
             EOFError: The template died.
         """
         self._channel.send_bytes(pickle.dumps((function, arguments, dict(environment))))
-        failure, pid, kill_at, interrupt = Failure(), 0, float("inf"), None
+        failure, pid, interrupted_at = Failure(), 0, 0.0
         while True:
             try:
                 while not self._channel.poll(POLL_SECONDS):
-                    if time.monotonic() > kill_at:
+                    if pid and interrupted_at and time.monotonic() > interrupted_at + PATIENCE:
                         os.kill(pid, signal.SIGKILL)
-                word, *values = self._channel.recv()
-                if word == "pid":
-                    (pid,) = values
-                elif word == "failure":
-                    failure = Failure(*values)
-                else:
-                    break
-            except KeyboardInterrupt as error:
-                interrupt, kill_at = error, time.monotonic() + PATIENCE
+                word, value = self._channel.recv()
+            except KeyboardInterrupt:
+                word, value, interrupted_at = "", None, time.monotonic()
                 if pid:
                     os.kill(pid, signal.SIGTERM)
-        if interrupt is not None:
-            raise interrupt
-        (code,) = values
-        return failure if failure.kind or code == 0 else Failure(DIED, f"its process {_ending(code)}")
+            if word == "pid":
+                pid = value
+                if interrupted_at:
+                    os.kill(pid, signal.SIGTERM)
+            elif word == "failure":
+                failure = Failure(*value)
+            elif word == "ended":
+                break
+        if interrupted_at:
+            raise KeyboardInterrupt
+        return failure if failure.kind or value == 0 else Failure(DIED, f"its process {_ending(value)}")
 
     def close(self) -> None:
-        """End the template."""
+        """End the template, and with it a call that is running."""
         self._channel.close()
+        self._process.kill()
         self._process.wait()
 
 
@@ -128,9 +133,9 @@ def main(words: Sequence[str]) -> None:
         template, pid = os.getpid(), os.fork()
         if pid == 0:
             die_with(template)
+            channel.send(("pid", os.getpid()))
             _perform(channel, request)
             return
-        channel.send(("pid", pid))
         _, status = os.waitpid(pid, 0)
         channel.send(("ended", os.waitstatus_to_exitcode(status)))
 
@@ -143,8 +148,4 @@ def _perform(channel: Connection, request: bytes) -> None:
         function(*arguments)
     except Exception as error:
         text = " ".join(described(error).split()) or type(error).__name__
-        channel.send(("failure", kind_of(error), text[:LONGEST_TEXT]))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+        channel.send(("failure", (kind_of(error), text[:LONGEST_TEXT])))

@@ -51,14 +51,10 @@ def check_nodes(ray: Any, nodes: Sequence[Node], folders: Sequence[Path]) -> Non
     ray.wait(list(references.values()), num_returns=len(nodes), timeout=PATIENCE_SECONDS)
     problems = []
     for node in nodes:
-        problems += [f"  node {node.host}/{node.id[:8]}: {text}" for text in _problems(ray, references[node.id])]
-        for path in [folder / names[node.id] for folder in folders]:
-            if path.exists():
-                path.unlink()
-            elif not problems:
-                problems.append(
-                    f"  node {node.host}/{node.id[:8]}: {path.parent}: what it writes there is not seen here"
-                )
+        texts = _problems(ray, references[node.id])
+        unseen = [folder for folder in folders if not _removed(folder / names[node.id])]
+        texts = texts or [f"{folder}: what it writes there is not seen here" for folder in unseen]
+        problems += [f"  node {node.host}/{node.id[:8]}: {text}" for text in texts]
     if problems:
         advice = (
             "Every node needs the same FrugalCXR, and the working folder and the folder of results at the same path on "
@@ -90,6 +86,15 @@ def _ask(ray: Any, node: Node, folders: Sequence[Path], name: str) -> Any:  # no
         "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False),
     }
     return ray.remote(**options)(look).remote(str(Path.cwd()), [str(folder) for folder in folders], name)
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file; False if it is not there."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _problems(ray: Any, reference: Any) -> list[str]:  # noqa: ANN401

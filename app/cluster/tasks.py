@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from app.cluster.fresh_process import PATIENCE
 from app.cluster.kinds import DIED, MEMORY, OTHER, STORAGE, TRIES_AGAIN
 from app.cluster.resources import Node, Resources, more_memory, nodes_of
 from app.cluster.worker import Call, Reply, perform
@@ -95,6 +96,9 @@ class Workers(Protocol):
     def ended(self, reference: Any, kind: str) -> None:  # noqa: ANN401
         """Take note that a call has ended, and how."""
 
+    def end(self, references: Sequence[Any]) -> None:
+        """End these calls, which are running or wait."""
+
 
 class FreeWorkers:
     """Any worker that Ray chooses; each task has its own claim."""
@@ -115,6 +119,13 @@ class FreeWorkers:
     def ended(self, reference: Any, kind: str) -> None:  # noqa: ANN401
         """Take note that a call has ended."""
         self._running -= 1
+
+    def end(self, references: Sequence[Any]) -> None:
+        """Interrupt these calls, and wait for them to end in order."""
+        for reference in references:
+            self._ray.cancel(reference)
+        if references:
+            self._ray.wait(list(references), num_returns=len(references), timeout=PATIENCE)
 
 
 class Pool:
@@ -155,8 +166,8 @@ class Pool:
             self._ray.kill(worker)
             self._loads[self._new()] = 0
 
-    def close(self) -> None:
-        """End the workers."""
+    def end(self, references: Sequence[Any] = ()) -> None:
+        """Kill the workers; what they write is whole or not there."""
         for worker in self._loads:
             self._ray.kill(worker)
 
@@ -206,12 +217,9 @@ class Dispatcher:
                 if outcome is not None:
                     yield outcome
 
-    def cancel(self, patience: float) -> None:
-        """Interrupt what is running, and wait for it to end."""
-        for reference in self._pending:
-            self._ray.cancel(reference)
-        if self._pending:
-            self._ray.wait(list(self._pending), num_returns=len(self._pending), timeout=patience)
+    def end(self) -> None:
+        """End what has not ended."""
+        self._workers.end(tuple(self._pending))
 
     def _submit(self, attempt: Attempt) -> None:
         call = self._make_call(attempt.task, attempt.resources, attempt.delay)

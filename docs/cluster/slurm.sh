@@ -22,6 +22,9 @@ patience=300 # seconds for all nodes to arrive
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export RAY_ADDRESS="$head:$((20000 + SLURM_JOB_ID % 10000))"
 export RAY_TMPDIR="${RAY_TMPDIR:-/tmp/ray-$SLURM_JOB_ID}" RAY_USAGE_STATS_ENABLED=0
+# Without a token, anyone who reaches the head could run code as you.
+RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 mkdir -p "$RAY_TMPDIR"
 has=(--num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" --disable-usage-stats --block)
 
@@ -47,7 +50,7 @@ trap end_steps EXIT
 # Wait for the nodes themselves, not for a number of seconds.
 until ray health-check --address "$RAY_ADDRESS" &> /dev/null; do
     for step in "${steps[@]}"; do
-        kill -0 "$step" || { echo "a step of the Ray cluster ended; see above" >&2; exit 1; }
+        kill -0 "$step" 2> /dev/null || { echo "a step of the Ray cluster ended; see above" >&2; exit 1; }
     done
     ((SECONDS < patience)) || { echo "$RAY_ADDRESS: no head after $patience s" >&2; exit 1; }
     sleep 1
