@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.commands import study as study_command
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 RESULTS = Path("runs/studies")
 """Where ``frugal study`` puts results, each study in a folder of its name."""
-SHARED = ("jobs", "keep", "trust", "no_log")
-"""Options that mean what they mean for ``frugal study``."""
+NOT_SHARED = ("file", "out", "list", "table", "run")
+"""Options of ``frugal study`` that mean something else here; those of where and how cells run mean the same."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -41,14 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--list", action="store_true", help="list the tables and what they need, and run nothing")
     kind.add_argument("--report", action="store_true", help="write the page of what has run, and run nothing")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes for a study (default: %(default)s)")
-    parser.add_argument("--keep", action="store_true", help="keep results whose config file has changed since")
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="allow a bundle from outside of the installation to run its own code and commands",
-    )
-    parser.add_argument("--no-log", action="store_true", help="log no parent runs to MLflow")
+    study_command.add_running_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -61,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.paper is None:
         sys.stdout.write(papers_text([read_paper(path) for path in paper_files()], arguments.out))
         return
+    study_command.check_running_options(arguments)
     paper = read_paper(find_paper(arguments.paper))
     if arguments.size not in paper.sizes:
         raise ValueError(f"--size {arguments.size}: {paper.bundle} has {', '.join(paper.sizes)}.")
@@ -112,10 +108,8 @@ def _run(paper: Paper, todo: Sequence[Step], arguments: argparse.Namespace) -> N
 
 def _run_study(study: str, folder: Path, arguments: argparse.Namespace, table: bool = False) -> None:
     """Run one study as ``frugal study`` does, with the options that both commands have, or only write its table."""
-    from app.commands import study as command
-
     parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
+    study_command.add_parser(parser.add_subparsers())
     own = parser.parse_args(["study", study, "--out", str(folder)])
-    shared = {name: value for name, value in vars(arguments).items() if name in SHARED}
-    command.run(argparse.Namespace(**vars(own) | shared | {"table": table}))
+    shared = {name: getattr(arguments, name) for name in vars(own) if name not in NOT_SHARED}
+    study_command.run(argparse.Namespace(**vars(own) | shared | {"table": table}))

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     from app.sweeps.study_file import read_sweep
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    _check_options(arguments)
+    check_running_options(arguments)
     sweep = read_sweep(find_study(arguments.file), arguments.trust)
     launcher = Launcher(sweep, arguments.out or default_folder(sweep.name))
     runs = launcher.runs()
@@ -125,7 +125,8 @@ def _cost(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Names
     return cost(runs, WorkOf(launcher.sweep, launcher.data), arguments.keep)
 
 
-def _check_options(arguments: argparse.Namespace) -> None:
+def check_running_options(arguments: argparse.Namespace) -> None:
+    """Raise ValueError if options of `add_running_options` are out of range, or do not go together."""
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: must be 1 or more.")
     if arguments.on and (arguments.jobs > 1 or arguments.shard != (1, 1)):

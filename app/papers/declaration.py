@@ -141,6 +141,7 @@ class Paper:
         needs: For files that studies and commands read: how a person gets one, or the commands that make it.
         tables: The printed tables, by name.
         sweeps: The studies that tables name.
+        sweep_needs: Those of the needed files that each study names.
     """
 
     path: Path
@@ -152,3 +153,4 @@ class Paper:
     needs: Mapping[str, str | tuple[str, ...]]
     tables: Mapping[str, PrintedTable]
     sweeps: Mapping[str, Sweep]
+    sweep_needs: Mapping[str, tuple[str, ...]]

@@ -70,12 +70,6 @@ def read_paper(path: Path) -> Paper:
         raise ValueError(f"{short_name(path)}: {error}") from error
 
 
-def file_needs(study: str, needs: Mapping[str, Any]) -> list[str]:
-    """Those of the needed files that a study's file names."""
-    texts = set(_texts(read_document(find_study(study), fast=True)))
-    return [file for file in needs if file in texts]
-
-
 class _Reader:
     """Reads one declaration; its studies are read once."""
 
@@ -83,6 +77,7 @@ class _Reader:
         self.path = path
         self.content = content
         self.sweeps: dict[str, Sweep] = {}
+        self.sweep_needs: dict[str, tuple[str, ...]] = {}
         self.sizes = {size: as_text(text) for size, text in as_mapping(content.get("sizes"), "sizes").items()}
         self.needs = {file: _need(given, file) for file, given in as_mapping(content.get("needs"), "needs").items()}
 
@@ -109,6 +104,7 @@ class _Reader:
             needs=self.needs,
             tables=tables,
             sweeps=self.sweeps,
+            sweep_needs=self.sweep_needs,
         )
 
     def _table(self, name: str, given: object) -> PrintedTable:
@@ -140,9 +136,12 @@ class _Reader:
         if study not in self.sweeps:
             path = find_study(study)
             self.sweeps[study] = read_sweep(path, trust=True)  # to be read; `frugal study` asks again before it runs
-            unknown = sorted(set(_datalists(read_document(path, fast=True))) - set(self.needs))
+            content = read_document(path, fast=is_trusted(path))
+            unknown = sorted(set(_datalists(content)) - set(self.needs))
             if unknown:
                 raise ValueError(f"needs: the study {study} reads {unknown[0]}; say under 'needs' how to get it.")
+            texts = set(_texts(content))
+            self.sweep_needs[study] = tuple(file for file in self.needs if file in texts)
         return self.sweeps[study]
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from app.nearest import did_you_mean
 from app.papers.declaration import Paper
-from app.papers.reading import file_needs
 from app.sweeps.cell_files import runs_once
 from app.sweeps.sweep import Sweep
 
@@ -58,12 +57,12 @@ def steps(paper: Paper, size: str, tables: Sequence[str]) -> list[Step]:
             paper.sweeps[study].name,
             run_count(paper.sweeps[study]),
             tuple(names),
-            _needs(paper, study=study),
+            paper.sweep_needs[study],
         )
         for study, names in by_study.items()
     ]
     of_commands = [
-        Step("", commands, file, 0, tuple(names), _needs(paper, commands=commands))
+        Step("", commands, file, 0, tuple(names), _needs(paper, commands))
         for (commands, file), names in by_commands.items()
     ]
     return of_studies + of_commands
@@ -125,10 +124,9 @@ def _begins(name: str, text: str) -> bool:
     return len(rest) < len(name) and not rest[:1].isalnum()
 
 
-def _needs(paper: Paper, study: str = "", commands: Iterable[str] = ()) -> tuple[str, ...]:
+def _needs(paper: Paper, commands: Iterable[str]) -> tuple[str, ...]:
     words = {word for command in commands for word in shlex.split(command)}
-    of_study = file_needs(study, paper.needs) if study else []
-    return tuple(file for file in paper.needs if file in words or file in of_study)
+    return tuple(file for file in paper.needs if file in words)
 
 
 def _is_finished(record: Path) -> bool:

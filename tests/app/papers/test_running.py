@@ -65,7 +65,8 @@ def test_a_study_that_fails_does_not_end_the_others(declaration, studies, comman
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/bought.json").touch()
-    assert main(["reproduce", str(declaration.parents[1]), "--out", "new", "--trust", "--keep"]) == 1
+    assert main(["reproduce", str(declaration.parents[1]), "--out", "new", "--trust", "--keep", "--on", "auto"]) == 1
+    assert [each.on for each in studies] == ["auto"]
     assert "study.yaml: 1 of 12 runs failed" in capsys.readouterr().err
     assert len(commands) == 2
     assert Path("new/made.md").is_file()
@@ -122,6 +123,13 @@ def test_steps_know_what_they_need(paper: Paper):
     assert (study.file, study.runs, study.needs) == ("made_study", 12, ())
     assert figure.needs == ("data/made.json", "data/bought.json")
     assert steps(paper, "published", ["Table 1", "Fig. 2"]) == []
+
+
+def test_options_are_checked_before_anything_runs(declaration, studies, commands, capsys):
+    assert main(["reproduce", str(declaration.parents[1]), "--trust", "--jobs", "0"]) == 1
+    assert "--jobs 0: must be 1 or more." in capsys.readouterr().err
+    assert not studies
+    assert not commands
 
 
 def test_a_size_is_known(declaration, capsys):
