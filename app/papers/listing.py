@@ -22,7 +22,7 @@ def papers_text(papers: Sequence[Paper], folder: Path) -> str:
         for size in paper.sizes:
             todo = steps(paper, size, tuple(paper.tables))
             runs = sum(step.runs for step in todo)
-            finished = sum(finished_runs(step, folder) for step in todo if step.study)
+            finished = sum(len(finished_runs(step, folder)) for step in todo if step.study)
             studies = numbers.counted(sum(bool(step.study) for step in todo), "study").replace("studys", "studies")
             missing = dict.fromkeys(file for step in todo for file in missing_needs(step))
             needs = f"; needs {', '.join(missing)}" if missing else ""
@@ -61,8 +61,15 @@ def claims_text(gathered: PaperResults) -> str:
 
 
 def _step_text(step: Step, folder: Path) -> str:
-    finished, missing = finished_runs(step, folder), missing_needs(step)
+    missing = missing_needs(step)
     needs = f"; needs {', '.join(missing)}" if missing else ""
     if step.commands:
-        return f"{step.name}: {'ran' if finished else 'to run'}{needs}"
-    return f"{step.study}, {finished} of {numbers.counted(step.runs, 'run')} finished{needs}"
+        return f"{step.name}: {'ran' if (folder / step.file).is_file() else 'to run'}{needs}"
+    seconds = finished_runs(step, folder)
+    text = f"{step.study}, {len(seconds)} of {numbers.counted(step.runs, 'run')} finished"
+    left = step.runs - len(seconds)
+    if seconds and left > 0:
+        from app.sweeps.cost import duration
+
+        text += f", the others in about {duration(sum(seconds) / len(seconds) * left)} at the same pace"
+    return f"{text}{needs}"

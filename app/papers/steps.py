@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.nearest import did_you_mean
 from app.papers.declaration import Paper
@@ -98,11 +99,10 @@ def chosen_tables(paper: Paper, asked: Sequence[str]) -> list[str]:
     return [name for name in paper.tables if name in chosen] if asked else list(paper.tables)
 
 
-def finished_runs(step: Step, folder: Path) -> int:
-    """How many runs of a study have a record that says finished, whatever their settings; 1 if commands have run."""
-    if step.commands:
-        return int((folder / step.file).is_file())
-    return sum(_is_finished(record) for record in (folder / step.file / "cells").glob("*/*/cell.json"))
+def finished_runs(step: Step, folder: Path) -> list[float]:
+    """Seconds of a study's runs whose records say finished, whatever their settings."""
+    records = [_record(path) for path in (folder / step.file / "cells").glob("*/*/cell.json")]
+    return [float(record.get("seconds", 0)) for record in records if record.get("state") == "finished"]
 
 
 def has_old_table(step: Step, folder: Path) -> bool:
@@ -129,8 +129,8 @@ def _needs(paper: Paper, commands: Iterable[str]) -> tuple[str, ...]:
     return tuple(file for file in paper.needs if file in words)
 
 
-def _is_finished(record: Path) -> bool:
+def _record(path: Path) -> dict[str, Any]:
     try:
-        return bool(json.loads(record.read_text()).get("state") == "finished")
-    except (OSError, ValueError, AttributeError):
-        return False  # `frugal study` reports a damaged record, and runs the cell again
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}  # `frugal study` reports a damaged record, and runs the cell again

@@ -86,10 +86,10 @@ def test_what_is_listed(declaration, results, tmp_path, monkeypatch, capsys):
     for seed in (0, 1):
         record = results / f"made_study/cells/level=box,batch_size=2/seed-{seed}/cell.json"
         record.parent.mkdir(parents=True)
-        record.write_text('{"state": "finished"}' if seed else '{"state": "begun"}')
+        record.write_text('{"state": "finished", "seconds": 30}' if seed else '{"state": "begun"}')
     assert main(["reproduce", str(declaration.parents[1]), "--list", "--out", str(results)]) == 0
     out = capsys.readouterr().out
-    assert "study.yaml, 1 of 12 runs finished\n" in out
+    assert "study.yaml, 1 of 12 runs finished, the others in about 5 min 30 s at the same pace\n" in out  # 11 x 30 s
     assert "kappa.csv': ran; needs data/made.json, data/bought.json\n" in out
     assert "published: the data is private\n" in out
     assert "data/bought.json: buy it\n" in out
