@@ -11,7 +11,14 @@ copyright = "FrugalCXR's maintainers, Apache-2.0"
 
 # The source is the whole repository, so that links to bundles, licences and code work as they do in a checkout.
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "bundles/*/docs/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+include_patterns = [
+    "docs/**.md",
+    "bundles/*/docs/README.md",
+    "bundles/*/docs/paper.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+]
 exclude_patterns = [".*", "build", "data", "runs", "site"]
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
