@@ -245,7 +245,7 @@ class Dispatcher:
             return reply
         except exceptions.OutOfMemoryError:
             return Reply(None, MEMORY, "Ray ended its worker, as the node ran out of memory")
-        except (exceptions.RayTaskError, exceptions.RuntimeEnvSetupError) as error:
+        except (exceptions.RayTaskError, exceptions.RuntimeEnvSetupError, exceptions.TaskCancelledError) as error:
             return Reply(None, OTHER, str(error).strip().splitlines()[-1])
         except exceptions.RayError as error:
             return Reply(None, DIED, f"its worker or node died ({type(error).__name__})")

@@ -20,8 +20,8 @@ from app.files.atomic import write_whole
 
 FILE = "driver.lease"
 RENEWED_EVERY = 2.0
-PATIENCE = 8.0
-"""Seconds without renewal after which a lease has no holder."""
+PATIENCE = 20.0
+"""Seconds without renewal after which a lease has no holder: a busy machine or storage may hold renewals up."""
 
 
 class Lease:

@@ -6,9 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from app.cluster import Outcome, Task, connected
+from app.cluster import Cluster, Outcome, Resources, Task, connected
 from app.files.atomic import write_whole
 from app.files.claims import Claims
 from app.files.lease import Lease
@@ -48,8 +48,7 @@ def run_on_cluster(launcher: Launcher, runs: Sequence[CellRun], keep: bool, plac
         return
     with Lease(launcher.folder) as lease, connected(place, [launcher.folder]) as cluster:
         has_gpus = any(node.has.gpus for node in cluster.nodes())
-        for resources in {tuple(sorted(run.cell.resources.items())) for run in waiting}:
-            cluster.require(claim(dict(resources), has_gpus))
+        _check(cluster, {claim(run.cell.resources, has_gpus) for run in waiting})
         if launcher.data is not None:
             launcher.data.read_bases()
         logger.info(f"{len(waiting)} of {len(runs)} cells to run on {len(cluster.nodes())} node(s)")
@@ -65,6 +64,16 @@ def run_on_cluster(launcher: Launcher, runs: Sequence[CellRun], keep: bool, plac
                 logger.info(cost(runs, work_of, keep).plan(slots))
             if not lease.is_held():
                 raise ValueError(f"{lease.path}: another process has taken over while this one did not answer.")
+
+
+def _check(cluster: Cluster, claims: Iterable[Resources]) -> None:
+    """Refuse claims that no node can meet, and warn of a store that cannot be shared."""
+    for each in claims:
+        cluster.require(each)
+    if len({node.host for node in cluster.nodes()}) > 1 and not os.environ.get("MLFLOW_TRACKING_URI"):
+        logger.warning(
+            "cells run on several machines: set MLFLOW_TRACKING_URI to a server; a file is no store for them"
+        )
 
 
 def run_cell(launcher: Launcher, run: CellRun) -> None:
