@@ -147,9 +147,8 @@ def predictions(run: Path) -> Path:
 def scored(run: Path, pool: Path) -> None:
     """Score the pool with a network, unless that was done."""
     if not predictions(run).exists():
-        samples = f"$engines.datalist_samples(@dataset_dir, {pool.name!r}, @findings, @any_view)"
-        words = ["--dataset#samples", samples, "--inference#overlays", "False"]
-        command(["predict", str(run), str(pool.parent), "--output_dir", str(predictions(run).parent), *words])
+        words = ["--output_dir", str(predictions(run).parent), "--inference#overlays", "False"]
+        command(["predict", str(run), str(pool), *words])
 
 
 def lines(trial: Trial, phantoms: Path, folder: Path, seeds: int) -> list[str]:

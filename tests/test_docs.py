@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from app.archive.arguments import read_place
 from app.checking import check_files
 from app.checking.files import load
 from app.checking.structure import OF_LAUNCH, OF_RESULTS
@@ -30,7 +31,7 @@ FILES = re.compile(r"[\w./-]+\.(?:yaml|py)\b|\b(?:docs|bundles|benchmarks|tests)
 """Files that only the repository or the page itself can hold, not the reader's data."""
 PLACES = ("datalist", "dataset_dir", "output_dir", "prepared_dir", "checkpoint", "start_from", "lung_weights")
 """Settings that name files of the reader's."""
-WORKFLOWS = {"train": "training", "evaluate": "evaluating", "predict": "run"}
+WORKFLOWS = {"train": "training", "prepare": "training", "evaluate": "evaluating", "predict": "run"}
 """The workflow that each command runs."""
 OF_RUN = ("init_id", "final_id", "meta_file", "logging_file", "tracking", "config_file")
 
@@ -146,8 +147,10 @@ def test_configs_studies_and_programs_that_commands_name_are_there(page):
 
 def require_workflow(command: str, arguments: argparse.Namespace) -> None:
     """Its overrides are settings of the bundle; for weights, which the reader has, of one bundle."""
+    if command in ("prepare", "predict"):
+        read_place(arguments)
     words, run_id = read_words(arguments), WORKFLOWS[command]
-    bundle = arguments.bundle if command == "train" else "nodule_detection"
+    bundle = arguments.bundle if command in ("train", "prepare") else "nodule_detection"
     if bundle not in bundle_names():
         return
     first = find_config(f"{bundle}/inference") if command == "predict" else find_config(bundle)

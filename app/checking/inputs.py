@@ -116,7 +116,7 @@ def _check_folder(config: dict[str, object], problems: Problems) -> None:
     folder = Path(value)
     if not folder.is_dir():
         problems.add("dataset_dir", f"{value}: no such folder of radiographs. Name one: --dataset_dir DIR.")
-    elif not list_files(folder).files:
+    elif not list_files(folder).names:
         problems.add("dataset_dir", f"{value}: no file in this folder.")
     else:
         problems.facts.append(f"folder {value} holds files (not opened)")

@@ -182,11 +182,8 @@ def _predictions(arguments: argparse.Namespace, weights: Sequence[Weights]) -> l
     paths = []
     for number, word in enumerate(arguments.runs, start=1):
         folder = arguments.out / "predictions" / str(number)
-        file, overrides = prediction(word, str(arguments.pool.parent), {"output_dir": str(folder)})
-        samples = f"$engines.datalist_samples(@dataset_dir, {arguments.pool.name!r}, @findings, @any_view)"
-        run_workflow(
-            [file], "run", {**overrides, "dataset#samples": samples, "inference#overlays": False}, arguments.trust
-        )
+        file, overrides = prediction(word, str(arguments.pool), {"output_dir": str(folder)})
+        run_workflow([file], "run", {**overrides, "inference#overlays": False}, arguments.trust)
         paths.append(folder / "predictions.csv")
     return paths
 

@@ -87,7 +87,7 @@ def bimcv(tables: Path, listing: Listing) -> Datalist:
         "radiographs": len(named),
         "radiographs whose report says nothing of findings": sum(names is None for _, names in named),
         "left out: radiographs of sessions without labels": radiographs - len(named),
-        "left out: images of other kinds (CT, other names)": len(listing.files) - radiographs,
+        "left out: images of other kinds (CT, other names)": len(listing.names) - radiographs,
         "sessions without a radiograph": len(sessions.keys() - {(item.patient, item.study) for item, _ in named}),
         **{f"left out of the folder: {reason}": count for reason, count in listing.left_out.items()},
     }

@@ -118,8 +118,7 @@ def _labelled(arguments: argparse.Namespace, listing: Listing | None, names: Fin
 
 def _unlabelled(listing: Listing, findings: tuple[str, ...]) -> Datalist:
     """All images of a folder, about which nobody said anything."""
-    paths = [path.relative_to(listing.folder).as_posix() for path in listing.files]
-    items = [Item(path, "", (NOT_SAID,) * len(findings)) for path in paths]
+    items = [Item(name, "", (NOT_SAID,) * len(findings)) for name in listing.names]
     return Datalist.unsplit(listing.folder.name, findings, items, f"{len(items)} images without a table.")
 
 

@@ -97,7 +97,8 @@ def read_folder_annotations(
     finding_of = _finding_names(wanted, known)
     sources = [_source(path, listing, wanted.format) for path in paths]
     taken = {_absolute(file) for source in sources for files in source.files.values() for file in files}
-    listing = replace(listing, files=tuple(file for file in listing.files if _absolute(file) not in taken))
+    names = tuple(name for name in listing.names if _absolute(listing.folder / name) not in taken)
+    listing = replace(listing, names=names)
     index = ImageIndex(listing.folder, listing.files, pseudonyms)
     named: dict[int, str] = {}
     for source in sources:

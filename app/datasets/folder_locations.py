@@ -104,7 +104,7 @@ class _MaskFiles:
         fixed = next(index for index, part in enumerate(parts) if "{" in part)
         folder, self._pattern = root.joinpath(*parts[:fixed]), "/".join(parts[fixed:])
         self.listing = list_files(folder) if folder.is_dir() else Listing(folder, ())
-        self._files = {composed(path.relative_to(self.listing.folder).as_posix()): path for path in self.listing.files}
+        self._files = {composed(name): self.listing.folder / name for name in self.listing.names}
         fits = re.compile(re.sub(r"\\\{(stem|finding)\\\}", "[^/]*", re.escape(self._pattern)))
         self.fitting = sum(fits.fullmatch(name) is not None for name in self._files)
 

@@ -53,6 +53,7 @@ class DicomResults:
         self.kinds = tuple(dict.fromkeys(Kind(kind) for kind in kinds))
         if self.kinds:
             require_highdicom()
+        self.is_wanted = bool(self.kinds)
         self.findings = parsed_names(findings)
         self._folder = Path()
         self.algorithm = Algorithm("", "", "")

@@ -5,7 +5,8 @@ from app.engines.batch import PrepareBatch
 from app.engines.configuration import Configuration, RadiographWorkflow, command_line_configuration
 from app.engines.device import MixedPrecisionInferer, default_device
 from app.engines.evaluator import RadiographEvaluator
-from app.engines.inference import Inference, datalist_samples, folder_samples
+from app.engines.inference import Inference
+from app.engines.inference_samples import datalist_samples, folder_samples, no_samples
 from app.engines.launch import Launch, begin
 from app.engines.loading import EvaluationLoader, TrainingLoader
 from app.engines.located import MapReading
@@ -39,4 +40,5 @@ __all__ = [
     "datalist_samples",
     "default_device",
     "folder_samples",
+    "no_samples",
 ]

@@ -55,6 +55,11 @@ class RadiographEvaluator(SupervisedEvaluator):
         """What is being evaluated."""
         return dataset_of(self.data_loader)
 
+    def read(self, loader: DataLoader[dict[str, torch.Tensor]]) -> None:
+        """Take another data set for the passes to come; no loss, and nobody knows where its findings are."""
+        self.data_loader = loader
+        self.state.epoch_length = len(loader)
+
     @property
     def outputs(self) -> Outputs:
         """What the last pass left behind."""

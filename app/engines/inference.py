@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -16,118 +16,25 @@ from monai.utils.enums import CommonKeys
 from torch import Tensor
 
 from app.checking.model_records import record_path
-from app.datalist.file import read_datalist
-from app.datalist.item import Datalist, Item
-from app.datalist.record_numbers import path_looks_like_a_record
-from app.datalist.samples import samples
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.loading import EvaluationLoader
 from app.engines.maps import below, picture_names
 from app.engines.output_folder import remove, require_writable
 from app.engines.overlay import Region, colour_of, overlay
 from app.engines.processes import world_size
 from app.engines.record import ModelRecord, record_of
-from app.files.atomic import whole_file, write_png
-from app.files.folders import list_files
+from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
-from app.findings import NOT_SAID
+from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PREDICTIONS, TABLES
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
-from app.prepared.preparing import REFUSED
+from app.prepared import PreparedDataset
 from evaluation.cells import safe_row
 from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
-from transforms.dicom_header import unsuited_files
-from transforms.errors import RadiographError, shown
+from transforms.errors import RadiographError
 
 logger = logging.getLogger(__name__)
-
-ANY_VIEW = "frontal chest radiographs for presentation are scored, and others only with --any_view True"
-
-
-def folder_samples(
-    folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None, any_view: bool = True
-) -> list[dict[str, Any]]:
-    """Every file of a folder, at any depth, as a sample without labels; see ``app.files.folders``.
-
-    Args:
-        folder: Of radiographs.
-        findings: Names, in the network's order.
-        output_dir: For results; left out if it lies in the folder.
-        any_view: Whether images are wanted whose DICOM headers say that they are no frontal radiographs of the chest
-            for presentation; else they are samples with the reason as ``refused``.
-
-    Raises:
-        FileNotFoundError: There is no such folder, or no file in it.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder of radiographs")
-    listing = list_files(root, Path(output_dir) if output_dir is not None else None)
-    left_out = listing.told()
-    if left_out:
-        logger.info(f"left out of {root}: {left_out}")
-    if not listing.files:
-        raise FileNotFoundError(f"{root}: no file in this folder{f' (left out: {left_out})' if left_out else ''}")
-    named = sum(path_looks_like_a_record(shown(path.relative_to(listing.folder).as_posix())) for path in listing.files)
-    if named:
-        logger.info(
-            f"{named} of {len(listing.files)} names look like record numbers and will stand in predictions.csv "
-            "and in the names of overlays; frugal datalist folder --images makes links with pseudonyms, a folder that "
-            "can be scored instead"
-        )
-    names = [shown(path.relative_to(listing.folder).as_posix()) for path in listing.files]
-    return file_samples(listing.files, names, findings, any_view)
-
-
-def file_samples(
-    paths: Sequence[Path], names: Sequence[str], findings: Sequence[str], any_view: bool = True
-) -> list[dict[str, Any]]:
-    """Some files as samples without labels.
-
-    Args:
-        paths: Of the files.
-        names: By which results name them.
-        findings: Names, in the network's order.
-        any_view: As in `folder_samples`.
-    """
-    unknown = (NOT_SAID,) * len(findings)
-    items = [Item(name, "", unknown) for name in names]
-    unlabelled = samples(Datalist("files", tuple(findings), {"test": items}), "test", Path())
-    return _with_paths(unlabelled, paths, any_view)
-
-
-def datalist_samples(
-    folder: str | Path, name: str, findings: Sequence[str], any_view: bool = True
-) -> list[dict[str, Any]]:
-    """Every image of a datalist as a sample without labels, named as the datalist names it.
-
-    Args:
-        folder: Of the datalist's file.
-        name: Of the datalist's file.
-        findings: Names, in the network's order.
-        any_view: As in `folder_samples`.
-
-    Raises:
-        DatalistError: The file is no datalist, or has no image.
-    """
-    unknown = (NOT_SAID,) * len(findings)
-    datalist = read_datalist(Path(folder) / name)
-    items = [Item(item.image, item.patient, unknown) for item in datalist.items()]
-    unlabelled = samples(Datalist(datalist.name, tuple(findings), {"test": items}), "test", Path(folder))
-    return _with_paths(unlabelled, [Path(sample["image"]) for sample in unlabelled], any_view)
-
-
-def _with_paths(unlabelled: Sequence[dict[str, Any]], paths: Sequence[Path], any_view: bool) -> list[dict[str, Any]]:
-    """Samples of files, refused if their headers say that they are of no view that is wanted."""
-    reasons = [""] * len(paths) if any_view else unsuited_files(paths)
-    return [
-        sample | {"image": str(path.absolute())} | ({REFUSED: f"{reason}; {ANY_VIEW}"} if reason else {})
-        for sample, path, reason in zip(unlabelled, paths, reasons, strict=True)
-    ]
-
-
-COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
-"""Of ``predictions.csv``; see ``docs/evaluation.md``."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +63,13 @@ class ScoredRadiograph:
 
 
 class FurtherResults(Protocol):
-    """What an inference writes beside its table, radiograph by radiograph."""
+    """What an inference writes beside its table, radiograph by radiograph, each of which is read once more for it.
+
+    Attributes:
+        is_wanted: False if it would write nothing.
+    """
+
+    is_wanted: bool
 
     def begin(self, output_dir: Path, weights: Path, record: ModelRecord | None) -> None:
         """Prepare for radiographs; ``record`` is None if none is kept beside the weights."""
@@ -174,6 +87,8 @@ class Overlays:
     Args:
         findings: C names, in the network's order.
     """
+
+    is_wanted = True
 
     def __init__(self, findings: Sequence[str]) -> None:
         self.findings = parsed_names(findings)
@@ -229,7 +144,8 @@ class Inference:
         self.findings = parsed_names(findings)
         self.output_dir = Path(output_dir)
         self.threshold = threshold
-        self.results: list[FurtherResults] = [*([Overlays(findings)] if overlays else []), *further]
+        results = [*([Overlays(findings)] if overlays else []), *further]
+        self.results: list[FurtherResults] = [each for each in results if each.is_wanted]
         self._record = ModelRecord((), {}, (), ())
         self._is_kept = False
         self._called = np.zeros(len(self.findings), dtype=int)
@@ -249,20 +165,13 @@ class Inference:
             raise RuntimeError(f"a folder is scored by one process, not by {world_size()}: start it without torchrun")
         require_writable(self.output_dir)
         self.load(checkpoint)
-        self._called[:] = 0
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        remove(self.output_dir, ("excluded.csv", "predictions.csv"))
+        remove(self.output_dir, TABLES)
         self._write_excluded()
         self._pictures = picture_names([sample["name"] for sample in self.evaluator.dataset.samples])
-        with _table(self.output_dir / "predictions.csv") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-
-            def write(engine: Engine) -> None:
-                self._write_batch(engine, writer)
-
-            with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
-                self.evaluator.run()
+        with opened_whole(self.output_dir / PREDICTIONS) as file:
+            csv.writer(file).writerow(COLUMNS)
+            self._write_rows(file)
         self._log()
 
     def load(self, checkpoint: str | Path) -> None:
@@ -279,10 +188,40 @@ class Inference:
         for result in self.results:
             result.begin(self.output_dir, weights, self._record if self._is_kept else None)
 
+    def score(self, dataset: PreparedDataset) -> tuple[str, list[int] | None]:
+        """Score other radiographs than the folder's, with the weights that are loaded.
+
+        Returns:
+            Rows of ``predictions.csv``; and how often each finding is called, None if no thresholds are kept.
+
+        Raises:
+            ValueError: The evaluator's loader is none whose batches are known.
+        """
+        loader = self.evaluator.data_loader
+        if not isinstance(loader, EvaluationLoader):
+            raise ValueError(
+                f"the evaluator's loader is a {type(loader).__name__}, but chunks take an EvaluationLoader"
+            )
+        self.evaluator.read(loader.over(dataset))
+        rows = io.StringIO(newline="")
+        self._write_rows(rows)
+        return rows.getvalue(), self._called.tolist() if self._is_kept else None
+
+    def _write_rows(self, file: TextIO) -> None:
+        self._called[:] = 0
+        writer = csv.writer(file)
+
+        def write(engine: Engine) -> None:
+            self._write_batch(engine, writer)
+
+        if len(self.evaluator.dataset):
+            with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
+                self.evaluator.run()
+
     def _write_excluded(self) -> None:
-        dataset, path = self.evaluator.dataset, self.output_dir / "excluded.csv"
-        with _table(path) as file:
-            csv.writer(file).writerows([("image", "error"), *map(safe_row, dataset.excluded)])
+        dataset, path = self.evaluator.dataset, self.output_dir / EXCLUDED
+        with opened_whole(path) as file:
+            csv.writer(file).writerows([EXCLUDED_COLUMNS, *map(safe_row, dataset.excluded)])
         if not len(dataset):
             raise ValueError(
                 f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
@@ -366,13 +305,3 @@ class Inference:
             },
             map_thresholds=self._record.map_thresholds,
         )
-
-
-@contextmanager
-def _table(path: Path) -> Iterator[TextIO]:
-    """Open a table that is written whole or not at all; characters that are not UTF-8 are escaped."""
-    with (
-        whole_file(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        yield file

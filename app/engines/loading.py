@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -137,8 +138,10 @@ class TrainingLoader(DataLoader[Any]):
 class EvaluationLoader(DataLoader[Any]):
     """Batches of an evaluation: all items in order, whole batches dealt out among processes.
 
-    If there are fewer batches than processes, batches become smaller, so that each process has one. Only if there are
-    fewer items than processes are some visited twice; ``CollectOutputs`` counts them once.
+    A file that could not be prepared makes its batch smaller and changes no other one: the last digit of a score may
+    depend on the size of its batch. If there are fewer batches than processes, batches become smaller, so that each
+    process has one. Only if there are fewer items than processes are some visited twice; ``CollectOutputs`` counts them
+    once.
 
     Args:
         dataset: A ``PreparedDataset``, or another map of indices to dictionaries of tensors.
@@ -152,21 +155,36 @@ class EvaluationLoader(DataLoader[Any]):
     def __init__(self, dataset: Any, batch_size: int, workers: int = 0) -> None:  # noqa: ANN401 - as above
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, but must be 1 or more")
-        batches = dealt_batches(len(dataset), batch_size, rank(), world_size())
+        self.largest_batch = batch_size
+        positions = getattr(dataset, "positions", range(len(dataset)))
+        batches = dealt_batches(positions, batch_size, rank(), world_size())
         super().__init__(**_options(dataset, workers), batch_sampler=batches)
 
+    def over(self, dataset: Any) -> EvaluationLoader:  # noqa: ANN401 - as above
+        """Another dataset in batches of this size."""
+        return EvaluationLoader(dataset, self.largest_batch, self.num_workers)
 
-def dealt_batches(count: int, batch_size: int, rank: int, processes: int) -> list[list[int]]:
-    """Deal batches of ``count`` items, in order, to one of several processes.
+
+def dealt_batches(positions: Sequence[int], batch_size: int, rank: int, processes: int) -> list[list[int]]:
+    """Deal batches of items, in order, to one of several processes.
 
     Every item goes to one process, and every process gets a batch, if need be that of another one.
 
+    Args:
+        positions: Of each item in the list that it is from, ascending; a batch is what is left of so many in a row.
+        batch_size: Of one process.
+        rank: Of the process.
+        processes: Number of processes.
+
     Example:
-        >>> dealt_batches(count=7, batch_size=3, rank=0, processes=2)
+        >>> dealt_batches(range(7), batch_size=3, rank=0, processes=2)
         [[0, 1, 2], [6]]
+        >>> dealt_batches([1, 2, 5], batch_size=4, rank=0, processes=1)
+        [[0, 1], [2]]
     """
-    size = max(1, min(batch_size, count // processes))
-    batches = [list(range(first, min(first + size, count))) for first in range(0, count, size)]
+    size = batch_size if processes == 1 else max(1, min(batch_size, len(positions) // processes))
+    numbered = itertools.groupby(enumerate(positions), lambda pair: pair[1] // size)
+    batches = [[index for index, _ in group] for _, group in numbered]
     mine = batches[rank::processes]
     return mine or [batches[rank % len(batches)]] if batches else []
 

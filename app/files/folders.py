@@ -28,7 +28,7 @@ _RESULTS = (
 _WRITTEN = frozenset(
     {
         *("overlays", "pictures", "maps", "earlier", "comparisons", "mlflow_model"),
-        *("predictions.csv", "excluded.csv", "cases.csv", "lesions.csv"),
+        *("predictions.csv", "excluded.csv", "cases.csv", "lesions.csv", "predictions.parquet", "chunks"),
         *("metrics.json", "model.json", "run.json", "data.json"),
         *("reliability.csv", "decision_curve.csv", "history.csv"),
         *("config.yaml", "model.pt", "last.pt", "previous.pt", "last.damaged.pt", "previous.damaged.pt"),
@@ -44,13 +44,18 @@ class Listing:
 
     Attributes:
         folder: That was listed.
-        files: Sorted. Each is named by its path below the folder; a link keeps its own name.
+        names: Of the files: paths below the folder, sorted by their parts; a link keeps its own name.
         left_out: Number of files, or of whole folders, that were left out, by reason.
     """
 
     folder: Path
-    files: tuple[Path, ...]
+    names: tuple[str, ...]
     left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Paths of the files, which take several times the memory of their names."""
+        return tuple(self.folder / name for name in self.names)
 
     def told(self) -> str:
         """What was left out, in words; empty if nothing was."""
@@ -74,7 +79,7 @@ def list_files(folder: Path, output: Path | None = None) -> Listing:
     # Behind a link, ".." is another folder than the path says.
     root = folder.resolve() if ".." in folder.parts else folder
     walk = _Walk(root, output)
-    return Listing(root, tuple(walk.files()), dict(walk.left_out))
+    return Listing(root, tuple(walk.names()), dict(walk.left_out))
 
 
 def composed(name: str) -> str:
@@ -113,42 +118,43 @@ class _Walk:
         self._above = {_identifier(parent) for parent in root.resolve().parents}
         self._output = _identifier(output) if output is not None and output.is_dir() else None
 
-    def files(self) -> list[Path]:
+    def names(self) -> list[str]:
         """List real subfolders first, then linked ones, so that real ones go by their own names."""
-        files: list[Path] = []
-        linked = self._list_below(self.root, files)
+        names: list[str] = []
+        linked = self._list_below("", names)
         while linked:
-            further: list[Path] = []
-            for folder in sorted(linked):
-                identifier = _identifier(folder)
+            further: list[str] = []
+            for folder in sorted(linked, key=_parts):
+                identifier = _identifier(self.root / folder)
                 if identifier in self._seen or identifier in self._above:
                     self.left_out[AGAIN] += 1
                 else:
                     self._seen.add(identifier)
-                    further += self._list_below(folder, files)
+                    further += self._list_below(folder, names)
             linked = further
-        return sorted(files)
+        return sorted(names, key=_parts)
 
-    def _list_below(self, start: Path, files: list[Path]) -> list[Path]:
-        """Append the files below a folder to ``files``, and return the linked folders."""
-        linked: list[Path] = []
+    def _list_below(self, start: str, names: list[str]) -> list[str]:
+        """Append the files below a folder to ``names``, and return the linked folders."""
+        linked: list[str] = []
         pending = [start]
         while pending:
-            for entry in self._entries(pending.pop()):
-                path, reason = Path(entry.path), _reason_to_leave_out(entry)
+            folder = pending.pop()
+            for entry in self._entries(self.root / folder):
+                name, reason = f"{folder}/{entry.name}" if folder else entry.name, _reason_to_leave_out(entry)
                 if reason:
                     self.left_out[reason] += 1
                 elif entry.is_file():
-                    files.append(path)
-                elif (identifier := _identifier(path)) == self._output:
+                    names.append(name)
+                elif (identifier := _identifier(Path(entry.path))) == self._output:
                     self.left_out[OUTPUT] += 1
                 elif entry.is_symlink():
-                    linked.append(path)
+                    linked.append(name)
                 elif identifier in self._seen:
                     self.left_out[AGAIN] += 1
                 else:
                     self._seen.add(identifier)
-                    pending.append(path)
+                    pending.append(name)
         return linked
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -171,6 +177,11 @@ class _Walk:
                 self.left_out[OUTPUT] += 1
             else:
                 yield entry
+
+
+def _parts(name: str) -> str:
+    """A key that sorts as a path's parts do: a folder's files stay together."""
+    return name.replace("/", "\0")
 
 
 def _reason_to_leave_out(entry: os.DirEntry[str]) -> str:

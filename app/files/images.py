@@ -26,15 +26,15 @@ def image_files(folder: Path) -> Listing:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of images.")
     listing = list_files(folder)
-    images: list[Path] = []
+    images: list[str] = []
     left_out = Counter(listing.left_out)
-    for path in listing.files:
-        if not (path.name.lower().endswith(IMAGE_SUFFIXES) or is_image(path)):
+    for name in listing.names:
+        if not (name.lower().endswith(IMAGE_SUFFIXES) or is_image(listing.folder / name)):
             left_out[OTHER] += 1
-        elif not is_text(path.relative_to(listing.folder).as_posix()):
+        elif not is_text(name):
             left_out[UNREADABLE_NAME] += 1
         else:
-            images.append(path)
+            images.append(name)
     result = Listing(listing.folder, tuple(images), dict(left_out))
     if not images:
         reasons = result.told()

@@ -17,7 +17,7 @@ from app.prepared.drawn import EMPTY, put_planes, unpack
 from app.prepared.folders import FolderUse
 from app.prepared.preparing import Preparation, default_workers
 from app.prepared.recipe import Keys, Recipe, Sample, Transform
-from app.prepared.shard_reader import DamagedError, ShardReader
+from app.prepared.shard_reader import DamagedError
 from app.prepared.shards import Geometry, ShardWriter
 from app.prepared.transform_identity import digest
 from app.prepared.workers import own_error
@@ -55,6 +55,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
 
     Attributes:
         samples: Those that were prepared, in the order given.
+        positions: Of each of them among the samples given.
         excluded: (name, error) of each of the others.
         shape: (H, W).
 
@@ -77,21 +78,47 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         if on_error not in ("stop", "exclude"):
             raise ValueError(f"on_error is {on_error!r}, but must be 'stop' or 'exclude'")
         self.recipe = Recipe(transform, content)
-        self.folder = Path(folder).absolute() / digest(self.recipe.description)
-        self._use: FolderUse | None = FolderUse(self.folder)
-        self._reader = ShardReader(self.folder)
-        self._writer = ShardWriter(self.folder)
-        preparation = Preparation(samples, self.recipe, self._reader)
-        preparation.run(default_workers() if workers is None else workers, progress)
+        self._workers = default_workers() if workers is None else workers
+        self._progress = progress
+        self._stops = on_error == "stop"
+        self._open(Path(folder).absolute() / digest(self.recipe.description))
+        self._prepare(samples, alone=False)
+        self._writer.close()
+
+    def with_samples(self, samples: Sequence[Sample], folder: Path | None = None) -> PreparedDataset:
+        """Other samples under the same transforms, as one process goes through many in portions.
+
+        Memory holds what is kept of these samples alone, and all portions of one process are written to one shard.
+
+        Args:
+            samples: As for the class.
+            folder: Where results are kept; None for the folder of this one.
+        """
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)  # open files included, which a copy would leave out
+        if folder is not None:
+            other._open(folder.absolute() / self.folder.name)
+        other._prepare(samples, alone=True)
+        return other
+
+    def _open(self, folder: Path) -> None:
+        self.folder = folder
+        self._use: FolderUse | None = FolderUse(folder)
+        self._writer = ShardWriter(folder)
+
+    def _prepare(self, samples: Sequence[Sample], alone: bool) -> None:
+        preparation = Preparation(samples, self.recipe, self.folder, alone)
+        self._reader = preparation.reader
+        preparation.run(self._writer, self._workers, self._progress)
         self.excluded = [(_name(samples[index]), preparation.failed[index]) for index in sorted(preparation.failed)]
         if self.excluded:
             report = _report(self.excluded, len(samples))
-            if on_error == "stop":
+            if self._stops:
                 raise PreparationError(f"{report}\non_error: exclude goes on without them")
             logger.warning("%s\nThey are left out.", report)
-        kept = [index for index in range(len(samples)) if index not in preparation.failed]
-        self.samples = [samples[index] for index in kept]
-        self._set_keys([preparation.keys[index] for index in kept])
+        self.positions = [index for index in range(len(samples)) if index not in preparation.failed]
+        self.samples = [samples[index] for index in self.positions]
+        self._set_keys([preparation.keys[index] for index in self.positions])
 
     def _set_keys(self, keys: Sequence[Keys]) -> None:
         entries = self._reader.entries

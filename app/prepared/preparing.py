@@ -31,15 +31,21 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 class Preparation:
     """What of some samples is missing in a folder, and what failed.
 
+    Args:
+        samples: Of a datalist.
+        recipe: How they are prepared.
+        folder: Where their results are kept.
+        alone: Whether only the entries of these samples are read, so that memory does not grow with the folder.
+
     Attributes:
+        reader: Of the folder.
         keys: By index of the sample, unless its file cannot be found.
         failed: By index of the sample, what is wrong with it.
     """
 
-    def __init__(self, samples: Sequence[Sample], recipe: Recipe, reader: ShardReader) -> None:
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, folder: Path, alone: bool = False) -> None:
         self.samples = samples
         self.recipe = recipe
-        self.reader = reader
         self.keys: dict[int, Keys] = {}
         self.failed: dict[int, str] = {}
         for index, sample in enumerate(samples):
@@ -50,11 +56,14 @@ class Preparation:
                 self.keys[index] = recipe.keys(sample)
             except OSError as error:
                 self.failed[index] = f"{type(error).__name__}: {error}"
+        wanted = {key for keys in self.keys.values() for key in keys if key is not None}
+        self.reader = ShardReader(folder, wanted if alone else None)
 
-    def run(self, workers: int, progress: bool) -> None:
+    def run(self, writer: ShardWriter, workers: int, progress: bool) -> None:
         """Prepare until everything is there or has failed.
 
         Args:
+            writer: Of the folder.
             workers: Processes to prepare with; 0 for this one alone.
             progress: Whether to show a progress bar.
 
@@ -67,7 +76,6 @@ class Preparation:
         _make_folder(self.reader.folder, self.recipe.description)
         total, is_hidden = len(pending), not progress or _torchrun("RANK", 0) > 0
         with (
-            contextlib.closing(ShardWriter(self.reader.folder)) as writer,
             contextlib.closing(Claims(self.reader.folder)) as claims,
             tqdm(total=total, desc="Preparing radiographs", unit="image", disable=is_hidden) as bar,
         ):

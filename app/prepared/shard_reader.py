@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,17 @@ class ShardReader:
 
     It can be sent to other processes, forked or spawned.
 
+    Args:
+        folder: Of the shards.
+        wanted: Keys of the entries to keep in memory; None for all, half a kilobyte each.
+
     Attributes:
         entries: by key.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wanted: Set[bytes] | None = None) -> None:
         self.folder = folder
+        self.wanted = wanted
         self.entries: dict[bytes, StoredEntry] = {}
         self._bytes_read: dict[Path, int] = {}
         self._files: dict[str, int] = {}
@@ -45,7 +50,7 @@ class ShardReader:
         for path in sorted(self.folder.glob("*.records")):
             start = self._bytes_read.get(path, 0)
             if path.stat().st_size - start >= RECORD_SIZE:
-                added, self._bytes_read[path] = read_records(path, start)
+                added, self._bytes_read[path] = read_records(path, start, self.wanted)
                 self.entries |= added
 
     def read(self, key: bytes) -> memoryview:

@@ -18,7 +18,8 @@ from pydicom.dataset import Dataset
 from app.dicom import DicomResults
 from app.dicom.kinds import Kind
 from app.engines.configuration import RadiographWorkflow
-from app.engines.inference import Inference, ScoredRadiograph, file_samples
+from app.engines.inference import Inference, ScoredRadiograph
+from app.engines.inference_samples import file_samples
 from app.files import limited
 from app.files.atomic import write_whole
 from app.prepared.shards import NewEntry

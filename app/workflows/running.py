@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app.checking import CheckError, check_files
+from app.checking import CheckError, MergedConfig, check, load
 from app.checking.trust import is_trusted
 from app.failures import described, interrupted
 from app.interrupts import ended_by_interrupt
@@ -83,8 +83,24 @@ def reach_modules(config: Path) -> None:
     sys.path += [folder for folder in (str(Path.cwd()), str(config.absolute().parents[1])) if folder not in sys.path]
 
 
-def require_good(files: Sequence[Path], run_id: str, overrides: Mapping[str, object], trust: bool = False) -> None:
-    """Refuse a config that cannot work; the arguments are those of `run`.
+def require_good(
+    files: Sequence[Path],
+    run_id: str,
+    overrides: Mapping[str, object],
+    trust: bool = False,
+    look_at_images: bool = True,
+) -> MergedConfig:
+    """Refuse a config that cannot work; the first arguments are those of `run`.
+
+    Args:
+        files: See `run`.
+        run_id: See `run`.
+        overrides: See `run`.
+        trust: See `run`.
+        look_at_images: Whether to look at every image and mask that the datalist names.
+
+    Returns:
+        The merged config, with what weights bring.
 
     Raises:
         CheckError: Lists every problem.
@@ -94,8 +110,10 @@ def require_good(files: Sequence[Path], run_id: str, overrides: Mapping[str, obj
             f"{files[0]}: a config from outside of the installation, which may run any code. Read it (frugal check "
             "lists what it would run), then allow it: --trust."
         )
-    result = check_files(files, overrides, run_id, trust)
+    merged = load(files, overrides, trust, run_id)
+    result = check(merged, run_id, files=look_at_images)
     if result.problems:
         if int(os.environ.get("RANK") or 0):  # the first of torchrun's processes tells
             sys.exit(1)
         raise CheckError(result.text())
+    return merged

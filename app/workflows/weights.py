@@ -88,12 +88,12 @@ def evaluation(given: str, options: Mapping[str, object]) -> tuple[Path, dict[st
     return file, overrides
 
 
-def prediction(given: str, folder: str, options: Mapping[str, object]) -> tuple[Path, dict[str, object]]:
-    """The config and the overrides that score the radiographs of a folder.
+def prediction(given: str, images: str, options: Mapping[str, object]) -> tuple[Path, dict[str, object]]:
+    """The config and the overrides that score the radiographs of a folder or of a datalist.
 
     Args:
         given: See `find_weights`.
-        folder: Of radiographs.
+        images: The folder, or the datalist's file.
         options: What the user set; ``bundle`` is for `find_weights`.
 
     Raises:
@@ -103,9 +103,15 @@ def prediction(given: str, folder: str, options: Mapping[str, object]) -> tuple[
     weights, overrides = _with_weights(given, options)
     if "prepared_dir" in weights.places:
         overrides.setdefault("prepared_dir", weights.places["prepared_dir"])
-    name = f"{weights.name.name}_{Path(folder).resolve().name}"
+    path = Path(images)
+    name = f"{weights.name.name}_{path.stem if path.is_file() else path.resolve().name}"
     overrides.setdefault("output_dir", str(weights.name.with_name(name)))
-    return weights.bundle / CONFIGS / "inference.yaml", {**overrides, "dataset_dir": folder}
+    if path.is_file():
+        samples = f"$engines.datalist_samples(@dataset_dir, {path.name!r}, @findings, @any_view)"
+        overrides = {"dataset#samples": samples} | overrides | {"dataset_dir": str(path.parent)}
+    else:
+        overrides["dataset_dir"] = images
+    return weights.bundle / CONFIGS / "inference.yaml", overrides
 
 
 def _with_weights(given: str, options: Mapping[str, object]) -> tuple[Weights, dict[str, object]]:

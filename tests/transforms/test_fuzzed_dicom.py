@@ -310,7 +310,7 @@ class Tiny(torch.nn.Module):
 @pytest.fixture(scope="module")
 def prepared(radiographs, tmp_path_factory):
     """The folder, prepared by one process beside this one, with what cannot be prepared left out."""
-    from app.engines.inference import folder_samples
+    from app.engines.inference_samples import folder_samples
 
     transform = Compose([LoadRadiographd(), CLAHEd(), ResizeRadiographd(size=32)])
     folder = tmp_path_factory.mktemp("prepared")

@@ -12,7 +12,8 @@ import pydicom
 import pytest
 from scipy.special import expit
 
-from app.engines.inference import Inference, folder_samples
+from app.engines.inference import Inference
+from app.engines.inference_samples import folder_samples
 from app.engines.overlay import Region, overlay
 from app.phantoms.write import write_phantoms
 

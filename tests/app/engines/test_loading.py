@@ -119,20 +119,29 @@ def test_the_dataset_of_whole_batches_can_be_pickled():
 @pytest.mark.parametrize("processes", [1, 2, 3, 8])
 @pytest.mark.parametrize("count", [8, 9, 20, 64])
 def test_every_item_is_evaluated_by_one_process(count, processes):
-    dealt = [dealt_batches(count, 4, place, processes) for place in range(processes)]
+    dealt = [dealt_batches(range(count), 4, place, processes) for place in range(processes)]
     assert all(dealt)
     assert sorted(index for batches in dealt for batch in batches for index in batch) == list(range(count))
     if count >= 4 * processes:
         # The same batches as with one process, so their losses are the same too.
-        alone = dealt_batches(count, 4, 0, 1)
+        alone = dealt_batches(range(count), 4, 0, 1)
         assert sorted(joined(dealt)) == alone
 
 
 def test_every_process_evaluates_a_batch():
-    assert [dealt_batches(2, 4, place, 3) for place in range(3)] == [[[0]], [[1]], [[0]]]
-    assert dealt_batches(0, 4, 0, 2) == []
+    assert [dealt_batches(range(2), 4, place, 3) for place in range(3)] == [[[0]], [[1]], [[0]]]
+    assert dealt_batches((), 4, 0, 2) == []
 
 
 def test_a_batch_size_of_zero_is_refused():
     with pytest.raises(ValueError, match="batch_size is 0, but must be 1 or more"):
         EvaluationLoader(Radiographs(2), 0)
+
+
+def test_a_file_that_is_left_out_changes_no_other_batch():
+    whole = Radiographs(10)
+    without = Radiographs(8)
+    without.positions = [0, 1, 3, 4, 6, 7, 8, 9]  # of 10, of which numbers 2 and 5 are left out
+    assert visited(EvaluationLoader(whole, 4)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert visited(EvaluationLoader(without, 4)) == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert visited(EvaluationLoader(whole, 4).over(without)) == [[0, 1, 2], [3, 4, 5], [6, 7]]

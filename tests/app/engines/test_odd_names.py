@@ -11,7 +11,7 @@ import pytest
 from app.comparing.run_files import open_run_files
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.item import Datalist
-from app.engines.inference import folder_samples
+from app.engines.inference_samples import folder_samples
 from app.engines.launch import Launch
 from app.engines.reports import FindingGroups
 from app.engines.results import flat

@@ -22,6 +22,15 @@ def names(folder: Path, **options: Path) -> list[str]:
     return [path.relative_to(listing.folder).as_posix() for path in listing.files]
 
 
+def test_names_are_sorted_as_paths_are(tmp_path: Path):
+    # "-", "." and " " come before "/", yet a folder's files stay together.
+    make(tmp_path, "a/b/1.png", "a-b/1.png", "a.png", "a b.png", "a/1.png", "B.png", "a/b.png", "ä.png", "a/b/c/0.png")
+    listing = list_files(tmp_path)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert list(listing.files) == sorted(paths)
+    assert listing.names[:3] == ("B.png", "a/1.png", "a/b/1.png")
+
+
 def test_links_to_files_keep_their_names_and_two_links_to_one_file_are_two_files(tmp_path: Path):
     make(tmp_path, "store/0f3a", "images/3.png")
     for name in ("1.png", "2.png"):

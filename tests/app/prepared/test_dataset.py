@@ -410,3 +410,30 @@ def test_says_what_was_done_in_a_file(samples, log, tmp_path):
     prepared(samples, log, tmp_path)
     (path,) = (tmp_path / "kept").glob("*/transform.json")
     assert "Scale by 1.0" in json.dumps(json.loads(path.read_text()))
+
+
+def test_portions_are_read_back_alone_and_lie_in_one_shard(samples, tmp_path):
+    log = tmp_path / "log"
+    none = PreparedDataset([], Scale(1, log), tmp_path / "prepared", 0, False, "exclude")
+    portions = [none.with_samples(samples[:5]), none.with_samples(samples[5:])]
+    assert len(list(none.folder.glob("*.data"))) == 1
+    whole = PreparedDataset(samples, Scale(1, log), tmp_path / "prepared", 0, False)
+    assert len(log.read_text().splitlines()) == len(samples)  # nothing was prepared again
+    images = torch.cat([portion.read_batch(range(len(portion)))["image"] for portion in portions])
+    assert torch.equal(images, whole.read_batch(range(len(whole)))["image"])
+    # An image and its masks each: of the other portion none is held in memory.
+    assert [len(portion._reader.entries) for portion in (*portions, whole)] == [10, 14, 24]
+
+
+def test_portions_may_lie_elsewhere(samples, tmp_path):
+    none = PreparedDataset([], Scale(1, tmp_path / "log"), tmp_path / "prepared", 0, False, "exclude")
+    portion = none.with_samples(samples[:2], tmp_path / "other")
+    assert portion.folder == tmp_path / "other" / none.folder.name
+    assert len(portion) == 2
+    assert not list(none.folder.glob("*.data"))
+
+
+def test_positions_are_those_in_the_list_given(samples, tmp_path):
+    (tmp_path / "files/1.npy").write_text("damaged")
+    dataset = PreparedDataset(samples, Scale(1, tmp_path / "log"), tmp_path / "prepared", 0, False, "exclude")
+    assert dataset.positions == [0, *range(2, 12)]

@@ -85,7 +85,7 @@ def test_a_bundle_is_trained_evaluated_and_applied(folder: Path, capfd: pytest.C
             "1 problem (evaluating):\n  command line: section: section is",
         ),
         ("evaluate nodule_detection x", "'x' belongs to no option; settings are given as --key value: frugal evaluate"),
-        ("predict nodule_detection absent", "absent: no such folder; FOLDER holds the radiographs to score"),
+        ("predict nodule_detection absent", "absent: no such folder or datalist; name the radiographs to score"),
         ("bundle copy nodule_detection app.py/x", "{folder}/app.py/x/configs: Not a directory"),
     ],
 )

@@ -1,0 +1,133 @@
+"""Tasks in processes of this machine, which may die without harm to the others."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from app.cluster import Outcome, Task, node_name
+from app.cluster.kinds import DIED, TRIES_AGAIN, kind_of
+from app.cluster.worker import DEVICES
+from app.failures import described
+from app.sweeps.in_processes import deal, visible_devices
+
+TRIES = 1 + TRIES_AGAIN[DIED]
+"""How often a task is given to a process, if each dies of it."""
+
+
+def in_processes(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
+    """Do tasks in processes, which keep what a function has cached in its module.
+
+    Each process gets its share of the processors, and of the GPUs that this process may use.
+
+    Args:
+        tasks: Drawn as processes get free.
+        jobs: Number of processes.
+
+    Yields:
+        Outcomes, in the order in which tasks end. A process that dies is replaced, and its task tried again.
+    """
+    waiting, again = iter(tasks), deque[tuple[Task, int]]()
+    environments = _environments(jobs)
+    workers: dict[Connection, _Worker] = {}
+    try:
+        while True:
+            idle = [worker for worker in workers.values() if worker.given is None]
+            while (idle or environments) and (begun := again.popleft() if again else _first(waiting)) is not None:
+                worker = idle.pop() if idle else _Worker(environments.pop())
+                workers[worker.connection] = worker
+                worker.begin(*begun)
+            given = {worker.connection: worker.given for worker in workers.values() if worker.given is not None}
+            if not given:
+                return
+            for connection in [each for each in wait(list(given)) if isinstance(each, Connection)]:
+                worker, (task, attempt) = workers[connection], given[connection]
+                try:
+                    value, kind, error = worker.reply()
+                    outcome = Outcome(task, value, error, kind, attempt, node_name())
+                except (EOFError, OSError):
+                    environments.append(worker.environment)
+                    del workers[connection]
+                    if attempt < TRIES:
+                        again.append((task, attempt + 1))
+                        continue
+                    outcome = Outcome(task, None, f"its process {worker.ending()}", DIED, attempt, "")
+                yield outcome
+    finally:
+        for worker in workers.values():
+            worker.end()
+
+
+def _first(tasks: Iterator[Task]) -> tuple[Task, int] | None:
+    task = next(tasks, None)
+    return None if task is None else (task, 1)
+
+
+class _Worker:
+    """A process, and the task that it was given with the number of the attempt."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        context = multiprocessing.get_context("spawn")  # torch's threads and CUDA do not survive a fork
+        self.environment = environment
+        self.connection, theirs = context.Pipe()
+        # Not a daemon, since it has workers of its own that decode; it ends when its connection does.
+        self.process = context.Process(target=_serve, args=(theirs, environment))
+        self.process.start()
+        theirs.close()
+        self.given: tuple[Task, int] | None = None
+
+    def begin(self, task: Task, attempt: int) -> None:
+        self.given = task, attempt
+        with suppress(OSError):  # if it has died, `reply` tells
+            self.connection.send((task.function, task.arguments))
+
+    def reply(self) -> tuple[Any, str, str]:
+        """What its task returned, and the kind and words of its failure.
+
+        Raises:
+            EOFError: The process has died.
+        """
+        reply: tuple[Any, str, str] = self.connection.recv()
+        self.given = None
+        return reply
+
+    def ending(self) -> str:
+        self.process.join()
+        code = self.process.exitcode or 0
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def end(self) -> None:
+        self.connection.close()
+        if self.given is not None:
+            self.process.terminate()
+        self.process.join()
+
+
+def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
+    os.environ.update(environment)
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:  # the parent is done, or has died
+            return
+        reply: tuple[Any, str, str]
+        try:
+            reply = function(*arguments), "", ""
+        except Exception as error:
+            reply = None, kind_of(error), " ".join(described(error).split())
+        with suppress(BrokenPipeError):  # the parent has died; there is nothing more to come
+            connection.send(reply)
+
+
+def _environments(jobs: int) -> list[dict[str, str]]:
+    """What each of several processes gets of the machine: a share of its processors, and of its GPUs."""
+    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+    dealt = deal(visible_devices(), jobs)
+    return [threads | ({DEVICES: ",".join(devices)} if devices else {}) for devices in dealt]
