@@ -17,6 +17,9 @@ from app.sweeps.training_table import training_lines
 from evaluation.cells import safe_row
 from evaluation.distributions import t_quantile
 
+COMPARED = ("auc", "dice")
+"""Measures of comparisons that are shown to read."""
+
 
 def table_csv(outcomes: Outcomes) -> str:
     """One row per metric and cell, with all digits; undefined numbers are empty.
@@ -94,10 +97,10 @@ def _orderings(outcomes: Outcomes) -> list[str]:
 
 
 def _comparisons(outcomes: Outcomes) -> list[str]:
-    """Pairs of cells with the findings' mean, or their only finding; all findings are in ``comparisons.csv``."""
+    """Areas and Dice of pairs, as the mean over findings if there are several; ``comparisons.csv`` has the rest."""
     if not outcomes.comparisons:
         return [f"- {note}" for note in outcomes.not_compared]
-    several = {(each.pair.group, each.measure) for each in outcomes.comparisons if each.finding == "macro"}
+    several = {each.pair.group for each in outcomes.comparisons if each.finding == "macro"}
     rows = [
         [
             *(pair_text(each.pair), each.measure, each.finding, str(each.runs)),
@@ -105,7 +108,7 @@ def _comparisons(outcomes: Outcomes) -> list[str]:
             *(numbers.p_value(each.p), numbers.p_value(each.p_holm)),
         ]
         for each in outcomes.comparisons
-        if each.finding == "macro" or (each.pair.group, each.measure) not in several
+        if each.measure in COMPARED and (each.finding == "macro" or each.pair.group not in several)
     ]
     head = ["pair", "in", "finding", "runs", "against", "value", "difference", "p", "p (Holm)"]
     lines = [*numbers.markdown_table(head, rows), *("", *(f"- {note}" for note in outcomes.not_compared))]
