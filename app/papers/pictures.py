@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,23 @@ def picture_name(page: Path, table: str, what: str) -> str:
         'paper_fig_2_small.png'
     """
     return f"{page.stem}_{re.sub(r'[^a-z0-9]+', '_', f'{table} {what}'.lower()).strip('_')}.png"
+
+
+def short_names(pictures: Sequence[str]) -> list[str]:
+    """What tells pictures apart: their names without suffix or, if two share one, the parts of their paths that differ.
+
+    Example:
+        >>> short_names(["s/cells/model=A/seed-0/curves.png", "s/cells/model=B/seed-0/curves.png"])
+        ['model=A', 'model=B']
+        >>> short_names(["s/a/curves.png", "s/b/history.png"])
+        ['curves', 'history']
+    """
+    stems = [Path(picture).stem for picture in pictures]
+    if len(set(stems)) == len(stems):
+        return stems
+    paths = [Path(picture).with_suffix("").parts for picture in pictures]
+    differs = [len(set(parts)) > 1 for parts in itertools.zip_longest(*paths)]
+    return [", ".join(part for part, is_shown in zip(path, differs, strict=False) if is_shown) for path in paths]
 
 
 def draw_table(table: PrintedTable, size: str, cells: Mapping[tuple[str, str], Measured]) -> Figure:

@@ -14,7 +14,7 @@ from app.files.atomic import write_figure, write_whole
 from app.papers.declaration import Paper, PrintedTable
 from app.papers.gathered import PaperResults, gather
 from app.papers.page import page
-from app.papers.pictures import draw_table, picture_name
+from app.papers.pictures import draw_table, picture_name, short_names
 from app.papers.results import Results
 from app.papers.steps import Step, missing_needs
 
@@ -118,8 +118,9 @@ def _drawn(gathered: PaperResults, table: PrintedTable, size: str, file: Path) -
 
 def _copied(table: PrintedTable, size: str, folder: Path, file: Path) -> Iterator[tuple[str, str]]:
     """Copy the pictures that runs left; gives their names beside the page, and captions."""
-    for picture in table.sources[size].pictures:
+    pictures = table.sources[size].pictures
+    for picture, short in zip(pictures, short_names(pictures), strict=True):
         if (folder / picture).is_file():
-            name = picture_name(file, table.name, f"{size} {Path(picture).stem}")
+            name = picture_name(file, table.name, f"{size} {short}")
             write_whole(file.parent / name, (folder / picture).read_bytes())
-            yield name, f"{table.name}, {size}: {Path(picture).stem}"
+            yield name, f"{table.name}, {size}: {short}"
