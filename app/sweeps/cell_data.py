@@ -16,11 +16,14 @@ from app.annotations.reduction import first_images, share_of_patients, with_unce
 from app.datalist.choosing import choose_findings
 from app.datalist.file import moved, read_datalist, write_datalist
 from app.datalist.fingerprint import fingerprint, split_fingerprint
-from app.datalist.item import Datalist
+from app.datalist.item import SECTIONS, Datalist
 from app.datalist.splitting import folds, split, with_validation
 from app.datalist.validate import validate
 from app.phantoms.opened import made_phantoms
 from app.sweeps.sweep import Cell, Sweep
+
+PHANTOM_SHARES = (0.7, 0.1, 0.2)
+"""Of training, validation and test, if ``app.phantoms.write_phantoms`` is told nothing else."""
 
 
 class CellData:
@@ -94,9 +97,17 @@ class CellData:
         return path
 
     def base_sizes(self, cell: Cell) -> dict[str, int]:
-        """How many images each section has before a cell's steps; phantoms are made if they are not there."""
-        _, datalist = self._base(self.sweep.base_of(cell))
-        return {name: len(items) for name, items in datalist.sections.items()}
+        """About how many images each section has before a cell's steps; nothing is made for it.
+
+        Raises:
+            ValueError: The base cannot be read.
+        """
+        base = self.sweep.base_of(cell)
+        if "phantoms" in base:
+            shares = (base.get("split") or {}).get("shares") or base["phantoms"].get("split", PHANTOM_SHARES)
+            count = int(base["phantoms"]["count"])
+            return {name: round(count * share) for name, share in zip(SECTIONS, shares, strict=True)}
+        return {name: len(items) for name, items in self._base(base)[1].sections.items()}
 
     def _base(self, base: Mapping[str, Any]) -> tuple[Path, Datalist]:
         key = _key(base)

@@ -125,6 +125,13 @@ def test_the_work_of_cells_that_differ_in_data_epochs_and_size(study):
     assert study(data={"datalist": "d.json"}, folds=folds, fixed={"image_size": 64}) == [Work(12, 4, 8, 4096)]
 
 
+def test_no_phantoms_are_made_to_tell_the_work(study, tmp_path):
+    made = {"phantoms": {"count": 200, "seed": 0, "size": 64}}
+    assert study(data=made) == [Work(140, 20, 8, 1024)]  # 0.7, 0.1 and 0.2 of them
+    assert study(data={**made, "split": {"shares": [0.5, 0.25, 0.25]}}) == [Work(100, 50, 8, 1024)]
+    assert not list(tmp_path.glob("phantoms*"))
+
+
 def test_the_work_of_cells_whose_config_names_the_data(study):
     factors = {"a": {"named": {"datalist": "d.json"}, "made": {}, "absent": {"datalist": "e.json"}}}
     expected = [Work(10, 4, 8, 1024), Work(30, 0, 8, 1024), Work(30, 0, 8, 1024)]
