@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,29 +88,26 @@ def _run(paper: Paper, todo: Sequence[Step], arguments: argparse.Namespace) -> N
             "let them run."
         )
     file = arguments.page or arguments.out / f"{paper.bundle}.md"
-    problems: list[str] = []
     if arguments.report:
-        for step in itertools.chain.from_iterable(steps(paper, size, list(paper.tables)) for size in paper.sizes):
-            if has_old_table(step, arguments.out):
-                _run_study(step.study, arguments.out / step.file, arguments, table=True)
-    else:
-        problems = run_steps(
-            paper,
-            todo,
-            arguments.out,
-            lambda study, folder: _run_study(study, folder, arguments),
-            lambda: write_page(paper, arguments.out, file),
-        )
+        every = itertools.chain.from_iterable(steps(paper, size, list(paper.tables)) for size in paper.sizes)
+        todo = [replace(step, needs=()) for step in every if has_old_table(step, arguments.out)]
+    problems = run_steps(
+        paper,
+        todo,
+        arguments.out,
+        lambda study, folder: _run_study(study, folder, arguments),
+        lambda: write_page(paper, arguments.out, file),
+    )
     gathered = write_page(paper, arguments.out, file)
     sys.stdout.write(f"\n{claims_text(gathered)}written to {file}\n")
     if problems:
         raise ValueError("\n".join(["not everything ran:", *(f"  {problem}" for problem in problems)]))
 
 
-def _run_study(study: str, folder: Path, arguments: argparse.Namespace, table: bool = False) -> None:
+def _run_study(study: str, folder: Path, arguments: argparse.Namespace) -> None:
     """Run one study as ``frugal study`` does, with the options that both commands have, or only write its table."""
     parser = argparse.ArgumentParser()
     study_command.add_parser(parser.add_subparsers())
     own = parser.parse_args(["study", study, "--out", str(folder)])
     shared = {name: getattr(arguments, name) for name in vars(own) if name not in NOT_SHARED}
-    study_command.run(argparse.Namespace(**vars(own) | shared | {"table": table}))
+    study_command.run(argparse.Namespace(**vars(own) | shared | {"table": arguments.report}))

@@ -83,7 +83,8 @@ class Results:
         """How many runs of a study its table rests on."""
         rows = self.rows(f"{sweep.name}/table.csv") or ()
         first = [row for row in rows if row.get("metric") == rows[0].get("metric")]
-        return sum(int(row.get("n") or 0) for row in first)
+        counts = [_number(row.get("n", "")) for row in first]
+        return sum(int(count) for count in counts if not math.isnan(count))
 
 
 def numbers_of(table: PrintedTable, source: Source, results: Results) -> dict[tuple[str, str], Measured]:

@@ -33,45 +33,29 @@ def parse_source(given: object, table: PrintedTable, sweep_of: Callable[[str], S
         ValueError: Something is unknown, or a cell's place is not clear.
     """
     content = as_mapping(given, where, KEYS)
-    absent = content.get("absent")
-    if isinstance(absent, str):
-        if not absent:
-            raise ValueError(f"{where}: absent: must say why.")
-        if len(content) > 1:
-            raise ValueError(
-                f"{where}: 'absent' says why nothing is there; leave out {sorted(set(content) - {'absent'})}."
-            )
-        return Source(absent=absent)
-    commands = as_texts(content.get("commands", []), f"{where}: commands")
-    for command in commands:
-        require_own_command(command, f"{where}: commands")
-    file = _below(content["file"], f"{where}: file") if "file" in content else ""
-    if commands and not file:
-        raise ValueError(f"{where}: 'commands' need 'file', which they write.")
-    if not commands and "study" not in content and not content.get("pictures"):
-        raise ValueError(
-            f"{where}: give 'study', 'commands' with their 'file', 'pictures', or 'absent' with the reason."
-        )
-    pictures = as_texts(content.get("pictures", []), f"{where}: pictures")
-    if not all(picture.endswith(".png") for picture in pictures):
-        raise ValueError(f"{where}: pictures: must be PNG files, not {', '.join(pictures)}.")
-    lacking = _lacking(absent, table, where)
+    if isinstance(content.get("absent"), str):
+        return _absent(content, where)
+    commands, file = _commands(content, where)
+    pictures = _pictures(content, where)
     keys = _Keys(content, table, where)
-    has_numbers = bool(commands) or "study" in content
+    if not commands and not keys.name_a_study and not pictures:
+        raise ValueError(f"{where}: give 'study', 'commands' with their 'file', 'pictures', or 'absent' with a reason.")
+    lacking = _lacking(content.get("absent"), table, where)
     places = {
         (row, column): _place(keys.of(row, column), sweep_of, bool(commands), f"{where}: {row} / {column}")
         for row, column in itertools.product(table.rows, table.columns)
-        if has_numbers and (row, column) not in lacking and table.rows[row][column].text != NO_CELL
+        if commands or keys.name_a_study
+        if (row, column) not in lacking and table.rows[row][column].text != NO_CELL
     }
     names = [keys.of(*cell).get("study", "") for cell in places]
     return Source(
         studies=tuple(dict.fromkeys(name for name in names if name)),
         commands=commands,
-        file=file if commands else "",
+        file=file,
         places=places,
         lacking=lacking,
         note=as_text(content.get("note", "")),
-        pictures=tuple(_below(picture, f"{where}: pictures") for picture in pictures),
+        pictures=pictures,
     )
 
 
@@ -95,6 +79,11 @@ class _Keys:
         self.rows = self._entries(content.get("rows"), tuple(table.rows), "rows")
         self.columns = self._entries(content.get("columns"), table.columns, "columns")
 
+    @property
+    def name_a_study(self) -> bool:
+        """Whether the source, a row or a column names one."""
+        return any("study" in keys for keys in (self.common, *self.rows.values(), *self.columns.values()))
+
     def of(self, row: str, column: str) -> dict[str, str]:
         """All keys of a cell."""
         of_row, of_column = self.rows.get(row, {}), self.columns.get(column, {})
@@ -112,6 +101,33 @@ class _Keys:
             }
             for name, entry in entries.items()
         }
+
+
+def _absent(content: Mapping[str, Any], where: str) -> Source:
+    if not content["absent"]:
+        raise ValueError(f"{where}: absent: must say why.")
+    others = sorted(content.keys() - {"absent"})
+    if others:
+        raise ValueError(f"{where}: 'absent' says why nothing is there; leave out {', '.join(others)}.")
+    return Source(absent=content["absent"])
+
+
+def _commands(content: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], str]:
+    """The commands and the file that they write; without commands, no file."""
+    commands = as_texts(content.get("commands", []), f"{where}: commands")
+    for command in commands:
+        require_own_command(command, f"{where}: commands")
+    file = _below(content["file"], f"{where}: file") if "file" in content else ""
+    if commands and not file:
+        raise ValueError(f"{where}: 'commands' need 'file', which they write.")
+    return commands, file if commands else ""
+
+
+def _pictures(content: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    pictures = as_texts(content.get("pictures", []), f"{where}: pictures")
+    if not all(picture.endswith(".png") for picture in pictures):
+        raise ValueError(f"{where}: pictures: must be PNG files, not {', '.join(pictures)}.")
+    return tuple(_below(picture, f"{where}: pictures") for picture in pictures)
 
 
 def _place(keys: Mapping[str, str], sweep_of: Callable[[str], Sweep], is_command: bool, where: str) -> Place:

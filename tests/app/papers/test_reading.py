@@ -85,6 +85,23 @@ def test_papers_are_found_by_both_names(declaration: Path):
         find_paper("rosenberg")
 
 
+def test_rows_may_name_studies_of_their_own(declaration: Path):
+    study = str(declaration.parents[1] / "studies/study.yaml")
+    text = declaration.read_text().replace(f"      study: {study}\n", "")
+    with pytest.raises(ValueError, match="Table 1: small: give 'study'"):
+        read_paper(_written(declaration, text))
+    text = text.replace("{level: box}", f"{{level: box, study: {study}}}")
+    with pytest.raises(ValueError, match="Contours / few: no 'study' is named for it"):
+        read_paper(_written(declaration, text))
+    text = text.replace("{level: contour}", f"{{level: contour, study: {study}}}")
+    assert read_paper(_written(declaration, text)).tables["Table 1"].sources["small"].studies == (study,)
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
 def test_the_example_of_the_docs(declaration: Path):
     blocks = re.findall(r"^```yaml\n(.*?)^```", Path("docs/papers.md").read_text(), flags=re.MULTILINE | re.DOTALL)
     study = declaration.parents[1] / "studies/study.yaml"

@@ -106,6 +106,9 @@ def test_a_report_writes_old_tables_again(declaration, studies, results, capsys)
     (results / "made_study/table.csv").unlink()
     assert main(words) == 0
     assert [each.table for each in studies] == [True]
+    (results / "made_study/table.csv").unlink()
+    assert main([*words, "--keep"]) == 1  # as if cells had failed: the page is written all the same
+    assert "study.yaml: 1 of 12 runs failed" in capsys.readouterr().err
 
 
 def test_tables_are_chosen_by_how_their_names_begin(paper: Paper):
