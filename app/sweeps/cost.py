@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from app.pages.numbers import counted
 from app.sweeps.cell_run import CellRun
-from app.sweeps.curves import read_curve
+from app.sweeps.curves import HISTORY, read_curve
 from app.sweeps.work import Work
 
 STOP = "Ctrl-C ends the study; the same command goes on where it was."
@@ -68,8 +68,9 @@ def cost(runs: Sequence[CellRun], work_of: Callable[[CellRun], Work], keep: bool
     """Estimate the runs that have not finished.
 
     A run takes as long as those of the same cell with other seeds, if any has finished. Otherwise its epochs are
-    scaled by images, epochs and pixels from all trainings that have finished, and what a training does beside (reading
-    the data, evaluating, logging) takes as long as in the median of them; a run that only evaluates does nothing else.
+    scaled by images, epochs and pixels from all trainings that have finished, and what it does after them (evaluating,
+    logging) takes as long as in the median of those; a run that only evaluates does nothing else. What the first run
+    does before its epochs, above all preparing the data, it does for all; the others take the least that any took.
     Trainings that stopped early count with the epochs that were planned: others will stop as early on average.
 
     Args:
@@ -77,41 +78,53 @@ def cost(runs: Sequence[CellRun], work_of: Callable[[CellRun], Work], keep: bool
         work_of: What is to be done in a run; no epochs if it only evaluates. Called if it is needed.
         keep: Whether a result counts if its config file has changed since.
     """
-    done = [run for run in runs if run.is_finished(keep)]
-    seconds = {run.folder: float(run.record()["seconds"]) for run in done}
-    by_cell: dict[str, list[float]] = {}
-    for run in done:
-        by_cell.setdefault(run.cell.name, []).append(seconds[run.folder])
-    to_run = [run for run in runs if run.folder not in seconds]
+    done = {run.folder: _parts(run) for run in runs if run.is_finished(keep)}
     left: dict[Path, float] = {}
-    if done and any(run.cell.name not in by_cell for run in to_run):
-        beside, pace = _pace(done, seconds, work_of)
-        left = {run.folder: beside + pace * work_of(run).amount for run in to_run if run.cell.name not in by_cell}
-    left |= {run.folder: statistics.mean(by_cell[run.cell.name]) for run in to_run if run.cell.name in by_cell}
-    return Cost(len(runs), len(done), sum(seconds.values()), left)
+    if done and len(done) < len(runs):
+        before = min(parts.before for parts in done.values()) if len(done) > 1 else 0.0
+        own: dict[str, list[float]] = {}
+        for run in runs:
+            if run.folder in done:
+                own.setdefault(run.cell.name, []).append(done[run.folder].epochs + done[run.folder].after)
+        scaled = _scale([(done[run.folder], work_of(run)) for run in runs if run.folder in done])
+        for run in runs:
+            if run.folder not in done:
+                known = own.get(run.cell.name)
+                left[run.folder] = before + (statistics.mean(known) if known else scaled(work_of(run)))
+    return Cost(len(runs), len(done), sum(map(sum, done.values())), left)
 
 
-def _pace(
-    done: Sequence[CellRun], seconds: Mapping[Path, float], work_of: Callable[[CellRun], Work]
-) -> tuple[float, float]:
-    """Seconds that a run takes beside its epochs, and seconds for each amount of work."""
-    beside, in_epochs, amount = [], 0.0, 0.0
-    for run in done:
-        work = work_of(run).amount
-        # The record of a run that was resumed has only the seconds since then.
-        trained = min(_in_epochs(run), seconds[run.folder]) if work else 0.0
-        beside.append(seconds[run.folder] - trained)
-        in_epochs, amount = in_epochs + trained, amount + work
-    return statistics.median(beside), in_epochs / amount if amount else 0.0
+class Parts(NamedTuple):
+    """Seconds that a run took before its epochs, for them, and after them."""
+
+    before: float
+    epochs: float
+    after: float
 
 
-def _in_epochs(run: CellRun) -> float:
-    """Seconds of a run's epochs; infinite, that is all of its seconds, if its history is not known."""
+def _parts(run: CellRun) -> Parts:
+    """Of a run that has finished; all are after its epochs if it left no history, as it then trained none."""
+    record = run.record()
+    whole = float(record["seconds"])
     try:
         curve = read_curve(run)
     except ValueError:
-        return math.inf  # the table will name the damaged file
-    return curve.seconds if curve else math.inf
+        curve = None  # the table will name the damaged file
+    if curve is None:
+        return Parts(0.0, 0.0, whole)
+    # The record of a run that was resumed has only the seconds since then. A history is written after the last epoch.
+    epochs = min(curve.seconds, whole)
+    since = float(record["ended"]) - (run.folder / HISTORY).stat().st_mtime
+    after = min(max(since, 0.0), whole - epochs)
+    return Parts(whole - epochs - after, epochs, after)
+
+
+def _scale(done: Sequence[tuple[Parts, Work]]) -> Callable[[Work], float]:
+    """Seconds of the epochs of another run and after them, from those of runs that have finished."""
+    after = statistics.median(parts.after for parts, _ in done)
+    amount = sum(work.amount for _, work in done)
+    pace = sum(parts.epochs for parts, _ in done) / amount if amount else 0.0
+    return lambda work: after + pace * work.amount
 
 
 class TimeLeft:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from app.sweeps.sweep import Cell
 from app.sweeps.work import Work, WorkOf
 
 SMALL, LARGE, TESTED = (Cell({"size": name}, {}, {}) for name in ("small", "large", "tested"))
-WORK = {"small": Work(90, 30, 10, 1), "large": Work(390, 30, 10, 1), "tested": Work(390, 30, 0, 1)}
+WORK = {"small": Work(90, 10, 10, 1), "large": Work(390, 10, 10, 1), "tested": Work(390, 10, 0, 1)}
 
 
 @pytest.fixture
@@ -32,14 +33,16 @@ def work_of(run: CellRun) -> Work:
     return WORK[run.cell.values["size"]]
 
 
-def finish(run: CellRun, seconds: float, epochs: list[float] | None = None) -> None:
-    """Leave the files of a run that took so many seconds, and its epochs, if it trained."""
+def finish(run: CellRun, seconds: float, epochs: list[float] | None = None, after: float = 5.0) -> None:
+    """Leave the files of a run that took so many seconds, its epochs, if it trained, and so many after them."""
     run.folder.mkdir(parents=True)
     (run.folder / "metrics.json").write_text("{}")
     run.write("finished", seconds)
     if epochs is not None:
-        with (run.folder / "history.csv").open("w", newline="") as file:
+        history, ended = run.folder / "history.csv", run.record()["ended"]
+        with history.open("w", newline="") as file:
             csv.writer(file).writerows([["epoch", "epoch_seconds"], *enumerate(epochs, start=1)])
+        os.utime(history, (ended - after, ended - after))
         record = {"validation": {"auc": 0.5, "epoch": 1}, "training": {"epochs": 10, "max_epochs": 10}}
         (run.folder / "model.json").write_text(json.dumps(record))
 
@@ -51,28 +54,35 @@ def test_nothing_is_known_before_a_run_has_finished(runs):
 
 
 def test_epochs_are_scaled_by_images_and_the_rest_is_not(runs):
-    # 10 epochs of 2 s for 90 + 30 / 3 = 100 images; 390 + 10 = 400 images take four times as long, 80 s. 5 s beside.
-    finish(runs[0], 25.0, [2.0] * 10)
+    # 10 epochs of 2 s for 100 images: 400 images take four times as long, 80 s; then 5 s. The 75 s before come once.
+    finish(runs[0], 100.0, [2.0] * 10)
     now = cost(runs, work_of)
     expected = {"small": 25.0, "large": 85.0, "tested": 5.0}
     assert {run.folder: expected[run.cell.values["size"]] for run in runs[1:]} == pytest.approx(now.left)
-    assert now.seconds() == pytest.approx(85 + 5 + 25 + 85 + 5)
+    assert (now.spent, now.seconds()) == pytest.approx((100, 85 + 5 + 25 + 85 + 5))
     # 205 s shared by two are 102.5 s, by three 68.3 s; but no process ends before the longest run.
     assert (now.seconds(2), now.seconds(3)) == pytest.approx((102.5, 85.0))
 
 
 def test_a_cell_that_has_run_takes_as_long_again(runs):
-    finish(runs[0], 25.0, [2.0] * 10)
-    finish(runs[1], 60.0, [5.0] * 10)
+    finish(runs[0], 100.0, [2.0] * 10)
+    finish(runs[1], 60.0, [5.0] * 10, after=7.0)
     left = cost(runs, work_of).left
-    assert left[runs[4].folder] == 60.0
-    # Beside the epochs 5 s and 10 s: in the median 7.5 s.
-    assert left[runs[5].folder] == pytest.approx(7.5)
+    # Before its epochs the second took 3 s; after them the two took 5 s and 7 s, in the median 6 s.
+    expected = [3 + 20 + 5, 3 + 50 + 7, 3 + 6]
+    assert [left[run.folder] for run in runs[3:]] == pytest.approx(expected)
 
 
-def test_runs_without_a_history_are_scaled_whole(runs):
+def test_a_run_without_a_history_trained_nothing(runs):
     finish(runs[0], 25.0)
-    assert cost(runs, work_of).left[runs[1].folder] == pytest.approx(100.0)
+    assert cost(runs, work_of).left[runs[1].folder] == pytest.approx(25.0)
+    (runs[0].folder / "history.csv").write_text("damaged")
+    assert cost(runs, work_of).left[runs[1].folder] == pytest.approx(25.0)
+
+
+def test_a_history_that_was_copied_or_resumed_leaves_no_negative_part(runs):
+    finish(runs[0], 15.0, [2.0] * 10, after=-100.0)  # resumed: its epochs took longer than its last attempt
+    assert cost(runs, work_of).left[runs[3].folder] == pytest.approx(15.0)
 
 
 def test_the_plan_in_words(runs):
