@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -33,7 +33,7 @@ class CellFile:
 
 
 def with_cell_files(overrides: Mapping[str, Any], values: Values, where: str) -> dict[str, Any]:
-    """Overrides in which each ``{cell: ...}`` is a `CellFile`; other values stay.
+    """Overrides in which each ``{cell: ...}``, by itself or in a list, is a `CellFile`; other values stay.
 
     Args:
         overrides: As a study file has them.
@@ -48,15 +48,35 @@ def with_cell_files(overrides: Mapping[str, Any], values: Values, where: str) ->
         >>> with_cell_files(given, {"model": "second", "size": "100"}, "model=second")["start_from"]
         CellFile(values={'model': 'first', 'size': '100'}, name='model.pt', of_every_seed=False)
     """
-    return {
-        key: _cell_file(value, values, f"{where}: {key}") if isinstance(value, dict) and CELL in value else value
-        for key, value in overrides.items()
-    }
+
+    def named(value: Any, key: str) -> Any:  # noqa: ANN401 - an override
+        if isinstance(value, list):
+            return [named(each, key) for each in value]
+        is_named = isinstance(value, dict) and CELL in value
+        return _cell_file(value, values, f"{where}: {key}") if is_named else value
+
+    return {key: named(value, key) for key, value in overrides.items()}
+
+
+def with_paths(value: Any, path: Callable[[CellFile], Any]) -> Any:  # noqa: ANN401 - an override
+    """The value of an override with each `CellFile` in it replaced; those of every seed join the others of a list."""
+    if isinstance(value, CellFile):
+        return path(value)
+    if not isinstance(value, list):
+        return value
+    replaced: list[Any] = []
+    for each in value:
+        new = with_paths(each, path)
+        replaced += new if isinstance(each, CellFile) and isinstance(new, list) else [new]
+    return replaced
 
 
 def cell_files(cell: Cell) -> list[CellFile]:
     """The files of other cells that a cell's overrides name."""
-    return [value for value in cell.overrides.values() if isinstance(value, CellFile)]
+    files: list[CellFile] = []
+    for value in cell.overrides.values():
+        with_paths(value, files.append)
+    return files
 
 
 def runs_once(cell: Cell) -> bool:

@@ -21,7 +21,7 @@ from app.cluster.kinds import STORAGE, TRIES_AGAIN, kind_of
 from app.cluster.tasks import STORAGE_DELAY
 from app.files.atomic import write_whole
 from app.files.claims import Claims
-from app.sweeps.cell_files import CellFile, cell_files, runs_once
+from app.sweeps.cell_files import CellFile, cell_files, runs_once, with_paths
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.cost import TimeLeft
 from app.sweeps.in_processes import visible_devices
@@ -107,7 +107,9 @@ class Launcher:
             Exception: Whatever the training raises.
         """
         files = self.sweep.configs
-        overrides = {key: _resolved(value, run) for key, value in run.cell.overrides.items()}
+        overrides = {
+            key: with_paths(value, lambda file: _paths(file, run)) for key, value in run.cell.overrides.items()
+        }
         overrides |= {"output_dir": str(run.folder), "seed": self.sweep.seed_of(run.replicate)}
         overrides["run_name"] = f"{self.sweep.name} {run.title}"
         if self.sweep.trust:
@@ -199,12 +201,10 @@ def shard(runs: Sequence[CellRun], first: int, count: int) -> list[CellRun]:
     return list(itertools.chain(*groups[first - 1 :: count]))
 
 
-def _resolved(value: Any, run: CellRun) -> Any:  # noqa: ANN401 - an override
-    """The value of an override: of a file that other runs leave, its path, or the list of their paths."""
-    if not isinstance(value, CellFile):
-        return value
-    paths = [str(each.folder / value.name) for each in run.needs if each.cell.values == value.values]
-    return paths if value.of_every_seed else paths[0]
+def _paths(file: CellFile, run: CellRun) -> str | list[str]:
+    """The path of a file that another run leaves, or the list of those of all seeds."""
+    paths = [str(each.folder / file.name) for each in run.needs if each.cell.values == file.values]
+    return paths if file.of_every_seed else paths[0]
 
 
 def _is_settled(run: CellRun, keep: bool, started: float) -> bool:

@@ -16,7 +16,7 @@ from app.checking.files import load, untrusted_overrides
 from app.checking.structure import OF_LAUNCH, OF_RESULTS
 from app.checking.trust import is_trusted
 from app.installed import find_config
-from app.sweeps.cell_files import CellFile, require_cells, with_cell_files
+from app.sweeps.cell_files import require_cells, with_cell_files, with_paths
 from app.sweeps.cell_pairs import parse_comparisons
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
 from app.sweeps.orderings import parse_ordering
@@ -70,7 +70,7 @@ def read_sweep(path: Path, trust: bool = False) -> Sweep:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     overrides = [
-        {key: value.name if isinstance(value, CellFile) else value for key, value in cell.overrides.items()}
+        {key: with_paths(value, lambda file: file.name) for key, value in cell.overrides.items()}
         for cell in sweep.cells
     ]
     problems = untrusted_overrides(sweep.configs, overrides, path, trust)

@@ -137,6 +137,19 @@ def test_a_shard_keeps_together_what_needs_each_other(read, tmp_path):
     assert names == [[f"model={model},evaluation={each}" for each in ("own", "c")] for model in "AB"]
 
 
+def test_a_list_joins_cells_and_seeds(read, tmp_path, monkeypatch):
+    both = [{"cell": {"model": "A"}}, {"cell": {"model": "B"}, "seeds": "all"}]
+    content = {"factors": {"model": {"A": {}, "B": {}, "AB": {"checkpoint": both}}}, "seeds": [0, 1]}
+    launcher = Launcher(read(**content), tmp_path / "out")
+    run = next(run for run in launcher.runs() if run.cell.name == "model=AB")
+    assert len(run.needs) == 3
+    given = {}
+    monkeypatch.setattr("app.sweeps.runner.start_in_processes", lambda *parts: given.update(parts[3]))
+    launcher.launch(run, is_interrupted=False)
+    folders = ["model=A/seed-0", "model=B/seed-0", "model=B/seed-1"]
+    assert given["checkpoint"] == [str(tmp_path / "out/cells" / folder / "model.pt") for folder in folders]
+
+
 def test_a_training_is_chosen_and_its_evaluations_are_not(read, tmp_path):
     factors = {"model": {"A": {}, "B": {}}}
     report = {"metrics": ["auc.macro"], "select": {"metric": "validation.auc"}}
