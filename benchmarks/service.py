@@ -49,6 +49,9 @@ def main() -> int:
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two images of a sender")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--archive-kills", type=int, default=3)
+    parser.add_argument(
+        "--patience", type=float, default=0.7, help="share of kills after which readiness is waited for"
+    )
     parser.add_argument("--work", type=Path, help="folder for everything; a temporary one unless given")
     arguments = parser.parse_args()
     require_orthanc()
@@ -136,7 +139,7 @@ def fail(
         if event == "service":
             service.kill()
             service.start()
-            if generator.random() < 0.7:  # else it is killed again before it is ready
+            if generator.random() < arguments.patience:  # else it is killed again before it is ready
                 service.wait_until_ready()
         elif event == "orthanc":
             orthanc.kill()

@@ -113,7 +113,7 @@ class Service:
     def stop(self) -> int:
         """Stop by SIGTERM; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
     def state(self) -> dict:
         """What the health page says."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -13,8 +12,6 @@ from app.service.settings import DicomwebReceiver, OrthancReceiver, StowTarget
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
 
-# Its messages name studies.
-logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL)
 TIMEOUT = (5.0, 60.0)
 """Seconds to connect, and between two parts of an answer."""
 Server = StowTarget | DicomwebReceiver | OrthancReceiver

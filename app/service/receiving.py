@@ -36,8 +36,6 @@ def start(settings: DicomReceiver, spool: Spool) -> AssociationServer:
     Raises:
         OSError: The port is taken, or a file of TLS cannot be read.
     """
-    # Its messages hold titles and identifiers of those who call.
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     entity = AE(settings.title)
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.maximum_associations = settings.associations

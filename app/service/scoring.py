@@ -77,11 +77,12 @@ class Scorer:
         except LeftOutError as error:
             self.table.end(image.name, LEFT_OUT, str(error), time.time())
             self.spool.finish(image, keep=False)
-        except FileNotFoundError:
-            return  # somebody took it away
-        except BAD as error:
-            self._set_aside(image, _words(error, image.path))
         except Exception as error:
+            if not image.path.exists():
+                return  # somebody took it away
+            if isinstance(error, BAD):
+                self._set_aside(image, _words(error, image.path))
+                return
             if is_passing(error):
                 self.table.put_off(image.name)
                 raise

@@ -10,7 +10,7 @@ from threading import Event
 from app.service.spool import Shard, Spool, Waiting
 from app.service.table import REFUSED, SENT, Table
 from app.service.targets import RefusedError, Sending
-from app.service.waiting import Backoff, described, is_passing
+from app.service.waiting import Backoff, described
 
 LOOK_EVERY = 0.2
 """Seconds between two looks into an empty outbox."""
@@ -27,11 +27,9 @@ def run(target: Sending, spool: Spool, table: Table, shard: Shard, stop: Event) 
         for results in sorted(spool.to_send(shard), key=lambda each: failures[each.name]):
             try:
                 send(target, spool, table, results)
-            except FileNotFoundError:
-                continue  # replaced by newer ones meanwhile
-            except Exception as error:
-                if not is_passing(error):
-                    raise
+            except Exception as error:  # whatever it is, results are not lost, and the others are sent first
+                if not results.path.exists():
+                    continue  # newer ones are about to replace them
                 failures[results.name] += 1
                 problem = described(error)
             else:
@@ -50,8 +48,7 @@ def send(target: Sending, spool: Spool, table: Table, results: Waiting) -> None:
     """Send the results of one image, and note it; results that are not accepted go to quarantine.
 
     Raises:
-        FileNotFoundError: They are no longer there.
-        Exception: One that `is_passing`: the results are still in the outbox.
+        Exception: The results are still in the outbox.
     """
     try:
         files = sorted(results.path.iterdir())

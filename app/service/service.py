@@ -11,9 +11,10 @@ import fcntl
 import logging
 import multiprocessing
 import os
-import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -175,11 +176,26 @@ def _stop(parts: list[Part]) -> None:
 def _run(run: Run, settings: Settings, shard: Shard, number: int) -> None:
     """What each process does."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(processName)s: %(message)s")
+    code = 0
+    silence()
     try:
         run(settings, shard, number)
     except HopelessError as error:
         logger.error(f"frugal: error: {error}")
-        sys.exit(HOPELESS)
+        code = HOPELESS
+    except Exception as error:  # its message may quote anything
+        logger.error(f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}")
+        code = 1
+    logging.shutdown()
+    # All that matters is on the disk; libraries and their threads may take long to end by themselves.
+    os._exit(code)
+
+
+def silence() -> None:
+    """Keep libraries from telling on the screen or in a log what they read, as their messages quote values."""
+    warnings.simplefilter("ignore")
+    for name in ("pydicom", "highdicom", "pynetdicom", "dicomweb_client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _receive(settings: Settings, shard: Shard, number: int) -> None:

@@ -139,3 +139,10 @@ def test_all_that_waits_is_scored_until_the_service_stops(scorer, spool, table):
     made.handle = handled
     made.run(ALL, stop)
     assert (len(spool.waiting(ALL)), table.counts()[SCORED]) == (1, 2)
+
+
+def test_an_image_that_somebody_takes_away_is_left(scorer, spool, table):
+    image, made = first(spool), scorer()
+    image.path.unlink()
+    made.handle(image)
+    assert not list(spool.quarantine.iterdir())

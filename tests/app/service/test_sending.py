@@ -191,3 +191,16 @@ def test_stow(outbox, answer, error):
     with pytest.raises(error) as caught:
         target.send(NAMES[0], files)
     assert "http" not in str(caught.value)
+
+
+def test_a_file_of_the_settings_that_is_missing_is_told(outbox, table, monkeypatch, caplog):
+    stop = Event()
+    run(
+        Scripted(stop, n0=[FileNotFoundError(2, "No such file or directory", "key.pem")]),
+        outbox,
+        table,
+        stop,
+        monkeypatch,
+    )
+    assert "results are kept and sent later: No such file or directory" in caplog.text
+    assert table.counts()[SENT] == 3
