@@ -107,6 +107,7 @@ def look(dist: Path, orthanc: Orthanc, study: str, pictures: Path) -> None:
         browser.get(f"http://127.0.0.1:{server.server_address[1]}/viewer?StudyInstanceUIDs={study}")
         time.sleep(60)
         press(browser, "Skip all")
+        press(browser, "Confirm and hide")
         browser.save_screenshot(str(pictures / "ohif-0.png"))
         found = "[data-cy^='study-browser-thumbnail']"
         print(f"OHIF shows {len(browser.find_elements(By.CSS_SELECTOR, found))} series")
@@ -127,7 +128,7 @@ def press(browser, text: str) -> None:
     """Press a button if it is there."""
     from selenium.webdriver.common.by import By
 
-    for button in browser.find_elements(By.XPATH, f"//button[normalize-space()='{text}']"):
+    for button in browser.find_elements(By.XPATH, f"//*[normalize-space(text())='{text}']"):
         browser.execute_script("arguments[0].click()", button)
         time.sleep(2)
 
