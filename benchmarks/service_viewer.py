@@ -112,6 +112,7 @@ def look(dist: Path, orthanc: Orthanc, study: str, pictures: Path) -> None:
         found = "[data-cy^='study-browser-thumbnail']"
         print(f"OHIF shows {len(browser.find_elements(By.CSS_SELECTOR, found))} series")
         for number in range(len(browser.find_elements(By.CSS_SELECTOR, found))):
+            press(browser, "Skip all")  # the tour, which may begin late
             thumbnail = browser.find_elements(By.CSS_SELECTOR, found)[number]
             print(f"  {number + 1}: {' '.join(thumbnail.text.split())}")
             ActionChains(browser).double_click(thumbnail).perform()
