@@ -6,7 +6,9 @@ GPU of its own, and leaves nothing behind.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 import importlib
 import os
 import pickle
@@ -125,6 +127,7 @@ def main(words: Sequence[str]) -> None:
     channel = Connection(int(descriptor))
     for module in modules:
         importlib.import_module(module)
+    gc.freeze()  # or each collection in a child would copy all that it inherits
     while True:
         try:
             request = channel.recv_bytes()
@@ -134,18 +137,26 @@ def main(words: Sequence[str]) -> None:
         if pid == 0:
             die_with(template)
             channel.send(("pid", os.getpid()))
-            _perform(channel, request)
-            return
+            # As children of multiprocessing end: freeing all that was inherited would copy it, which takes seconds.
+            os._exit(_perform(channel, request))
         _, status = os.waitpid(pid, 0)
         channel.send(("ended", os.waitstatus_to_exitcode(status)))
 
 
-def _perform(channel: Connection, request: bytes) -> None:
-    """In the child: call the function, tell of its failure."""
+def _perform(channel: Connection, request: bytes) -> int:
+    """In the child: call the function, tell of its failure; its exit status."""
+    code = 0
     try:
         function, arguments, environment = pickle.loads(request)
         os.environ.update(environment)
         function(*arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
     except Exception as error:
+        code = 1
         text = " ".join(described(error).split()) or type(error).__name__
         channel.send(("failure", (kind_of(error), text[:LONGEST_TEXT])))
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return code

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from app.sweeps.sweep import Cell, Sweep
 ROOT = Path(__file__).parents[3]
 # What workers import: they do not know this module.
 TASKS = '''
-import errno, functools, json, os, sys, time
+import functools, json, os, signal, time
 from pathlib import Path
 from app.cluster import device_names, node_name
 from app.sweeps.runner import Launcher
@@ -38,6 +39,17 @@ def note(path, tries=1):
     path.with_suffix(".json").write_text(json.dumps({
         "devices": device_names(), "node": node_name(), "folder": os.getcwd(), "threads": os.environ["OMP_NUM_THREADS"],
     }))
+
+
+def wait(path):
+    """Say so when it is ended in order."""
+    def end(number, frame):
+        Path(path).with_suffix(".ended").touch()
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    Path(path).touch()
+    time.sleep(60)
 
 
 def fail():
@@ -97,6 +109,21 @@ def test_tasks_are_tried_again_by_kind_and_each_in_a_process_of_its_own(cluster)
     assert where["devices"] in (["0"], ["1"])
     assert (where["folder"], where["threads"]) == (str(folder), "1")
     assert where["node"] == outcomes["killed"].node
+
+
+def test_the_end_of_the_command_ends_tasks_in_order(cluster):
+    from cluster_tasks import wait
+
+    path = Path.cwd() / "waits"
+    outcomes = cluster.run([Task("waits", wait, (str(path),))], preload=())
+    running = threading.Thread(target=lambda: list(outcomes))
+    running.start()
+    until = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    cluster.close()
+    running.join()
+    assert path.with_suffix(".ended").exists()
 
 
 def test_long_lived_workers_keep_what_they_have_loaded(cluster):
