@@ -1,11 +1,13 @@
-# FrugalCXR in a container: `trainer` (the default target) trains, evaluates and infers, on a GPU where one is given;
-# `server` is the MLflow server of compose.yaml, `ray` a node of a Ray cluster, `orthanc` an archive to try
+# FrugalCXR in a container: `trainer` (the default target) trains, evaluates, infers and serves, on a GPU where one is
+# given; `server` is the MLflow server of compose.yaml, `ray` a node of a Ray cluster, `orthanc` an archive to try
 # `frugal serve` with. How to use them: docs/docker.md, docs/cluster.md and docs/pacs.md.
 #
 #   docker build --tag frugal-cxr .
+#   docker build --tag frugal-cxr-cpu --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .
 #   docker build --tag frugal-cxr-server --target server .
 #
-# PyTorch's wheels bring the CUDA libraries, so a GPU node needs its driver and the NVIDIA container toolkit, no more.
+# PyPI's wheels of PyTorch bring the CUDA libraries, so a GPU node needs its driver and the NVIDIA container toolkit, no
+# more. PyTorch's own index also has wheels without them: a third of the size, for machines without a GPU.
 
 FROM python:3.11.14-slim-bookworm AS base
 ENV PATH=/opt/frugal/bin:$PATH \
@@ -33,8 +35,12 @@ CMD ["mlflow", "server", "--help"]
 
 # What changes seldom comes first: the 5 GB of dependencies are one layer that a change of our code leaves alone.
 FROM base AS dependencies
+ARG TORCH_INDEX=
+RUN if [ -n "$TORCH_INDEX" ]; then \
+        pip install --constraint /opt/frugal/constraints.txt --index-url "$TORCH_INDEX" torch torchvision; \
+    fi
 COPY setup.cfg /opt/frugal/
-RUN python -c 'import configparser; c = configparser.ConfigParser(); c.read("/opt/frugal/setup.cfg"); print(c["options"]["install_requires"])' \
+RUN python -c 'import configparser; c = configparser.ConfigParser(); c.read("/opt/frugal/setup.cfg"); print(c["options"]["install_requires"], c["options.extras_require"]["deploy"])' \
         > /opt/frugal/requirements.txt \
     && pip install --constraint /opt/frugal/constraints.txt --requirement /opt/frugal/requirements.txt setuptools
 

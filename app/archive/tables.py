@@ -77,7 +77,7 @@ def write_tables(files: Sequence[Path], folder: Path) -> Totals:
     write_excluded(folder / EXCLUDED, excluded())
     if not totals.images:
         raise ValueError(
-            f"none of {totals.excluded} files is a readable radiograph; each is named with its error in "
+            f"none of {totals.excluded} files is a radiograph to be scored; each is named with the reason in "
             f"{folder / EXCLUDED}, the first: {totals.first_error}"
         )
     with opened_whole(folder / PREDICTIONS) as table, whole_file(folder / PARQUET) as parquet:

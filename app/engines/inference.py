@@ -25,7 +25,7 @@ from app.engines.processes import world_size
 from app.engines.record import ModelRecord, record_of
 from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
-from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PREDICTIONS, TABLES
+from app.files.score_tables import COLUMNS, DOUBTFUL, EXCLUDED, EXCLUDED_COLUMNS, PREDICTIONS, TABLES
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from app.prepared import PreparedDataset
@@ -153,7 +153,9 @@ class Inference:
         self._unread: list[str] = []
 
     def run(self, checkpoint: str | Path) -> None:
-        """Load the weights and score every radiograph; files that cannot be read are listed in ``excluded.csv``.
+        """Load the weights and score every radiograph; files that are not scored are listed in ``excluded.csv``.
+
+        Radiographs that hardly look like what is wanted are scored, and listed in ``doubtful.csv`` if there are any.
 
         A file that vanishes after it was prepared is scored as it was then, and gets no overlay or other result.
 
@@ -168,6 +170,7 @@ class Inference:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         remove(self.output_dir, TABLES)
         self._write_excluded()
+        self._write_doubtful()
         self._pictures = picture_names([sample["name"] for sample in self.evaluator.dataset.samples])
         with opened_whole(self.output_dir / PREDICTIONS) as file:
             csv.writer(file).writerow(COLUMNS)
@@ -224,9 +227,15 @@ class Inference:
             csv.writer(file).writerows([EXCLUDED_COLUMNS, *map(safe_row, dataset.excluded)])
         if not len(dataset):
             raise ValueError(
-                f"none of {len(dataset.excluded)} files is a readable radiograph; each is named with its error in "
+                f"none of {len(dataset.excluded)} files is a radiograph to be scored; each is named with the reason in "
                 f"{path}, the first: {dataset.excluded[0][1]}"
             )
+
+    def _write_doubtful(self) -> None:
+        names = self.evaluator.dataset.doubtful
+        if names:
+            with opened_whole(self.output_dir / DOUBTFUL) as file:
+                csv.writer(file).writerows([("image",), *(safe_row([name]) for name in names)])
 
     def _log(self) -> None:
         dataset = self.evaluator.dataset
@@ -236,6 +245,10 @@ class Inference:
             logger.info(f"called at the thresholds that validation chose: {counts}")
         else:
             logger.warning("no thresholds are kept beside the weights: nothing is called, overlays show every finding")
+        if dataset.doubtful:
+            logger.warning(
+                f"{len(dataset.doubtful)} of them hardly look like frontal radiographs of the chest (doubtful.csv)"
+            )
         if self._unread:
             logger.warning(
                 f"{len(self._unread)} scored radiographs have no overlay or other result, since their files can no "

@@ -12,10 +12,9 @@ from app.datalist.item import Datalist, Item
 from app.datalist.samples import samples
 from app.findings import NOT_SAID
 from app.prepared.preparing import REFUSED
+from app.views.check import ANY_VIEW
 from transforms.dicom_header import unsuited_files
 from transforms.errors import shown
-
-ANY_VIEW = "frontal chest radiographs for presentation are scored, and others only with --any_view True"
 
 
 def folder_samples(
@@ -28,7 +27,8 @@ def folder_samples(
         findings: Names, in the network's order.
         output_dir: For results; left out if it lies in the folder.
         any_view: Whether images are wanted whose DICOM headers say that they are no frontal radiographs of the chest
-            for presentation; else they are samples with the reason as ``refused``.
+            for presentation; else they are samples with the reason as ``refused``. What headers do not say,
+            `app.views.frontal_only` looks for in the pixels.
 
     Raises:
         FileNotFoundError: There is no such folder, or no file in it.

@@ -58,6 +58,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         positions: Of each of them among the samples given.
         excluded: (name, error) of each of the others.
         shape: (H, W).
+        doubtful: Names of the samples that were marked as hardly what is wanted (see `app.views.FrontalCheck`).
 
     Raises:
         PreparationError: Some files cannot be prepared (all were tried; names the first ones), or sizes differ.
@@ -127,6 +128,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         self._drawn_keys = [key.drawn if key.drawn and entries[key.drawn].length > EMPTY else None for key in keys]
         geometry = [entries[key].geometry for key in self._image_keys]
         self.shape = _one_shape(geometry)
+        self.doubtful = [_name(sample) for sample, each in zip(self.samples, geometry, strict=True) if each.is_doubtful]
         self._columns = {
             "label": torch.from_numpy(_stacked(self.samples, "label", np.float32)),
             "annotated": torch.from_numpy(_stacked(self.samples, "annotated", np.bool_)),

@@ -177,6 +177,7 @@ def _image_entry(key: bytes, result: Mapping[str, Any]) -> NewEntry:
         (original_height, original_width),
         (x, y, across, down),
         bool(result.get("lungs_found", True)),
+        bool(result.get("is_doubtful", False)),
     )
     return NewEntry(key, np.rint(np.clip(image[0], 0, 1) * 255).astype(np.uint8), geometry)
 

@@ -24,6 +24,8 @@ _FIELDS = struct.Struct("<16s Q Q I 2I 2q 4f I")
 """Of a record: key, start, length and checksum of the data, and the geometry."""
 _CHECKSUM = struct.Struct("<I")
 """Of the fields before it."""
+_LUNGS_FOUND, _DOUBTFUL = 1, 2
+"""Bits of the last field."""
 RECORD_SIZE = _FIELDS.size + _CHECKSUM.size
 
 
@@ -35,12 +37,14 @@ class Geometry(NamedTuple):
         original_size: (height, width) of the stored image.
         region: x, y, width, height of what the prepared image covers, in pixels of the stored image.
         lungs_found: False if the image was to be cropped to the lungs, and none were found.
+        is_doubtful: Whether the image hardly looks like a frontal radiograph of the chest, if that was checked.
     """
 
     shape: tuple[int, int] = (0, 0)
     original_size: tuple[int, int] = (0, 0)
     region: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     lungs_found: bool = True
+    is_doubtful: bool = False
 
 
 NO_GEOMETRY = Geometry()
@@ -137,7 +141,8 @@ def read_records(path: Path, start: int, wanted: Set[bytes] | None = None) -> tu
             continue
         key, first, length, checksum, *rest = _FIELDS.unpack(fields)
         if first + length <= size and (wanted is None or key in wanted):
-            geometry = Geometry((rest[0], rest[1]), (rest[2], rest[3]), tuple(rest[4:8]), bool(rest[8]))
+            flags = bool(rest[8] & _LUNGS_FOUND), bool(rest[8] & _DOUBTFUL)
+            geometry = Geometry((rest[0], rest[1]), (rest[2], rest[3]), tuple(rest[4:8]), *flags)
             entries[key] = StoredEntry(str(data), first, length, checksum, geometry)
     return entries, start + end
 
@@ -154,7 +159,8 @@ def _candidates(content: bytes, wanted: Set[bytes]) -> Sequence[int]:
 
 
 def _record(entry: NewEntry, start: int) -> bytes:
-    shape, original_size, region, lungs_found = entry.geometry
+    shape, original_size, region, lungs_found, is_doubtful = entry.geometry
     placed = (start, entry.data.nbytes, zlib.crc32(entry.data.data))
-    fields = _FIELDS.pack(entry.key, *placed, *shape, *original_size, *region, lungs_found)
+    flags = lungs_found * _LUNGS_FOUND | is_doubtful * _DOUBTFUL
+    fields = _FIELDS.pack(entry.key, *placed, *shape, *original_size, *region, flags)
     return fields + _CHECKSUM.pack(zlib.crc32(fields))

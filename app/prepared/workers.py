@@ -9,6 +9,7 @@ from typing import Any
 
 from app.files import limited
 from app.prepared.shards import Geometry, NewEntry
+from transforms.errors import UnsuitedError
 
 Job = tuple[int, Geometry | None]
 """Index of a sample, and the geometry of its image if that is kept already."""
@@ -81,4 +82,4 @@ def _outcome(make: Make, job: Job) -> Outcome:
         return make(job)
     except Exception as error:  # whatever a reader or transform raises over a bad file is reported with its name
         own = own_error(error)
-        return f"{type(own).__name__}: {own}"
+        return str(own) if isinstance(own, UnsuitedError) else f"{type(own).__name__}: {own}"

@@ -17,7 +17,7 @@ from app.service.settings import Settings
 from app.service.spool import Shard, Spool, Waiting
 from app.service.table import LEFT_OUT, QUARANTINED, Table
 from app.service.waiting import Backoff, described, is_passing
-from transforms.errors import RadiographError
+from transforms.errors import RadiographError, UnsuitedError
 
 LOOK_EVERY = 0.2
 """Seconds between two looks into an empty spool."""
@@ -74,7 +74,7 @@ class Scorer:
             return
         try:
             self._score(image)
-        except LeftOutError as error:
+        except (LeftOutError, UnsuitedError) as error:
             self.table.end(image.name, LEFT_OUT, str(error), time.time())
             self.spool.finish(image, keep=False)
         except Exception as error:

@@ -16,6 +16,8 @@ from app.datalist.file import moved, read_datalist, write_datalist
 from app.datalist.item import Box, Datalist
 from app.findings import NOT_SAID
 from app.phantoms import write_phantoms
+from app.phantoms.plan import Plan
+from app.phantoms.render import render
 from tests.docs.pages import ROOT
 
 PATIENTS = 24
@@ -30,13 +32,14 @@ def chestxray14(folder: Path) -> None:
     images.mkdir(parents=True)
     tables.mkdir()
     generator = np.random.default_rng(0)
+    chest = 150 * render(Plan(0, 1, 1, 1, "test", "PA", "F", 50, frozenset(), False), SIDE).image
     entries, boxes, readings, names = [], [], [], []
     for number in range(PATIENTS):
         name, is_sick, view = f"{number:08}_000.png", number % 2 == 1, ("PA", "AP")[number // 2 % 2]
         x, y = (int(value) for value in generator.integers(15, 45, 2))
-        image = generator.normal(90, 10, (SIDE, SIDE)).clip(0, 255).astype(np.uint8)
+        image = (chest + generator.normal(20, 5, chest.shape)).clip(0, 255).astype(np.uint8)
         if is_sick:
-            cv2.circle(image, (x, y), 7, 220, -1)
+            cv2.circle(image, (x, y), 7, 170, -1)
         cv2.imwrite(str(images / name), image)
         finding = "Pneumonia" if is_sick else "No Finding"
         entries.append([name, finding, 0, number, 40 + number, "FM"[number % 3 == 0], view, SIDE, SIDE, 0.14, 0.14])

@@ -63,7 +63,9 @@ def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatc
 
 def test_an_archive_without_a_readable_radiograph_has_no_predictions(tmp_path: Path):
     files = results(tmp_path, ChunkResult("", 0, [["a.png", "a.png is empty"]], None, 0))
-    with pytest.raises(ValueError, match=r"none of 1 files is a readable radiograph; .* the first: a\.png is empty"):
+    with pytest.raises(
+        ValueError, match=r"none of 1 files is a radiograph to be scored; .* the first: a\.png is empty"
+    ):
         write_tables(files, tmp_path)
     assert (tmp_path / "excluded.csv").exists()
     assert not list(tmp_path.glob("predictions*"))

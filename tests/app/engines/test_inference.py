@@ -77,6 +77,7 @@ def settings(trained, world, tmp_path):
         "lung_weights": chosen["lung_weights"],
         "prepared_dir": str(tmp_path / "prepared"),
         "dataset#workers": 0,
+        "any_view": True,  # toy pictures are no chests
     }
 
 
@@ -109,6 +110,7 @@ def test_a_folder_of_good_bad_and_hidden_files(settings, launch, tmp_path):
 
 
 def test_a_lateral_view_is_left_out_with_the_reason(settings, launch, tmp_path):
+    settings["any_view"] = False
     write_phantoms(tmp_path / "made", 1, 5, 64, ["Nodule"], workers=1, progress=False)
     radiograph = pydicom.dcmread(next((tmp_path / "made/images").glob("*.dcm")))
     (tmp_path / "in").mkdir()
@@ -122,6 +124,32 @@ def test_a_lateral_view_is_left_out_with_the_reason(settings, launch, tmp_path):
     assert reason.endswith("--any_view True")  # "true" would be text on the command line
     launch("run", settings | {"any_view": True}, "inference.yaml")
     assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["frontal.dcm", "lateral.dcm"]
+
+
+def test_what_looks_otherwise_is_left_out_and_what_is_doubtful_is_marked(settings, launch, tmp_path, monkeypatch):
+    settings["any_view"] = False
+    write_phantoms(tmp_path / "made", 2, 5, 64, ["Nodule"], workers=1, progress=False)
+    first, second = sorted((tmp_path / "made/images").glob("*.dcm"))
+    (tmp_path / "in").mkdir()
+    shutil.copy(first, tmp_path / "in/frontal.dcm")
+    radiograph = pydicom.dcmread(second)
+    radiograph.PhotometricInterpretation = {"MONOCHROME1": "MONOCHROME2"}.get(
+        radiograph.PhotometricInterpretation, "MONOCHROME1"
+    )
+    radiograph.PresentationLUTShape = ""
+    radiograph.save_as(tmp_path / "in/inverted.dcm")
+    image_file(tmp_path / "in/disc.png")
+    monkeypatch.setattr("app.views.check.SURE", 1000.0)
+    launch("run", settings, "inference.yaml")
+    assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["frontal.dcm"]
+    assert rows_of(tmp_path / "out/doubtful.csv") == [["image"], ["frontal.dcm"]]
+    excluded = dict(rows_of(tmp_path / "out/excluded.csv")[1:])
+    assert {name: error.split(";")[0] for name, error in excluded.items()} == {
+        # Nothing is sure enough here to be called inverted.
+        "disc.png": "does not look like a frontal radiograph of the chest",
+        "inverted.dcm": "does not look like a frontal radiograph of the chest",
+    }
+    assert all(error.endswith("--any_view True") for error in excluded.values())
 
 
 def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_overlay_reported(
@@ -230,7 +258,7 @@ def test_a_folder_without_a_readable_radiograph_is_refused(settings, launch, tmp
     (tmp_path / "in/notes.txt").write_text("not a radiograph\n")
     with pytest.raises(RuntimeError) as caught:
         launch("run", settings, "inference.yaml")
-    assert "none of 1 files is a readable radiograph" in str(caught.value.__cause__)
+    assert "none of 1 files is a radiograph to be scored" in str(caught.value.__cause__)
     assert "notes.txt" in str(caught.value.__cause__)
     assert [name for name, _ in rows_of(tmp_path / "out/excluded.csv")] == ["image", "notes.txt"]
 

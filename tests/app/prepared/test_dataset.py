@@ -43,7 +43,8 @@ class Scale:
         for finding, (x, y, width, height) in zip(sample["box_finding"], sample["boxes"].astype(int), strict=True):
             mask[finding, y : y + height, x : x + width] = 1
         size = np.array([SIDE, SIDE])
-        return {**sample, "image": image, "mask": mask, "original_size": size, "lungs_found": image.mean() > 0.1}
+        flags = {"lungs_found": image.mean() > 0.1, "is_doubtful": 0 < image.mean() < 0.2}
+        return {**sample, "image": image, "mask": mask, "original_size": size, **flags}
 
 
 def expected_pixels(number):
@@ -272,6 +273,14 @@ def test_annotations_that_nobody_draws_are_refused(samples, tmp_path):
 def test_lungs_that_were_not_found_are_named(samples, log, tmp_path):
     np.save(samples[6]["image"], np.zeros((SIDE, SIDE), np.float32))
     assert prepared(samples, log, tmp_path).lungs_not_found == ["6.npy"]
+
+
+def test_doubtful_samples_are_named(samples, log, tmp_path):
+    np.save(samples[3]["image"], np.full((SIDE, SIDE), 0.15, np.float32))
+    np.save(samples[5]["image"], np.full((SIDE, SIDE), 0.05, np.float32))
+    dataset = prepared(samples, log, tmp_path)
+    assert dataset.doubtful == prepared(samples, log, tmp_path).doubtful == ["3.npy", "5.npy"]
+    assert dataset.lungs_not_found == ["5.npy"], "one does not stand for the other"
 
 
 def assert_as_made(dataset):

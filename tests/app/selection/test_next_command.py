@@ -168,7 +168,8 @@ def test_a_pilot_chooses_the_level(folder: Path, capsys: pytest.CaptureFixture):
     assert (folder / "out/box/cvat/annotations.xml").is_file()
 
 
-def test_runs_score_the_pool_as_predict_does(folder: Path):
+def test_runs_score_the_pool_as_predict_does(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.views.frontal_only", lambda preprocessing, any_view: preprocessing)  # noise is no chest
     assert main(["next", "annotation_cost", *WORDS[1:], "--strategy", "uncertain", "--out", "out"]) == 0
     scored = (folder / "out/predictions/1/predictions.csv").read_text().splitlines()
     assert not (folder / "out/predictions/1/overlays").exists()
