@@ -19,7 +19,8 @@ set -euo pipefail
 # source /path/to/venv/bin/activate    # with: pip install 'frugal-cxr[ray]'
 
 patience=300 # seconds for all nodes to arrive
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${hosts%%$'\n'*}
 export RAY_ADDRESS="$head:$((20000 + SLURM_JOB_ID % 10000))"
 export RAY_TMPDIR="${RAY_TMPDIR:-/tmp/ray-$SLURM_JOB_ID}" RAY_USAGE_STATS_ENABLED=0
 # Without a token, anyone who reaches the head could run code as you.
