@@ -11,10 +11,11 @@ from app.sweeps.sweep import Sweep
 
 READING = """\
 Ours are means over seeds or folds, with 95% intervals by Student's t, unless a table says otherwise. The difference
-of two cells of one study is paired by seed or fold. A claim *holds* if the interval of the difference lies on the
-claimed side. It *holds in the mean only* if the mean lies there, but the interval reaches the other side or there is
-none. It *does not hold* if the mean lies on the other side, and *is contradicted* if the whole interval does. If a
-claim says that two cells are alike, a bound on their difference takes the place of the side."""
+of two cells of one study is paired by seed or fold; a cell that ran once, such as an ensemble, is compared with the
+mean of the other. A claim *holds* if the interval of the difference lies on the claimed side. It *holds in the mean
+only* if the mean lies there, but the interval reaches the other side or there is none. It *does not hold* if the mean
+lies on the other side, and *is contradicted* if the whole interval does. If a claim says that two cells are alike, a
+bound on their difference takes the place of the side."""
 
 
 def page(gathered: PaperResults, pictures: dict[str, list[tuple[str, str]]]) -> str:

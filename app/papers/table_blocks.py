@@ -10,6 +10,9 @@ from app.papers.declaration import NO_CELL, Claim, PrintedTable, Source
 from app.papers.gathered import PaperResults, printed_verdicts
 from app.papers.verdicts import HOLDS, NOT_MEASURED, PairVerdict
 
+P_VALUES = ("p", "p_holm")
+"""Columns of ``comparisons.csv`` in which nothing is zero, however small."""
+
 
 def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     """A table in Markdown; the first ``left`` columns hold words.
@@ -53,9 +56,13 @@ def table_blocks(gathered: PaperResults, table: PrintedTable, pictures: Sequence
 
 def _ours(gathered: PaperResults, table: PrintedTable, size: str, row: str, column: str) -> str:
     measured = gathered.numbers[size][table.name].get((row, column))
-    if measured is not None:
-        return "undefined" if math.isnan(measured.interval.value) else numbers.limits(measured.interval, table.decimals)
-    return "" if table.rows[row][column].text == NO_CELL else "n/a"
+    if measured is None:
+        return "" if table.rows[row][column].text == NO_CELL else "n/a"
+    if math.isnan(measured.interval.value):
+        return "undefined"
+    if table.sources[size].places[row, column].value in P_VALUES:
+        return numbers.p_value(measured.interval.value)
+    return numbers.limits(measured.interval, table.decimals)
 
 
 def _notes(table: PrintedTable, sizes: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.papers.declaration import CellKey, Claim
 from app.papers.results import Measured
-from app.sweeps.orderings import over_replicates, verdict
+from app.sweeps import orderings
 from evaluation.cases import Interval
 
 HOLDS = "holds"
@@ -51,7 +51,7 @@ def judged(claim: Claim, measured: Callable[[CellKey], Measured | None]) -> list
             verdicts.append(PairVerdict(first, second, Interval(math.nan, math.nan, math.nan), NOT_MEASURED))
             continue
         difference = difference_of(one, other)
-        words = _WORDS[verdict(difference)] if claim.within is None else alike(difference, claim.within)
+        words = _WORDS[orderings.verdict(difference)] if claim.within is None else alike(difference, claim.within)
         verdicts.append(PairVerdict(first, second, difference, words))
     return verdicts
 
@@ -59,8 +59,7 @@ def judged(claim: Claim, measured: Callable[[CellKey], Measured | None]) -> list
 def difference_of(first: Measured, second: Measured) -> Interval:
     """The first minus the second: paired by seed or fold, with a t interval, if both are of one study."""
     if first.table == second.table and first.by_replicate and second.by_replicate:
-        both = [name for name in first.by_replicate if name in second.by_replicate]
-        return over_replicates([first.by_replicate[name] - second.by_replicate[name] for name in both]).interval
+        return orderings.difference_of(first.by_replicate, second.by_replicate)
     return Interval(first.interval.value - second.interval.value, math.nan, math.nan)
 
 

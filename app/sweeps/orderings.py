@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app.sweeps.fields import as_mapping, as_pattern, matches, require_known
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 KEYS = ("metric", "factor", "order", "at")
 FORM = "must be {metric: METRIC, factor: FACTOR, order: [A, B], at: {OTHER FACTOR: VALUE}}"
+Replicate = TypeVar("Replicate", int, str)
 Values = Mapping[str, str]
 """The name of the value of each factor: a cell."""
 
@@ -95,6 +96,27 @@ def over_replicates(values: Sequence[float]) -> RepeatedRuns:
 
     # An ordering is not judged by only those runs that happen to have a value.
     return over_runs([] if any(map(math.isnan, values)) else values, LEVEL)
+
+
+def difference_of(first: Mapping[Replicate, float], second: Mapping[Replicate, float]) -> Interval:
+    """The first cell minus the second, paired by seed or fold.
+
+    Where only one is shared, nothing is left to pair: a cell that ran once, such as an ensemble, is compared with the
+    mean of the other, without an interval. NaN if none is shared or a value is undefined.
+
+    Args:
+        first: The value of each seed or fold of one cell.
+        second: Those of the other.
+
+    Example:
+        >>> round(difference_of({"seed_0": 0.9}, {"seed_0": 0.8, "seed_1": 0.6}).value, 3)  # 0.9 - 0.7
+        0.2
+    """
+    shared = [name for name in first if name in second]
+    if len(shared) == 1:
+        means = [over_replicates(list(cell.values())).interval.value for cell in (first, second)]
+        return over_replicates([means[0] - means[1]]).interval
+    return over_replicates([first[name] - second[name] for name in shared]).interval
 
 
 def verdict(difference: Interval) -> str:

@@ -15,7 +15,7 @@ from app.nearest import did_you_mean
 from app.sweeps.cell_comparisons import CellComparison, compare_cells
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.curves import MODEL, CellCurve, cell_curves
-from app.sweeps.orderings import Ordering, Pair, over_replicates, verdict
+from app.sweeps.orderings import Ordering, Pair, difference_of, over_replicates, verdict
 from app.sweeps.study_file import VALIDATION
 from app.sweeps.sweep import Cell, Sweep, cell_name
 from evaluation.cases import Interval
@@ -205,6 +205,6 @@ def _images(runs: Sequence[CellRun]) -> dict[str, float]:
 
 def _pair_result(ordering: Ordering, pair: Pair, results: Mapping[tuple[str, str], CellResult]) -> PairResult:
     larger, smaller = (results[ordering.metric, cell_name(side)].by_replicate for side in (pair.larger, pair.smaller))
-    paired = [larger[replicate] - smaller[replicate] for replicate in larger if replicate in smaller]
-    difference = over_replicates(paired).interval
-    return PairResult(ordering, pair, len(paired), difference, verdict(difference) if paired else "not run")
+    count = len(larger.keys() & smaller.keys())
+    difference = difference_of(larger, smaller)
+    return PairResult(ordering, pair, count, difference, verdict(difference) if count else "not run")

@@ -45,6 +45,24 @@ def test_what_does_not_hold_is_shown(paper: Paper, results: Path):
     assert "- small: holds in the mean only in 1 of 1.\n  - Boxes and Contours at few: +15.0 [-39.1, +69.1]" in text
 
 
+def test_a_cell_that_ran_once_is_compared_with_the_mean_of_the_other(paper: Paper, results: Path):
+    table = results / "made_study/table.csv"
+    # As an ensemble has: 0.9 of the first seed alone. By hand, 90 - 60, the mean of 50, 60 and 70; the first is 50.
+    table.write_text(table.read_text().replace("2,3,0.7,0.1,0.4516,0.9484,0.6,0.7,0.8", "2,1,0.9,,,,0.9,,"))
+    text = page(gather(paper, Results(results)), {})
+    assert "  - Contours > Boxes at few: +30.0, holds in the mean only" in text
+
+
+@pytest.mark.parametrize(("p", "shown"), [("2e-7", "<0.0001"), ("0.0004", "0.0004"), ("", "undefined")])
+def test_no_p_is_zero(declaration: Path, results: Path, p: str, shown: str):
+    from app.papers.reading import read_paper
+
+    declaration.write_text(declaration.read_text().replace("value: kappa", "value: p"))
+    (results / "kappa/kappa.csv").write_text(f"finding,p\nNodule,{p}\n")
+    text = page(gather(read_paper(declaration), Results(results)), {})
+    assert f"| Nodule | paper | 0.72 |\n|  | small | {shown} |" in text
+
+
 def test_one_pair_each_way(paper: Paper, declaration: Path, results: Path):
     from app.papers.reading import read_paper
 

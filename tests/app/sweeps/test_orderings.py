@@ -7,7 +7,7 @@ import statistics
 import pytest
 from scipy import stats
 
-from app.sweeps.orderings import over_replicates, parse_ordering, verdict
+from app.sweeps.orderings import difference_of, over_replicates, parse_ordering, verdict
 from evaluation.cases import Interval
 
 FACTORS = {"level": ("contour", "box", "image"), "size": ("100", "400"), "loss": ("li", "relaxed")}
@@ -93,6 +93,19 @@ def test_too_few_or_undefined_values_have_no_interval():
     assert repeated.interval.value == 0.5
     assert math.isnan(repeated.interval.lower)
     assert math.isnan(repeated.deviation)
+
+
+def test_differences_are_paired_unless_one_is_all_that_is_shared():
+    many = {0: 0.5, 1: 0.6, 2: 0.7}
+    paired = difference_of({0: 0.6, 1: 0.7, 2: 0.9}, many)  # by hand: 0.1, 0.1 and 0.2
+    assert paired.value == pytest.approx(0.4 / 3)
+    assert paired.lower == pytest.approx(stats.t.interval(0.95, 2, 0.4 / 3, stats.sem([0.1, 0.1, 0.2]))[0])
+    ensemble = difference_of({0: 0.9}, many)  # 0.9 - 0.6, the mean; 0.9 - 0.5 would be the first seed alone
+    assert ensemble.value == pytest.approx(0.3)
+    assert math.isnan(ensemble.lower)
+    assert difference_of(many, {0: 0.9}).value == pytest.approx(-0.3)
+    assert math.isnan(difference_of({3: 0.9}, many).value)
+    assert math.isnan(difference_of({0: math.nan}, many).value)
 
 
 @pytest.mark.parametrize(
