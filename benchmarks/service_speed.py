@@ -98,7 +98,7 @@ def receiving(work: Path, images: list) -> list[Row]:
         return [Row("receiving, CPU an image", f"{1000 * ours:.0f} ms", "storescp is not installed", "")]
     port, folder = free_port(), work / "storescp"
     folder.mkdir()
-    peer = cpu_of((["storescp", "+B", "-od", str(folder), str(port)], port), images, "STORESCP")
+    peer = cpu_of((["storescp", "+xa", "+B", "-od", str(folder), str(port)], port), images, "STORESCP")
     megabytes = len(images[0].PixelData) / 1e6
     return [
         Row(
