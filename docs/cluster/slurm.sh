@@ -70,4 +70,7 @@ PYTHON
 frugal study "$@" --on auto &
 study=$!
 trap 'kill -TERM "$study"; wait "$study"; exit 143' TERM
-wait "$study"
+status=0
+wait "$study" || status=$?
+trap '' TERM # only the cluster is left to end
+exit "$status"
