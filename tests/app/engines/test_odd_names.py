@@ -27,7 +27,7 @@ ODD = ("Opacity #1", "Nodule/Mass", "nodule/mass", "A/../B", "x" * 300, "$\\frac
 def test_findings_of_any_name_are_trained_drawn_logged_and_reported(tmp_path: Path, launch, store: str, world_of):
     world = world_of(ODD)
     out = tmp_path / "out"
-    launch("training", world.overrides(out, max_epochs=1, save_maps=True))
+    launch("training", world.overrides(out, max_epochs=1, save_maps=True, pictures=True))
     files = {f"cases_{name}.png" for name in file_names(ODD).values()}
     drawn = {path.name for path in (out / "pictures").iterdir()}
     assert files < drawn
