@@ -33,7 +33,7 @@ STUDY = {
         "level": {
             "box": {"data": {"level": "box"}, "blocks": [1, 1]},
             "image": {"data": {"level": "image"}, "pixel_level": False, "blocks": [1, 1]},
-            "broken": {"blocks": [1, "many"]},
+            "broken": {"start_from": "weights/missing.pt"},
         }
     },
     "seeds": [0],
