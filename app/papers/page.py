@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.pages import numbers
 from app.papers.declaration import Paper
 from app.papers.gathered import PaperResults, printed_verdicts
-from app.papers.steps import need_words, run_count, steps
+from app.papers.steps import need_words, run_count, steps, with_sources
 from app.papers.table_blocks import sentence, table_blocks, table_lines
 from app.sweeps.sweep import Sweep
 
@@ -105,5 +105,5 @@ def _not_run(gathered: PaperResults) -> list[str]:
                 needed |= dict.fromkeys(step.needs)
     if needed:
         lines += ["", "How to get the files:", ""]
-        lines += [f"- `{file}`: {sentence(need_words(paper.needs[file]))}" for file in needed]
+        lines += [f"- `{file}`: {sentence(need_words(paper.needs[file]))}" for file in with_sources(paper, needed)]
     return lines

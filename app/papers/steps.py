@@ -119,6 +119,24 @@ def missing_needs(step: Step) -> list[str]:
     return [file for file in step.needs if not Path(file).exists()]
 
 
+def with_sources(paper: Paper, files: Iterable[str], are_missing: bool = False) -> list[str]:
+    """Needed files, each followed by those that the commands which make it read.
+
+    Args:
+        paper: The paper.
+        files: Some of its ``needs``.
+        are_missing: Whether to follow only those that are not there.
+    """
+    order, found = list(paper.needs), dict[str, None]()
+    for file in files:
+        need = paper.needs[file]
+        read = () if isinstance(need, str) else _needs(paper, need)
+        earlier = [name for name in read if order.index(name) < order.index(file)]  # as they are made: no circles
+        others = [name for name in earlier if not (are_missing and Path(name).exists())]
+        found |= dict.fromkeys([file, *with_sources(paper, others, are_missing)])
+    return list(found)
+
+
 def _begins(name: str, text: str) -> bool:
     rest = name.lower().removeprefix(text.strip().lower())
     return len(rest) < len(name) and not rest[:1].isalnum()

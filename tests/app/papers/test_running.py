@@ -11,6 +11,10 @@ import pytest
 from app.cli import main
 from app.papers import running
 from app.papers.declaration import Paper
+from app.papers.gathered import gather
+from app.papers.page import page
+from app.papers.reading import read_paper
+from app.papers.results import Results
 from app.papers.steps import chosen_tables, steps
 
 
@@ -90,9 +94,24 @@ def test_what_is_listed(declaration, results, tmp_path, monkeypatch, capsys):
     assert main(["reproduce", str(declaration.parents[1]), "--list", "--out", str(results)]) == 0
     out = capsys.readouterr().out
     assert "study.yaml, 1 of 12 runs finished, the others in about 5 min 30 s at the same pace\n" in out  # 11 x 30 s
-    assert "kappa.csv': ran; needs data/made.json, data/bought.json\n" in out
+    assert "kappa.csv': ran; needs data/bought.json\n" in out
     assert "published: the data is private\n" in out
-    assert "data/bought.json: buy it\n" in out
+    assert (
+        "\nYou have to get:\n  data/bought.json: buy it\n\nMade when they are needed:\n  data/made.json: `frugal "
+        in out
+    )
+
+
+def test_what_made_files_are_made_from_has_to_be_got(declaration, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    made = "  data/tables: ask the authors\n  data/made.json: [frugal phantom --out data/tables]"
+    declaration.write_text(declaration.read_text().replace("  data/made.json: [frugal phantom --out data/made]", made))
+    assert main(["reproduce", str(declaration.parents[1]), "--list"]) == 0
+    assert "; needs data/tables, data/bought.json\n" in capsys.readouterr().out
+    assert "- `data/tables`: ask the authors.\n" in page(gather(read_paper(declaration), Results(tmp_path)), {})
+    (tmp_path / "data/tables").mkdir(parents=True)
+    assert main(["reproduce", str(declaration.parents[1]), "--list"]) == 0
+    assert "data/tables:" not in capsys.readouterr().out
 
 
 def test_a_report_writes_old_tables_again(declaration, studies, results, capsys):
