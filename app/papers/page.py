@@ -15,7 +15,8 @@ of two cells of one study is paired by seed or fold; a cell that ran once, such 
 mean of the other. A claim *holds* if the interval of the difference lies on the claimed side. It *holds in the mean
 only* if the mean lies there, but the interval reaches the other side or there is none. It *does not hold* if the mean
 lies on the other side, and *is contradicted* if the whole interval does. If a claim says that two cells are alike, a
-bound on their difference takes the place of the side."""
+bound on their difference takes the place of the side. What is marked *as printed* is in the paper's numbers, but its
+text does not claim it; what is marked *asked here* is our own question."""
 
 
 def page(gathered: PaperResults, pictures: dict[str, list[tuple[str, str]]]) -> str:
