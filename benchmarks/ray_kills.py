@@ -70,7 +70,7 @@ def processes(token: str) -> dict[str, list[int]]:
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
             if (
-                b"app.cluster.fresh_process" in words
+                any(b"app.cluster.fresh_process" in word for word in words)
                 and f"{TOKEN}={token}".encode() in (folder / "environ").read_bytes()
             ):
                 parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])

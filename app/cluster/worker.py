@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,6 +87,9 @@ def perform(call: Call) -> Reply:
 def _enter(call: Call) -> None:
     import ray
 
+    # A shell lets what it starts in the background ignore Ctrl-C, and with it Ray's way to cancel a task.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     node = ray.get_runtime_context().get_node_id()[:8]
     os.environ.update(call.environment, **{NODE: f"{socket.gethostname()}/{node}"})
     if not call.has_gpu:  # Ray would leave all GPUs visible
