@@ -76,7 +76,7 @@ def _check(cluster: Cluster, claims: Iterable[Resources]) -> None:
         )
 
 
-def run_cell(launcher: Launcher, run: CellRun) -> None:
+def run_cell(launcher: Launcher, run: CellRun, keep: bool) -> None:
     """Run a cell in this process, on a node; what it prints goes to ``log.txt`` in its folder.
 
     Raises:
@@ -93,7 +93,8 @@ def run_cell(launcher: Launcher, run: CellRun) -> None:
     try:
         while not (is_ours := claims.take(run.key)) and time.monotonic() < until:
             time.sleep(1)
-        if is_ours:
+        # The last attempt may have finished it, and died before it could say so.
+        if is_ours and not run.is_finished(keep):
             attempt(launcher, run)
     finally:
         claims.close()
@@ -112,7 +113,7 @@ def _tasks(launcher: Launcher, runs: Sequence[CellRun], keep: bool, has_gpus: bo
             continue
         waiting.remove(ready)
         claimed = claim(ready.cell.resources, has_gpus)
-        yield Task(ready.title, run_cell, (launcher.of(ready), ready), claimed)
+        yield Task(ready.title, run_cell, (launcher.of(ready), ready, keep), claimed)
 
 
 def _note(outcome: Outcome, keep: bool) -> None:
