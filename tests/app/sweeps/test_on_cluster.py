@@ -176,6 +176,17 @@ def test_cells_run_once_go_on_after_a_kill_and_say_where(launcher):
     assert runs["a=good"].record()["ended"] == ended
 
 
+def test_a_cell_that_finished_before_its_worker_died_is_not_run_again(launcher, monkeypatch):
+    run = launcher.runs()[0]
+    run.folder.mkdir(parents=True)
+    (run.folder / "metrics.json").write_text("{}")
+    run.write("finished", 1.0)
+    monkeypatch.setattr(os, "dup2", lambda *descriptors: None)  # the log of the cell would take pytest's output
+    monkeypatch.setattr(on_cluster.logging, "basicConfig", lambda **options: None)
+    monkeypatch.setattr(on_cluster, "attempt", lambda *given: pytest.fail("it ran again"))
+    on_cluster.run_cell(launcher, run, False)
+
+
 def test_a_second_driver_is_refused(launcher):
     started = time.monotonic()
     words = rf"process {os.getpid()} on .* hands out"
