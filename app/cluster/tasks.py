@@ -93,8 +93,8 @@ class Workers(Protocol):
     def submit(self, call: Call, resources: Resources) -> Any:  # noqa: ANN401 - Ray's reference to a result
         """Hand a call over."""
 
-    def ended(self, reference: Any, kind: str) -> None:  # noqa: ANN401
-        """Take note that a call has ended, and how."""
+    def ended(self, reference: Any, kind: str) -> bool:  # noqa: ANN401
+        """Take note that a call has ended, and how; False if it failed without having begun."""
 
     def end(self, references: Sequence[Any]) -> None:
         """End these calls, which are running or wait."""
@@ -116,9 +116,10 @@ class FreeWorkers:
         self._running += 1
         return self._ray.remote(max_calls=0, max_retries=0, **claimed(resources))(perform).remote(call)
 
-    def ended(self, reference: Any, kind: str) -> None:  # noqa: ANN401
+    def ended(self, reference: Any, kind: str) -> bool:  # noqa: ANN401
         """Take note that a call has ended."""
         self._running -= 1
+        return True
 
     def end(self, references: Sequence[Any]) -> None:
         """Interrupt these calls, and wait for them to end in order."""
@@ -140,35 +141,41 @@ class Pool:
     def __init__(self, ray: Any, resources: Resources, size: int) -> None:  # noqa: ANN401
         self._ray = ray
         self._resources = resources
-        self._loads: dict[Any, int] = {self._new(): 0 for _ in range(size)}
+        self._queues: dict[Any, list[Any]] = {self._new(): [] for _ in range(size)}
         self._worker_of: dict[Any, Any] = {}
+        self._not_begun: set[Any] = set()
 
     def has_room(self) -> bool:
         """Whether another attempt may be submitted now."""
-        return min(self._loads.values()) < QUEUED
+        return min(map(len, self._queues.values())) < QUEUED
 
     def submit(self, call: Call, resources: Resources) -> Any:  # noqa: ANN401
         """Hand a call to the worker with the fewest."""
-        worker = min(self._loads, key=lambda each: self._loads[each])
+        worker = min(self._queues, key=lambda each: len(self._queues[each]))
         reference = worker.perform.remote(call)
-        self._loads[worker] += 1
+        self._queues[worker].append(reference)
         self._worker_of[reference] = worker
         return reference
 
-    def ended(self, reference: Any, kind: str) -> None:  # noqa: ANN401
-        """Take note that a call has ended; replace its worker if that has died."""
+    def ended(self, reference: Any, kind: str) -> bool:  # noqa: ANN401
+        """Take note that a call has ended; replace its worker if that has died or had too little memory.
+
+        A worker takes calls in their order, so what stood behind the first one then has not begun.
+        """
         worker = self._worker_of.pop(reference)
-        if worker not in self._loads:
-            return
-        self._loads[worker] -= 1
-        if kind == DIED:
-            del self._loads[worker]
+        if worker in self._queues and kind in (DIED, MEMORY):
+            self._not_begun.update(self._queues.pop(worker)[1:])
             self._ray.kill(worker)
-            self._loads[self._new()] = 0
+            self._queues[self._new()] = []
+        elif worker in self._queues:
+            self._queues[worker].remove(reference)
+        has_begun = reference not in self._not_begun
+        self._not_begun.discard(reference)
+        return has_begun
 
     def end(self, references: Sequence[Any] = ()) -> None:
         """Kill the workers; what they write is whole or not there."""
-        for worker in self._loads:
+        for worker in self._queues:
             self._ray.kill(worker)
 
     def _new(self) -> Any:  # noqa: ANN401
@@ -228,7 +235,10 @@ class Dispatcher:
     def _outcome(self, reference: Any) -> Outcome | None:  # noqa: ANN401
         """The outcome of a call that has ended; None if its task is tried again."""
         attempt, reply = self._pending.pop(reference), self._reply(reference)
-        self._workers.ended(reference, reply.kind)
+        has_begun = self._workers.ended(reference, reply.kind)
+        if reply.kind and not has_begun:
+            self._submit(attempt)
+            return None
         if reply.kind:
             again = attempt.next(reply.kind, nodes_of(self._ray.nodes()))
             if again is not None:
