@@ -6,13 +6,15 @@ machines. A lease is a file that its holder renews every few seconds; one that i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import threading
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -103,9 +105,14 @@ def refuse_if_leased(folder: Path, patience: float = PATIENCE) -> None:
 
 
 def _remove(path: Path, abandoned: str) -> None:
-    """Remove a lease, unless another process has taken it over by now: only one can move it away."""
+    """Remove a lease, unless another process has taken it over by now.
+
+    Storage without locks leaves a moment in which that is not noticed: a lease that was moved away then is put back.
+    """
     aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
-    with suppress(FileNotFoundError):
+    with _locked(path.parent), suppress(FileNotFoundError):
+        if _text(path) != abandoned:
+            return
         path.rename(aside)
         if _text(aside) != abandoned:
             with suppress(FileExistsError):
@@ -113,13 +120,22 @@ def _remove(path: Path, abandoned: str) -> None:
         aside.unlink()
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, if its storage has any."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _refusal(path: Path) -> str:
     holder = _holder(path)
     process = f"process {holder.get('process')} on {holder.get('host')}" if holder else "another process"
-    return (
-        f"{path.parent}: {process} hands out the cells of this study already. Wait for it or end it; --list shows how "
-        "far it is."
-    )
+    return f"{path.parent}: {process} hands out the work of this folder already. Wait for it or end it."
 
 
 def _text(path: Path) -> str | None:

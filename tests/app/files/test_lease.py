@@ -3,10 +3,11 @@
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from app.files.lease import FILE, Lease, refuse_if_leased
+from app.files.lease import FILE, Lease, _remove, refuse_if_leased
 
 EVERY = 0.05
 LONG = 10.0
@@ -18,11 +19,11 @@ SHORT = 0.4
 def test_a_second_process_is_refused_while_the_first_renews(tmp_path):
     with Lease(tmp_path, LONG, EVERY) as lease:
         with (
-            pytest.raises(ValueError, match=r"process \d+ on .* hands out the cells"),
+            pytest.raises(ValueError, match=r"process \d+ on .* hands out the work"),
             Lease(tmp_path, LONG, EVERY),
         ):
             pass
-        with pytest.raises(ValueError, match="hands out the cells"):
+        with pytest.raises(ValueError, match="hands out the work"):
             refuse_if_leased(tmp_path, LONG)
         assert lease.is_held()
     assert list(tmp_path.iterdir()) == []
@@ -49,6 +50,16 @@ def test_who_lost_it_knows_and_leaves_it_to_the_other(tmp_path):
         time.sleep(3 * EVERY)
         assert not lease.is_held()
     assert json.loads((tmp_path / FILE).read_text())["id"] == "y"
+
+
+def test_a_lease_that_was_taken_over_is_not_moved_away(tmp_path, monkeypatch):
+    def fail(path: Path, target: Path) -> None:
+        raise AssertionError("for a moment, another process would find no lease")
+
+    monkeypatch.setattr(Path, "rename", fail)
+    (tmp_path / FILE).write_text("of another process")
+    _remove(tmp_path / FILE, "abandoned")
+    assert (tmp_path / FILE).read_text() == "of another process"
 
 
 def test_of_many_that_find_an_abandoned_lease_one_takes_it(tmp_path):
