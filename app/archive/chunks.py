@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class Chunk:
             folder: Of all chunks.
             settings: A digest of everything else that the result depends on.
         """
-        known = [settings, [[name, *_state(os.path.join(self.root, name))] for name in self.names]]  # noqa: PTH118
+        held = [each.name for each in fields(ChunkResult)]
+        known = [settings, held, [[name, *_state(os.path.join(self.root, name))] for name in self.names]]  # noqa: PTH118
         text = repr(known).encode()  # not JSON: names need not be UTF-8
         return folder / f"{self.number:06d}-{hashlib.blake2b(text, digest_size=16).hexdigest()}.json"
 
@@ -55,6 +56,7 @@ class ChunkResult:
         rows: Of ``predictions.csv``, as text.
         images: Number of images in them.
         excluded: (name, error) of each image that could not be scored.
+        doubtful: Names of those that were scored and hardly look like frontal radiographs of the chest.
         called: How often each finding is called; None if no thresholds are kept beside the weights.
         whole: Number of images whose lungs were not found, so that they were scored as a whole.
     """
@@ -62,6 +64,7 @@ class ChunkResult:
     rows: str
     images: int
     excluded: list[tuple[str, str]]
+    doubtful: list[str]
     called: list[int] | None
     whole: int
 

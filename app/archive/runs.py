@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from app.archive.settings import Settings, result_digest
 from app.archive.tables import Totals, write_excluded, write_tables
 from app.cluster import Outcome, Resources, Task, connected
 from app.datalist.item import Datalist
+from app.files.lease import Lease
 from app.files.score_tables import EXCLUDED, TABLES
 from app.installed import find_file
+from app.interrupts import sigterm_as_exit
 
 MOST_FAILED = 10
 """Chunks that may fail before the rest is not tried."""
@@ -49,19 +52,23 @@ class Place:
     chunk: int | None = None
 
     @contextmanager
-    def opened(self, folders: Sequence[Path]) -> Iterator[Run]:
+    def opened(self, folders: Sequence[Path], read: Path) -> Iterator[Run]:
         """A function that runs tasks there.
 
         Args:
-            folders: That every node must see.
+            folders: That every node must write to; they are made if they are missing.
+            read: Where the images lie, which every node must see; nothing is written there.
 
         Raises:
             ValueError: The cluster is not reached, has no node for the claim, or a node cannot do the work.
         """
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         if self.on is None:
-            yield lambda tasks: in_processes(tasks, self.jobs or 1)
+            with sigterm_as_exit():  # so that workers end, too
+                yield lambda tasks: in_processes(tasks, self.jobs or 1)
             return
-        with connected(self.on, folders) as cluster:
+        with connected(self.on, folders, [read]) as cluster:
             cluster.require(self.claim)
             yield lambda tasks: cluster.run_in_pool(tasks, self.claim, self.jobs)
 
@@ -87,14 +94,14 @@ def score(settings: Settings, config: dict[str, Any], images: Images, place: Pla
         keep: As for `app.archive.scoring.score_chunk`.
 
     Raises:
-        ValueError: A chunk failed, or no image can be read.
+        ValueError: A chunk failed, no image can be read, another process scores into this folder, or the weights or
+            the config changed meanwhile.
     """
     output = Path(config["output_dir"]).absolute()
     folder = output / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for name in TABLES:  # so that nobody takes those of an earlier run for the results of this one
-        (output / name).unlink(missing_ok=True)
-    digest = result_digest(config, find_file(config["checkpoint"]))
+    weights = find_file(config["checkpoint"])
+    digest = result_digest(config, weights)
     size = chunk_size(place.chunk, config["batch_size"])
     files: list[Path] = []
 
@@ -107,11 +114,25 @@ def score(settings: Settings, config: dict[str, Any], images: Images, place: Pla
             else:
                 yield Task(f"chunk {chunk.number}", score_chunk, (settings, chunk, file, keep))
 
-    folders = [output, images.root, *([Path(config["prepared_dir"]).absolute()] if keep else [])]
-    run_chunks(tasks, len(images.names), "Scoring radiographs", place, folders)
-    totals = write_tables(files, output)
-    for file in set(folder.glob("*.json")) - set(files):
-        file.unlink()  # of other settings, or of a list of images that has changed
+    def remove_tables() -> None:
+        for name in TABLES:  # so that nobody takes those of an earlier run for the results of this one
+            (output / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        folders = [output, *([Path(config["prepared_dir"]).absolute()] if keep else [])]
+        with place.opened(folders, images.root) as run:
+            remove_tables()
+            yield run
+
+    with Lease(folder):
+        run_chunks(tasks, len(images.names), "Scoring radiographs", opened)
+        if result_digest(config, weights) != digest:
+            raise ValueError(f"{weights}: the weights or the config changed meanwhile; start the same command again.")
+        remove_tables()
+        totals = write_tables(files, output)
+        for file in set(folder.glob("*.json")) - set(files):
+            file.unlink()  # of other settings, or of a list of images that has changed
     _log(totals, config["findings"], output)
 
 
@@ -138,8 +159,8 @@ def prepare(settings: Settings, datalist: Datalist, path: Path, folder: Path, pl
             chunk = ItemChunk(number, path.parent.resolve(), datalist.findings, items[first : first + size])
             yield Task(f"chunk {number}", prepare_chunk, (settings, chunk))
 
-    folders = [folder.absolute(), path.parent.resolve()]
-    done: list[PreparedChunk] = run_chunks(tasks, len(items), "Preparing radiographs", place, folders)
+    opened = functools.partial(place.opened, [folder.absolute()], path.parent.resolve())
+    done: list[PreparedChunk] = run_chunks(tasks, len(items), "Preparing radiographs", opened)
     excluded = [row for chunk in sorted(done, key=lambda each: each.number) for row in chunk.excluded]
     table = folder / f"{path.stem}.{EXCLUDED}"
     write_excluded(table, excluded)
@@ -175,7 +196,10 @@ class Progress:
 
 
 def run_chunks(
-    tasks: Callable[[Progress], Iterable[Task]], total: int, words: str, place: Place, folders: Sequence[Path]
+    tasks: Callable[[Progress], Iterable[Task]],
+    total: int,
+    words: str,
+    opened: Callable[[], AbstractContextManager[Run]],
 ) -> list[Any]:
     """Run the tasks of chunks; the second argument of each is its chunk.
 
@@ -183,8 +207,7 @@ def run_chunks(
         tasks: Of the chunks that are not done yet.
         total: Number of images.
         words: For the progress bar.
-        place: Where they run.
-        folders: That every node must see; they are made if they are missing.
+        opened: Gives what runs them; entered only if there is a task.
 
     Returns:
         What each of them returned.
@@ -196,7 +219,7 @@ def run_chunks(
     values = []
     progress = Progress(total, words)
     try:
-        with progress.bar, closing(_outcomes(iter(tasks(progress)), place, folders)) as outcomes:
+        with progress.bar, closing(_outcomes(iter(tasks(progress)), opened)) as outcomes:
             for outcome in outcomes:
                 if not outcome.error:
                     values.append(outcome.value)
@@ -214,13 +237,13 @@ def run_chunks(
     return values
 
 
-def _outcomes(tasks: Iterator[Task], place: Place, folders: Sequence[Path]) -> Generator[Outcome, None, None]:
+def _outcomes(
+    tasks: Iterator[Task], opened: Callable[[], AbstractContextManager[Run]]
+) -> Generator[Outcome, None, None]:
     first = next(tasks, None)
     if first is None:  # everything is done, so that no cluster is needed
         return
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    with place.opened(folders) as run:
+    with opened() as run:
         yield from run(itertools.chain([first], tasks))
 
 
@@ -231,6 +254,10 @@ def _log(totals: Totals, findings: Sequence[str], output: Path) -> None:
         logger.info(f"called at the thresholds that validation chose: {counts}")
     else:
         logger.warning("no thresholds are kept beside the weights: nothing is called")
+    if totals.doubtful:
+        logger.warning(
+            f"{len(totals.doubtful)} of them hardly look like frontal radiographs of the chest (doubtful.csv)"
+        )
     if totals.whole:
         logger.info(f"no lungs found, whole image used: {totals.whole} radiographs")
     logger.info(f"Results are in {output}.")

@@ -67,7 +67,7 @@ class ChunkScorer:
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
-        return ChunkResult(rows, len(dataset), dataset.excluded, called, len(dataset.lungs_not_found))
+        return ChunkResult(rows, len(dataset), dataset.excluded, dataset.doubtful, called, len(dataset.lungs_not_found))
 
 
 def loaded(settings: Settings, run_id: str, overrides: dict[str, object]) -> Any:  # noqa: ANN401 - MONAI's parser

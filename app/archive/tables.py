@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from app.archive.chunks import ChunkResult, read_result
 from app.files.atomic import opened_whole, whole_file
-from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PARQUET, PREDICTIONS
+from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PARQUET, PREDICTIONS, write_doubtful
 from evaluation.cells import safe_row
 
 ROWS_OF_A_GROUP = 250_000
@@ -27,6 +27,7 @@ class Totals:
     Attributes:
         images: That were scored.
         excluded: That were not.
+        doubtful: Names of those that were scored and are in doubt.
         called: How often each finding is called; None if no thresholds are kept beside the weights.
         whole: Number of images whose lungs were not found.
         first_error: Of the images that were not scored.
@@ -34,6 +35,7 @@ class Totals:
 
     images: int = 0
     excluded: int = 0
+    doubtful: list[str] = field(default_factory=list)
     called: np.ndarray | None = None
     whole: int = 0
     first_error: str = ""
@@ -42,6 +44,7 @@ class Totals:
         """Count a chunk."""
         self.images += result.images
         self.excluded += len(result.excluded)
+        self.doubtful += result.doubtful
         self.whole += result.whole
         if result.called is not None:
             self.called = np.array(result.called) + (0 if self.called is None else self.called)
@@ -58,7 +61,7 @@ def write_excluded(path: Path, excluded: Iterable[Sequence[str]]) -> None:
 
 
 def write_tables(files: Sequence[Path], folder: Path) -> Totals:
-    """Write ``excluded.csv``, ``predictions.csv`` and ``predictions.parquet``, chunk by chunk.
+    """Write ``excluded.csv``, ``doubtful.csv``, ``predictions.csv`` and ``predictions.parquet``, chunk by chunk.
 
     Args:
         files: Results of all chunks, in order.
@@ -80,6 +83,7 @@ def write_tables(files: Sequence[Path], folder: Path) -> Totals:
             f"none of {totals.excluded} files is a radiograph to be scored; each is named with the reason in "
             f"{folder / EXCLUDED}, the first: {totals.first_error}"
         )
+    write_doubtful(folder, totals.doubtful)
     with opened_whole(folder / PREDICTIONS) as table, whole_file(folder / PARQUET) as parquet:
         csv.writer(table).writerow(COLUMNS)
         _write_parquet(parquet, _copied(files, table))

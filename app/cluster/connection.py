@@ -56,13 +56,14 @@ class Cluster:
 
     Args:
         ray: The module.
-        folders: Folders that every node must see.
+        folders: Folders that every node must see, and write to.
+        read: Folders that every node must see, beside the working folder.
     """
 
-    def __init__(self, ray: Any, folders: Sequence[Path]) -> None:  # noqa: ANN401
+    def __init__(self, ray: Any, folders: Sequence[Path], read: Sequence[Path] = ()) -> None:  # noqa: ANN401
         self._ray = ray
         self._dispatchers: list[Dispatcher] = []
-        of_nodes.check_nodes(ray, self.nodes(), folders)
+        of_nodes.check_nodes(ray, self.nodes(), folders, [Path.cwd(), *read])
 
     def nodes(self) -> list[Node]:
         """The nodes that are alive now."""
@@ -127,14 +128,15 @@ class Cluster:
 
 
 @contextmanager
-def connected(place: str, folders: Sequence[Path] = ()) -> Iterator[Cluster]:
+def connected(place: str, folders: Sequence[Path] = (), read: Sequence[Path] = ()) -> Iterator[Cluster]:
     """Connect to Ray, and disconnect at the end; a local cluster ends with it.
 
     Ray sends nobody statistics, starts no dashboard, and keeps its files in ``RAY_TMPDIR`` (by default ``/tmp/ray``).
 
     Args:
         place: ``ray``, ``auto`` or ``ray://HEAD:10001``.
-        folders: Folders that every node must see, beside the working folder; they exist.
+        folders: Folders that every node must see, and write to; they exist.
+        read: Folders that every node must see, beside the working folder; nothing is written to them.
 
     Raises:
         ValueError: Ray is not installed, the cluster is not reached, or a node cannot do the work.
@@ -151,7 +153,7 @@ def connected(place: str, folders: Sequence[Path] = ()) -> Iterator[Cluster]:
         raise ValueError(f"--on {place}: {address}: {reason[:500]}") from error
     try:
         with sigterm_as_exit():  # Ray's own handler ends the driver with another status
-            cluster = Cluster(ray, [folder.absolute() for folder in folders])
+            cluster = Cluster(ray, *([folder.absolute() for folder in each] for each in (folders, read)))
             try:
                 yield cluster
             finally:

@@ -16,18 +16,18 @@ PATIENCE_SECONDS = 90.0
 """How long a node may take to answer: on a busy one, a first worker takes a while to start."""
 
 
-def look(working_folder: str, folders: Sequence[str], name: str) -> tuple[str, list[str]]:
-    """On a node: write a file into each folder.
+def look(read: Sequence[str], folders: Sequence[str], name: str) -> tuple[str, list[str]]:
+    """On a node: look for folders, and write a file into others.
 
     Args:
-        working_folder: The driver's; only looked for.
+        read: Where nothing is written.
         folders: Where to write.
         name: Of the file.
 
     Returns:
         The version of our package, and what is wrong.
     """
-    problems = [] if Path(working_folder).is_dir() else [f"{working_folder}: no such folder"]
+    problems = [f"{folder}: no such folder" for folder in read if not Path(folder).is_dir()]
     for folder in folders:
         try:
             if not Path(folder).is_dir():
@@ -39,15 +39,23 @@ def look(working_folder: str, folders: Sequence[str], name: str) -> tuple[str, l
     return app.__version__, problems
 
 
-def check_nodes(ray: Any, nodes: Sequence[Node], folders: Sequence[Path]) -> None:  # noqa: ANN401 - the module
+def check_nodes(ray: Any, nodes: Sequence[Node], folders: Sequence[Path], read: Sequence[Path]) -> None:  # noqa: ANN401
     """Let every node write a file into every folder, and look whether it arrived.
+
+    Args:
+        ray: The module.
+        nodes: All that are asked.
+        folders: Where results go.
+        read: Which every node must see as well; they may be read-only.
 
     Raises:
         ValueError: A node lacks our package or has another version, does not answer, or does not see a folder.
     """
     token = uuid.uuid4().hex[:8]
     names = {node.id: f".node-{node.id[:8]}-{token}" for node in nodes}
-    references = {node.id: _ask(ray, node, folders, names[node.id]) for node in nodes}
+    references = {
+        node.id: _asked(ray, node).remote([*map(str, read)], [*map(str, folders)], names[node.id]) for node in nodes
+    }
     ray.wait(list(references.values()), num_returns=len(nodes), timeout=PATIENCE_SECONDS)
     problems = []
     for node in nodes:
@@ -72,12 +80,11 @@ def require(nodes: Sequence[Node], claim: Resources) -> None:
     if not any(node.slots(claim) for node in nodes):
         largest = sorted(nodes, key=lambda node: (node.has.gpus, node.has.cpus, node.has.memory), reverse=True)[:5]
         has = "; ".join(f"{node.host}: {node.has}" for node in largest)
-        raise ValueError(
-            f"no node of the cluster has {claim} at once ({has}). Claim less under 'resources', or add a node."
-        )
+        raise ValueError(f"no node of the cluster has {claim} at once ({has}). Claim less, or add a node.")
 
 
-def _ask(ray: Any, node: Node, folders: Sequence[Path], name: str) -> Any:  # noqa: ANN401
+def _asked(ray: Any, node: Node) -> Any:  # noqa: ANN401
+    """`look`, to be called on a node."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     options = {
@@ -85,7 +92,7 @@ def _ask(ray: Any, node: Node, folders: Sequence[Path], name: str) -> Any:  # no
         "max_retries": 0,
         "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False),
     }
-    return ray.remote(**options)(look).remote(str(Path.cwd()), [str(folder) for folder in folders], name)
+    return ray.remote(**options)(look)
 
 
 def _removed(path: Path) -> bool:

@@ -25,7 +25,7 @@ from app.engines.processes import world_size
 from app.engines.record import ModelRecord, record_of
 from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
-from app.files.score_tables import COLUMNS, DOUBTFUL, EXCLUDED, EXCLUDED_COLUMNS, PREDICTIONS, TABLES
+from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PREDICTIONS, TABLES, write_doubtful
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from app.prepared import PreparedDataset
@@ -170,7 +170,7 @@ class Inference:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         remove(self.output_dir, TABLES)
         self._write_excluded()
-        self._write_doubtful()
+        write_doubtful(self.output_dir, self.evaluator.dataset.doubtful)
         self._pictures = picture_names([sample["name"] for sample in self.evaluator.dataset.samples])
         with opened_whole(self.output_dir / PREDICTIONS) as file:
             csv.writer(file).writerow(COLUMNS)
@@ -230,12 +230,6 @@ class Inference:
                 f"none of {len(dataset.excluded)} files is a radiograph to be scored; each is named with the reason in "
                 f"{path}, the first: {dataset.excluded[0][1]}"
             )
-
-    def _write_doubtful(self) -> None:
-        names = self.evaluator.dataset.doubtful
-        if names:
-            with opened_whole(self.output_dir / DOUBTFUL) as file:
-                csv.writer(file).writerows([("image",), *(safe_row([name]) for name in names)])
 
     def _log(self) -> None:
         dataset = self.evaluator.dataset

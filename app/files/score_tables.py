@@ -1,9 +1,25 @@
 """The tables that scoring radiographs writes, by name and column; see ``docs/evaluation.md``."""
 
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.files.atomic import opened_whole
+from evaluation.cells import safe_row
+
 PREDICTIONS, EXCLUDED, PARQUET = "predictions.csv", "excluded.csv", "predictions.parquet"
 DOUBTFUL = "doubtful.csv"
 TABLES = (PREDICTIONS, EXCLUDED, PARQUET, DOUBTFUL)
-"""All of them; the third only of an archive, the last only of a folder of which some are in doubt."""
+"""All of them; the third only of an archive, the last only if some radiographs are in doubt."""
 COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
 """Of ``predictions.csv``."""
 EXCLUDED_COLUMNS = ("image", "error")
+
+
+def write_doubtful(folder: Path, names: Sequence[str]) -> None:
+    """Write which radiographs were scored though they hardly look like what is wanted; no file if there are none."""
+    if names:
+        with opened_whole(folder / DOUBTFUL) as file:
+            csv.writer(file).writerows([("image",), *(safe_row([name]) for name in names)])

@@ -50,12 +50,12 @@ def test_the_name_of_a_result_tells_nothing_of_the_images(chunk: Chunk, tmp_path
 
 
 def test_a_result_is_read_back(tmp_path: Path):
-    result = ChunkResult("r\\xf6ntgen.png,Nodule,0.5\r\n", 1, [["r\udcf6.png", "cut short"]], [1], 0)
+    result = ChunkResult("r\\xf6ntgen.png,Nodule,0.5\r\n", 1, [["r\udcf6.png", "cut short"]], ["a.png"], [1], 0)
     (tmp_path / "a.json").write_text(result_text(result))
     assert read_result(tmp_path / "a.json") == result
 
 
 def test_a_damaged_result_is_named_with_what_to_do(tmp_path: Path):
-    (tmp_path / "a.json").write_text(result_text(ChunkResult("", 1, [], None, 0))[:20])
+    (tmp_path / "a.json").write_text(result_text(ChunkResult("", 1, [], [], None, 0))[:20])
     with pytest.raises(ValueError, match=r"a\.json: not the result of a chunk .* Remove it and start the same command"):
         read_result(tmp_path / "a.json")

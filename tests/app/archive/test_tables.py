@@ -39,10 +39,10 @@ def results(folder: Path, *parts: ChunkResult) -> list[Path]:
 @pytest.mark.parametrize("rows_of_a_group", [1, 250_000])
 def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatch, rows_of_a_group: int):
     monkeypatch.setattr(tables, "ROWS_OF_A_GROUP", rows_of_a_group)
-    empty = ChunkResult("", 0, [["zz\udcf6.png", "=cut short"]], [0], 0)
+    empty = ChunkResult("", 0, [["zz\udcf6.png", "=cut short"]], [], [0], 0)
     first, last = (
-        ChunkResult(text(ROWS[:2]), 2, [["a.png", "empty"]], [1], 1),
-        ChunkResult(text(ROWS[2:]), 3, [], [1], 0),
+        ChunkResult(text(ROWS[:2]), 2, [["a.png", "empty"]], ["=b.png"], [1], 1),
+        ChunkResult(text(ROWS[2:]), 3, [], ["r\udcf6.png"], [1], 0),
     )
     totals = write_tables(results(tmp_path, first, empty, last), tmp_path)
     # By hand: every chunk writes its rows itself.
@@ -52,6 +52,7 @@ def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatc
         "a.png,empty",
         "zz\\udcf6.png,'=cut short",
     ]
+    assert (tmp_path / "doubtful.csv").read_text().splitlines() == ["image", "'=b.png", "r\\udcf6.png"]
     assert (totals.images, totals.excluded, totals.whole, list(totals.called)) == (5, 2, 1, [2])
     table = pyarrow.parquet.read_table(tmp_path / "predictions.parquet")
     assert tuple(table.column_names) == COLUMNS
@@ -62,10 +63,11 @@ def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatc
 
 
 def test_an_archive_without_a_readable_radiograph_has_no_predictions(tmp_path: Path):
-    files = results(tmp_path, ChunkResult("", 0, [["a.png", "a.png is empty"]], None, 0))
+    files = results(tmp_path, ChunkResult("", 0, [["a.png", "a.png is empty"]], [], None, 0))
     with pytest.raises(
         ValueError, match=r"none of 1 files is a radiograph to be scored; .* the first: a\.png is empty"
     ):
         write_tables(files, tmp_path)
     assert (tmp_path / "excluded.csv").exists()
     assert not list(tmp_path.glob("predictions*"))
+    assert not (tmp_path / "doubtful.csv").exists()

@@ -18,7 +18,7 @@ class OutOfMemoryError(RayError):
     pass
 
 
-class Other(RayError):
+class OtherError(RayError):
     pass
 
 
@@ -46,9 +46,9 @@ class Reference:
 class PlayedRay:
     exceptions = SimpleNamespace(
         OutOfMemoryError=OutOfMemoryError,
-        RayTaskError=Other,
-        RuntimeEnvSetupError=Other,
-        TaskCancelledError=Other,
+        RayTaskError=OtherError,
+        RuntimeEnvSetupError=OtherError,
+        TaskCancelledError=OtherError,
         RayError=RayError,
     )
 

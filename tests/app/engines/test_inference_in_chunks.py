@@ -3,6 +3,7 @@
 import csv
 import logging
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.checking import load
 from app.cluster import Outcome, Task
 from app.datalist.file import read_datalist
 from app.datalist.image_names import folder_names
+from app.files.lease import Lease
 from tests.app.engines.conftest import CONFIGS, ROOT
 
 TABLES = ("predictions.csv", "excluded.csv")
@@ -78,7 +80,7 @@ def score(overrides: dict[str, object], output: Path, **place: object) -> None:
     file = CONFIGS / "inference.yaml"
     config = load([file], given, run_id="run").config
     listed = Images(*folder_names(str(overrides["dataset_dir"]), output))
-    runs.score(Settings.of([file], given), config, listed, Place(None, 1, **place), keep=False)
+    runs.score(Settings.of([file], given), config, listed, Place(**{"on": None, "jobs": 1, **place}), keep=False)
 
 
 def test_the_tables_are_those_of_scoring_at_once(
@@ -137,6 +139,50 @@ def test_what_fails_is_told_and_leaves_no_table(overrides, images: Path, in_this
     with pytest.raises(ValueError, match=r"2 chunks failed"):
         score(overrides, tmp_path / "out", chunk=4)
     assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_tables_stay_until_the_work_begins(overrides, images: Path, in_this_process, tmp_path: Path, monkeypatch):
+    score(overrides, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()}
+    for path in (tmp_path / "out/chunks").iterdir():
+        path.unlink()
+    asked = {}
+
+    def unsuited(place: str, folders: list[Path], read: list[Path]) -> None:
+        asked.update(folders=folders, read=read)
+        raise ValueError("no such node")
+
+    monkeypatch.setattr(runs, "connected", unsuited)
+    with pytest.raises(ValueError, match="no such node"):
+        score(overrides, tmp_path / "out", on="auto")
+    assert asked == {"folders": [tmp_path / "out"], "read": [images]}  # radiographs may be read-only
+    with Lease(tmp_path / "out/chunks", every=0.02), pytest.raises(ValueError, match="hands out the work"):
+        score(overrides, tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()} == before
+
+
+def test_weights_that_change_meanwhile_give_no_table(
+    overrides, images: Path, in_this_process: list[str], tmp_path: Path, monkeypatch
+):
+    for name in ("model.pt", "model.json"):
+        shutil.copy(Path(str(overrides["checkpoint"])).with_name(name), tmp_path)
+    overrides["checkpoint"] = str(tmp_path / "model.pt")
+    record = tmp_path / "model.json"
+
+    def change(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
+        for task in tasks:
+            yield Outcome(task, task.function(*task.arguments), "", "", 1, "")
+        record.write_text(record.read_text().replace('"findings"', '"findings" ', 1))
+
+    monkeypatch.setattr(runs, "in_processes", change)
+    with pytest.raises(ValueError, match="changed meanwhile"):
+        score(overrides, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_sigterm_ends_the_command_in_order():
+    with Place(None, 1).opened([], Path()), pytest.raises(SystemExit):
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_training_finds_prepared_what_was_prepared_in_chunks(
