@@ -86,10 +86,12 @@ def run(installation: Path, folder: Path, *words: str, fails: bool = False) -> s
 
 
 def is_allowed(name: str) -> bool:
-    """Whether a file belongs in the wheel: Python of the application, the parts of bundles, and the metadata."""
+    """Whether a file belongs in the wheel: Python and weights of the application, parts of bundles, metadata."""
     path = PurePosixPath(name)
     top, *rest = path.parts
     if top.endswith(".dist-info"):
+        return True
+    if name == "app/views/frontal.safetensors":  # the weights of the look at the pixels, which every bundle takes
         return True
     if top != "bundles":
         return top in NEEDED and path.suffix == ".py" and "tests" not in rest

@@ -24,6 +24,7 @@ class ViewNetwork(nn.Module):
     """Four convolutions of stride 2, each with batch normalisation, and a linear layer; 61,000 parameters.
 
     Example:
+        >>> import torch
         >>> ViewNetwork()(torch.zeros(2, 1, 64, 64)).shape
         torch.Size([2])
     """
@@ -47,6 +48,7 @@ def standardised(image: Image) -> Tensor:
     """A picture (1, H, W) as the network takes it: (1, 64, 64) of mean 0 and a deviation of about 1.
 
     Example:
+        >>> import torch
         >>> standardised(torch.rand(1, 200, 300)).shape
         torch.Size([1, 64, 64])
     """

@@ -90,7 +90,15 @@ def test_failures_are_told_by_kind(template):
     assert template.call(die, (), {}) == Failure("died", "its process was ended by SIGKILL")
 
 
-def test_an_interrupt_ends_the_call_in_order(template, folder):
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """Whatever started the tests: a shell lets what it starts in the background ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_the_call_in_order(template, folder, heeded_interrupts):
     from fresh_calls import sleep
 
     path = folder / "interrupted"

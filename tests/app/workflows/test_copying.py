@@ -28,7 +28,9 @@ def test_every_bundle_can_be_copied(bundle: str, tmp_path: Path, monkeypatch: py
     assert inference["output_dir"] == "runs/mine_inference"
     for study in (tmp_path / "mine/studies").glob("*.yaml"):
         content = load([study], trust=True).config
-        assert content["bundle"] == str(train)
+        files = content["bundle"] if isinstance(content["bundle"], list) else [content["bundle"]]
+        assert files[0] == str(train)
+        assert {Path(file).parent for file in files} == {train.parent}
         assert content["name"] == f"mine_{study.stem}", "a table of its own"
     assert (
         "published" in (tmp_path / "mine/docs/README.md").read_text() or not train.with_name("published.yaml").exists()
