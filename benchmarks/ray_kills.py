@@ -59,7 +59,7 @@ run_name: ""
 number: 0
 sleeping:
   - $time.sleep(2)
-  - $Path(@output_dir, 'metrics.json').write_text('{"value":1}')
+  - $Path(@output_dir, 'metrics.json').write_text('{"value":' + str(@number + @seed) + '}')
 """
 
 

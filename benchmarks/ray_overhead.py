@@ -27,7 +27,7 @@ seed: 0
 run_name: ""
 number: 0
 empty:
-  - $Path(@output_dir, 'metrics.json').write_text('{"value":1}')
+  - $Path(@output_dir, 'metrics.json').write_text('{"value":' + str(@number + @seed) + '}')
 """
 AT_MOST = 1.0
 """Seconds that Ray may add to a cell."""
