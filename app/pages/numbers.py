@@ -100,14 +100,22 @@ def plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int | None = None) -> list[str]:
     """A table in GitHub's Markdown; a vertical bar in a cell becomes a slash.
+
+    Args:
+        head: Titles of the columns.
+        rows: Their cells.
+        left: How many columns hold words; numbers in the others are flush right. By default no column is aligned.
 
     Example:
         >>> markdown_table(["size", "AUC"], [["100", "0.8"]])
         ['| size | AUC |', '| --- | --- |', '| 100 | 0.8 |']
+        >>> markdown_table(["size", "AUC"], [], left=1)
+        ['| size | AUC |', '| :--- | ---: |']
     """
-    lines = [head, ["---"] * len(head), *rows]
+    rule = ["---"] * len(head) if left is None else [":---" if column < left else "---:" for column in range(len(head))]
+    lines = [head, rule, *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
 

@@ -6,7 +6,7 @@ from app.pages import numbers
 from app.papers.declaration import Paper
 from app.papers.gathered import PaperResults, printed_verdicts
 from app.papers.steps import need_words, run_count, steps, with_sources
-from app.papers.table_blocks import sentence, table_blocks, table_lines
+from app.papers.table_blocks import sentence, table_blocks
 from app.sweeps.sweep import Sweep
 
 READING = """\
@@ -54,7 +54,7 @@ def _summary(gathered: PaperResults) -> list[str]:
     ]
     if not rows:
         return ["The paper claims no ordering of its numbers."]
-    return [table_lines(["", "the paper claims", "its own numbers", *sizes], rows, 2)]
+    return ["\n".join(numbers.markdown_table(["", "the paper claims", "its own numbers", *sizes], rows, left=2))]
 
 
 def _what_ran(gathered: PaperResults) -> list[str]:

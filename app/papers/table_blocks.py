@@ -14,19 +14,6 @@ P_VALUES = ("p", "p_holm")
 """Columns of ``comparisons.csv`` in which nothing is zero, however small."""
 
 
-def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
-    """A table in Markdown; the first ``left`` columns hold words.
-
-    Example:
-        >>> print(table_lines(["a", "b"], [["x", "1"]], 1))
-        | a | b |
-        | :--- | ---: |
-        | x | 1 |
-    """
-    rule = [":---" if column < left else "---:" for column in range(len(head))]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in (head, rule, *rows))
-
-
 def sentence(text: str) -> str:
     """A text with a full stop, unless it ends in a mark."""
     return text if text.endswith((".", "!", "?", ")")) else f"{text}."
@@ -47,7 +34,7 @@ def table_blocks(gathered: PaperResults, table: PrintedTable, pictures: Sequence
         if not (gathered.results.folder / picture).is_file()
     ]
     notes = "\n".join([*_notes(table, sizes), *missing])
-    blocks = [table_lines(["", "", *table.columns], rows, 2), notes]
+    blocks = ["\n".join(numbers.markdown_table(["", "", *table.columns], rows, left=2)), notes]
     blocks += [f"![{caption}]({file})\n\n*{caption}*" for file, caption in pictures]
     for claim in table.claims:
         blocks.append(_claim(gathered, table, claim, sizes))
