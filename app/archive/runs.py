@@ -16,11 +16,11 @@ from app.archive.preparing import ItemChunk, PreparedChunk, prepare_chunk
 from app.archive.processes import in_processes
 from app.archive.scoring import score_chunk
 from app.archive.settings import Settings, result_digest
-from app.archive.tables import Totals, write_excluded, write_tables
+from app.archive.tables import Totals, write_tables
 from app.cluster import Outcome, Resources, Task, connected
 from app.datalist.item import Datalist
 from app.files.lease import Lease
-from app.files.score_tables import EXCLUDED, TABLES
+from app.files.score_tables import EXCLUDED, TABLES, write_excluded
 from app.installed import find_file
 from app.interrupts import sigterm_as_exit
 

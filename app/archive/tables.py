@@ -13,8 +13,7 @@ import numpy as np
 
 from app.archive.chunks import ChunkResult, read_result
 from app.files.atomic import opened_whole, whole_file
-from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PARQUET, PREDICTIONS, write_doubtful
-from evaluation.cells import safe_row
+from app.files.score_tables import COLUMNS, EXCLUDED, PARQUET, PREDICTIONS, write_doubtful, write_excluded
 
 ROWS_OF_A_GROUP = 250_000
 """Rows that a row group of the Parquet file has at least; so many are in memory at a time."""
@@ -50,14 +49,6 @@ class Totals:
             self.called = np.array(result.called) + (0 if self.called is None else self.called)
         if result.excluded and not self.first_error:
             self.first_error = result.excluded[0][1]
-
-
-def write_excluded(path: Path, excluded: Iterable[Sequence[str]]) -> None:
-    """Write which images could not be read, and why."""
-    with opened_whole(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(EXCLUDED_COLUMNS)
-        writer.writerows(map(safe_row, excluded))
 
 
 def write_tables(files: Sequence[Path], folder: Path) -> Totals:

@@ -25,7 +25,7 @@ from app.engines.processes import world_size
 from app.engines.record import ModelRecord, record_of
 from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
-from app.files.score_tables import COLUMNS, EXCLUDED, EXCLUDED_COLUMNS, PREDICTIONS, TABLES, write_doubtful
+from app.files.score_tables import COLUMNS, EXCLUDED, PREDICTIONS, TABLES, write_doubtful, write_excluded
 from app.installed import find_file
 from app.networks.checkpoints import load_exactly
 from app.prepared import PreparedDataset
@@ -223,8 +223,7 @@ class Inference:
 
     def _write_excluded(self) -> None:
         dataset, path = self.evaluator.dataset, self.output_dir / EXCLUDED
-        with opened_whole(path) as file:
-            csv.writer(file).writerows([EXCLUDED_COLUMNS, *map(safe_row, dataset.excluded)])
+        write_excluded(path, dataset.excluded)
         if not len(dataset):
             raise ValueError(
                 f"none of {len(dataset.excluded)} files is a radiograph to be scored; each is named with the reason in "

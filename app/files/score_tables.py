@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app.files.atomic import opened_whole
@@ -16,6 +16,14 @@ TABLES = (PREDICTIONS, EXCLUDED, PARQUET, DOUBTFUL)
 COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
 """Of ``predictions.csv``."""
 EXCLUDED_COLUMNS = ("image", "error")
+
+
+def write_excluded(path: Path, excluded: Iterable[Sequence[str]]) -> None:
+    """Write which images could not be read, and why."""
+    with opened_whole(path) as file:
+        writer = csv.writer(file)
+        writer.writerow(EXCLUDED_COLUMNS)
+        writer.writerows(map(safe_row, excluded))
 
 
 def write_doubtful(folder: Path, names: Sequence[str]) -> None:

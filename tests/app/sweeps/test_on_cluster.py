@@ -185,6 +185,7 @@ def test_a_cell_that_finished_before_its_worker_died_is_not_run_again(launcher, 
     monkeypatch.setattr(on_cluster.logging, "basicConfig", lambda **options: None)
     monkeypatch.setattr(on_cluster, "attempt", lambda *given: pytest.fail("it ran again"))
     on_cluster.run_cell(launcher, run, False)
+    assert run.record()["seconds"] == 1.0
 
 
 def test_a_second_driver_is_refused(launcher):
