@@ -13,9 +13,8 @@ from typing import Any
 
 from app.cluster import Outcome, Task, node_name
 from app.cluster.kinds import DIED, TRIES_AGAIN, kind_of
-from app.cluster.worker import DEVICES
+from app.cluster.shares import deal, environments, visible_devices
 from app.failures import described
-from app.sweeps.in_processes import deal, visible_devices
 
 TRIES = 1 + TRIES_AGAIN[DIED]
 """How often a task is given to a process, if each dies of it."""
@@ -34,13 +33,13 @@ def in_processes(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
         Outcomes, in the order in which tasks end. A process that dies is replaced, and its task tried again.
     """
     waiting, again = iter(tasks), deque[tuple[Task, int]]()
-    environments = _environments(jobs)
+    shares = environments(deal(visible_devices(), jobs))
     workers: dict[Connection, _Worker] = {}
     try:
         while True:
             idle = [worker for worker in workers.values() if worker.given is None]
-            while (idle or environments) and (begun := again.popleft() if again else _first(waiting)) is not None:
-                worker = idle.pop() if idle else _Worker(environments.pop())
+            while (idle or shares) and (begun := again.popleft() if again else _first(waiting)) is not None:
+                worker = idle.pop() if idle else _Worker(shares.pop())
                 workers[worker.connection] = worker
                 worker.begin(*begun)
             given = {worker.connection: worker.given for worker in workers.values() if worker.given is not None}
@@ -52,7 +51,7 @@ def in_processes(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
                     value, kind, error = worker.reply()
                     outcome = Outcome(task, value, error, kind, attempt, node_name())
                 except (EOFError, OSError):
-                    environments.append(worker.environment)
+                    shares.append(worker.environment)
                     del workers[connection]
                     if attempt < TRIES:
                         again.append((task, attempt + 1))
@@ -124,10 +123,3 @@ def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
             reply = None, kind_of(error), " ".join(described(error).split())
         with suppress(BrokenPipeError):  # the parent has died; there is nothing more to come
             connection.send(reply)
-
-
-def _environments(jobs: int) -> list[dict[str, str]]:
-    """What each of several processes gets of the machine: a share of its processors, and of its GPUs."""
-    threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
-    dealt = deal(visible_devices(), jobs)
-    return [threads | ({DEVICES: ",".join(devices)} if devices else {}) for devices in dealt]

@@ -135,9 +135,10 @@ def check_running_options(arguments: argparse.Namespace) -> None:
 
 def _run_cells(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.Namespace) -> None:
     """Run what has not run: on a cluster, in processes of this machine, or in this one."""
+    from app.cluster.shares import deal, visible_devices
     from app.files.lease import refuse_if_leased
     from app.sweeps.cell_settings import require_settings
-    from app.sweeps.in_processes import deal, run_in_processes, visible_devices
+    from app.sweeps.in_processes import run_in_processes
     from app.sweeps.resources import processes
     from app.sweeps.runner import run_all
     from app.sweeps.runner import shard as shard_of

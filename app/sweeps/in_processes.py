@@ -8,38 +8,13 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from app.cluster import device_names
 from app.cluster.kinds import DIED, TRIES_AGAIN
-from app.cluster.worker import DEVICES
+from app.cluster.shares import environments
 from app.interrupts import sigterm_as_exit
 
 POLL_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
-
-
-def visible_devices() -> tuple[str, ...]:
-    """Names of the GPUs that this process may use: those that ``CUDA_VISIBLE_DEVICES`` lists, otherwise all."""
-    if DEVICES in os.environ:
-        return device_names()
-    import torch
-
-    return tuple(map(str, range(torch.cuda.device_count())))
-
-
-def deal(devices: Sequence[str], jobs: int) -> list[tuple[str, ...]]:
-    """Devices of each of several processes: as many as there are for each, or one that several share evenly.
-
-    Example:
-        >>> deal(["0", "1", "2", "3"], jobs=2)
-        [('0', '1'), ('2', '3')]
-        >>> deal(["0", "1"], jobs=3)
-        [('0',), ('1',), ('0',)]
-    """
-    count = len(devices)
-    if count < jobs:
-        return [tuple(devices[job % count : job % count + 1]) if count else () for job in range(jobs)]
-    return [tuple(devices[count * job // jobs : count * (job + 1) // jobs]) for job in range(jobs)]
 
 
 def run_in_processes(command: Sequence[str], dealt: Sequence[Sequence[str]]) -> None:
@@ -54,14 +29,12 @@ def run_in_processes(command: Sequence[str], dealt: Sequence[Sequence[str]]) -> 
     Raises:
         ValueError: A process died, or died too often.
     """
-    threads = max(1, (os.cpu_count() or 1) // len(dealt))
-    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
 
-    def start(devices: Sequence[str]) -> subprocess.Popen[bytes]:
-        own = {**environment, **({DEVICES: ",".join(devices)} if devices else {})}
-        return subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL)
+    def start(index: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, env={**os.environ, **shares[index]}, stdout=subprocess.DEVNULL)
 
-    processes = [start(devices) for devices in dealt]
+    shares = environments(dealt)
+    processes = [start(index) for index in range(len(shares))]
     left = [TRIES_AGAIN[DIED]] * len(processes)
     try:
         with sigterm_as_exit():
@@ -71,7 +44,7 @@ def run_in_processes(command: Sequence[str], dealt: Sequence[Sequence[str]]) -> 
                     if (process.poll() or 0) < 0 and left[index]:
                         logger.warning("a process was ended by signal %d; another takes its place", -process.returncode)
                         left[index] -= 1
-                        processes[index] = start(dealt[index])
+                        processes[index] = start(index)
     finally:
         for process in processes:
             if process.poll() is None:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from app.checking.files import load
 from app.cluster import node_name
 from app.cluster.kinds import STORAGE, TRIES_AGAIN, kind_of
+from app.cluster.shares import visible_devices
 from app.cluster.tasks import STORAGE_DELAY
 from app.files.atomic import write_whole
 from app.files.claims import Claims
 from app.sweeps.cell_files import CellFile, cell_files, runs_once, with_paths
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.cost import TimeLeft
-from app.sweeps.in_processes import visible_devices
 from app.sweeps.resources import processes
 from app.sweeps.sweep import Cell, Sweep, cell_name
 from app.sweeps.sweep_tracking import tag_cell_run

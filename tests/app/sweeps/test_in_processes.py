@@ -1,4 +1,4 @@
-"""Processes of this machine: the GPUs that they are dealt, and what happens if one is killed."""
+"""Processes of this machine: what each sees, and what happens if one is killed."""
 
 import os
 import signal
@@ -9,30 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.sweeps.in_processes import deal, run_in_processes, visible_devices
+from app.cluster.shares import deal
+from app.sweeps.in_processes import run_in_processes
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.mark.parametrize(
-    ("devices", "jobs", "dealt"),
-    [
-        ("0123", 4, ["0", "1", "2", "3"]),
-        ("0123", 2, ["01", "23"]),
-        ("0123", 3, ["0", "1", "23"]),
-        ("01", 4, ["0", "1", "0", "1"]),
-        ("", 2, ["", ""]),
-    ],
-)
-def test_devices_are_dealt_out_evenly(devices, jobs, dealt):
-    assert deal(devices, jobs) == [tuple(each) for each in dealt]
-
-
-def test_only_devices_that_are_visible_are_dealt(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-8f2c")
-    assert visible_devices() == ("3", "GPU-8f2c")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert visible_devices() == ()
 
 
 KILLED_ONCE = """
