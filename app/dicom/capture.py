@@ -13,7 +13,7 @@ from app.dicom.header import set_laterality
 from app.dicom.identity import Algorithm
 from app.dicom.kinds import Kind
 from app.dicom.parts import finish, note, series, set_equipment
-from app.dicom.result import RadiographResult
+from app.dicom.result import DOUBT, RadiographResult
 from app.engines.overlay import Region, colour_of, overlay
 
 
@@ -39,7 +39,9 @@ def secondary_capture(
         for number, each in enumerate(result.findings)
         if each.is_present
     ]
-    picture = overlay(result.image, regions, note() if regions else f"{note()}: nothing called")
+    line = note() if regions else f"{note()}: nothing called"
+    doubt = [Region(DOUBT, nowhere, 0.5)] if result.is_doubtful else []
+    picture = overlay(result.image, [*doubt, *regions], line)
     written = hd.sc.SCImage.from_ref_dataset(
         header,
         np.ascontiguousarray(picture[..., ::-1]),  # OpenCV's order is blue first

@@ -129,7 +129,7 @@ class DicomResults:
             )
             for c, name in enumerate(self.findings)
         )
-        return RadiographResult(findings, radiograph.image, radiograph.meta["window"])
+        return RadiographResult(findings, radiograph.image, radiograph.meta["window"], radiograph.is_doubtful)
 
 
 def algorithm_of(weights: Path, record: ModelRecord) -> Algorithm:

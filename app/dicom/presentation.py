@@ -11,7 +11,7 @@ from app.dicom.header import set_laterality
 from app.dicom.identity import Algorithm
 from app.dicom.kinds import Kind
 from app.dicom.parts import equipment, finish, note, series, tracking_uid
-from app.dicom.result import DetectedFinding, RadiographResult, outlines
+from app.dicom.result import DOUBT, DetectedFinding, RadiographResult, outlines
 
 LAYER = "FRUGAL"
 YELLOW = (97.1, -21.6, 94.5)
@@ -83,7 +83,7 @@ def _outlines(header: Dataset, algorithm: Algorithm, finding: DetectedFinding) -
 def _captions(header: Dataset, result: RadiographResult, algorithm: Algorithm) -> list[hd.pr.TextObject]:
     """What is called, line by line from the upper left corner."""
     called = [f"{each.name} {each.probability:.2f}" for each in result.findings if each.is_present]
-    lines = [note(), *(called or ["nothing called"])]
+    lines = [note(), *([DOUBT] if result.is_doubtful else []), *(called or ["nothing called"])]
     step = LINE * header.Rows
     return [
         hd.pr.TextObject(

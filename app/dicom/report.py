@@ -13,12 +13,12 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from app.dicom.codes import code_of
+from app.dicom.codes import PRIVATE_SCHEME, code_of
 from app.dicom.header import requests
 from app.dicom.identity import MANUFACTURER, Algorithm
 from app.dicom.kinds import Kind
 from app.dicom.parts import coded, finish, parameters, series, set_equipment, tracking_uid
-from app.dicom.result import DetectedFinding, Outlines, RadiographResult, outlines
+from app.dicom.result import DOUBT, DetectedFinding, Outlines, RadiographResult, outlines
 
 TITLE = Code("126000", "DCM", "Imaging Measurement Report")
 PROBABILITY = Code("122157", "DCM", "Probability")
@@ -26,6 +26,10 @@ CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 """DICOM's term of computer-aided detection, for scores that were not calibrated."""
 PRESENCE = Code("705057003", "SCT", "Presence")
 PRESENT, ABSENT = Code("52101004", "SCT", "Present"), Code("272519000", "SCT", "Absent")
+SUITABILITY, DOUBTFUL = (
+    Code("SUITABILITY", PRIVATE_SCHEME, "Suitability of image"),
+    Code("DOUBTFUL", PRIVATE_SCHEME, DOUBT),
+)
 PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 Group = hd.sr.MeasurementsAndQualitativeEvaluations | hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
@@ -45,7 +49,7 @@ def findings_report(header: Dataset, result: RadiographResult, algorithm: Algori
             finding_type=coded(code_of(each.name)),
             algorithm_id=_algorithm(algorithm, each),
             measurements=[_score(each)],
-            qualitative_evaluations=[hd.sr.QualitativeEvaluation(PRESENCE, PRESENT if each.is_present else ABSENT)],
+            qualitative_evaluations=_evaluations(each, result),
             source_images=[hd.sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
         )
         for each in result.findings
@@ -75,7 +79,7 @@ def regions_report(
                 finding_type=coded(code_of(each.name)),
                 algorithm_id=_algorithm(algorithm, each),
                 measurements=[_score(each)],
-                qualitative_evaluations=[hd.sr.QualitativeEvaluation(PRESENCE, PRESENT)],
+                qualitative_evaluations=_evaluations(each, result),
                 referenced_region=hd.sr.ImageRegion(
                     hd.sr.GraphicTypeValues.POLYLINE,
                     polygon,
@@ -153,6 +157,12 @@ def _algorithm(algorithm: Algorithm, finding: DetectedFinding) -> hd.sr.Algorith
         family=codes.cid7162.ArtificialIntelligence,
         manufacturer=MANUFACTURER,
     )
+
+
+def _evaluations(finding: DetectedFinding, result: RadiographResult) -> list[hd.sr.QualitativeEvaluation]:
+    """Whether a finding is present; and that the radiograph is in doubt, if it is."""
+    presence = hd.sr.QualitativeEvaluation(PRESENCE, PRESENT if finding.is_present else ABSENT)
+    return [presence, *([hd.sr.QualitativeEvaluation(SUITABILITY, DOUBTFUL)] if result.is_doubtful else [])]
 
 
 def _score(finding: DetectedFinding) -> hd.sr.Measurement:

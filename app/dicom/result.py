@@ -13,6 +13,8 @@ from transforms.grey import Window
 
 MAX_OUTLINES = 10
 """Outlines of a finding; of more, the largest are kept and the others counted."""
+DOUBT = "hardly looks like a frontal chest radiograph"
+"""What results say of a radiograph that is in doubt."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ class RadiographResult:
         findings: In the network's order, present and absent.
         image: (H, W) of the stored radiograph in [0, 1], bright bone, as it is shown.
         window: By which it is shown; None if its header has a look-up table.
+        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`).
     """
 
     findings: tuple[DetectedFinding, ...]
     image: NDArray[np.float32]
     window: Window | None = None
+    is_doubtful: bool = False
 
     @property
     def located(self) -> tuple[DetectedFinding, ...]:

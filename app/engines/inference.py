@@ -50,6 +50,7 @@ class ScoredRadiograph:
         is_called: (C,) bool.
         maps: (H, W) probabilities of each finding that is shown, by its number; the highest score first.
         map_thresholds: (C,) probabilities from which a map is outlined.
+        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`).
     """
 
     path: Path
@@ -60,6 +61,7 @@ class ScoredRadiograph:
     is_called: np.ndarray
     maps: Mapping[int, np.ndarray]
     map_thresholds: Sequence[float]
+    is_doubtful: bool = False
 
 
 class FurtherResults(Protocol):
@@ -273,10 +275,12 @@ class Inference:
         sample = self.evaluator.dataset.samples[index]
         name = self._pictures[sample["name"]]
         try:
-            radiograph = replace(self.radiograph(Path(sample["image"]), region, logits, maps), name=name)
+            scored = self.radiograph(Path(sample["image"]), region, logits, maps)
         except RadiographError as error:
             self._unread.append(str(error))
             return
+        is_doubtful = sample["name"] in self.evaluator.dataset.doubtful
+        radiograph = replace(scored, name=name, is_doubtful=is_doubtful)
         for result in self.results:
             result.write(radiograph)
 

@@ -58,8 +58,9 @@ def record(settings: Settings, table: Table, shard: Shard, day: datetime.date) -
 
 
 def summary(table: Table, since: float, until: float) -> dict[str, float]:
-    """How many images of a time have each outcome, and how long their results took."""
+    """How many images of a time have each outcome, how many are in doubt, and how long their results took."""
     counts = {f"images.{each}": float(count) for each, count in table.counts(since, until).items()}
+    counts["images.doubtful"] = float(table.doubtful(since, until))
     latency = quantiles(table.latencies(since, until))
     return counts | {f"latency_seconds.{each}": value for each, value in latency.items()}
 

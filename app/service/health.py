@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +26,11 @@ _METRICS = {
     "frugal_oldest_results_seconds": "gauge",
     "frugal_images": "gauge",
     "frugal_images_last_hour": "gauge",
+    "frugal_doubtful_images": "gauge",
     "frugal_latency_seconds": "gauge",
 }
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class State:
         oldest_results: Seconds that the oldest of them have waited.
         counts: Images by outcome, as long as the table remembers.
         last_hour: Likewise, of those that came within an hour.
+        doubtful: Images that were scored, but hardly look like frontal radiographs of the chest.
         latency: Seconds from arrival to stored results in the last hour: median and 99th percentile.
         reasons: By outcome, why images have no stored results, and how many; of the last day.
     """
@@ -53,6 +59,7 @@ class State:
     oldest_results: float
     counts: Mapping[str, int]
     last_hour: Mapping[str, int]
+    doubtful: int
     latency: Mapping[str, float]
     reasons: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -75,6 +82,7 @@ def state_of(spool: Spool, table: Table, shard: Shard, is_ready: bool, processes
         oldest_results=now - results[0].since if results else 0.0,
         counts=table.counts(),
         last_hour=table.counts(now - HOUR),
+        doubtful=table.doubtful(),
         latency=quantiles(table.latencies(now - HOUR)),
         reasons={each: table.reasons(each, now - 24 * HOUR) for each in (LEFT_OUT, QUARANTINED, REFUSED)},
     )
@@ -101,6 +109,7 @@ def as_prometheus(state: State) -> str:
         "frugal_oldest_results_seconds": {"": state.oldest_results},
         "frugal_images": {f'{{outcome="{each}"}}': state.counts[each] for each in OUTCOMES},
         "frugal_images_last_hour": {f'{{outcome="{each}"}}': state.last_hour[each] for each in OUTCOMES},
+        "frugal_doubtful_images": {"": state.doubtful},
         "frugal_latency_seconds": {f'{{quantile="{each}"}}': value for each, value in state.latency.items()},
     }
     lines = []
@@ -117,6 +126,7 @@ def as_page(state: State) -> str:
         ("images waiting", f"{state.images}, the oldest for {state.oldest_image:.0f} s"),
         ("results waiting", f"{state.results}, the oldest for {state.oldest_results:.0f} s"),
         *((f"images {each}", f"{state.counts[each]} ({state.last_hour[each]} in the last hour)") for each in OUTCOMES),
+        ("images scored in doubt", str(state.doubtful)),
         *((f"latency, quantile {each}", f"{value:.1f} s") for each, value in state.latency.items()),
         *(
             (f"{outcome}, last day: {why}", str(n))
@@ -160,12 +170,19 @@ def start(settings: Health, look: Callable[[], State]) -> ThreadingHTTPServer:
         def log_message(self, *_: object) -> None:
             """Nothing: probes come every few seconds."""
 
-    server = ThreadingHTTPServer((settings.address, settings.port), Handler)
-    server.daemon_threads = True
+    server = _Server((settings.address, settings.port), Handler)
     if settings.tls is not None:
         context = server_context(settings.tls)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    """Ends a failed request, as of a client without TLS or its certificate, with a line in the log."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log the class of the error."""
+        logger.info(f"a request failed ({type(sys.exception()).__name__})")
 
 
 def _answer(path: str, state: State) -> tuple[int, str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ class ResidentModel:
             raise FloatingPointError("the network's scores or maps are not numbers")
         region = np.array(entry.geometry.region, dtype=np.float32)
         logits = prediction.score[0].double().cpu().numpy()
-        return self._inference.radiograph(path, region, logits, prediction.map[0])
+        radiograph = self._inference.radiograph(path, region, logits, prediction.map[0])
+        return replace(radiograph, is_doubtful=entry.geometry.is_doubtful)
 
     def objects(self, radiograph: ScoredRadiograph) -> list[tuple[str, Dataset]]:
         """The DICOM results of a radiograph, by names such as ``sr-1``.

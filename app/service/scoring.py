@@ -97,7 +97,8 @@ class Scorer:
         radiograph = self.model.score(image.path)
         objects = self.model.objects(radiograph)
         # First, since the sender, which is another process, notes when it has sent them.
-        self.table.scored(image.name, time.time(), self.model.algorithm, self._scores(radiograph))
+        scores, is_doubtful = self._scores(radiograph), radiograph.is_doubtful
+        self.table.scored(image.name, time.time(), self.model.algorithm, scores, is_doubtful)
         self.spool.deliver(image.name, objects)
         self.spool.finish(image, self.settings.keep_images)
 

@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS images (
     outcome TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
     algorithm TEXT NOT NULL DEFAULT '',
-    scores TEXT NOT NULL DEFAULT '{}'  -- by finding: probability, and whether it is called present
+    scores TEXT NOT NULL DEFAULT '{}',  -- by finding: probability, and whether it is called present
+    is_doubtful INTEGER NOT NULL DEFAULT 0  -- scored, but hardly a frontal radiograph of the chest
 );
 CREATE INDEX IF NOT EXISTS by_time ON images (received);
 CREATE TABLE IF NOT EXISTS seen (source TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -78,12 +79,14 @@ class Table:
         """Note that an image is to be scored later, through no fault of its own."""
         self._run("UPDATE images SET tries = tries - 1 WHERE image = ?", (image,))
 
-    def scored(self, image: str, now: float, algorithm: str, scores: Mapping[str, tuple[float, bool]]) -> None:
+    def scored(
+        self, image: str, now: float, algorithm: str, scores: Mapping[str, tuple[float, bool]], is_doubtful: bool
+    ) -> None:
         """Note an image's scores: by finding the probability, and whether it is called present."""
         self._run(
-            "UPDATE images SET scored = ?, outcome = ?, reason = '', algorithm = ?, scores = ?, tries = 0 "
-            "WHERE image = ?",
-            (now, SCORED, algorithm, json.dumps(scores), image),
+            "UPDATE images SET scored = ?, outcome = ?, reason = '', algorithm = ?, scores = ?, is_doubtful = ?, "
+            "tries = 0 WHERE image = ?",
+            (now, SCORED, algorithm, json.dumps(scores), is_doubtful, image),
         )
 
     def end(self, image: str, outcome: str, reason: str, now: float) -> None:
@@ -100,6 +103,11 @@ class Table:
             "SELECT outcome, COUNT(*) FROM images WHERE received >= ? AND received < ? GROUP BY outcome", (since, until)
         )
         return dict.fromkeys(OUTCOMES, 0) | dict(rows)
+
+    def doubtful(self, since: float = 0, until: float = 1e12) -> int:
+        """How many images that came in a time were scored although they hardly look like what is wanted."""
+        query = "SELECT COUNT(*) FROM images WHERE is_doubtful AND received >= ? AND received < ?"
+        return int(self._value(query, (since, until)))
 
     def reasons(self, outcome: str, since: float = 0, until: float = 1e12) -> dict[str, int]:
         """How many images have an outcome for each reason, the most frequent first."""

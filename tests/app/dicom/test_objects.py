@@ -1,4 +1,5 @@
 import datetime
+from dataclasses import replace
 
 import highdicom as hd
 import numpy as np
@@ -10,8 +11,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from app.dicom.header import HeaderError, complete_header, completed
 from app.dicom.identity import Algorithm
 from app.dicom.objects import dicom_objects
-from app.dicom.report import PRESENCE
-from app.dicom.result import DetectedFinding, RadiographResult, outlines
+from app.dicom.report import PRESENCE, SUITABILITY
+from app.dicom.result import DOUBT, DetectedFinding, RadiographResult, outlines
 from transforms.grey import Window
 from transforms.read import read_radiograph
 
@@ -110,6 +111,20 @@ def test_a_calibrated_score_is_a_probability(tmp_path):
     report = hd.sr.srread(stored(objects(what=RadiographResult(findings, result().image))["sr-1"], tmp_path))
     (score,) = report.content.get_image_measurement_groups()[0].get_measurements()
     assert (score.name.meaning, score.value) == ("Probability", pytest.approx(0.8))
+
+
+def test_what_is_in_doubt_says_so(tmp_path):
+    doubtful = objects(what=replace(result(), is_doubtful=True))
+    for name in ("sr-1", "sr-2"):  # two findings, two regions
+        content = hd.sr.srread(stored(doubtful[name], tmp_path)).content
+        groups = [*content.get_image_measurement_groups(), *content.get_planar_roi_measurement_groups()]
+        said = [group.get_qualitative_evaluations(SUITABILITY)[0].value.meaning for group in groups]
+        assert said == [DOUBT] * 2
+    texts = [each.UnformattedTextValue for each in doubtful["gsps-1"].GraphicAnnotationSequence[0].TextObjectSequence]
+    assert texts[1] == DOUBT
+    large = replace(result(is_present=False), image=np.zeros((200, 400), dtype=np.float32))  # has room for two lines
+    plain, doubted = (objects(what=replace(large, is_doubtful=each))["sc-1"].pixel_array for each in (False, True))
+    assert doubted.any(axis=(1, 2)).sum() > plain.any(axis=(1, 2)).sum() + 5
 
 
 def test_regions_are_reported_with_the_largest_first(tmp_path):

@@ -1,5 +1,6 @@
 """What tests of the service start from: radiographs as small DICOM files, and a spool."""
 
+import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
+from app.service.settings import Tls
 from app.service.spool import Spool
 from app.service.table import Table
 
@@ -53,6 +55,20 @@ def written(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate of localhost, which is its own authority, so that clients must show it."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
+    try:
+        subprocess.run([*command.split(), *map(str, more)], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl makes the certificate")
+    return Tls(certificate=certificate, key=key, authority=certificate)
 
 
 @pytest.fixture

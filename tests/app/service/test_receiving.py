@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import subprocess
 from contextlib import suppress
 
 import pytest
@@ -11,7 +10,7 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_context
 
 from app.service import receiving
-from app.service.settings import DicomReceiver, Peer, StoreTarget, Tls
+from app.service.settings import DicomReceiver, Peer, StoreTarget
 from app.service.spool import Shard
 from app.service.targets import StoreSending
 from tests.app.service.conftest import content, radiograph
@@ -110,20 +109,12 @@ def test_a_unit_that_claims_to_be_huge_closes_the_connection(receiver):
     assert associate(port).is_established
 
 
-def test_tls_with_the_clients_certificate(receiver, spool, tmp_path):
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
-    try:
-        subprocess.run([*command.split(), *map(str, more)], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("openssl makes the certificate")
-    tls = Tls(certificate=certificate, key=key, authority=certificate)
+def test_tls_with_the_clients_certificate(receiver, spool, tmp_path, tls):
     port = receiver(tls=tls)
     path = tmp_path / "a.dcm"
     path.write_bytes(content(radiograph()))
     StoreSending(StoreTarget(host="localhost", port=port, title="FRUGAL", tls=tls)).send("a", [path])
     assert len(spool.waiting(ALL)) == 1
-    context = ssl.create_default_context(cafile=certificate)  # without a certificate of its own
+    context = ssl.create_default_context(cafile=tls.authority)  # without a certificate of its own
     refused = associate(port, tls_args=(context, "localhost"))
     assert not refused.is_established or not refused.send_c_echo()

@@ -29,7 +29,7 @@ class Model:
     def score(self, path: Path) -> SimpleNamespace:
         if self.errors:
             raise self.errors.pop(0)
-        return SimpleNamespace(scores=np.array([0.75]), is_called=np.array([True]))
+        return SimpleNamespace(scores=np.array([0.75]), is_called=np.array([True]), is_doubtful=True)
 
     def objects(self, scored):
         return [("sr-1", radiograph(100))]
@@ -63,6 +63,7 @@ def test_results_are_in_the_outbox_and_the_image_is_done(scorer, spool, table, k
     assert len(list(spool.done.iterdir())) == keep
     assert table.counts()[SCORED] == 1
     assert table.scores(0, 1e12) == {"Nodule": [(0.75, True)]}
+    assert table.doubtful() == 1
 
 
 def test_not_for_us_is_counted_with_its_reason_and_not_kept(scorer, spool, table):

@@ -25,7 +25,7 @@ def outbox(spool, table):
     """Results of three images."""
     for number, name in enumerate(NAMES):
         table.begin(name, number, number)
-        table.scored(name, number, "", {})
+        table.scored(name, number, "", {}, False)
         spool.deliver(name, [("sr-1", radiograph(10 * number)), ("sc-1", radiograph(10 * number + 1))])
     return spool
 

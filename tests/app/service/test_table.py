@@ -8,19 +8,20 @@ IMAGE = "s0-i1"
 def test_an_image_from_arrival_to_stored_results(table):
     assert table.begin(IMAGE, received=10, now=11) == 1
     assert table.counts()[WAITING] == 1
-    table.scored(IMAGE, 12, "abc", {"Nodule": (0.25, True)})
+    table.scored(IMAGE, 12, "abc", {"Nodule": (0.25, True)}, True)
     assert table.counts()[SCORED] == 1
     table.end(IMAGE, SENT, "", 14)
     assert table.counts()[SENT] == 1
     assert table.latencies(0) == [4]
     assert table.scores(0, 100) == {"Nodule": [(0.25, True)]}
+    assert (table.doubtful(), table.doubtful(until=10)) == (1, 0)
 
 
 def test_tries_count_until_an_image_ends_and_do_not_count_if_it_is_put_off(table):
     assert [table.begin(IMAGE, 10, now) for now in (11, 12)] == [1, 2]
     table.put_off(IMAGE)
     assert table.begin(IMAGE, 10, 13) == 2
-    table.scored(IMAGE, 14, "", {})
+    table.scored(IMAGE, 14, "", {}, False)
     assert table.begin(IMAGE, 20, 21) == 1
 
 
