@@ -1,10 +1,13 @@
-"""How fast the service is: one image from arrival to stored results, images a second, and receiving beside storescp.
+"""How fast the service is: from arrival to stored results, images a second of one core and of several, and receiving.
 
-    python -m benchmarks.service_speed [--images 40] [--size 2048] [--write docs/speed.md]
+    python -m benchmarks.service_speed [--images 100] [--queued 40] [--size 2048] [--write docs/speed.md]
 
-Results go to a folder, so that no archive's time is measured. Decoding, preparing and the network alone are the same
-code without the service. Receiving is measured in CPU time of the receiver, against dcmtk's storescp on the same
-images.
+Results (reports and captures) go to a folder, so that no archive's time is measured. Latency is of images that come one
+after the other. Rates are of images that are sent as fast as they are taken, from sending the first to storing the last
+result; a service and all its processes, its sender not, may use one core for each of its shards. Decoding and network
+alone are the same code on one core without anything else: no second reading for the pictures, no objects, no queue, no
+disk. They take turns, and the best turn of each counts. Receiving is the receiver's processor time, against dcmtk's
+storescp on the same images; ours syncs them to the disk.
 """
 
 from __future__ import annotations
@@ -15,80 +18,163 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import Row, options, publish, table
 from benchmarks.service_world import Service, associate, environment, free_port, phantoms, radiograph, send, wait_for
 
+TURNS = 2
+SPARE = 20
+"""Images for warming up, as each shard loads what it needs when its first image comes."""
+
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--images", type=int, default=100, help="of which latency is measured")
+    parser.add_argument("--queued", type=int, default=40, help="images of which rates are measured")
     parser.add_argument("--size", type=int, default=2048, help="rows and columns")
     arguments = parser.parse_args()
     environment()
     work = Path(tempfile.mkdtemp(prefix="speed-"))
     try:
         files = phantoms(work / "phantoms", 4, arguments.size)
-        images = [radiograph(files[number % 4], number) for number in range(arguments.images)]
-        rows = [*latency(work, images), *receiving(work, images)]
+        made = [radiograph(files[number % 4], number) for number in range(arguments.images + SPARE)]
+        images, spare = made[:-SPARE], made[-SPARE:]
+        rows = [*latency(work, images, spare), *rates(work, images[: arguments.queued], spare)]
+        rows += receiving(work, images[: arguments.queued])
     finally:
         shutil.rmtree(work, ignore_errors=True)
     publish("service", "The service", __doc__, table(rows), arguments.write)
 
 
-def latency(work: Path, images: list) -> list[Row]:
-    service = Service(work, {"send": {"folder": {"path": str(work / "out")}}, "results": ["sr", "sc"]})
+def latency(work: Path, images: list, spare: list) -> list[Row]:
+    """From arrival to stored results, of images that come one after the other."""
+    started = shards(work / "latency", 1)
     try:
-        service.wait_until_ready()
-        send(service.port, images[:2])  # loads what is loaded on first use
-        wait_for(lambda: service.state()["counts"]["sent"] == 2, "the first results", 300)
-        for number, image in enumerate(images[2:], start=3):
-            send(service.port, [image])
-            wait_for(lambda n=number: service.state()["counts"]["sent"] == n, "the next result", 300)
-        seconds = service.state()["latency"]
-        start = time.monotonic()
-        many = [again(image, number) for number, image in enumerate(images)]
-        send(service.port, many)
-        wait_for(lambda: service.state()["counts"]["sent"] == 2 * len(images), "all results", 1800)
-        rate = len(images) / (time.monotonic() - start)
+        before = warm_up(started, spare)
+        for number, image in enumerate(images, start=before + 1):
+            send(started[0].port, [image])
+            wait_for(lambda n=number: sent(started) == n, "the next result", 300, every=0.05)
+        seconds = started[0].state()["latency"]
     finally:
-        service.stop()
-    alone = seconds_alone(work, images)
+        stop(started)
     return [
-        Row("arrival to stored results, median", f"{seconds['0.5']:.2f} s", "", ""),
-        Row("arrival to stored results, 99th percentile", f"{seconds['0.99']:.2f} s", "", ""),
-        Row(
-            "images a second, one scorer",
-            f"{rate:.2f}",
-            f"decoding, preparing and network alone {1 / alone:.2f}",
-            f"{rate * alone:.2f}x",
-        ),
+        Row(f"arrival to stored results, median of {len(images)} images", f"{seconds['0.5']:.2f} s", "", ""),
+        Row("the same, 99th percentile", f"{seconds['0.99']:.2f} s", "", ""),
     ]
 
 
-def again(image, number: int):
-    """The image as another one's."""
-    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"2.25.7{number}"
-    return image
+def rates(work: Path, images: list, spare: list) -> list[Row]:
+    """Images a second of one core, of a shard on each core, and of decoding and the network alone."""
+    cores = sorted(os.sched_getaffinity(0))
+    save(images, work / "files")
+    alone, one, several = [], [], []
+    for turn in range(TURNS):
+        alone.append(rate_alone(work, cores[0]))
+        one.append(rate(work / f"one-{turn}", images, spare, cores[:1]))
+        if len(cores) > 1:
+            several.append(rate(work / f"several-{turn}", images, spare, cores))
+    (best, busy), (best_alone, busy_alone) = (
+        (max(a for a, _ in each), min(b for _, b in each)) for each in (one, alone)
+    )
+    rows = [
+        Row(
+            "processor time an image, all processes",
+            f"{1000 * busy:.0f} ms",
+            f"decoding and network alone {1000 * busy_alone:.0f} ms",
+            f"{busy / busy_alone:.2f}x",
+        ),
+        Row(
+            "images a second, one core",
+            f"{best:.2f}",
+            f"decoding and network alone {best_alone:.2f}",
+            f"{best / best_alone:.2f}x",
+        ),
+    ]
+    if several:
+        many = max(a for a, _ in several)
+        what = f"images a second, {len(cores)} shards, a core each"
+        rows.append(Row(what, f"{many:.2f}", f"one core {best:.2f}", f"{many / best:.2f}x"))
+    return rows
 
 
-def seconds_alone(work: Path, images: list) -> float:
-    """Seconds an image of reading, preparing and the network, in a process of its own that does nothing else."""
-    folder = work / "alone"
+def rate(work: Path, images: list, spare: list, cores: Sequence[int]) -> tuple[float, float]:
+    """Images a second of a service with a shard on each core, and its processor seconds an image."""
+    started = shards(work, len(cores), cores)
+    try:
+        count = warm_up(started, spare) + len(images)
+        start, before = time.monotonic(), busy_seconds(started)
+        send(started[0].port, images)
+        wait_for(lambda: sent(started) == count, "all results", 1800, every=0.2)
+        return len(images) / (time.monotonic() - start), (busy_seconds(started) - before) / len(images)
+    finally:
+        stop(started)
+
+
+def busy_seconds(started: Sequence[Service]) -> float:
+    """Processor time of all processes of a service."""
+    numbers = [service.process.pid for service in started]
+    for number in numbers:  # grows while it is gone through: children, and children of children
+        numbers += map(int, Path(f"/proc/{number}/task/{number}/children").read_text().split())
+    return sum(map(cpu_seconds, numbers))
+
+
+def shards(work: Path, count: int, cores: Sequence[int] = ()) -> list[Service]:
+    """A service in shards, each restricted to its core if cores are given."""
+    settings = {"send": {"folder": {"path": str(work / "out")}}, "results": ["sr", "sc"], "spool": str(work / "spool")}
+    return [
+        Service(work / str(number), settings, (), f"{number + 1}/{count}", cores[number] if cores else None)
+        for number in range(count)
+    ]
+
+
+def warm_up(started: Sequence[Service], spare: list) -> int:
+    """Send images until each shard has had one; gives how many."""
+    for service in started:
+        service.wait_until_ready()
+    for number, image in enumerate(spare, start=1):
+        send(started[0].port, [image])
+        wait_for(lambda n=number: sent(started) == n, "the first results", 300)
+        if all(sent([service]) for service in started):
+            return number
+    sys.exit(f"{len(spare)} examinations were not enough for {len(started)} shards")
+
+
+def sent(started: Sequence[Service]) -> int:
+    """Of how many images the results are stored."""
+    return sum(service.state()["counts"]["sent"] for service in started)
+
+
+def stop(started: Sequence[Service]) -> None:
+    """End all shards."""
+    for service in started:
+        service.stop()
+
+
+def save(images: list, folder: Path) -> None:
+    """Write images as files."""
     folder.mkdir()
     for number, image in enumerate(images):
         image.save_as(folder / f"{number:03d}.dcm")
+
+
+def rate_alone(work: Path, core: int) -> tuple[float, float]:
+    """As `rate`, of decoding, preparing and the network alone, in batches of one as the service has."""
     code = (
-        "import sys, time; from pathlib import Path; from app.dicom.kinds import Kind; "
-        "from app.service.model import ResidentModel; "
+        "import os, sys, time, torch; from pathlib import Path; from app.dicom.kinds import Kind; "
+        "from app.service.model import ResidentModel; from benchmarks.service_speed import cpu_seconds; "
         "m = ResidentModel('nodule_detection', {}, [Kind.REPORT], Path(sys.argv[1]) / 'model'); "
-        "files = sorted(Path(sys.argv[2]).glob('*.dcm')); m.score(files[0]); t = time.monotonic(); "
-        "[m.score(f) for f in files[1:]]; print('seconds', (time.monotonic() - t) / (len(files) - 1)); m.close()"
+        "files = sorted((Path(sys.argv[1]) / 'files').glob('*.dcm')); "
+        "score = lambda f: m._inference.evaluator.predict(torch.from_numpy(m._prepared(f).data)[None, None]); "
+        "busy = lambda: cpu_seconds(os.getpid()) + cpu_seconds(m._worker.process.pid); "
+        "score(files[0]); t = time.monotonic(); b = busy(); [score(f) for f in files]; "
+        "print('rate', len(files) / (time.monotonic() - t), (busy() - b) / len(files)); m.close()"
     )
-    run = [sys.executable, "-c", code, str(work), str(folder)]
+    run = ["taskset", "--cpu-list", str(core), sys.executable, "-c", code, str(work)]
     output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
-    return float(next(line for line in output.splitlines() if line.startswith("seconds")).split()[1])
+    _, images, busy = next(line for line in output.splitlines() if line.startswith("rate")).split()
+    return float(images), float(busy)
 
 
 def receiving(work: Path, images: list) -> list[Row]:

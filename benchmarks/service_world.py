@@ -80,10 +80,26 @@ class Orthanc:
 
 
 class Service:
-    """A ``frugal serve`` in a folder, which can be killed and started again."""
+    """A ``frugal serve`` in a folder, which can be killed and started again.
 
-    def __init__(self, folder: Path, settings: dict, receive: Sequence[dict] = ()) -> None:
+    Args:
+        folder: For its settings and its log.
+        settings: In place of the usual ones.
+        receive: Further ways in.
+        shard: Its share of the examinations.
+        core: Number of the only processor core that it may use; None for all.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict,
+        receive: Sequence[dict] = (),
+        shard: str = "1/1",
+        core: int | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.shard, self.core = shard, core
         self.port, self.health = free_port(), free_port()
         self.spool = Path(settings.get("spool") or folder / "spool")
         settings = {
@@ -102,7 +118,8 @@ class Service:
     def start(self) -> None:
         """Start; does not wait."""
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "app", "serve", str(self.config)]
+            command = [sys.executable, "-m", "app", "serve", str(self.config), "--shard", self.shard]
+            command = command if self.core is None else ["taskset", "--cpu-list", str(self.core), *command]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def kill(self) -> None:
@@ -132,8 +149,8 @@ class Service:
         return {line.split()[0]: int(line.split()[1]) / 1000 for line in children.splitlines()}
 
 
-def wait_for(is_so, what: str, seconds: float) -> None:
-    """Wait until something is true; errors count as not yet."""
+def wait_for(is_so, what: str, seconds: float, every: float = 0.5) -> None:
+    """Wait until something is true, and look again and again; errors count as not yet."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -141,7 +158,7 @@ def wait_for(is_so, what: str, seconds: float) -> None:
                 return
         except (OSError, requests.RequestException, ValueError, KeyError):
             pass
-        time.sleep(0.5)
+        time.sleep(every)
     sys.exit(f"{what} was not there within {seconds:.0f} s")
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 import logging
-import time
 from collections.abc import Iterator
 
 import numpy as np
 
 from app.service.health import quantiles
-from app.service.settings import Settings
+from app.service.settings import Settings, Tracking
 from app.service.spool import Shard
 from app.service.table import LEFT_OUT, QUARANTINED, REFUSED, Table
 
@@ -36,25 +35,28 @@ def days_to_record(table: Table, today: datetime.date) -> Iterator[datetime.date
 
 
 def record(settings: Settings, table: Table, shard: Shard, day: datetime.date) -> None:
-    """Record a day.
+    """Record a day in MLflow, if days are to be recorded, and note that it was.
 
     Raises:
         TrackingError: The store cannot be used; the day can be recorded later.
     """
+    if settings.tracking is not None:
+        _log(settings.tracking, settings, table, shard, day)
+    table.note(NOTE, day.isoformat())
+
+
+def _log(tracking: Tracking, settings: Settings, table: Table, shard: Shard, day: datetime.date) -> None:
     from app.tracking import Run
 
-    assert settings.tracking is not None
     since, until = _limits(day)
     folder = settings.spool / "runs" / f"{day}-{shard}"
-    with Run(settings.tracking.experiment, f"{day} {shard}", settings.tracking.uri, folder=folder) as run:
+    with Run(tracking.experiment, f"{day} {shard}", tracking.uri, folder=folder) as run:
         run.parameters({"day": day.isoformat(), "shard": str(shard), "weights": settings.weights})
         run.metrics(summary(table, since, until), step=0)
         run.metrics(distributions(table.scores(since, until)), step=0)
         reasons = {each: table.reasons(each, since, until) for each in (LEFT_OUT, QUARANTINED, REFUSED)}
         lines = [f"{outcome}: {why}: {count}" for outcome, all_ in reasons.items() for why, count in all_.items()]
         run.text("\n".join(lines) + "\n", "reasons.txt")
-    table.note(NOTE, day.isoformat())
-    table.forget(time.time() - 86400 * settings.keep_rows_days)
 
 
 def summary(table: Table, since: float, until: float) -> dict[str, float]:

@@ -82,11 +82,10 @@ def serve(settings: Settings, shard: Shard) -> None:
     """Run a service until SIGTERM or Ctrl-C.
 
     Raises:
-        ValueError: Another service works for the same shard of the spool.
+        ValueError: Another service works for the same shard of the spool, or divides it by another number.
         OSError: The spool or the port of the health page cannot be used.
     """
     spool = Spool(settings.spool)
-    spool.pseudonyms.of("image", "")  # makes the key, before several processes do
     lock = _locked(spool, shard)
     spool.clean(shard)
     table = Table(table_path(spool, shard))
@@ -114,6 +113,11 @@ def table_path(spool: Spool, shard: Shard) -> Path:
     return spool.folder / f"table-{shard}.sqlite"
 
 
+def sources_path(spool: Spool) -> Path:
+    """The file that remembers what was fetched from elsewhere, however many services share the spool."""
+    return spool.folder / "sources.sqlite"
+
+
 def _parts(settings: Settings, shard: Shard) -> list[Part]:
     receivers = enumerate(settings.receive) if shard.number == 1 else ()
     return [
@@ -131,7 +135,7 @@ def _watch(parts: list[Part], settings: Settings, shard: Shard, table: Table, st
         for part in parts:
             if not part.is_running:
                 _restart(part, settings, shard, now)
-        if settings.tracking is not None and now >= next_record and not recorder.is_running:
+        if now >= next_record and not recorder.is_running:
             next_record = now + RECORD_EVERY
             if next(days_to_record(table, datetime.date.today()), None) is not None:
                 _start(recorder, settings, shard)
@@ -211,7 +215,7 @@ def _receive(settings: Settings, shard: Shard, number: int) -> None:
         stop.wait()
         server.shutdown()
         return
-    source, every = _source(receiver, spool, Table(table_path(spool, shard)))
+    source, every = _source(receiver, spool, Table(sources_path(spool)))
     polling.run(source.look, every, stop)
 
 
@@ -260,24 +264,38 @@ def _record(settings: Settings, shard: Shard, number: int) -> None:
     from app.service.daily import record
     from app.tracking import TrackingError
 
-    table = Table(table_path(Spool(settings.spool), shard))
+    spool = Spool(settings.spool)
+    table = Table(table_path(spool, shard))
     for day in list(days_to_record(table, datetime.date.today())):
         try:
             record(settings, table, shard, day)
         except TrackingError as error:
             logger.warning(f"{day} is recorded in MLflow later: {error}")
             return
+    for each in (table, *([Table(sources_path(spool))] if shard.number == 1 else [])):
+        each.forget(time.time() - 86400 * settings.keep_rows_days)
 
 
 def _locked(spool: Spool, shard: Shard) -> IO[bytes]:
-    """Keep others from working for the same shard.
+    """Keep others from working for the same shard, or for one of another number of shards, which would share images.
 
     Raises:
         ValueError: Another service does.
     """
-    file = (spool.folder / f"service-{shard}.lock").open("ab")
+    with (spool.folder / "start.lock").open("ab") as start:
+        fcntl.flock(start, fcntl.LOCK_EX)  # services that start at the same time look one after the other
+        spool.pseudonyms.of("image", "")  # makes the key, before several processes do
+        for path in spool.folder.glob("service-*-of-*.lock"):
+            if not path.stem.endswith(f"-of-{shard.count}"):
+                with path.open("ab") as other:
+                    _lock(other, path.stem.removeprefix("service-"), spool)
+        file = (spool.folder / f"service-{shard}.lock").open("ab")
+        _lock(file, str(shard), spool)
+    return file
+
+
+def _lock(file: IO[bytes], shard: str, spool: Spool) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ValueError(f"{spool.folder}: another service works with this spool (shard {shard}).") from None
-    return file

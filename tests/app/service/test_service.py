@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
 
 from app.cli import main
-from app.service.service import _locked
+from app.service.service import _locked, _record, sources_path, table_path
+from app.service.settings import Settings
 from app.service.spool import Shard
+from app.service.table import Table
 from tests.app.service.test_settings import GOOD
 
 HEAVY = ("torch", "monai", "mlflow", "highdicom", "matplotlib", "cv2")
@@ -39,3 +42,19 @@ def test_two_services_do_not_share_a_shard(spool):
     refused = pytest.raises(ValueError, match=r"another service works with this spool \(shard 1-of-2\)")
     with _locked(spool, Shard(1, 2)), _locked(spool, Shard(2, 2)), refused:
         _locked(spool, Shard(1, 2))
+
+
+def test_services_agree_on_the_number_of_shards(spool):
+    with _locked(spool, Shard(2, 2)), pytest.raises(ValueError, match=r"works with this spool \(shard 2-of-2\)"):
+        _locked(spool, Shard(1, 3))
+    _locked(spool, Shard(1, 3)).close()  # the other one has stopped
+    assert (spool.folder / "key").exists()
+
+
+def test_rows_are_forgotten_whether_or_not_days_are_recorded(spool):
+    start = time.time() - 3 * 86400
+    for path in (table_path(spool, Shard()), sources_path(spool)):
+        Table(path).begin("s0-i0", start, start)
+    settings = Settings.model_validate({**GOOD, "spool": spool.folder, "tracking": None, "keep_rows_days": 2})
+    _record(settings, Shard(), 0)
+    assert all(Table(path).first() is None for path in (table_path(spool, Shard()), sources_path(spool)))
