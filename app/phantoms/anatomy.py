@@ -55,8 +55,17 @@ def heart(grid: Grid, shape: Shape) -> Map:
         * shape.heart**0.5
         * curve((0.40, 0.48, 0.62, 0.8, 1.0, 1.1, 1.2), (0, 0.4, 0.8, 1, 1, 0.75, 0), v, 0.06)
     )
-    u = (grid.x - (left - right) / 2) / ((left + right) / 2)
-    return depth * np.sqrt(np.maximum(1 - u * u, 0))
+    rows, columns = grid.part((-float(right.max()), float(left.max())), (0.28 * shape.height, 1.32 * shape.height))
+    return _column(grid, rows, columns, (right, left, depth))
+
+
+def _column(grid: Grid, rows: slice, columns: slice, body: tuple[Map, Map, Map]) -> Map:
+    """Path length through a body of elliptic cross-sections, (H, W): right and left edge and depth of its rows (mm)."""
+    path = grid.empty()
+    right, left, depth = (part[rows] for part in body)
+    u = (grid.x[:, columns] - (left - right) / 2) / ((left + right) / 2)
+    path[rows, columns] = depth * np.sqrt(np.maximum(1 - u * u, 0))
+    return path
 
 
 def mediastinal_edges(grid: Grid, shape: Shape) -> tuple[Map, Map]:
@@ -123,46 +132,53 @@ def _arm(body: Map, grid: Grid, shape: Shape, side: int, spread: float) -> None:
 def _breast(body: Map, grid: Grid, shape: Shape, side: int) -> None:
     if shape.breast <= 0:
         return
-    x = (side * grid.x - 0.55 * shape.width) / (0.5 * shape.width)
-    y = grid.y - 0.82 * shape.height
+    inner, outer = sorted((0.05 * side * shape.width, 1.05 * side * shape.width))
+    rows, columns = grid.part((inner, outer), (0.12 * shape.height, 1.03 * shape.height))
+    x = (side * grid.x[:, columns] - 0.55 * shape.width) / (0.5 * shape.width)
+    y = grid.y[rows] - 0.82 * shape.height
+    body = body[rows, columns]
     lower = np.sqrt(np.maximum(1 - (y / (0.21 * shape.height)) ** 2 - 0.7 * x * x, 0))
     upper = np.maximum(1 - (y / (0.7 * shape.height)) ** 2 - x * x, 0) ** 2
     body += shape.breast * np.where(y > 0, lower * np.sqrt(np.maximum(1 - x * x, 0)), upper) * (body > 0)
 
 
 def _lung(grid: Grid, shape: Shape, side: int) -> Map:
-    v = grid.y / shape.height
+    lung = grid.empty()
+    rows, columns = grid.part((0, side * shape.width) if side > 0 else (-shape.width, 0), (0, 1e6))
+    y = grid.y[rows]
+    v = y / shape.height
     outer = lateral_edge(shape, v)
     inner = shape.width / 140 * curve((0.0, 0.03, 0.1, 0.2, 0.4, 1.4), (46, 26, 15, 10, 4, 4), v, 0.03)
     depth = (
         0.74 * shape.depth * curve((-0.02, 0.0, 0.06, 0.2, 0.5, 1.0, 1.4), (0.28, 0.34, 0.5, 0.74, 0.93, 1, 1), v, 0.05)
     )
-    u = (side * grid.x - (outer + inner) / 2) / ((outer - inner) / 2)
+    u = (side * grid.x[:, columns] - (outer + inner) / 2) / ((outer - inner) / 2)
     square = u * u
     # Beside the heart the lung wedges in between heart and spine and thins out towards the midline.
     wedge = curve((0.3, 0.55, 1.4), (0.0, 0.85, 0.85), v, 0.1)
     inward = wedge * square + (1 - wedge) * square * square * square
     profile = np.where(u > 0, square * (0.45 + 0.55 * square), inward)
-    lung = depth * np.sqrt(np.maximum(1 - profile, 0)) * (v > 0)
-    below = np.maximum(grid.y - dome(grid, shape, side), 0)
+    path = depth * np.sqrt(np.maximum(1 - profile, 0)) * (v > 0)
+    below = np.maximum(y - dome(grid, shape, side)[:, columns], 0)
     # The ray under the outline of a dome of 90 mm radius crosses a chord of it; lung is left before and behind.
-    return np.maximum(lung - 2 * np.sqrt(180 * below) - 0.6 * below, 0)
+    np.maximum(path - 2 * np.sqrt(180 * below) - 0.6 * below, 0, out=lung[rows, columns])
+    return lung
 
 
 def _mediastinum(grid: Grid, shape: Shape) -> Map:
     right, left = mediastinal_edges(grid, shape)
-    u = (grid.x - (left - right) / 2) / ((left + right) / 2)
     depth = shape.depth * curve((-0.2, 0.1, 0.4, 0.62, 1.2), (0.6, 0.74, 0.62, 0.26, 0.26), grid.y / shape.height, 0.14)
-    return depth * np.sqrt(np.maximum(1 - u * u, 0))
+    rows, columns = grid.part((-float(right.max()), float(left.max())), (-1e6, 1e6))
+    return _column(grid, rows, columns, (right, left, depth))
 
 
 def _texture(scene: Scene, generator: np.random.Generator) -> None:
     """Interstitium: density variations around the mean of the lung, as more or less soft tissue."""
     grid = scene.grid
-    grain = (
-        0.016 * noise(grid, generator, 2.6) + 0.014 * noise(grid, generator, 5.5) + 0.03 * noise(grid, generator, 30)
-    )
-    scene.lung *= np.clip(1 - 0.012 - grain * 0.6, 0.85, 1.08)
+    part = grid.part((-scene.shape.width, scene.shape.width), (0, 1e6))
+    fine, middle, coarse = (noise(grid, generator, scale)[part] for scale in (2.6, 5.5, 30))
+    grain = 0.016 * fine + 0.014 * middle + 0.03 * coarse
+    scene.lung[part] *= np.clip(1 - 0.012 - grain * 0.6, 0.85, 1.08)
 
 
 def _airways(scene: Scene) -> None:
@@ -173,7 +189,8 @@ def _airways(scene: Scene) -> None:
     add_rod(airway, grid, spline([(shift + 2, 0.33 * h), (shift - 14, 0.42 * h), (shift - 30, 0.47 * h)], 8), 6.5, 13)
     add_rod(airway, grid, spline([(shift + 3, 0.33 * h), (shift + 20, 0.44 * h), (shift + 40, 0.49 * h)], 8), 5.5, 11)
     airway = np.minimum(grid.blurred(airway, 0.8), 18)
-    scene.air += np.minimum(airway, np.maximum(scene.body - scene.lung, 0))
+    within = grid.part((shift - 60, shift + 70), (-1e6, 0.6 * h))
+    scene.air[within] += np.minimum(airway[within], np.maximum(scene.body[within] - scene.lung[within], 0))
 
 
 def _stomach(scene: Scene, generator: np.random.Generator) -> None:
@@ -185,5 +202,7 @@ def _stomach(scene: Scene, generator: np.random.Generator) -> None:
     for _ in range(int(generator.integers(0, 6))):
         centre = (float(generator.uniform(-110, 130)), shape.height * float(generator.uniform(1.3, 1.6)))
         add_ball(bubble, grid, centre, (float(generator.uniform(8, 22)), float(generator.uniform(7, 16))), 16)
-    room = np.maximum(scene.body - scene.lung - 60, 0) * (grid.y > dome(grid, shape, 1) + 5)
-    scene.air += np.minimum(grid.blurred(bubble, 1.0), room)
+    roof = dome(grid, shape, 1) + 5
+    rows, _ = grid.part((0, 0), (float(roof.min()), 1e6))
+    room = np.maximum(scene.body[rows] - scene.lung[rows] - 60, 0) * (grid.y[rows] > roof)
+    scene.air[rows] += np.minimum(grid.blurred(bubble, 1.0)[rows], room)

@@ -56,7 +56,10 @@ def expose(attenuation: Map, grid: Grid, exposure: Exposure, generator: np.rando
     count = exposure.photons * grid.spacing**2 * total
     # A Gaussian of the same variance stands for Poisson's law: even the densest parts receive dozens of photons.
     grain = generator.standard_normal(total.shape, dtype=np.float32)
-    noisy = grid.blurred(np.maximum(count + np.sqrt(count) * grain, 0.5), exposure.blur)
+    grain *= np.sqrt(count)
+    grain += count
+    np.maximum(grain, 0.5, out=grain)
+    noisy = cv2.GaussianBlur(grain, (0, 0), max(exposure.blur / grid.spacing, 0.1))
     return _tone(-np.log(noisy), grid, exposure)
 
 
@@ -68,9 +71,14 @@ def _tone(dense: Map, grid: Grid, exposure: Exposure) -> Map:
     sharp = dense + exposure.sharpening * (dense - smooth)
     middle = quarter[quarter.shape[0] // 6 : -quarter.shape[0] // 8, quarter.shape[1] // 7 : -quarter.shape[1] // 7]
     low, high = np.percentile(middle, (12, 97))
-    scaled = exposure.dark + (sharp - low) * ((exposure.light - exposure.dark) / max(float(high - low), 1e-3))
+    scaled = sharp - low
+    scaled *= (exposure.light - exposure.dark) / max(float(high - low), 1e-3)
+    scaled += exposure.dark
     # Soft shoulders instead of clipping, so that direct exposure is black and the abdomen keeps its texture.
-    scaled = np.where(scaled < exposure.dark, exposure.dark * np.exp((scaled - exposure.dark) / exposure.dark), scaled)
+    black, white = scaled < exposure.dark, scaled > exposure.light
+    scaled[black] = exposure.dark * np.exp((scaled[black] - exposure.dark) / exposure.dark)
     room = 1 - exposure.light
-    scaled = np.where(scaled > exposure.light, 1 - room * np.exp(-(scaled - exposure.light) / room), scaled)
-    return np.asarray(np.clip(scaled, 0, 1) ** exposure.gamma, np.float32)
+    scaled[white] = 1 - room * np.exp(-(scaled[white] - exposure.light) / room)
+    np.clip(scaled, 0, 1, out=scaled)
+    scaled **= exposure.gamma
+    return scaled.astype(np.float32)

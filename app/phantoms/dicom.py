@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     ComputedRadiographyImageStorage,
@@ -22,13 +23,14 @@ from pydicom.uid import (
 
 from app.phantoms.plan import Plan
 from app.phantoms.render import Radiograph
+from app.phantoms.rle import encode_frame
 
 WINDOWS = ("linear", "linear exact", "several", "sigmoid", "table", "none")
 MODALITIES = ("none", "identity", "rescale", "table")
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "both", "none")
 SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless)
 VIEW_CODES = {"PA": ("272479007", "postero-anterior"), "AP": ("399348003", "antero-posterior")}
-_PLUGIN = {RLELossless: "pydicom", JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
+_PLUGIN = {JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,11 @@ def encode(radiograph: Radiograph, plan: Plan, form: Form) -> bytes:
     _describe_spacing(dataset, radiograph.spacing, form)
     dataset.PixelData = stored.astype("<u2").tobytes()
     dataset["PixelData"].VR = "OW"
-    if form.syntax.is_compressed:
+    if form.syntax == RLELossless:
+        dataset.PixelData = encapsulate([encode_frame(stored)])
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        dataset.file_meta.TransferSyntaxUID = RLELossless
+    elif form.syntax.is_compressed:
         dataset.compress(form.syntax, encoding_plugin=_PLUGIN[form.syntax], generate_instance_uid=False)
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,11 @@ Points = NDArray[np.float64]
 
 _SHIFT = 4
 """Fractional bits of the coordinates passed to OpenCV's drawing functions."""
+
+_VECTORS = 32
+"""Parts that OpenCV blurs begin and end at multiples of this, so that pixels are rounded as in the whole: it computes
+several at a time, and those left over at the end of a row another way."""
+_HANN = np.hanning(17) / np.hanning(17).sum()
 
 SOLID = ((1.0, 0.30), (0.93, 0.45), (0.8, 0.68), (0.6, 0.86), (0.3, 1.0))
 """A full rod: (share of the radius, path length relative to the diameter), outermost first."""
@@ -64,16 +70,36 @@ class Grid:
         return np.zeros((self.size, self.size), np.float32)
 
     def blurred(self, values: Map, sigma: float) -> Map:
-        """The map blurred by a Gaussian of ``sigma`` millimetres."""
-        return np.asarray(cv2.GaussianBlur(values, (0, 0), max(sigma / self.spacing, 0.1)), np.float32)
+        """The map blurred by a Gaussian of ``sigma`` millimetres; only as far as there is something to blur."""
+        pixels = max(sigma / self.spacing, 0.1)
+        rows, columns = (np.flatnonzero(values.any(axis=axis)) for axis in (1, 0))
+        result = np.zeros_like(values)
+        if rows.size:
+            reach = math.ceil(4 * pixels) + 2  # beyond OpenCV's kernel
+            part = _aligned(rows, reach), _aligned(columns, reach)
+            result[part] = cv2.GaussianBlur(values[part], (0, 0), pixels)
+        return result
 
     def window(self, points: Points, margin: float) -> tuple[slice, slice]:
         """Rows and columns that contain the points (mm) and a margin (mm); empty slices if they are outside."""
-        pixels = self.pixels(points)
+        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        return self.part((left, right), (top, bottom), margin)
+
+    def part(self, x: tuple[float, float], y: tuple[float, float], margin: float = 0.0) -> tuple[slice, slice]:
+        """Rows and columns that contain two ranges (mm) and a margin (mm); empty slices if they are outside."""
+        return self._range(y, self.top, margin), self._range(x, self.left, margin)
+
+    def _range(self, between: tuple[float, float], start: float, margin: float) -> slice:
+        low, high = ((value - start) / self.spacing - 0.5 for value in between)
         extra = margin / self.spacing + 2
-        low = np.clip(np.floor(pixels.min(axis=0) - extra), 0, self.size).astype(int)
-        high = np.clip(np.ceil(pixels.max(axis=0) + extra) + 1, 0, self.size).astype(int)
-        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+        first = min(max(math.floor(low - extra), 0), self.size)
+        return slice(first, min(max(math.ceil(high + extra) + 1, 0), self.size))
+
+
+def _aligned(filled: NDArray[np.intp], reach: int) -> slice:
+    """From the first to the last of some positions and so many beyond, rounded outwards to whole vectors."""
+    first, last = max(int(filled[0]) - reach, 0), int(filled[-1]) + reach
+    return slice(first // _VECTORS * _VECTORS, (last // _VECTORS + 1) * _VECTORS)
 
 
 def curve(positions: Sequence[float], values: Sequence[float], at: NDArray[np.floating], smooth: float = 0.05) -> Map:
@@ -90,28 +116,51 @@ def curve(positions: Sequence[float], values: Sequence[float], at: NDArray[np.fl
     """
     step = smooth / 8
     dense = np.arange(positions[0] - 2 * smooth, positions[-1] + 2 * smooth, step)
-    kernel = np.hanning(17)
-    line = np.convolve(np.pad(np.interp(dense, positions, values), 8, mode="edge"), kernel / kernel.sum(), "valid")
+    rough = np.interp(dense, positions, values)
+    line = np.convolve(np.concatenate([rough[:1].repeat(8), rough, rough[-1:].repeat(8)]), _HANN, "valid")
     return np.interp(at, dense, line).astype(np.float32)
 
 
 def spline(points: Sequence[tuple[float, float]] | Points, count: int = 40) -> Points:
-    """A Catmull-Rom curve through points (n, 2), evaluated at ``count`` places, ends included."""
+    """A Catmull-Rom curve through points (..., n, 2), evaluated at ``count`` places, ends included."""
     knots = np.asarray(points, np.float64)
-    padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
-    place = np.linspace(0, len(knots) - 1, count)
-    index = np.minimum(place.astype(int), len(knots) - 2)
+    before, after = 2 * knots[..., :1, :] - knots[..., 1:2, :], 2 * knots[..., -1:, :] - knots[..., -2:-1, :]
+    padded = np.concatenate([before, knots, after], axis=-2)
+    place = np.linspace(0, knots.shape[-2] - 1, count)
+    index = np.minimum(place.astype(int), knots.shape[-2] - 2)
     t = (place - index)[:, None]
-    a, b, c, d = (padded[index + k] for k in range(4))
+    a, b, c, d = (padded[..., index + k, :] for k in range(4))
     curved: Points = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     return curved
 
 
-def polygon(grid: Grid, points: Points) -> Map:
-    """Coverage 0 to 1 of a polygon given in millimetres (n, 2)."""
-    canvas = np.zeros((grid.size, grid.size), np.uint8)
-    cv2.fillPoly(canvas, [_fixed(grid.pixels(points))], 255, cv2.LINE_AA, _SHIFT)
-    return canvas.astype(np.float32) * np.float32(1 / 255)
+def add_polygon(target: Map, grid: Grid, points: Points, thickness: float) -> None:
+    """Add a plate of one thickness to a map, in place; its outline is a polygon in millimetres (n, 2)."""
+    rows, columns = grid.window(points, 0)
+    canvas = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    if canvas.size:
+        pixels = grid.pixels(points) - np.array([columns.start, rows.start])
+        cv2.fillPoly(canvas, [_fixed(pixels)], 255, cv2.LINE_AA, _SHIFT)
+        target[rows, columns] += thickness * (canvas.astype(np.float32) * np.float32(1 / 255))
+
+
+@dataclass(frozen=True)
+class Rod:
+    """A bent rod as it is drawn: quadrangles (k, 4, 2) of a window, and their greys; ``scale`` greys a millimetre."""
+
+    window: tuple[slice, slice]
+    pieces: NDArray[np.int32]
+    greys: list[float]
+    scale: float
+
+    def add_to(self, target: Map) -> None:
+        """Add its path length (mm) to a map (H, W), in place."""
+        rows, columns = self.window
+        canvas = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+        if canvas.size:
+            for piece, grey in zip(self.pieces, self.greys, strict=True):
+                cv2.fillConvexPoly(canvas, piece, grey, cv2.LINE_AA, _SHIFT)
+            target[rows, columns] += canvas.astype(np.float32) / np.float32(self.scale)
 
 
 def add_rod(
@@ -122,41 +171,62 @@ def add_rod(
     thickness: NDArray[np.floating] | float,
     profile: Sequence[tuple[float, float]] = SOLID,
 ) -> None:
-    """Add a bent rod's path length to a map, in place.
+    """Add a bent rod's path length to a map (H, W), in place; see `rods`."""
+    rods(grid, points[None], radius, thickness, profile)[0].add_to(target)
+
+
+def rods(
+    grid: Grid,
+    points: Points,
+    radius: NDArray[np.floating] | float,
+    thickness: NDArray[np.floating] | float,
+    profile: Sequence[tuple[float, float]] = SOLID,
+) -> list[Rod]:
+    """Bent rods.
 
     Args:
-        target: (H, W) map in millimetres.
-        grid: its grid.
-        points: (n, 2) centre line in millimetres.
+        grid: of the map that they are added to.
+        points: (m, n, 2) centre lines of m rods, in millimetres.
         radius: of the projection, in millimetres; one number, or one a point.
         thickness: path length in the middle, in millimetres; one number, or one a point.
         profile: how the path length falls towards the rim.
     """
-    radii = np.broadcast_to(np.asarray(radius, np.float64), len(points))
-    depth = np.broadcast_to(np.asarray(thickness, np.float64), len(points))
-    rows, columns = grid.window(points, float(radii.max()))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return
-    canvas = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
-    pixels = grid.pixels(points) - np.array([columns.start, rows.start])
-    along = np.gradient(pixels, axis=0)
-    normal = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(np.hypot(*along.T), 1e-6)[:, None]
-    scale = 250 / max(float(depth.max()), 1e-6)
-    for share, level in profile:
-        offset = normal * (radii * share / grid.spacing)[:, None]
-        quads = np.stack([(pixels - offset)[:-1], (pixels - offset)[1:], (pixels + offset)[1:], (pixels + offset)[:-1]])
-        grey = (depth[:-1] + depth[1:]) / 2 * scale * level
-        for quad, value in zip(_fixed(quads.transpose(1, 0, 2)), grey.tolist(), strict=True):
-            cv2.fillConvexPoly(canvas, quad, value, cv2.LINE_AA, _SHIFT)
-    target[rows, columns] += canvas.astype(np.float32) / np.float32(scale)
+    radii, depth = (np.broadcast_to(np.asarray(value, np.float64), points.shape[:2]) for value in (radius, thickness))
+    bounds = zip(points.min(axis=1).tolist(), points.max(axis=1).tolist(), radii.max(axis=1).tolist(), strict=True)
+    windows = [grid.part((low[0], high[0]), (low[1], high[1]), margin) for low, high, margin in bounds]
+    starts = np.array([[columns.start, rows.start] for rows, columns in windows])
+    pieces = _pieces(grid.pixels(points) - starts[:, None], radii, grid.spacing, [share for share, _ in profile])
+    scales = 250 / np.maximum(depth.max(axis=1), 1e-6)
+    levels = np.array([level for _, level in profile])[:, None]
+    greys = ((depth[:, :-1] + depth[:, 1:]) / 2 * scales[:, None])[:, None] * levels
+    return list(map(Rod, windows, pieces, greys.reshape(len(points), -1).tolist(), scales.tolist()))
+
+
+def _pieces(lines: Points, radii: Points, spacing: float, shares: Sequence[float]) -> NDArray[np.int32]:
+    """Quadrangles that make up rods, (m, shares x (n - 1), 4, 2), from centre lines (m, n, 2) in pixels."""
+    offset = normals(lines)[:, None] * (radii[:, None] * np.array(shares)[:, None] / spacing)[..., None]
+    low, high = _fixed(lines[:, None] - offset), _fixed(lines[:, None] + offset)
+    quads = np.stack([low[:, :, :-1], low[:, :, 1:], high[:, :, 1:], high[:, :, :-1]], axis=3)
+    return quads.reshape(len(lines), -1, 4, 2)
+
+
+def normals(points: Points) -> Points:
+    """Unit vectors (..., n, 2) across lines through points (..., n, 2)."""
+    along = np.empty_like(points)
+    along[..., 1:-1, :] = (points[..., 2:, :] - points[..., :-2, :]) / 2
+    along[..., 0, :] = points[..., 1, :] - points[..., 0, :]
+    along[..., -1, :] = points[..., -1, :] - points[..., -2, :]
+    x, y = along[..., 0], along[..., 1]
+    return np.stack([-y, x], -1) / np.maximum(np.hypot(x, y), 1e-6)[..., None]
 
 
 def add_ball(
     target: Map, grid: Grid, centre: tuple[float, float], radii: tuple[float, float], thickness: float
 ) -> None:
     """Add an ellipsoid's path length to a map, in place; ``thickness`` (mm) is that in the middle."""
-    rows, columns = grid.window(np.array([centre]), max(radii))
-    inside = 1 - ((grid.x[:, columns] - centre[0]) / radii[0]) ** 2 - ((grid.y[rows] - centre[1]) / radii[1]) ** 2
+    x, y = centre
+    rows, columns = grid.part((x, x), (y, y), max(radii))
+    inside = 1 - ((grid.x[:, columns] - x) / radii[0]) ** 2 - ((grid.y[rows] - y) / radii[1]) ** 2
     target[rows, columns] += thickness * np.sqrt(np.maximum(inside, 0))
 
 
@@ -165,7 +235,8 @@ def noise(grid: Grid, generator: np.random.Generator, scale: float) -> Map:
     cells = int(np.clip(round(480 / scale), 4, 512))
     coarse = generator.standard_normal((cells, cells), dtype=np.float32)
     fine = cv2.resize(coarse, (grid.size, grid.size), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(fine / float(coarse.std()), np.float32)
+    fine /= float(coarse.std())
+    return np.asarray(fine, np.float32)
 
 
 def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:

@@ -83,6 +83,8 @@ def _warp(grid: Grid, generator: np.random.Generator) -> tuple[Map, Map]:
     middle = (grid.size - 1) / 2
     x = np.arange(grid.size, dtype=np.float32)[None] - middle
     y = np.arange(grid.size, dtype=np.float32)[:, None] - middle
-    across = middle + np.cos(tilt) * x - np.sin(tilt) * y + uneven[0]
-    down = middle + np.sin(tilt) * x + np.cos(tilt) * y + uneven[1]
-    return across.astype(np.float32), down.astype(np.float32)
+    across = middle + np.cos(tilt) * x - np.sin(tilt) * y
+    down = middle + np.sin(tilt) * x + np.cos(tilt) * y
+    for straight, part in zip((across, down), uneven, strict=True):
+        np.add(straight, part, out=part, casting="same_kind")
+    return uneven[0], uneven[1]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.phantoms.grid import HOLLOW, Map, add_ball, add_rod, curve, noise, polygon, spline
+from app.phantoms.grid import HOLLOW, Map, add_ball, add_polygon, add_rod, curve, noise, rods, spline
 from app.phantoms.scene import Scene
 from app.phantoms.shape import lateral_edge
 
@@ -15,8 +16,7 @@ def add_skeleton(scene: Scene, generator: np.random.Generator) -> None:
     _spine(bone, scene)
     uneven = generator.normal(0, 1.5, (2, 12))
     for side in (-1, 1):
-        for number in range(11):
-            _rib(bone, scene, side, number, float(uneven[(side + 1) // 2, number]))
+        _ribs(bone, scene, side, uneven[(side + 1) // 2, :11])
         _cartilage(bone, scene, side, generator)
         _clavicle(bone, scene, side)
         _shoulder(bone, scene, side)
@@ -34,40 +34,43 @@ def _spine(bone: Map, scene: Scene) -> None:
     half = curve((-0.4, 0.0, 0.5, 1.3), (13, 15, 17, 21), grid.y / h, 0.1) * (
         1 - 0.08 * np.cos(2 * np.pi * (phase - 0.5))
     )
-    u = np.abs(grid.x - axis) / half
+    _, columns = grid.part((axis - float(half.max()), axis + float(half.max())), (0, 0))
+    u = np.abs(grid.x[:, columns] - axis) / half
     profile = np.sqrt(np.maximum(1 - u**6, 0))
-    bone += profile * (2.5 + 5.5 * body + 3.5 * plate)
-    for number in range(-4, 14):
-        y = (number + 0.42) * pitch
+    bone[:, columns] += profile * (2.5 + 5.5 * body + 3.5 * plate)
+    heights = [(number + 0.42) * pitch for number in range(-4, 14)]
+    ends = [[(axis + side * 12, y), (axis + side * 30, y - 5)] for y in heights for side in (-1, 1)]
+    processes = iter(rods(grid, spline(np.array(ends), 4), np.array([5.0, 4.5, 4.0, 3.5]), 3.2, HOLLOW))
+    for y in heights:
         for side in (-1, 1):
             add_ball(bone, grid, (axis + side * 10.5, y), (3.6, 5.2), 4.0)
-            process = spline([(axis + side * 12, y), (axis + side * 30, y - 5)], 4)
-            add_rod(bone, grid, process, np.array([5.0, 4.5, 4.0, 3.5]), 3.2, HOLLOW)
+            next(processes).add_to(bone)
         add_ball(bone, grid, (axis + 0.6 * scene.shape.turn * -0.3, y + 12), (2.6, 8.0), 5.0)
 
 
-def _rib(bone: Map, scene: Scene, side: int, number: int, uneven: float) -> None:
-    """One rib as half an ellipse around the chest, tilted down to the front, seen from the front."""
+def _ribs(bone: Map, scene: Scene, side: int, uneven: NDArray[np.float64]) -> None:
+    """Ribs as halves of ellipses around the chest, tilted down to the front, seen from the front."""
     shape, grid = scene.shape, scene.grid
     h = shape.height
-    y0 = (-0.055 + 0.104 * number) * h + uneven
-    drop = h * float(np.interp(number, (0, 1, 3, 6, 10), (0.17, 0.27, 0.40, 0.50, 0.46)))
-    end = float(np.radians(np.interp(number, (0, 5, 7, 10), (150, 152, 128, 100))))
+    number = np.arange(len(uneven))[:, None]
+    y0 = (-0.055 + 0.104 * number) * h + uneven[:, None]
+    drop = h * np.interp(number, (0, 1, 3, 6, 10), (0.17, 0.27, 0.40, 0.50, 0.46))
+    end = np.radians(np.interp(number, (0, 5, 7, 10), (150, 152, 128, 100)))
     middle = (y0 + drop * 0.5) / h
-    reach = float(lateral_edge(shape, np.array([middle]))[0]) + 3.5
-    reach = reach * (0.66 if number == 0 else 0.88 if number == 1 else 1.0)
-    angle = np.linspace(0.02, end, 34)
+    reach = lateral_edge(shape, middle).astype(np.float64) + 3.5
+    reach = reach * np.where(number == 0, 0.66, np.where(number == 1, 0.88, 1.0))
+    angle = np.ascontiguousarray(np.linspace(0.02, end[:, 0], 34, axis=1))
     x = 16 + (reach - 16) * np.sin(angle) ** 0.85
     y = y0 + drop * (1 - np.cos(angle)) / 2 - 0.035 * h * np.sin(np.minimum(2 * angle, np.pi))
     x = side * x + 0.6 * shape.turn * (1 - np.cos(angle)) / 2 - 0.25 * shape.turn
-    points = np.stack([x, y], 1)
     front = angle > np.pi / 2
     radius = np.where(front, 5.6 + 1.6 * (angle / end) ** 4, 5.2 + 0.8 * np.sin(angle)) * h / 222
-    radius[:2] *= 0.8
-    # A ray along the rib's course crosses more of it, at the side of the chest most of all.
+    radius[:, :2] *= 0.8
+    # A ray along a rib's course crosses more of it, at the side of the chest most of all.
     along = 1 / np.maximum(np.hypot(0.42, np.cos(angle)), 0.42)
     depth = (4.2 + 0.9 * along) * np.where(front, 0.84, 1.0)
-    add_rod(bone, grid, points, radius, depth, HOLLOW)
+    for rib in rods(grid, np.stack([x, y], 2), radius, depth, HOLLOW):
+        rib.add_to(bone)
 
 
 def _cartilage(bone: Map, scene: Scene, side: int, generator: np.random.Generator) -> None:
@@ -117,7 +120,7 @@ def _shoulder(bone: Map, scene: Scene, side: int) -> None:
         ]
     )
     outline = spline(np.vstack([blade, blade[:1]]), 60)
-    bone += 2.0 * polygon(grid, outline)
+    add_polygon(bone, grid, outline, 2.0)
     add_rod(bone, grid, outline[5:42], 2.2, 2.4)
     add_rod(bone, grid, outline[34:58], 3.4, 4.5)
     add_rod(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from app.phantoms.grid import Points, add_ball, add_rod, spline
+from app.phantoms.grid import Points, add_ball, add_rod, normals, spline
 from app.phantoms.scene import Scene
 
 
@@ -34,10 +34,8 @@ def _lay(scene: Scene, name: str, points: Points, radius: float, generator: np.r
     grid = scene.grid
     wall, stripe = grid.empty(), grid.empty()
     add_rod(wall, grid, points, radius, radius)
-    along = np.gradient(points, axis=0)
-    normal = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(np.hypot(*along.T), 1e-6)[:, None]
     place = float(generator.uniform(-0.6, 0.6))
-    add_rod(stripe, grid, points + normal * place * radius, 0.6, float(generator.uniform(1.3, 2.6)))
+    add_rod(stripe, grid, points + normals(points) * place * radius, 0.6, float(generator.uniform(1.3, 2.6)))
     scene.metal += grid.blurred(stripe, 0.3) + wall * np.float32(0.03 * generator.uniform(0.7, 1.5))
     scene.mark(name, wall, 0.25 * radius)
 

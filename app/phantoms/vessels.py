@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from app.phantoms.grid import Grid, Map, Points, add_ball
 from app.phantoms.scene import Scene
 
 _LEVELS = 5
+_TAPER = ((slice(0, 3), 1.0), (slice(2, 5), 0.82))
+"""Points of a branch's two halves, and their radius relative to the whole one's."""
 _GREY = 14.0
 """Grey levels a millimetre of the 8-bit canvas that vessels are drawn on."""
 
@@ -17,18 +21,23 @@ _GREY = 14.0
 def add_vessels(scene: Scene, generator: np.random.Generator) -> None:
     """Fill lung with arteries, veins and hila, in place."""
     grid, shape = scene.grid, scene.shape
-    canvas = np.zeros((2 * grid.size, 2 * grid.size), np.uint8)
-    hila = grid.empty()
+    hila, branches = grid.empty(), []
     stretch = (shape.width / 140, 1.06 * shape.height / 222)
     for side in (-1, 1):
         root = np.array([side * 34.0, shape.height * (0.47 if side < 0 else 0.43)])
-        _tree(canvas, grid, root, side, shape.vessels, stretch, generator)
+        branches += _tree(root, side, shape.vessels, stretch, generator)
         vein = root + np.array([side * 4.0, 0.1 * shape.height])
-        _tree(canvas, grid, vein, side, 0.85 * shape.vessels, stretch, generator)
+        branches += _tree(vein, side, 0.85 * shape.vessels, stretch, generator)
         _hilum(hila, grid, root, side, shape.vessels, generator)
-    vessels = cv2.resize(canvas, (grid.size, grid.size), interpolation=cv2.INTER_AREA).astype(np.float32) / _GREY
+    vessels = cv2.resize(_drawn(scene, branches), (grid.size, grid.size), interpolation=cv2.INTER_AREA).astype(
+        np.float32
+    )
+    vessels /= _GREY
+    vessels, hila = grid.blurred(vessels, 0.4), grid.blurred(hila, 2.5)
     # More than a vessel's own chord: its sheath, and the vessels before and behind it that are not drawn.
-    scene.fill(np.maximum(2.9 * grid.blurred(vessels, 0.4), 1.5 * grid.blurred(hila, 2.5)))
+    vessels *= 2.9
+    hila *= 1.5
+    scene.fill(np.maximum(vessels, hila, out=vessels))
 
 
 def _hilum(hila: Map, grid: Grid, root: Points, side: int, calibre: float, generator: np.random.Generator) -> None:
@@ -45,19 +54,13 @@ def _hilum(hila: Map, grid: Grid, root: Points, side: int, calibre: float, gener
 
 
 def _tree(
-    canvas: NDArray[np.uint8],
-    grid: Grid,
-    root: Points,
-    side: int,
-    calibre: float,
-    stretch: tuple[float, float],
-    generator: np.random.Generator,
-) -> None:
-    """Draw one tree from its root (mm), branch by branch forking in two, largest branches on top."""
+    root: Points, side: int, calibre: float, stretch: tuple[float, float], generator: np.random.Generator
+) -> list[tuple[Points, Points]]:
+    """One tree from its root (mm), branch by branch forking in two: paths (n, 5, 2) and radii (n,), largest last."""
     angles = np.radians(np.linspace(-84, 88, 9) + generator.normal(0, 6, 9))
     start = np.zeros((len(angles), 2))
     radius = calibre * generator.uniform(1.7, 3.3, len(angles))
-    drawn = []
+    tree = []
     for level in range(_LEVELS):
         length = (
             36 * (1 + 0.3 * np.maximum(np.sin(angles), 0)) * 0.84**level * generator.uniform(0.6, 1.35, len(angles))
@@ -66,10 +69,9 @@ def _tree(
         paths, heading = _branches(start, angles, length, bend)
         # x counts away from the midline; a branch that would cross it is bent back.
         paths[..., 0] = np.abs(paths[..., 0] + 20) - 20
-        drawn.append((root + paths * np.array([side * stretch[0], stretch[1]]), radius))
+        tree.append((root + paths * np.array([side * stretch[0], stretch[1]]), radius))
         start, angles, radius = _fork(paths[:, -1], heading, radius, generator)
-    for paths, radii in reversed(drawn):
-        _draw(canvas, grid, paths, radii)
+    return tree[::-1]
 
 
 def _branches(start: Points, angle: Points, length: Points, bend: Points) -> tuple[Points, Points]:
@@ -88,11 +90,15 @@ def _fork(
     return np.repeat(ends, 2, axis=0), (heading[:, None] + spread).ravel(), thinner.ravel()
 
 
-def _draw(canvas: NDArray[np.uint8], grid: Grid, paths: Points, radii: Points) -> None:
-    """Draw branches that taper to three quarters of their radius, at twice the grid's resolution."""
+def _drawn(scene: Scene, branches: Sequence[tuple[Points, Points]]) -> NDArray[np.uint8]:
+    """Branches that taper to three quarters of their radius, at twice the grid's resolution, one over another."""
+    grid = scene.grid
+    canvas = np.zeros((2 * grid.size, 2 * grid.size), np.uint8)
+    halves = [(paths[:, part], radii * taper) for paths, radii in branches for part, taper in _TAPER]
+    paths, radii = (np.concatenate(parts) for parts in zip(*halves, strict=True))
     fixed = np.round((grid.pixels(paths.reshape(-1, 2)).reshape(paths.shape) + 0.25) * 2 * 16).astype(np.int32)
-    for part, taper in ((slice(0, 3), 1.0), (slice(2, 5), 0.82)):
-        widths = np.maximum(np.round(4 * radii * taper / grid.spacing), 1).astype(int)
-        greys = np.minimum(2 * radii * taper * _GREY, 250)
-        for path, width, grey in zip(fixed[:, part], widths.tolist(), greys.tolist(), strict=True):
-            cv2.polylines(canvas, [path], False, grey, width, cv2.LINE_AA, 4)
+    widths = np.maximum(np.round(4 * radii / grid.spacing), 1).astype(int)
+    greys = np.minimum(2 * radii * _GREY, 250)
+    for path, width, grey in zip(fixed, widths.tolist(), greys.tolist(), strict=True):
+        cv2.polylines(canvas, [path], False, grey, width, cv2.LINE_AA, 4)
+    return canvas
