@@ -17,7 +17,7 @@ class AugmentBatch(nn.Module):
     Every quantity is uniform in its range. Each batch consumes the same number of random numbers whatever is switched
     on, so switching on one quantity does not change the others. Pixels from outside the image are 0.
 
-    Source of the five spatial ones: Kim et al. 2022, on the training phase, which gives no ranges; ours are moderate.
+    Source of the five spatial ones: Kim et al. 2023, on the training phase, which gives no ranges; ours are moderate.
 
     Args:
         flip: Probability of mirroring left and right, in [0, 1].

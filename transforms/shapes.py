@@ -10,7 +10,7 @@ import numpy as np
 def ellipse_mask(box: Sequence[float] | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The ellipse inscribed in a box: pixels whose centres are inside it.
 
-    Source: Kim et al. 2022, where ellipses drawn in boxes represent nodules.
+    Source: Kim et al. 2023, where ellipses drawn in boxes represent nodules.
 
     Args:
         box: x, y, width, height in pixels; may reach beyond the image.

@@ -2,7 +2,7 @@
 
 The levels are those of the study of annotation cost (quantity, quality and granularity): outlines drawn by
 radiologists, boxes around findings, image-level labels by radiologists, and image-level labels by a program at a given
-F1. Ellipses in boxes are those of Kim et al. 2022. Only the training section changes unless others are named, so that
+F1. Ellipses in boxes are those of Kim et al. 2023. Only the training section changes unless others are named, so that
 measurements stay comparable.
 """
 

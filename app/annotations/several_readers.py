@@ -31,7 +31,7 @@ def overlap(first: Box, second: Box) -> float:
 def agreed_boxes(boxes: Sequence[Box], at_least: int, iou: float) -> list[Box]:
     """The boxes that at least k readers drew at the same place, each the mean of theirs.
 
-    Source: Kim et al. 2022 take images on which two or more radiologists drew a nodule "in the same location" (k = 2).
+    Source: Kim et al. 2023 take images on which two or more radiologists drew a nodule "in the same location" (k = 2).
     Boxes are joined pair by pair, those that overlap most first, as long as all boxes of a group overlap each other by
     at least ``iou`` and are of different readers. A group of k or more becomes its mean box.
 

@@ -18,7 +18,7 @@ Normals = int | Literal["equal", "all"]
 def only_with(datalist: Datalist, findings: Sequence[str], normals: Normals, seed: int) -> Datalist:
     """The items on which only some of these findings are present, and items without any finding.
 
-    Source: Kim et al. 2022, "radiographs labeled only with nodule or mass. In addition, an equal number of normal cases
+    Source: Kim et al. 2023, "radiographs labeled only with nodule or mass. In addition, an equal number of normal cases
     were selected at random".
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -145,7 +146,8 @@ def prepare(settings: Settings, datalist: Datalist, path: Path, folder: Path, pl
         settings: A bundle's ``train.yaml``, with overrides.
         datalist: With the findings of the training.
         path: Of its file.
-        folder: The setting ``prepared_dir``, where which images could not be prepared, and why, is written down.
+        folder: The setting ``prepared_dir``, where which images could not be prepared, and why, is written down, in a
+            table of this datalist's: ``NAME-DIGITS.excluded.csv``, with digits that stand for its path.
         place: Where.
 
     Raises:
@@ -162,7 +164,8 @@ def prepare(settings: Settings, datalist: Datalist, path: Path, folder: Path, pl
     opened = functools.partial(place.opened, [folder.absolute()], path.parent.resolve())
     done: list[PreparedChunk] = run_chunks(tasks, len(items), "Preparing radiographs", opened)
     excluded = [row for chunk in sorted(done, key=lambda each: each.number) for row in chunk.excluded]
-    table = folder / f"{path.stem}.{EXCLUDED}"
+    digits = hashlib.sha256(bytes(path.resolve())).hexdigest()[:8]
+    table = folder / f"{path.stem}-{digits}.{EXCLUDED}"
     write_excluded(table, excluded)
     if len(excluded) == len(items):
         reason = f"; each is named with its error in {table}, the first: {excluded[0][1]}" if excluded else ""

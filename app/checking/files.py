@@ -69,23 +69,19 @@ def load(
 
 
 def untrusted_overrides(
-    files: Sequence[str | Path], cells: Iterable[Mapping[str, object]], source: Path, trust: bool = False
+    own: MergedConfig, cells: Iterable[Mapping[str, object]], source: Path, trust: bool = False
 ) -> list[Problem]:
     """What config files, and overrides that are written in another file, hold but may not.
 
     Args:
-        files: as for `load`.
+        own: the files, by `load`.
         cells: sets of overrides by id; each set is applied to the files by itself.
         source: the file in which the overrides are written.
         trust: whether files and overrides are all trusted.
 
     Returns:
         The problems of the files and of the first set that has any.
-
-    Raises:
-        CheckError: files are missing or cannot be parsed.
     """
-    own = load(files, trust=trust)
     for cell in cells if not (trust or is_trusted(source)) else ():
         if own.problems.problems:
             break

@@ -146,20 +146,23 @@ def connected(place: str, folders: Sequence[Path] = (), read: Sequence[Path] = (
     address = os.environ.get("RAY_ADDRESS", AUTO) if place == AUTO else place
     ray = _imported(address)
     _require_reachable(address)
-    try:
-        ray.init(**_options(address))
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"--on {place}: {address}: {reason[:500]}") from error
-    try:
-        with sigterm_as_exit():  # Ray's own handler ends the driver with another status
-            cluster = Cluster(ray, *([folder.absolute() for folder in each] for each in (folders, read)))
+    with (
+        sigterm_as_exit()
+    ):  # once more below: `init` leaves a handler of Ray's, which ends the driver with another status
+        try:
+            ray.init(**_options(address))
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"--on {place}: {address}: {reason[:500]}") from error
+        with sigterm_as_exit():
             try:
-                yield cluster
+                cluster = Cluster(ray, *([folder.absolute() for folder in each] for each in (folders, read)))
+                try:
+                    yield cluster
+                finally:
+                    cluster.close()
             finally:
-                cluster.close()
-    finally:
-        ray.shutdown()
+                ray.shutdown()
 
 
 def _imported(address: str) -> Any:  # noqa: ANN401 - the module

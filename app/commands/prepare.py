@@ -23,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Decode, crop and resize every radiograph of a datalist as the bundle's training would, into "
         "prepared_dir; trainings, evaluations and studies then read them from there. What is prepared already is not "
         "prepared again, so the same command goes on after it was stopped. Files that cannot be prepared are listed, "
-        "with the reason, in DATALIST.excluded.csv in prepared_dir.",
+        "with the reason, in DATALIST-DIGITS.excluded.csv in prepared_dir.",
         epilog="Settings are those of the bundle's configs/train.yaml: --prepared_dir DIR --image_size N ...",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="as for frugal train")

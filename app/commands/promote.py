@@ -16,7 +16,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "champion's and it is not worse: no interval of a difference lies below zero, after Holm's correction.",
     )
     parser.add_argument(
-        "model", metavar="RUN_OR_VERSION", help="output folder, id or name of a run; or the number of a version"
+        "model",
+        metavar="RUN_OR_VERSION",
+        help="output folder, id or name of a run, or how it begins; or the number of a version",
     )
     parser.add_argument("--name", required=True, help="of the registered model; made if it is new")
     parser.set_defaults(run=run)

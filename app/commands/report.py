@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.hand_in is not None and arguments.out is not None:
         raise ValueError("--hand-in names a folder for several files, --out one file: choose one.")
+    if arguments.out is not None and arguments.out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--out {arguments.out}: the report is a page in HTML; name a file that ends in .html.")
     files = open_run_files(arguments.word)
     if arguments.hand_in is not None:
         written = write_hand_in(read_run(files), arguments.hand_in)

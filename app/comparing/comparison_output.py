@@ -8,13 +8,13 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from app.comparing.comparison import RANKED, MeasureComparison, ModelRow, RunComparison
 from app.comparing.conclusions import ALPHA, conclusions
 from app.comparing.declared_margins import MEANING, ONE_SIDED
 from app.comparing.forest import MINUS, forest_svg
 from app.files.atomic import write_whole
+from app.files.own_json import without_nan
 from app.pages import numbers, page
 from evaluation.cases import Counts
 from evaluation.cells import safe_row
@@ -88,15 +88,7 @@ def comparison_json(comparison: RunComparison) -> str:
     ]
     measures = [asdict(measure) | {"conclusions": conclusions(comparison, measure)} for measure in comparison.measures]
     content = {"methods": methods, "measures": measures, "notes": comparison.notes}
-    return json.dumps(_without_nan(content), indent=1) + "\n"
-
-
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return json.dumps(without_nan(content), indent=1) + "\n"
 
 
 def comparison_text(comparison: RunComparison) -> str:

@@ -177,7 +177,7 @@ def resized(mask: RunLengths, size: Size) -> RunLengths:
 def ellipses(boxes: Iterable[Box], size: Size) -> RunLengths:
     """The union of the ellipses inscribed in boxes: pixels whose centres are inside.
 
-    Source: Kim et al. 2022, where ellipses in boxes stand for nodules. An ellipse that holds no pixel's centre is the
+    Source: Kim et al. 2023, where ellipses in boxes stand for nodules. An ellipse that holds no pixel's centre is the
     pixel that holds its own centre.
     """
     return _from_runs((run for box in boxes for run in _ellipse_runs(box, size)), size)

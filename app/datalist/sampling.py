@@ -107,7 +107,7 @@ class KnownSampler(_SeededSampler):
 class BalancedSampler(_SeededSampler):
     """As many items with a finding as without, in a new random order in each epoch.
 
-    Source: Kim et al. 2022, "we randomly sample normal and nodule or mass images with a ratio of 1:1". An epoch is as
+    Source: Kim et al. 2023, "we randomly sample normal and nodule or mass images with a ratio of 1:1". An epoch is as
     long as the data; items of the scarcer kind are repeated, none of them before all were visited.
 
     Args:

@@ -40,7 +40,7 @@ def curves(outputs: Outputs, findings: Sequence[str]) -> Figure:
 
 
 def distributions(outputs: Outputs, findings: Sequence[str]) -> Figure:
-    """Histograms of the scores of present and absent cases (Kim et al. 2022, figure 2)."""
+    """Histograms of the scores of present and absent cases (Kim et al. 2023, figure 2)."""
     figure, axes = panels(len(findings), height=3)
     edges = np.linspace(0, 1, 31).tolist()
     for c, name in enumerate(findings):

@@ -16,7 +16,7 @@ from app.engines.measures import LOCALISED, REGION_THRESHOLD, Metrics
 from app.engines.outputs import Outputs
 from app.engines.record import ModelRecord
 from app.files.atomic import whole_file, write_whole
-from app.files.own_json import read_record
+from app.files.own_json import read_record, without_nan
 from app.findings import safe_names
 from app.networks.checkpoints import read_weights
 from app.pages.numbers import counted
@@ -32,7 +32,7 @@ LOGGED_T = 0.1
 
 def write_metrics(result: Metrics, path: Path) -> None:
     """Write ``metrics.json``; an undefined value is ``null``."""
-    write_whole(path, json.dumps(_without_nan(result), indent=2) + "\n")
+    write_whole(path, json.dumps(without_nan(result), indent=2) + "\n")
 
 
 def write_scores(outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path) -> None:
@@ -219,11 +219,3 @@ def without_repeats(result: Metrics) -> Metrics:
         for name, entry in result.items()
         if not (repeats and name == "macro")
     }
-
-
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,8 +1,9 @@
-"""Reading the small JSON files that the application writes about its own work."""
+"""The JSON files that the application writes about its own work: what may stand in them, and reading them."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,20 @@ def read_record(path: Path, what: str, remedy: str) -> dict[str, Any]:
             return record
         reason = f"it holds a {type(record).__name__}, not an object"
     raise ValueError(f"{path}: not {what} ({reason}). {remedy}")
+
+
+def without_nan(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The value with None for each number that JSON does not have, in dictionaries and sequences at any depth.
+
+    Example:
+        >>> without_nan({"auc": float("nan"), "interval": (0.5, float("inf"))})
+        {'auc': None, 'interval': [0.5, None]}
+    """
+    if isinstance(value, dict):
+        return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _reason(content: bytes, error: Exception) -> str:

@@ -9,7 +9,7 @@ from app.contract import Prediction, Target, mask_on_grid, wide
 class PixelBCELoss(nn.Module):
     """Mean binary cross-entropy of the map against the mask on the map's grid.
 
-    Source: the localisation loss of Kim et al. 2022. An image-level label "absent" also says that the finding is
+    Source: the localisation loss of Kim et al. 2023. An image-level label "absent" also says that the finding is
     nowhere, so an absent finding counts as located unless ``absent_is_nowhere`` is off. A present finding with an empty
     mask is left out: its location was lost, for example by a crop, and is not "nowhere".
 

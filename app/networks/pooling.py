@@ -10,7 +10,7 @@ from app.contract import wide
 
 
 class MaxPooling(nn.Module):
-    """The maximum of the map (network 2 of Kim et al. 2022).
+    """The maximum of the map (network 2 of Kim et al. 2023).
 
     Example:
         >>> MaxPooling()(torch.tensor([[[[-1.0, 2.0]]]]))
@@ -23,7 +23,7 @@ class MaxPooling(nn.Module):
 
 
 class AveragePooling(nn.Module):
-    """The mean of the map, which is then a class activation map (network 1 of Kim et al. 2022).
+    """The mean of the map, which is then a class activation map (network 1 of Kim et al. 2023).
 
     Example:
         >>> AveragePooling()(torch.tensor([[[[-1.0, 2.0]]]]))

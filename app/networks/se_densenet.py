@@ -102,7 +102,7 @@ class DenseFeatures(nn.Sequential):
 class SEDenseNet(nn.Module):
     """DenseNet with squeeze-and-excitation for image- and pixel-level labels.
 
-    Source: Kim et al. 2022, "Better performance of deep learning pulmonary nodule detection ...", methods section.
+    Source: Kim et al. 2023, "Better performance of deep learning pulmonary nodule detection ...", methods section.
     Network 1 (image level) is ``upsample=1`` with average pooling, network 2 (pixel level) ``upsample=2`` with maximum
     pooling. The paper does not say where the squeeze-and-excitation blocks are, nor how the sub-network is built: here
     one block follows each dense block, and the sub-network is a 3x3 convolution to a quarter of the channels, batch

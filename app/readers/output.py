@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.files.atomic import write_whole
+from app.files.own_json import without_nan
 from app.pages import numbers, page
 from app.readers.analysis import DELONG, FIGURES, ReaderStudy
 from evaluation.cases import Interval
@@ -85,7 +86,7 @@ def reader_study_numbers(study: ReaderStudy) -> dict[str, Any]:
         entries["test"] = asdict(result.test)
     if result.components is not None:
         entries["components"] = asdict(result.components)
-    return dict(_finite(entries | ({"by_reader": by_reader} if by_reader else {})))
+    return dict(without_nan(entries | ({"by_reader": by_reader} if by_reader else {})))
 
 
 def conclusions(study: ReaderStudy) -> list[str]:
@@ -229,14 +230,6 @@ def _numbers(each: ModalityDifference, study: ReaderStudy) -> dict[str, Any]:
     names = {"model": study.modalities[each.second], "reference": study.modalities[each.first]}
     rest = {"error": each.error, "freedom": each.freedom, "p": each.p, "p_holm": each.p_holm}
     return names | asdict(opposite(each.difference)) | rest
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _capitalised(text: str) -> str:

@@ -15,13 +15,10 @@ from app.nearest import did_you_mean
 from app.sweeps.cell_comparisons import CellComparison, compare_cells
 from app.sweeps.cell_run import RESULT, CellRun
 from app.sweeps.curves import MODEL, CellCurve, cell_curves
+from app.sweeps.metric_names import SECONDS, VALIDATION
 from app.sweeps.orderings import Ordering, Pair, difference_of, over_replicates, verdict
-from app.sweeps.study_file import VALIDATION
 from app.sweeps.sweep import Cell, Sweep, cell_name
 from evaluation.cases import Interval
-
-SECONDS = "seconds"
-"""A metric that ``metrics.json`` lacks: how long the run took."""
 
 
 @dataclass(frozen=True)

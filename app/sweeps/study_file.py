@@ -19,6 +19,7 @@ from app.installed import find_config
 from app.sweeps.cell_files import require_cells, with_cell_files, with_paths
 from app.sweeps.cell_pairs import parse_comparisons
 from app.sweeps.fields import as_mapping, as_name, as_pattern, as_texts, matches, require_known
+from app.sweeps.metric_names import VALIDATION, require_metrics
 from app.sweeps.orderings import parse_ordering
 from app.sweeps.resources import parse_resources
 from app.sweeps.sweep import Cell, Folds, Selection, Sweep, cell_name
@@ -36,8 +37,6 @@ EVALUATION, OWN = "evaluation", "own"
 OWN_OVERRIDES = ("output_dir", "seed", "run_name")
 MOST_CELLS = 10_000
 MOST_FOLDS = 1_000
-VALIDATION = "validation."
-"""Prefix of the metrics in ``model.json`` that a training chose its best epoch by."""
 EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
 """A number that YAML 1.1 reads as text, because it lacks a point or a sign: ``1e-4``, ``1.0e4``."""
 
@@ -66,21 +65,24 @@ def read_sweep(path: Path, trust: bool = False) -> Sweep:
     """
     content = read_document(path, fast=is_trusted(path))
     try:
-        sweep = _sweep(as_mapping(content, "a study file", KEYS), trust)
+        content = as_mapping(content, "a study file", KEYS)
+        bundle = _bundle(content.get("bundle"))
+        own = load([find_config(each) for each in bundle], trust=trust)
+        sweep = _sweep(content, bundle, own.config, trust)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     overrides = [
         {key: with_paths(value, lambda file: file.name) for key, value in cell.overrides.items()}
         for cell in sweep.cells
     ]
-    problems = untrusted_overrides(sweep.configs, overrides, path, trust)
+    problems = untrusted_overrides(own, overrides, path, trust)
     if problems:
         raise ValueError("\n".join(["this study may not run:", *(f"  {problem}" for problem in problems)]))
     return sweep
 
 
-def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
-    name, bundle = as_name(content.get("name"), "name"), _bundle(content.get("bundle"))
+def _sweep(content: Mapping[str, Any], bundle: tuple[str, ...], config: Mapping[str, Any], trust: bool) -> Sweep:
+    name = as_name(content.get("name"), "name")
     base = _base(content.get("data"))
     fixed = as_mapping(content.get("fixed"), "fixed")
     given = as_mapping(content.get("factors"), "factors")
@@ -89,7 +91,8 @@ def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
     names = {factor: tuple(values) for factor, values in factors.items()}
     folds, replicates = _replicates(content)
     cells = _cells(content, factors, fixed, base)
-    _check_overrides(bundle, [fixed, *(value.overrides for values in factors.values() for value in values.values())])
+    overrides = [fixed, *(value.overrides for values in factors.values() for value in values.values())]
+    _check_overrides(overrides, config, bundle[0])
     for cell in cells:
         _check_data(cell, folds)
     require_cells(cells, has_folds=folds is not None)
@@ -98,6 +101,9 @@ def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
     if not isinstance(orderings, list):
         raise ValueError(f"report: orderings: must be a list, not {orderings!r}.")
     combinations = [cell.values for cell in cells]
+    metrics = as_texts(report.get("metrics", ["auc.macro"]), "report: metrics")
+    parsed = tuple(parse_ordering(ordering, names, combinations) for ordering in orderings)
+    require_metrics((*metrics, *(ordering.metric for ordering in parsed)), "report")
     return Sweep(
         name=name,
         bundle=bundle,
@@ -107,8 +113,8 @@ def _sweep(content: Mapping[str, Any], trust: bool) -> Sweep:
         cells=cells,
         replicates=replicates,
         folds=folds,
-        metrics=as_texts(report.get("metrics", ["auc.macro"]), "report: metrics"),
-        orderings=tuple(parse_ordering(ordering, names, combinations) for ordering in orderings),
+        metrics=metrics,
+        orderings=parsed,
         select=parse_selection(report.get("select"), tuple(names)),
         comparisons=parse_comparisons(report.get("comparisons"), names, combinations, folds is not None),
         trust=trust,
@@ -280,13 +286,13 @@ def _folds(given: Mapping[str, Any]) -> Folds:
     return Folds(**given)
 
 
-def _check_overrides(bundle: Sequence[str], parts: Iterable[Mapping[str, Any]]) -> None:
+def _check_overrides(parts: Iterable[Mapping[str, Any]], config: Mapping[str, Any], bundle: str) -> None:
     """Raise ValueError for an override that each run sets itself, that the config lacks, or that YAML misread."""
-    known = (*load([find_config(each) for each in bundle], trust=True).config, *OF_LAUNCH, *OF_RESULTS)
+    known = (*config, *OF_LAUNCH, *OF_RESULTS)
     for key, value in itertools.chain.from_iterable(part.items() for part in parts):
         if key in OWN_OVERRIDES:
             raise ValueError(f"{key!r} is set by the study itself for each run.")
-        require_known([re.split("#|::", key)[0]], known, f"settings of {bundle[0]}")
+        require_known([re.split("#|::", key)[0]], known, f"settings of {bundle}")
         if isinstance(value, str) and EXPONENT.fullmatch(value):
             raise ValueError(f"{key}: YAML reads {value!r} as text; write it with a point, such as 1.0e-4.")
 

@@ -137,10 +137,10 @@ class StoredRun:
 
 
 def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
-    """Look up a run by its id (32 hexadecimal digits), its name, or a registered model that it made.
+    """Look up a run by its id (32 hexadecimal digits), its name or its beginning, or a registered model that it made.
 
     Args:
-        wanted: Id, name, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        wanted: Id, name or how the name begins, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
         tracking_uri: Used if MLFLOW_TRACKING_URI is not set; by default ``sqlite:///mlflow.db``.
 
     Raises:
@@ -238,7 +238,7 @@ def _find(client: MlflowClient, store: Store, wanted: str) -> tuple[MlflowRun, s
 
 
 def _find_run(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
-    """The only run with this id or name."""
+    """The only run with this id or name, or the only one whose name begins so."""
     from mlflow.exceptions import MlflowException
 
     if _RUN_ID.fullmatch(wanted):
@@ -246,16 +246,25 @@ def _find_run(client: MlflowClient, store: Store, wanted: str) -> MlflowRun:
             return client.get_run(wanted)
         except MlflowException as error:
             raise TrackingError(f"there is no run {wanted!r} in {store.shown}. {_finished_runs(client)}") from error
-    # The query language cannot escape its own quotes.
-    runs = [] if "'" in wanted else _search(client, f"attributes.run_name = '{wanted}'", 1000)
+    runs = _named(client, wanted)
     if not runs:
         raise TrackingError(f"there is no run {wanted!r} in {store.shown}. {_finished_runs(client)}")
     # If a run failed and was repeated under the same name, the one that finished is meant.
     finished = [run for run in runs if run.info.status == "FINISHED"]
     if len(runs) > 1 and len(finished) != 1:
-        ids = ", ".join(f"{run.info.run_id} ({run.info.status})" for run in runs[:5])
-        raise TrackingError(f"{len(runs)} runs are named {wanted!r} in {store.shown}: give one id of {ids}")
+        ids = ", ".join(f"{run.info.run_id} ({run.info.run_name}, {run.info.status})" for run in runs[:5])
+        how = "are named" if runs[0].info.run_name == wanted else "have names that begin with"
+        raise TrackingError(f"{len(runs)} runs {how} {wanted!r} in {store.shown}: give one id of {ids}")
     return runs[0] if len(runs) == 1 else finished[0]
+
+
+def _named(client: MlflowClient, wanted: str) -> list[MlflowRun]:
+    """The runs of this name; if there are none, those whose name begins so."""
+    if not wanted or "'" in wanted:  # which the query language cannot escape
+        return []
+    runs = _search(client, f"attributes.run_name LIKE '{wanted}%'", 1000)  # in which _ and % stand for others, too
+    runs = [run for run in runs if run.info.run_name.startswith(wanted)]
+    return [run for run in runs if run.info.run_name == wanted] or runs
 
 
 def version_at(client: MlflowClient, store: Store, uri: str) -> ModelVersion:

@@ -1,13 +1,15 @@
 """Clusters that cannot be used are refused in words, soon."""
 
 import argparse
+import signal
 import socket
 import sys
 import time
+import types
 
 import pytest
 
-from app.cluster import add_argument, connected
+from app.cluster import add_argument, connected, connection
 
 
 def test_the_word_after_on():
@@ -31,6 +33,20 @@ def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'frugal-cxr\[ray\]'"), connected("ray"):
         pass
+
+
+def test_sigterm_ends_the_driver_with_143_and_rays_handler_is_gone_afterwards(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    ray = types.SimpleNamespace(
+        init=lambda **options: signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)),  # as Ray's does
+        shutdown=lambda: signal.raise_signal(signal.SIGTERM),
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(connection, "Cluster", lambda *_: types.SimpleNamespace(close=lambda: None))
+    with pytest.raises(SystemExit) as ended, connected("ray"):
+        pass
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_head_that_does_not_answer_is_refused(monkeypatch):

@@ -5,6 +5,7 @@ import logging
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -197,7 +198,8 @@ def test_a_training_finds_prepared_what_was_prepared_in_chunks(
         shards = {path: path.stat().st_size for path in (tmp_path / "prepared").glob("*/*.data")}
         assert len(shards) == 1
     assert "25 radiographs are prepared in" in caplog.text
-    assert (tmp_path / "prepared/datalist.excluded.csv").read_text().splitlines() == ["image,error"]
+    (table,) = (tmp_path / "prepared").glob("datalist-????????.excluded.csv")
+    assert table.read_text().splitlines() == ["image,error"]
 
     def make(*arguments: object) -> None:
         raise AssertionError("prepared again")
@@ -216,5 +218,12 @@ def test_what_cannot_be_prepared_is_listed(world, in_this_process, tmp_path: Pat
     settings = Settings.of([CONFIGS / "train.yaml"], overrides | {"prepare#on_error": "exclude"})
     path = tmp_path / "data/datalist.json"
     runs.prepare(settings, read_datalist(path), path, tmp_path / "prepared", Place(None, 1, chunk=5))
-    with (tmp_path / "prepared/datalist.excluded.csv").open(newline="") as file:
+    (table,) = (tmp_path / "prepared").glob("datalist-????????.excluded.csv")
+    with table.open(newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["image", "training-3.png", "test-0.png"]
+    # A datalist of the same name in another folder has a table of its own.
+    whole = read_datalist(world.datalist)
+    one = replace(whole, sections={"test": whole.sections["test"][:1]})
+    runs.prepare(settings, one, world.datalist, tmp_path / "prepared", Place(None, 1))
+    tables = {len(each.read_text().splitlines()) for each in (tmp_path / "prepared").glob("datalist-*.excluded.csv")}
+    assert tables == {1, 3}  # the header, and of the first one two files

@@ -25,6 +25,7 @@ from app.networks.checkpoints import load_exactly, read_weights
 from app.networks.se_densenet import SEDenseNet
 from app.reporting.report_page import report
 from app.reporting.run_record import read_run
+from app.sweeps.metric_names import MEASURES
 
 PICTURES = {
     "cases_nodule.png",
@@ -81,6 +82,7 @@ def test_metrics_file(trained, world):
     marked = ["lroc_area", "afroc_area", "weighted_afroc_area", "froc_sensitivity"]
     by_group = ["auc_by_view", "auc_by", "warnings", "not_tested"]
     assert list(read) == [*about, *measures, *located, *by_group, *marked]
+    assert {*measures, *located, *by_group[:2], *marked} <= set(MEASURES)  # a study may name each of them
     assert read["regions"]["grid"] == "pixels of the stored radiographs"
     assert read["regions"]["map"] == "bilinear between cells' centres"
     assert read["section"] == "test"

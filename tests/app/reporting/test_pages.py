@@ -44,6 +44,12 @@ def pages(module_folder_of) -> list[Page]:
     return [Page(made / "comparison.html"), Page(one / "report.html")]
 
 
+def test_a_page_is_named_html(tmp_path, capsys):
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "report.pdf")]) == 1
+    assert "report.pdf: the report is a page in HTML; name a file that ends in .html" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_fetched_and_nothing_runs(pages):
     for page in pages:
         assert not re.search(r"https?://|//cdn|@import|url\(", page.text)

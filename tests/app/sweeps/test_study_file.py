@@ -117,6 +117,14 @@ def test_folds_stand_in_for_seeds(read):
         ({"folds": {"count": 2, "located_only": "yes please"}}, "'located_only' must be true or false"),
         ({"factors": {"a": {"x": {}}}, "exclude": [{"a": "x"}]}, "no cell is left"),
         ({"factors": {"a": {"x": {}}}, "exclude": [{"a": "z"}]}, "exclude: a: unknown 'z'"),
+        ({"report": {"metrics": ["auc.macro", "dcie.macro"]}}, "'dcie.macro': unknown 'dcie'.* Did you mean 'dice'"),
+        (
+            {
+                "factors": {"a": {"x": {}, "y": {}}},
+                "report": {"orderings": [{"metric": "ac.macro", "factor": "a", "order": ["x", "y"]}]},
+            },
+            "'ac.macro': unknown 'ac'",
+        ),
         ({"report": {"orderings": ["x > y in auc"]}}, "must be {metric: METRIC, factor: FACTOR, order: "),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

@@ -86,6 +86,19 @@ def test_name_of_several_runs(place, finished):
         stored_run("twice")
 
 
+def test_the_beginning_of_a_name_is_enough_if_no_other_begins_so(place, finished):
+    for name in ("labels_alone: tiny", "labelsXboxes: tiny"):
+        with Run("study", name=name, folder=place / "out"):
+            pass
+    assert stored_run("labels_").name == "labels_alone: tiny"  # in the query, _ would stand for any letter
+    with pytest.raises(
+        TrackingError, match=r"2 runs have names that begin with 'labels' in .*labels_alone: tiny, FINISHED"
+    ):
+        stored_run("labels")
+    with pytest.raises(TrackingError, match="there is no run ''"):
+        stored_run("")
+
+
 def test_no_store_is_not_made_by_looking(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
