@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.annotation_formats.dicom_sr import OWN
 from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile, Mark, Raster
 from app.datalist.item import RunLengths
 from app.datalist.run_lengths import encode
@@ -32,8 +33,9 @@ class _Frame(NamedTuple):
 def read_dicom_seg(path: Path, files: Sequence[Path], is_finding: Callable[[str], bool]) -> AnnotationFile:
     """Read segmentation objects; each of an object's segments was asked for in every image that it refers to.
 
-    A fraction counts as the finding from one half of the largest possible value. A segment is called by its label, or,
-    if that is no finding, by its description or the meaning of its code.
+    Objects that a network of ours wrote are left out and counted. A fraction counts as the finding from one half of the
+    largest possible value. A segment is called by its label, or, if that is no finding, by its description or the
+    meaning of its code.
 
     Args:
         path: The folder, for messages.
@@ -45,8 +47,9 @@ def read_dicom_seg(path: Path, files: Sequence[Path], is_finding: Callable[[str]
     """
     result = AnnotationFile(path, "DICOM SEG")
     for file in files:
-        names, frames, images, is_fractional = limited(_content, file)
-        result.counts["fractional segmentations (cut at one half)"] += is_fractional
+        names, frames, images, kind = limited(_content, file)
+        result.counts["segmentations of our own networks (left out)"] += kind == OWN
+        result.counts["fractional segmentations (cut at one half)"] += kind == "FRACTIONAL"
         chosen = [next(filter(is_finding, each), each[0]) for each in names]
         by_names = dict(zip(names, chosen, strict=True))
         for instance in images:
@@ -62,17 +65,19 @@ def read_dicom_seg(path: Path, files: Sequence[Path], is_finding: Callable[[str]
     return result
 
 
-def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str], bool]:
-    """The segments' possible names, the frames that are not empty, the images referred to, and whether fractional."""
+def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str], str]:
+    """The segments' possible names, the frames that are not empty, the images referred to, and the kind; or `OWN`."""
     import pydicom
 
     try:
         dataset = pydicom.dcmread(file)
+        if dataset.get("Manufacturer") == OWN:
+            return [], [], [], OWN
         regions = [segment for segment in dataset.SegmentSequence if not _is_background(segment)]
         names = {int(segment.SegmentNumber): _names(segment) for segment in regions}
         images = _images(dataset)
         frames = list(_frames(dataset, names, images))
-        is_fractional = str(dataset.get("SegmentationType")).upper() == "FRACTIONAL"
+        kind = str(dataset.get("SegmentationType")).upper()
     except AnnotationError as error:
         raise AnnotationError(f"{file}: {error}") from error
     except Exception as error:  # pydicom and its decoders raise many kinds
@@ -80,7 +85,7 @@ def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str]
             f"{file}: cannot be read as a DICOM segmentation ({type(error).__name__}): damaged, truncated, or without "
             "segments; export it again."
         ) from error
-    return list(names.values()), frames, images, is_fractional
+    return list(names.values()), frames, images, kind
 
 
 def _frames(dataset: Dataset, names: Mapping[int, tuple[str, ...]], images: Sequence[str]) -> Iterator[_Frame]:

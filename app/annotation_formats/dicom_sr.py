@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.annotation_formats.marks import AnnotatedImage, AnnotationError, AnnotationFile, Mark, Polygons
 from app.annotation_formats.rotation import ellipse_polygon
@@ -23,7 +23,8 @@ OWN = "FrugalCXR"
 """Manufacturer of reports that a network of ours wrote."""
 
 # Concepts of PS3.16: a measurement group (TID 1410 and 1501) and what is in it.
-_GROUP, _FINDING, _SITE, _TRACKING, _OBSERVER = "125007", "121071", "363698007", "112039", "121008"
+_GROUP, _FINDING, _SITE, _OBSERVER = "125007", "121071", "363698007", "121008"
+_TRACKING, _COMMENT = "112039", "121106"
 _PRESENCE = "705057003"
 _STATES = {
     **dict.fromkeys(("52101004", "121053"), PRESENT),
@@ -32,11 +33,30 @@ _STATES = {
 _LEFT_OUT = "points and lines without an area (left out)"
 
 
+class _Group(NamedTuple):
+    """What one group of measurements says of one image.
+
+    Attributes:
+        number: In the report, from 1.
+        texts: What it may be called.
+        instance: SOP Instance UID of the image.
+        shapes: Regions with an area.
+        state: Whether its finding is present, if it has no region at all; None if it has one.
+    """
+
+    number: int
+    texts: tuple[str, ...]
+    instance: str
+    shapes: tuple[Polygons, ...]
+    state: float | None
+
+
 def read_dicom_sr(path: Path, files: Sequence[Path], is_finding: Callable[[str], bool]) -> AnnotationFile:
     """Read reports: of each group of measurements its region, or whether its finding is present.
 
-    A group is called by the meaning of its finding, or, if that is no finding, by its tracking identifier or its site.
-    Points and lines are left out and counted, and so are reports that a network of ours wrote and nobody verified.
+    A group is called by the meaning of its finding, or, if that is no finding, by its comment (where OHIF keeps what a
+    reader typed), its tracking identifier or its site. Points and lines are left out and counted, and so are reports
+    that a network of ours wrote and nobody verified.
 
     Args:
         path: The folder, for messages.
@@ -48,32 +68,36 @@ def read_dicom_sr(path: Path, files: Sequence[Path], is_finding: Callable[[str],
     """
     result = AnnotationFile(path, "DICOM SR")
     for file in files:
-        images, counts = limited(_images, file, is_finding)
-        result.images += images
+        groups, reader, counts = limited(_content, file)
         result.counts += counts
+        images: dict[str, AnnotatedImage] = {}
+        for group in groups:
+            names = (stem(file.name), group.instance)
+            new = AnnotatedImage(names, str(file), reader=reader, instance=group.instance)
+            image = images.setdefault(group.instance, new)
+            name = next(filter(is_finding, group.texts), group.texts[0])
+            image.marks += [Mark(name, shape, f"{file}, group {group.number}") for shape in group.shapes]
+            if group.state is not None:
+                image.labels[name] = group.state
+        result.images += images.values()
     return result
 
 
-def _images(file: Path, is_finding: Callable[[str], bool]) -> tuple[list[AnnotatedImage], Counter[str]]:
-    """The images that a report is about, and what was left out of it."""
+def _content(file: Path) -> tuple[list[_Group], str, Counter[str]]:
+    """The groups of a report that have a name, who wrote it, and what was left out of it."""
     import pydicom
 
-    images: dict[str, AnnotatedImage] = {}
     counts: Counter[str] = Counter()
     try:
         dataset = pydicom.dcmread(file)
         if dataset.get("Manufacturer") == OWN and dataset.get("VerificationFlag") != "VERIFIED":
             counts["unverified reports of our own networks (left out)"] += 1
-            return [], counts
+            return [], "", counts
         if "ContentSequence" not in dataset:
             raise AnnotationError("a report without content: truncated, or empty; export it again.")
-        reader = _text(_children(dataset, _OBSERVER))
         evidence = _evidence(dataset)
-        for number, group in enumerate(_groups(dataset), start=1):
-            instance = _instance(group, evidence, number)
-            names = (stem(file.name), instance)
-            image = images.setdefault(instance, AnnotatedImage(names, str(file), reader=reader, instance=instance))
-            _add(image, group, f"{file}, group {number}", is_finding, counts)
+        groups = [_group(each, evidence, number) for number, each in enumerate(_groups(dataset), start=1)]
+        reader = _text(_children(dataset, _OBSERVER))
     except AnnotationError as error:
         raise AnnotationError(f"{file}: {error}") from error
     except Exception as error:  # pydicom raises many kinds on damaged files
@@ -81,26 +105,24 @@ def _images(file: Path, is_finding: Callable[[str], bool]) -> tuple[list[Annotat
             f"{file}: cannot be read as a structured report ({type(error).__name__}): damaged or truncated; export it "
             "again."
         ) from error
-    return list(images.values()), counts
+    counts["groups that name no finding (left out)"] += sum(not group.texts for group in groups)
+    counts[_LEFT_OUT] += sum(bool(group.texts) and group.state is None and not group.shapes for group in groups)
+    return [group for group in groups if group.texts], reader, counts
 
 
-def _add(
-    image: AnnotatedImage, group: Dataset, where: str, is_finding: Callable[[str], bool], counts: Counter[str]
-) -> None:
-    """Add what one group says to its image."""
-    texts = [text for concept in (_FINDING, _TRACKING, _SITE) if (text := _text(_children(group, concept)))]
-    if not texts:
-        counts["groups that name no finding (left out)"] += 1
-        return
-    name = next(filter(is_finding, texts), texts[0])
+def _group(group: Dataset, evidence: Sequence[str], number: int) -> _Group:
+    concepts = (_FINDING, _COMMENT, _TRACKING, _SITE)
     regions = [item for item in _items(group) if item.get("ValueType") == "SCOORD"]
-    # Viewers repeat a region below each of its measurements.
+    # Viewers repeat a region below each of its measurements, and add points that are none, such as the place of a text.
     shapes = dict.fromkeys(map(_shape, regions))
-    counts[_LEFT_OUT] += None in shapes
-    image.marks += [Mark(name, shape, where) for shape in shapes if shape is not None]
-    if not regions:
-        codes = [str(code.CodeValue) for each in _children(group, _PRESENCE) for code in each.ConceptCodeSequence]
-        image.labels[name] = next((_STATES[code] for code in codes if code in _STATES), PRESENT)
+    codes = [str(code.CodeValue) for each in _children(group, _PRESENCE) for code in each.ConceptCodeSequence]
+    return _Group(
+        number,
+        tuple(text for concept in concepts if (text := _text(_children(group, concept)))),
+        _instance(group, evidence, number),
+        tuple(shape for shape in shapes if shape is not None),
+        None if regions else next((_STATES[code] for code in codes if code in _STATES), PRESENT),
+    )
 
 
 def _shape(item: Dataset) -> Polygons | None:

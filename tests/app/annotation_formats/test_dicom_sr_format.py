@@ -5,10 +5,12 @@ from collections import Counter
 
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
+from app.annotation_formats.dicom_seg import read_dicom_seg
 from app.annotation_formats.dicom_sr import read_dicom_sr
 from app.annotation_formats.marks import AnnotationError, Polygons
 from app.annotation_formats.recognition import find_annotations, kind_of
@@ -70,6 +72,48 @@ def report(path, *groups):
     return path
 
 
+def content(value_type, concept=None, *below, **elements):
+    """A content item by hand."""
+    item = Dataset()
+    item.ValueType = value_type
+    if concept:
+        code = Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = concept
+        item.ConceptNameCodeSequence = [code]
+    if below:
+        item.ContentSequence = list(below)
+    for keyword, value in elements.items():
+        setattr(item, keyword, value)
+    return item
+
+
+def ohif_report(path, label, instance="1.2.3.7"):
+    """As OHIF 3.12 (@cornerstonejs/adapters) writes a freehand region: the label is a comment, and no finding."""
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", instance
+    image = content("IMAGE", ReferencedSOPSequence=[reference])
+    outline = content("SCOORD", None, image, GraphicType="POLYLINE", GraphicData=TRIANGLE.ravel().tolist())
+    place = ("TextPosition", "99CS3D", "Text Annotation Position")
+    group = content(
+        "CONTAINER",
+        ("125007", "DCM", "Measurement Group"),
+        content(
+            "TEXT", ("112039", "DCM", "Tracking Identifier"), TextValue="Cornerstone3DTools@^0.1.0:PlanarFreehandROI"
+        ),
+        content("NUM", ("131191004", "SCT", "Perimeter"), outline),
+        content("NUM", ("42798000", "SCT", "Area"), outline),
+        content("TEXT", ("121106", "DCM", "Comment"), TextValue=label),
+        content("SCOORD", place, image, GraphicType="POINT", GraphicData=[1.0, 1.0]),
+    )
+    dataset = pydicom.dcmread(report(path, region("POLYLINE", TRIANGLE)))
+    for each in dataset.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence:
+        each.ReferencedSOPInstanceUID = instance
+    measurements = next(each for each in dataset.ContentSequence if "Imaging Measurements" in str(each))
+    measurements.ContentSequence = [group]
+    dataset.save_as(path)
+    return path
+
+
 def images_of(*files, counts=None):
     read = read_dicom_sr(files[0].parent, files, is_finding)
     if counts is not None:
@@ -117,6 +161,15 @@ def test_lines_are_counted(tmp_path):
     assert counts["points and lines without an area (left out)"] == 1
 
 
+def test_the_label_that_a_reader_typed_in_ohif_is_the_name(tmp_path):
+    counts = Counter()
+    (image,) = images_of(ohif_report(tmp_path / "a.dcm", "nodule"), counts=counts)
+    assert [(mark.name, mark.shape) for mark in image.marks] == [
+        ("nodule", Polygons(((2.0, 3.0, 8.0, 3.0, 5.0, 9.5),)))
+    ]
+    assert not +counts  # the place of the text is no region
+
+
 def test_a_finding_of_no_known_name_is_called_by_its_code(tmp_path):
     (image,) = images_of(report(tmp_path / "a.dcm", region("POLYLINE", TRIANGLE, Code("1", "99X", "Blob"))))
     assert image.marks[0].name == "Blob"
@@ -133,6 +186,16 @@ def test_what_our_own_network_says_is_no_annotation(tmp_path):
     files = sorted(tmp_path.iterdir())
     assert images_of(*files, counts=counts) == []
     assert counts == {"unverified reports of our own networks (left out)": 2}
+
+
+def test_what_our_own_network_outlines_is_no_annotation_either(tmp_path):
+    mask = np.zeros((12, 14), dtype=bool)
+    mask[3:6, 2:7] = True
+    result = RadiographResult((DetectedFinding("Nodule", 0.9, 0.5, True, mask),), np.zeros((12, 14), np.float32))
+    ((_, dataset),) = dicom_objects(radiograph(), result, Algorithm("nodule_detection", "1", "00" * 32), ["seg"])
+    dataset.save_as(tmp_path / "seg.dcm", enforce_file_format=True)
+    read = read_dicom_seg(tmp_path, [tmp_path / "seg.dcm"], is_finding)
+    assert (read.images, +read.counts) == ([], {"segmentations of our own networks (left out)": 1})
 
 
 def test_a_report_is_recognised_by_its_content(tmp_path):

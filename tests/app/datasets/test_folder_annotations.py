@@ -16,6 +16,7 @@ from app.datalist.item import Box, Item
 from app.datalist.run_lengths import decode
 from tests.app.annotation_formats.drawn import block
 from tests.app.annotation_formats.test_dicom_seg_format import write as write_seg
+from tests.app.annotation_formats.test_dicom_sr_format import ohif_report
 from tests.app.annotation_formats.test_label_studio_format import choice, region, task
 from tests.app.annotation_formats.test_mask_formats import DESCRIPTION, write_dicom
 from tests.app.annotation_formats.test_mask_formats import SIZE as DICOM_SIZE
@@ -310,6 +311,17 @@ def test_a_segmentation_object_finds_its_radiograph_by_its_identifier(tmp_path: 
     assert found["IM0001"].annotated == ("Nodule", "Effusion")
     assert found["IM0001"].label == (1, 0)
     np.testing.assert_array_equal(decode(found["IM0001"].mask["Nodule"]), drawn)
+
+
+def test_a_report_finds_its_radiograph_and_the_finding_by_its_label(tmp_path: Path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    write_dicom(folder / "chest.dcm", None)
+    (tmp_path / "objects").mkdir()
+    ohif_report(tmp_path / "objects" / "report.dcm", "nodule", instance="1.2.3.4.5")
+    item = items(tmp_path, "--annotations", tmp_path / "objects")["chest.dcm"]
+    assert item.label == (1,)
+    assert item.mask["Nodule"].size == DICOM_SIZE
 
 
 def test_a_segmentation_of_another_radiograph_is_not_taken_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture):
