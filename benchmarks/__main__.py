@@ -26,6 +26,7 @@ QUICK = {
     "training_iteration": ["--iterations", "20", "--epochs", "3"],
     "metric_logging": ["--iterations", "50", "--repeats", "1"],
     "memory_growth": ["--epochs", "20", "--phantoms", "24"],
+    "predicting": ["--count", "16", "--repeats", "1"],
     "archive": ["--count", "1200", "--listed", "1000"],
     "gpu_feeding": [
         "--small",

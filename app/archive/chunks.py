@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.files.own_json import read_record
+from app.files.score_tables import ChunkResult
 
 FOLDER = "chunks"
 """Folder within the output folder for the results of chunks."""
@@ -46,27 +47,6 @@ class Chunk:
         known = [settings, held, [[name, *_state(os.path.join(self.root, name))] for name in self.names]]  # noqa: PTH118
         text = repr(known).encode()  # not JSON: names need not be UTF-8
         return folder / f"{self.number:06d}-{hashlib.blake2b(text, digest_size=16).hexdigest()}.json"
-
-
-@dataclass(frozen=True)
-class ChunkResult:
-    """What scoring a chunk gave.
-
-    Attributes:
-        rows: Of ``predictions.csv``, as text.
-        images: Number of images in them.
-        excluded: (name, error) of each image that could not be scored.
-        doubtful: Names of those that were scored and hardly look like frontal radiographs of the chest.
-        called: How often each finding is called; None if no thresholds are kept beside the weights.
-        whole: Number of images whose lungs were not found, so that they were scored as a whole.
-    """
-
-    rows: str
-    images: int
-    excluded: list[tuple[str, str]]
-    doubtful: list[str]
-    called: list[int] | None
-    whole: int
 
 
 def chunks(root: Path, names: Sequence[str], size: int) -> Iterator[Chunk]:

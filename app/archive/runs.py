@@ -14,11 +14,11 @@ from typing import Any
 
 from app.archive.chunks import FOLDER, USUAL_SIZE, chunk_size, chunks
 from app.archive.preparing import ItemChunk, PreparedChunk, prepare_chunk
-from app.archive.processes import in_processes
 from app.archive.scoring import score_chunk
 from app.archive.settings import Settings, result_digest
-from app.archive.tables import Totals, write_tables
+from app.archive.tables import write_tables
 from app.cluster import Outcome, Resources, Task, connected
+from app.cluster.processes import in_processes
 from app.datalist.item import Datalist
 from app.files.lease import Lease
 from app.files.score_tables import EXCLUDED, TABLES, write_excluded
@@ -134,7 +134,7 @@ def score(settings: Settings, config: dict[str, Any], images: Images, place: Pla
         totals = write_tables(files, output)
         for file in set(folder.glob("*.json")) - set(files):
             file.unlink()  # of other settings, or of a list of images that has changed
-    _log(totals, config["findings"], output)
+    totals.tell(config["findings"], output)
 
 
 def prepare(settings: Settings, datalist: Datalist, path: Path, folder: Path, place: Place) -> None:
@@ -248,19 +248,3 @@ def _outcomes(
         return
     with opened() as run:
         yield from run(itertools.chain([first], tasks))
-
-
-def _log(totals: Totals, findings: Sequence[str], output: Path) -> None:
-    logger.info(f"{totals.images} radiographs scored, {totals.excluded} files left out (excluded.csv)")
-    if totals.called is not None:
-        counts = ", ".join(f"{name} {count}" for name, count in zip(findings, totals.called, strict=True))
-        logger.info(f"called at the thresholds that validation chose: {counts}")
-    else:
-        logger.warning("no thresholds are kept beside the weights: nothing is called")
-    if totals.doubtful:
-        logger.warning(
-            f"{len(totals.doubtful)} of them hardly look like frontal radiographs of the chest (doubtful.csv)"
-        )
-    if totals.whole:
-        logger.info(f"no lungs found, whole image used: {totals.whole} radiographs")
-    logger.info(f"Results are in {output}.")

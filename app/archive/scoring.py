@@ -8,14 +8,14 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.archive.chunks import Chunk, ChunkResult, result_text
+from app.archive.chunks import Chunk, result_text
 from app.archive.settings import Settings
 from app.files.atomic import write_whole
+from app.files.score_tables import ChunkResult
 
 TEMPORARY = f"frugal-prepared-{os.getuid()}"
 """Folder within the system's folder for temporary files, for radiographs that are prepared for one chunk."""
@@ -51,23 +51,19 @@ class ChunkScorer:
             overrides["prepared_dir"] = str(self._folder / "none")
         parser = loaded(settings, "run", overrides)
         self.inference = parser.get_parsed_content("inference")
-        self.findings: Sequence[str] = self.inference.findings
-        self.any_view = bool(parser.get_parsed_content("any_view"))
         self.inference.load(parser.get_parsed_content("checkpoint"))
 
     def score(self, chunk: Chunk) -> ChunkResult:
         """Prepare and score the images of a chunk."""
-        from app.engines.inference_samples import named_samples
-
-        samples = named_samples(chunk.root, chunk.names, self.findings, self.any_view)
+        samples = self.inference.samples.of(chunk.root, chunk.names)
         folder = None if self._folder is None else self._folder / secrets.token_hex(8)
         try:
             dataset = self.inference.evaluator.dataset.with_samples(samples, folder)
-            rows, called = self.inference.score(dataset)
+            result: ChunkResult = self.inference.score(dataset)
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
-        return ChunkResult(rows, len(dataset), dataset.excluded, dataset.doubtful, called, len(dataset.lungs_not_found))
+        return result
 
 
 def loaded(settings: Settings, run_id: str, overrides: dict[str, object]) -> Any:  # noqa: ANN401 - MONAI's parser

@@ -5,50 +5,23 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from app.archive.chunks import ChunkResult, read_result
+from app.archive.chunks import read_result
 from app.files.atomic import opened_whole, whole_file
-from app.files.score_tables import COLUMNS, EXCLUDED, PARQUET, PREDICTIONS, write_doubtful, write_excluded
+from app.files.score_tables import (
+    COLUMNS,
+    EXCLUDED,
+    PARQUET,
+    PREDICTIONS,
+    Totals,
+    write_doubtful,
+    write_excluded,
+)
 
 ROWS_OF_A_GROUP = 250_000
 """Rows that a row group of the Parquet file has at least; so many are in memory at a time."""
-
-
-@dataclass
-class Totals:
-    """Counts over an archive.
-
-    Attributes:
-        images: That were scored.
-        excluded: That were not.
-        doubtful: Names of those that were scored and are in doubt.
-        called: How often each finding is called; None if no thresholds are kept beside the weights.
-        whole: Number of images whose lungs were not found.
-        first_error: Of the images that were not scored.
-    """
-
-    images: int = 0
-    excluded: int = 0
-    doubtful: list[str] = field(default_factory=list)
-    called: np.ndarray | None = None
-    whole: int = 0
-    first_error: str = ""
-
-    def add(self, result: ChunkResult) -> None:
-        """Count a chunk."""
-        self.images += result.images
-        self.excluded += len(result.excluded)
-        self.doubtful += result.doubtful
-        self.whole += result.whole
-        if result.called is not None:
-            self.called = np.array(result.called) + (0 if self.called is None else self.called)
-        if result.excluded and not self.first_error:
-            self.first_error = result.excluded[0][1]
 
 
 def write_tables(files: Sequence[Path], folder: Path) -> Totals:
@@ -69,11 +42,7 @@ def write_tables(files: Sequence[Path], folder: Path) -> Totals:
             yield from result.excluded
 
     write_excluded(folder / EXCLUDED, excluded())
-    if not totals.images:
-        raise ValueError(
-            f"none of {totals.excluded} files is a radiograph to be scored; each is named with the reason in "
-            f"{folder / EXCLUDED}, the first: {totals.first_error}"
-        )
+    totals.require_images(folder)
     write_doubtful(folder, totals.doubtful)
     with opened_whole(folder / PREDICTIONS) as table, whole_file(folder / PARQUET) as parquet:
         csv.writer(table).writerow(COLUMNS)

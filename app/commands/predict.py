@@ -69,9 +69,9 @@ def _score_in_chunks(
     from app.workflows.running import require_good
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for name, value in {"dataset#workers": 1, "dataset#progress": False, "inference#overlays": False}.items():
+    for name, value in {"dataset#workers": 1, "inference#overlays": False}.items():
         overrides.setdefault(name, value)
-    overrides["dataset#samples"] = "$engines.no_samples(@findings, @any_view)"
+    overrides["inference#samples"] = "$engines.no_samples(@findings, @any_view)"
     if trust:
         overrides["trust"] = True
     config = require_good([file], "run", overrides, trust).config

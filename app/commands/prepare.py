@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("--datalist: the datalist is the second word of this command.")
     files = config_files(arguments.bundle, *words.further)
     workers = len(os.sched_getaffinity(0)) if place is None else 1
-    defaults = {"prepare#workers": workers, "prepare#progress": False, "prepare#on_error": "exclude"}
+    defaults = {"prepare#workers": workers, "prepare#on_error": "exclude"}
     overrides = {**defaults, **words.overrides, "datalist": str(arguments.datalist.absolute())}
     config = require_good(files, "training", overrides, words.trust, look_at_images=False).config
     datalist = _with_findings_of(config, arguments.datalist)

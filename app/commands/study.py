@@ -58,7 +58,6 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         help="allow a study file or config from outside of the installation to run its own code",
     )
     parser.add_argument("--no-log", action="store_true", help="log no parent run to MLflow")
-    parser.add_argument("--among", type=int, default=1, help=argparse.SUPPRESS)  # the processes of --jobs, told to each
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -158,14 +157,6 @@ def _run_cells(launcher: Launcher, runs: Sequence[CellRun], arguments: argparse.
     own = shard_of(runs, *arguments.shard)
     if arguments.jobs > 1:
         logging.getLogger(__name__).info(f"{_cost(launcher, own, arguments).plan(arguments.jobs)}\n")
-        run_in_processes(_in_one_process(arguments), dealt)
+        run_in_processes(launcher, own, arguments.keep, arguments.jobs)
     else:
-        run_all(launcher, own, arguments.keep, arguments.among)
-
-
-def _in_one_process(arguments: argparse.Namespace) -> list[str]:
-    """The same command for one of several processes."""
-    command = [sys.executable, "-m", "app", "study", arguments.file, "--no-log", "--among", str(arguments.jobs)]
-    command += ["--shard", "/".join(map(str, arguments.shard))]
-    command += ["--out", str(arguments.out)] if arguments.out else []
-    return command + ["--keep"] * arguments.keep + ["--trust"] * arguments.trust
+        run_all(launcher, own, arguments.keep)

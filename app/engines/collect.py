@@ -63,7 +63,7 @@ class CollectOutputs:
 
     def _gather(self, engine: Engine) -> None:
         prediction, target = engine.state.output[CommonKeys.PRED], engine.state.output[CommonKeys.LABEL]
-        _require_numbers(prediction, engine)
+        require_numbers(not_numbers(prediction), engine.state.batch["index"], dataset_of(engine.state.dataloader))
         self._batches.append(self._batch(prediction, target, engine.state.batch))
 
     def _batch(self, prediction: Prediction, target: Target, batch: dict[str, torch.Tensor]) -> Outputs:
@@ -94,15 +94,24 @@ class CollectOutputs:
         }
 
 
-def _require_numbers(prediction: Prediction, engine: Engine) -> None:
-    """Raise if a score or a map holds NaN, naming the images; infinite logits are allowed.
+def not_numbers(prediction: Prediction) -> torch.Tensor:
+    """(B,) bool, on the prediction's device: whether a score or a map holds NaN; infinite logits are allowed."""
+    return prediction.score.isnan().any(dim=1) | prediction.map.flatten(1).isnan().any(dim=1)
+
+
+def require_numbers(is_broken: torch.Tensor, index: torch.Tensor, dataset: object) -> None:
+    """Raise if a score or a map is not a number, naming the images.
+
+    Args:
+        is_broken: (B,) bool of `not_numbers`.
+        index: (B,) of the samples.
+        dataset: Of the samples.
 
     Raises:
         FloatingPointError: A score or a map holds NaN.
     """
-    is_broken = prediction.score.isnan().any(dim=1) | prediction.map.flatten(1).isnan().any(dim=1)
     if bool(is_broken.any()):
-        index = engine.state.batch["index"][is_broken.cpu()].tolist()
-        samples = getattr(dataset_of(engine.state.dataloader), "samples", None)
-        names = ", ".join(str(i if samples is None else samples[i]["name"]) for i in index)
-        raise FloatingPointError(f"the network's scores or maps are not numbers for {len(index)} images: {names}")
+        broken = index[is_broken.cpu()].tolist()
+        samples = getattr(dataset, "samples", None)
+        names = ", ".join(str(i if samples is None else samples[i]["name"]) for i in broken)
+        raise FloatingPointError(f"the network's scores or maps are not numbers for {len(broken)} images: {names}")

@@ -55,11 +55,6 @@ class RadiographEvaluator(SupervisedEvaluator):
         """What is being evaluated."""
         return dataset_of(self.data_loader)
 
-    def read(self, loader: DataLoader[dict[str, torch.Tensor]]) -> None:
-        """Take another data set for the passes to come; no loss, and nobody knows where its findings are."""
-        self.data_loader = loader
-        self.state.epoch_length = len(loader)
-
     @property
     def outputs(self) -> Outputs:
         """What the last pass left behind."""
@@ -68,6 +63,6 @@ class RadiographEvaluator(SupervisedEvaluator):
     def predict(self, image: torch.Tensor) -> Any:  # noqa: ANN401 - Prediction; torch.no_grad hides its type
         """The network's word on a few images (B, 1, H, W), uint8 or float in [0, 1]."""
         self.network.eval()
-        values = image.float() / 255 if image.dtype == torch.uint8 else image
+        values = image.to(self.state.device, non_blocking=True)
         with torch.no_grad():
-            return self.inferer(values.to(self.state.device), self.network)
+            return self.inferer(values.float() / 255 if values.dtype == torch.uint8 else values, self.network)

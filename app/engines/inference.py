@@ -5,34 +5,53 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import numpy as np
-from ignite.engine import Engine, Events
-from monai.utils.enums import CommonKeys
+import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from app.checking.model_records import record_path
+from app.contract import Prediction
+from app.engines.collect import not_numbers, require_numbers
 from app.engines.evaluator import RadiographEvaluator
+from app.engines.inference_samples import ImageSamples
 from app.engines.loading import EvaluationLoader
 from app.engines.maps import below, picture_names
 from app.engines.output_folder import remove, require_writable
 from app.engines.overlay import Region, colour_of, overlay
 from app.engines.processes import world_size
+from app.engines.read_ahead import read_ahead
 from app.engines.record import ModelRecord, record_of
 from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
-from app.files.score_tables import COLUMNS, EXCLUDED, PREDICTIONS, TABLES, write_doubtful, write_excluded
+from app.files.score_tables import (
+    COLUMNS,
+    EXCLUDED,
+    PREDICTIONS,
+    TABLES,
+    ChunkResult,
+    Totals,
+    write_doubtful,
+    write_excluded,
+)
 from app.installed import find_file
+from app.interrupts import sigterm_as_exit
 from app.networks.checkpoints import load_exactly
 from app.prepared import PreparedDataset
 from evaluation.cells import safe_row
 from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
-from transforms.errors import RadiographError
+from transforms.errors import RadiographError, shown
+
+PORTION = 128
+"""Radiographs that are prepared at a time, or a few more: whole batches."""
 
 logger = logging.getLogger(__name__)
 
@@ -118,15 +137,40 @@ def parsed_names(findings: Sequence[str]) -> list[str]:
     return [name.replace("::", "#") for name in findings]
 
 
+class Answer:
+    """A prediction on its way from a device, which may still be computing it.
+
+    Args:
+        prediction: On its device.
+        with_maps: Whether its maps are wanted.
+    """
+
+    def __init__(self, prediction: Prediction, with_maps: bool) -> None:
+        parts = [prediction.score.double(), not_numbers(prediction), *([prediction.map] if with_maps else [])]
+        self._parts = [part.to("cpu", non_blocking=True) for part in parts]  # from a GPU to pinned memory
+        self._copied = torch.cuda.Event() if prediction.score.is_cuda else None
+        if self._copied is not None:
+            self._copied.record()
+
+    def arrived(self) -> list[Tensor]:
+        """(B, C) logits, (B,) bool that says whose are not numbers, and (B, C, h, w) maps if they are wanted."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._parts
+
+
 class Inference:
     """Scores the radiographs of a folder: ``predictions.csv`` and one overlay each in ``output_dir``.
 
     A finding is called if its logit reaches the threshold that validation chose, which is kept beside the weights.
     Overlays show what is called. If no thresholds are kept, nothing is called, and overlays show every finding.
 
+    A portion of the radiographs is read and prepared, by processes, while the network computes the one before, and a
+    thread draws what the network has answered. So memory does not depend on their number.
+
     Args:
-        evaluator: Over the prepared folder, with ``on_error="exclude"``.
-        findings: Names, in the network's order.
+        evaluator: Over an empty ``PreparedDataset`` with ``on_error="exclude"``, in an ``EvaluationLoader``.
+        samples: What is scored, and the findings in the network's order.
         output_dir: Created if missing.
         threshold: Probability from which maps are outlined; None for the thresholds kept beside the weights.
         overlays: Whether to draw overlays.
@@ -136,21 +180,21 @@ class Inference:
     def __init__(
         self,
         evaluator: RadiographEvaluator,
-        findings: Sequence[str],
+        samples: ImageSamples,
         output_dir: str | Path,
         threshold: float | None = None,
         overlays: bool = True,
         further: Sequence[FurtherResults] = (),
     ) -> None:
         self.evaluator = evaluator
-        self.findings = parsed_names(findings)
+        self.samples = samples
+        self.findings = parsed_names(samples.findings)
         self.output_dir = Path(output_dir)
         self.threshold = threshold
-        results = [*([Overlays(findings)] if overlays else []), *further]
+        results = [*([Overlays(self.findings)] if overlays else []), *further]
         self.results: list[FurtherResults] = [each for each in results if each.is_wanted]
         self._record = ModelRecord((), {}, (), ())
         self._is_kept = False
-        self._called = np.zeros(len(self.findings), dtype=int)
         self._pictures: dict[str, str] = {}
         self._unread: list[str] = []
 
@@ -171,13 +215,21 @@ class Inference:
         self.load(checkpoint)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         remove(self.output_dir, TABLES)
-        self._write_excluded()
-        write_doubtful(self.output_dir, self.evaluator.dataset.doubtful)
-        self._pictures = picture_names([sample["name"] for sample in self.evaluator.dataset.samples])
-        with opened_whole(self.output_dir / PREDICTIONS) as file:
-            csv.writer(file).writerow(COLUMNS)
-            self._write_rows(file)
-        self._log()
+        if self.results:
+            self._pictures = picture_names([shown(name) for name in self.samples.names])
+        with sigterm_as_exit():  # so that processes end, and no part of a table stays
+            try:
+                totals = self._write_tables()
+            finally:
+                self.evaluator.dataset.workers.end()
+        totals.tell(self.findings, self.output_dir)
+        if self._unread:
+            logger.warning(
+                f"{len(self._unread)} scored radiographs have no overlay or other result, since their files can no "
+                f"longer be read: {'; '.join(self._unread)}"
+            )
+        for result in self.results:
+            result.end()
 
     def load(self, checkpoint: str | Path) -> None:
         """Load the weights with their thresholds, and prepare further results for radiographs.
@@ -193,94 +245,107 @@ class Inference:
         for result in self.results:
             result.begin(self.output_dir, weights, self._record if self._is_kept else None)
 
-    def score(self, dataset: PreparedDataset) -> tuple[str, list[int] | None]:
-        """Score other radiographs than the folder's, with the weights that are loaded.
+    def score(self, dataset: PreparedDataset, done: Callable[[int], object] = lambda images: None) -> ChunkResult:
+        """Score some radiographs with the weights that are loaded, and write their overlays and other results.
 
-        Returns:
-            Rows of ``predictions.csv``; and how often each finding is called, None if no thresholds are kept.
+        Args:
+            dataset: The radiographs, prepared.
+            done: Told how many more are scored.
 
         Raises:
-            ValueError: The evaluator's loader is none whose batches are known.
+            FloatingPointError: Scores are not numbers.
         """
+        rows, called = io.StringIO(newline=""), np.zeros(len(self.findings), dtype=int)
+        writer, behind = csv.writer(rows), list[Future[None]]()
+        with ThreadPoolExecutor(1, "results") as thread:
+            for batch, answer in self._answers(dataset):
+                logits, is_broken, *maps = answer.arrived()
+                require_numbers(is_broken, batch["index"], dataset)
+                called += self._write_rows(writer, dataset, batch["index"], logits.numpy())
+                for result in behind:  # of the batch before: no more than two are in memory
+                    result.result()
+                behind = [
+                    thread.submit(self._write_results, dataset, index, region, logits[row].numpy(), maps[0][row])
+                    for row, (index, region) in enumerate(zip(batch["index"].tolist(), batch["region"], strict=True))
+                    if maps
+                ]
+                done(len(logits))
+            for result in behind:
+                result.result()
+        counts = called.tolist() if self._is_kept else None
+        whole = len(dataset.lungs_not_found)
+        return ChunkResult(rows.getvalue(), len(dataset), dataset.excluded, dataset.doubtful, counts, whole)
+
+    def _write_tables(self) -> Totals:
+        prepared, totals, excluded = self.evaluator.dataset, Totals(), list[tuple[str, str]]()
+        size = -(-PORTION // self._loader.largest_batch) * self._loader.largest_batch
+        datasets = map(prepared.with_samples, self.samples.portions(size))
+        with (
+            opened_whole(self.output_dir / PREDICTIONS) as table,
+            tqdm(total=len(self.samples), desc="Scoring radiographs", unit="image") as bar,
+            closing(read_ahead(datasets, prepared.workers.stop)) as ready,
+        ):
+            csv.writer(table).writerow(COLUMNS)
+            for dataset in ready:
+                result = self.score(dataset, bar.update)
+                table.write(result.rows)
+                totals.add(result)
+                excluded += result.excluded
+                bar.update(len(result.excluded))
+            write_excluded(self.output_dir / EXCLUDED, excluded)
+            totals.require_images(self.output_dir)
+            write_doubtful(self.output_dir, totals.doubtful)
+        return totals
+
+    @property
+    def _loader(self) -> EvaluationLoader:
         loader = self.evaluator.data_loader
         if not isinstance(loader, EvaluationLoader):
-            raise ValueError(
-                f"the evaluator's loader is a {type(loader).__name__}, but chunks take an EvaluationLoader"
-            )
-        self.evaluator.read(loader.over(dataset))
-        rows = io.StringIO(newline="")
-        self._write_rows(rows)
-        return rows.getvalue(), self._called.tolist() if self._is_kept else None
+            raise ValueError(f"the evaluator's loader is a {type(loader).__name__}, but it must be an EvaluationLoader")
+        return loader
 
-    def _write_rows(self, file: TextIO) -> None:
-        self._called[:] = 0
-        writer = csv.writer(file)
+    def _answers(self, dataset: PreparedDataset) -> Iterator[tuple[dict[str, Tensor], Answer]]:
+        """Batches with the network's answers; a GPU has the next batch before the answer to this one is waited for."""
+        before: list[tuple[dict[str, Tensor], Answer]] = []
+        for batch in self._loader.over(dataset):
+            answer = Answer(self.evaluator.predict(batch["image"]), with_maps=bool(self.results))
+            yield from before
+            before = [(batch, answer)]
+        yield from before
 
-        def write(engine: Engine) -> None:
-            self._write_batch(engine, writer)
+    def _write_rows(
+        self,
+        writer: Any,  # noqa: ANN401 - csv has no public writer type
+        dataset: PreparedDataset,
+        index: Tensor,
+        logits: np.ndarray,
+    ) -> np.ndarray:
+        """Write the rows of a batch.
 
-        if len(self.evaluator.dataset):
-            with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, write):
-                self.evaluator.run()
-
-    def _write_excluded(self) -> None:
-        dataset, path = self.evaluator.dataset, self.output_dir / EXCLUDED
-        write_excluded(path, dataset.excluded)
-        if not len(dataset):
-            raise ValueError(
-                f"none of {len(dataset.excluded)} files is a radiograph to be scored; each is named with the reason in "
-                f"{path}, the first: {dataset.excluded[0][1]}"
-            )
-
-    def _log(self) -> None:
-        dataset = self.evaluator.dataset
-        logger.info(f"{len(dataset)} radiographs scored, {len(dataset.excluded)} files left out (excluded.csv)")
-        if self._is_kept:
-            counts = ", ".join(f"{name} {count}" for name, count in zip(self.findings, self._called, strict=True))
-            logger.info(f"called at the thresholds that validation chose: {counts}")
-        else:
-            logger.warning("no thresholds are kept beside the weights: nothing is called, overlays show every finding")
-        if dataset.doubtful:
-            logger.warning(
-                f"{len(dataset.doubtful)} of them hardly look like frontal radiographs of the chest (doubtful.csv)"
-            )
-        if self._unread:
-            logger.warning(
-                f"{len(self._unread)} scored radiographs have no overlay or other result, since their files can no "
-                f"longer be read: {'; '.join(self._unread)}"
-            )
-        for result in self.results:
-            result.end()
-        if dataset.lungs_not_found:
-            logger.info(f"no lungs found, whole image used: {', '.join(dataset.lungs_not_found)}")
-        logger.info(f"Results are in {self.output_dir}.")
-
-    def _write_batch(self, engine: Engine, writer: Any) -> None:  # noqa: ANN401 - csv has no public writer type
-        prediction = engine.state.output[CommonKeys.PRED]
-        logits = prediction.score.double().cpu().numpy()
+        Returns:
+            (C,) how often each finding is called.
+        """
         scores = probability(self._record.calibrated(logits))
         is_called = logits >= np.array(self._record.logit_thresholds)
-        if self._is_kept:
-            self._called += is_called.sum(axis=0)
-        for row, index in enumerate(engine.state.batch["index"].tolist()):
-            name = self.evaluator.dataset.samples[index]["name"]
+        for row, number in enumerate(index.tolist()):
+            name = dataset.samples[number]["name"]
             for c, finding in enumerate(self.findings):
                 kept = (self._record.score_thresholds[c], int(is_called[row, c])) if self._is_kept else ("", "")
                 writer.writerow(safe_row([name, finding, float(scores[row, c]), float(logits[row, c]), *kept]))
-            if self.results:
-                self._write_results(index, engine.state.batch["region"][row].numpy(), logits[row], prediction.map[row])
+        return is_called.sum(axis=0)
 
-    def _write_results(self, index: int, region: np.ndarray, logits: np.ndarray, maps: Tensor) -> None:
+    def _write_results(
+        self, dataset: PreparedDataset, index: int, region: Tensor, logits: np.ndarray, maps: Tensor
+    ) -> None:
         """Write all results of one radiograph."""
-        sample = self.evaluator.dataset.samples[index]
-        name = self._pictures[sample["name"]]
+        sample = dataset.samples[index]
         try:
-            scored = self.radiograph(Path(sample["image"]), region, logits, maps)
+            scored = self.radiograph(Path(sample["image"]), region.numpy(), logits, maps)
         except RadiographError as error:
             self._unread.append(str(error))
             return
-        is_doubtful = sample["name"] in self.evaluator.dataset.doubtful
-        radiograph = replace(scored, name=name, is_doubtful=is_doubtful)
+        name = sample["name"]
+        radiograph = replace(scored, name=self._pictures[name], is_doubtful=name in dataset.doubtful)
         for result in self.results:
             result.write(radiograph)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +18,73 @@ from transforms.dicom_header import unsuited_files
 from transforms.errors import shown
 
 
+@dataclass(frozen=True)
+class ImageSamples:
+    """Images that are scored, of which samples without labels are made portion by portion.
+
+    Attributes:
+        root: An absolute folder.
+        names: Of the images, below the folder or beside it.
+        findings: Names, in the network's order.
+        any_view: Whether images are wanted whose DICOM headers say that they are no frontal radiographs of the chest
+            for presentation; else they are samples with the reason as ``refused``. What headers do not say,
+            `app.views.frontal_only` looks for in the pixels.
+    """
+
+    root: Path
+    names: Sequence[str]
+    findings: Sequence[str]
+    any_view: bool = True
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def of(self, root: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Samples of other images, for these findings and views."""
+        paths = [Path(os.path.normpath(os.path.join(root, name))) for name in names]  # noqa: PTH118
+        return file_samples(paths, [shown(name) for name in names], self.findings, self.any_view)
+
+    def portions(self, size: int) -> Iterator[list[dict[str, Any]]]:
+        """The samples, so many at a time."""
+        for first in range(0, len(self.names), size):
+            yield self.of(self.root, self.names[first : first + size])
+
+
 def folder_samples(
     folder: str | Path, findings: Sequence[str], output_dir: str | Path | None = None, any_view: bool = True
-) -> list[dict[str, Any]]:
-    """Every file of a folder, at any depth, as a sample without labels; see ``app.files.folders``.
+) -> ImageSamples:
+    """Every file of a folder, at any depth; see ``app.files.folders``.
 
     Args:
         folder: Of radiographs.
         findings: Names, in the network's order.
         output_dir: For results; left out if it lies in the folder.
-        any_view: Whether images are wanted whose DICOM headers say that they are no frontal radiographs of the chest
-            for presentation; else they are samples with the reason as ``refused``. What headers do not say,
-            `app.views.frontal_only` looks for in the pixels.
+        any_view: As in `ImageSamples`.
 
     Raises:
         FileNotFoundError: There is no such folder, or no file in it.
     """
-    root, names = folder_names(folder, output_dir)
-    return named_samples(root, names, findings, any_view)
+    return ImageSamples(*folder_names(folder, output_dir), findings, any_view)
 
 
-def datalist_samples(
-    folder: str | Path, name: str, findings: Sequence[str], any_view: bool = True
-) -> list[dict[str, Any]]:
-    """Every image of a datalist as a sample without labels, named as the datalist names it.
+def datalist_samples(folder: str | Path, name: str, findings: Sequence[str], any_view: bool = True) -> ImageSamples:
+    """Every image of a datalist, named as the datalist names it.
 
     Args:
         folder: Of the datalist's file.
         name: Of the datalist's file.
         findings: Names, in the network's order.
-        any_view: As in `folder_samples`.
+        any_view: As in `ImageSamples`.
 
     Raises:
         DatalistError: The file is no datalist, or has no image.
     """
-    root, names = datalist_names(Path(folder) / name)
-    return named_samples(root, names, findings, any_view)
+    return ImageSamples(*datalist_names(Path(folder) / name), findings, any_view)
 
 
-def no_samples(findings: Sequence[str], any_view: bool = True) -> list[dict[str, Any]]:
-    """No sample: those of one chunk after the other follow (``app.archive``), for these findings and views."""
-    return []
-
-
-def named_samples(root: Path, names: Sequence[str], findings: Sequence[str], any_view: bool) -> list[dict[str, Any]]:
-    """Files as `file_samples`, by their names below an absolute folder, or beside it."""
-    paths = [Path(os.path.normpath(os.path.join(root, name))) for name in names]  # noqa: PTH118
-    return file_samples(paths, [shown(name) for name in names], findings, any_view)
+def no_samples(findings: Sequence[str], any_view: bool = True) -> ImageSamples:
+    """No image: those of one chunk after the other follow (``app.archive``), for these findings and views."""
+    return ImageSamples(Path(), (), findings, any_view)
 
 
 def file_samples(
@@ -75,7 +96,7 @@ def file_samples(
         paths: Of the files.
         names: By which results name them.
         findings: Names, in the network's order.
-        any_view: As in `folder_samples`.
+        any_view: As in `ImageSamples`.
     """
     unknown = (NOT_SAID,) * len(findings)
     items = [Item(name, "", unknown) for name in names]

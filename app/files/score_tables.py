@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.files.atomic import opened_whole
@@ -16,6 +18,91 @@ TABLES = (PREDICTIONS, EXCLUDED, PARQUET, DOUBTFUL)
 COLUMNS = ("image", "finding", "score", "logit", "threshold", "called")
 """Of ``predictions.csv``."""
 EXCLUDED_COLUMNS = ("image", "error")
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What scoring a chunk gave.
+
+    Attributes:
+        rows: Of ``predictions.csv``, as text.
+        images: Number of images in them.
+        excluded: (name, error) of each image that could not be scored.
+        doubtful: Names of those that were scored and hardly look like frontal radiographs of the chest.
+        called: How often each finding is called; None if no thresholds are kept beside the weights.
+        whole: Number of images whose lungs were not found, so that they were scored as a whole.
+    """
+
+    rows: str
+    images: int
+    excluded: list[tuple[str, str]]
+    doubtful: list[str]
+    called: list[int] | None
+    whole: int
+
+
+@dataclass
+class Totals:
+    """Counts over all chunks.
+
+    Attributes:
+        images: That were scored.
+        excluded: That were not.
+        doubtful: Names of those that were scored and are in doubt.
+        called: How often each finding is called; None if no thresholds are kept beside the weights.
+        whole: Number of images whose lungs were not found.
+        first_error: Of the images that were not scored.
+    """
+
+    images: int = 0
+    excluded: int = 0
+    doubtful: list[str] = field(default_factory=list)
+    called: list[int] | None = None
+    whole: int = 0
+    first_error: str = ""
+
+    def add(self, result: ChunkResult) -> None:
+        """Count a chunk."""
+        self.images += result.images
+        self.excluded += len(result.excluded)
+        self.doubtful += result.doubtful
+        self.whole += result.whole
+        if result.called is not None:
+            before = self.called or [0] * len(result.called)
+            self.called = [sum(pair) for pair in zip(before, result.called, strict=True)]
+        if result.excluded and not self.first_error:
+            self.first_error = result.excluded[0][1]
+
+    def require_images(self, folder: Path) -> None:
+        """Raise if no image could be scored.
+
+        Raises:
+            ValueError: Names ``excluded.csv`` in the folder, and the first error.
+        """
+        if not self.images:
+            raise ValueError(
+                f"none of {self.excluded} files is a radiograph to be scored; each is named with the reason in "
+                f"{folder / EXCLUDED}, the first: {self.first_error}"
+            )
+
+    def tell(self, findings: Sequence[str], folder: Path) -> None:
+        """Log what was scored, left out, called and doubted, and the folder of the tables."""
+        logger.info(f"{self.images} radiographs scored, {self.excluded} files left out (excluded.csv)")
+        if self.called is not None:
+            counts = ", ".join(f"{name} {count}" for name, count in zip(findings, self.called, strict=True))
+            logger.info(f"called at the thresholds that validation chose: {counts}")
+        else:
+            logger.warning("no thresholds are kept beside the weights: nothing is called")
+        if self.doubtful:
+            logger.warning(
+                f"{len(self.doubtful)} of them hardly look like frontal radiographs of the chest (doubtful.csv)"
+            )
+        if self.whole:
+            logger.info(f"no lungs found, whole image used: {self.whole} radiographs")
+        logger.info(f"Results are in {folder}.")
 
 
 def write_excluded(path: Path, excluded: Iterable[Sequence[str]]) -> None:

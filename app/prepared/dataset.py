@@ -20,7 +20,7 @@ from app.prepared.recipe import Keys, Recipe, Sample, Transform
 from app.prepared.shard_reader import DamagedError
 from app.prepared.shards import Geometry, ShardWriter
 from app.prepared.transform_identity import digest
-from app.prepared.workers import own_error
+from app.prepared.workers import Workers, own_error
 
 MOST_NAMED = 5
 """Bad files that an error names."""
@@ -58,6 +58,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         positions: Of each of them among the samples given.
         excluded: (name, error) of each of the others.
         shape: (H, W).
+        workers: That prepare what is missing.
         doubtful: Names of the samples that were marked as hardly what is wanted (see `app.views.FrontalCheck`).
 
     Raises:
@@ -79,17 +80,24 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         if on_error not in ("stop", "exclude"):
             raise ValueError(f"on_error is {on_error!r}, but must be 'stop' or 'exclude'")
         self.recipe = Recipe(transform, content)
-        self._workers = default_workers() if workers is None else workers
+        self.workers = Workers(self.recipe.make, default_workers() if workers is None else workers)
         self._progress = progress
         self._stops = on_error == "stop"
         self._open(Path(folder).absolute() / digest(self.recipe.description))
-        self._prepare(samples, alone=False)
+        try:
+            self._prepare(samples, alone=False)
+        finally:
+            self.workers.end()
         self._writer.close()
+        if self.excluded:
+            logger.warning("%s\nThey are left out.", _report(self.excluded, len(samples)))
 
     def with_samples(self, samples: Sequence[Sample], folder: Path | None = None) -> PreparedDataset:
         """Other samples under the same transforms, as one process goes through many in portions.
 
-        Memory holds what is kept of these samples alone, and all portions of one process are written to one shard.
+        Memory holds what is kept of these samples alone, and all portions of one process are written to one shard. The
+        processes that prepare live on for the next portion, until ``workers.end()``. There is neither a bar nor a word
+        about files that cannot be prepared, which are in ``excluded``.
 
         Args:
             samples: As for the class.
@@ -110,13 +118,10 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     def _prepare(self, samples: Sequence[Sample], alone: bool) -> None:
         preparation = Preparation(samples, self.recipe, self.folder, alone)
         self._reader = preparation.reader
-        preparation.run(self._writer, self._workers, self._progress)
+        preparation.run(self._writer, self.workers, self._progress and not alone)
         self.excluded = [(_name(samples[index]), preparation.failed[index]) for index in sorted(preparation.failed)]
-        if self.excluded:
-            report = _report(self.excluded, len(samples))
-            if self._stops:
-                raise PreparationError(f"{report}\non_error: exclude goes on without them")
-            logger.warning("%s\nThey are left out.", report)
+        if self.excluded and self._stops:
+            raise PreparationError(f"{_report(self.excluded, len(samples))}\non_error: exclude goes on without them")
         self.positions = [index for index in range(len(samples)) if index not in preparation.failed]
         self.samples = [samples[index] for index in self.positions]
         self._set_keys([preparation.keys[index] for index in self.positions])

@@ -19,7 +19,7 @@ from app.prepared.folders import CANNOT_WRITE, DESCRIPTION, other_folders
 from app.prepared.recipe import Keys, Recipe, Sample
 from app.prepared.shard_reader import ShardReader
 from app.prepared.shards import RECORD_SIZE, NewEntry, ShardWriter
-from app.prepared.workers import Job, outcomes
+from app.prepared.workers import Job, Workers
 
 WAIT = 0.2
 """Seconds until the next look at what other processes have prepared."""
@@ -59,12 +59,12 @@ class Preparation:
         wanted = {key for keys in self.keys.values() for key in keys if key is not None}
         self.reader = ShardReader(folder, wanted if alone else None)
 
-    def run(self, writer: ShardWriter, workers: int, progress: bool) -> None:
+    def run(self, writer: ShardWriter, workers: Workers, progress: bool) -> None:
         """Prepare until everything is there or has failed.
 
         Args:
             writer: Of the folder.
-            workers: Processes to prepare with; 0 for this one alone.
+            workers: To prepare with.
             progress: Whether to show a progress bar.
 
         Raises:
@@ -103,11 +103,11 @@ class Preparation:
     def _is_prepared(self, keys: Keys) -> bool:
         return all(key is None or key in self.reader.entries for key in keys)
 
-    def _pass(self, pending: Sequence[int], claims: Claims, writer: ShardWriter, workers: int) -> Iterator[int]:
+    def _pass(self, pending: Sequence[int], claims: Claims, writer: ShardWriter, workers: Workers) -> Iterator[int]:
         """Prepare what no other process has claimed; waiting for its claims could deadlock."""
         left, size = len(pending), 0
-        with contextlib.closing(outcomes(self._make, self._jobs(pending, claims), workers)) as results:
-            for (index, _), outcome in results:
+        with contextlib.closing(workers.outcomes(self._jobs(pending, claims))) as results:
+            for (index, *_), outcome in results:
                 if isinstance(outcome, str):
                     self.failed[index] = outcome
                 else:
@@ -129,11 +129,7 @@ class Preparation:
                 claims.give_back(keys.image)
                 continue
             image = self.reader.entries.get(keys.image)
-            yield index, None if image is None else image.geometry
-
-    def _make(self, job: Job) -> list[NewEntry]:
-        index, geometry = job
-        return self.recipe.make(self.samples[index], self.keys[index], geometry)
+            yield Job(index, self.samples[index], keys, None if image is None else image.geometry)
 
 
 def default_workers() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import struct
+import threading
 import time
 import zlib
 from collections.abc import Sequence, Set
@@ -26,6 +27,8 @@ _CHECKSUM = struct.Struct("<I")
 """Of the fields before it."""
 _LUNGS_FOUND, _DOUBTFUL = 1, 2
 """Bits of the last field."""
+_APPENDING = threading.Lock()
+"""While one thread prepares, another may repair an entry that is damaged."""
 RECORD_SIZE = _FIELDS.size + _CHECKSUM.size
 
 
@@ -89,6 +92,10 @@ class ShardWriter:
         Raises:
             OSError: It cannot be written. The shard is given up, and the next entry starts another.
         """
+        with _APPENDING:
+            self._append(entry)
+
+    def _append(self, entry: NewEntry) -> None:
         if not self.files or self.process != os.getpid():
             self._start()
         data, records = self.files

@@ -57,10 +57,10 @@ class ResidentModel:
         require_good([file], "run", overrides)
         workflow = RadiographWorkflow(str(file), run_id="run", **overrides)
         parser = workflow.parser
-        parser["dataset::samples"] = []  # images come later
+        parser["inference::samples"] = "$engines.no_samples(@findings, @any_view)"  # images come later
         workflow.initialize()
         inference: Inference = parser.get_parsed_content("inference")
-        self.any_view = bool(parser.get_parsed_content("any_view"))
+        self.any_view = bool(inference.samples.any_view)
         self._results = DicomResults(list(kinds), inference.findings)
         inference.results = [self._results]
         inference.load(str(overrides["checkpoint"]))

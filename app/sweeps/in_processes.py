@@ -1,54 +1,35 @@
-"""Several processes on this machine, to which its processors and GPUs are dealt out."""
+"""Running a sweep in several processes of this machine, each of which takes what no other has claimed."""
 
 from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import time
+import sys
 from collections.abc import Sequence
 
-from app.cluster.kinds import DIED, TRIES_AGAIN
-from app.cluster.shares import environments
+from app.cluster import Task
+from app.cluster.processes import in_processes
 from app.interrupts import sigterm_as_exit
-
-POLL_SECONDS = 0.5
-
-logger = logging.getLogger(__name__)
+from app.sweeps.cell_run import CellRun
+from app.sweeps.runner import Launcher, run_all
 
 
-def run_in_processes(command: Sequence[str], dealt: Sequence[Sequence[str]]) -> None:
-    """Start a command once for each share of the GPUs, with its share of the processors, and wait for all.
+def run_in_processes(launcher: Launcher, runs: Sequence[CellRun], keep: bool, jobs: int) -> None:
+    """Run what has not finished in so many processes, to which the processors and GPUs are dealt out.
 
-    A process that is killed is started again a few times. SIGTERM and Ctrl-C end all of them in order.
-
-    Args:
-        command: Exits with 0 or 1.
-        dealt: The GPUs of each process; none are named if it is empty.
+    SIGTERM and Ctrl-C end all of them. The other arguments are those of `run_all`.
 
     Raises:
-        ValueError: A process died, or died too often.
+        ValueError: A process died too often, or could not go on.
     """
+    tasks = [Task(f"process {number} of {jobs}", _run, (launcher, runs, keep, jobs)) for number in range(1, jobs + 1)]
+    with sigterm_as_exit():
+        failed = [outcome for outcome in in_processes(tasks, jobs) if outcome.error]
+    if failed:
+        raise ValueError(f"{failed[0].task.name} of the study failed: {failed[0].error}; start the study again.")
 
-    def start(index: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, env={**os.environ, **shares[index]}, stdout=subprocess.DEVNULL)
 
-    shares = environments(dealt)
-    processes = [start(index) for index in range(len(shares))]
-    left = [TRIES_AGAIN[DIED]] * len(processes)
-    try:
-        with sigterm_as_exit():
-            while any(process.poll() is None for process in processes):
-                time.sleep(POLL_SECONDS)
-                for index, process in enumerate(processes):
-                    if (process.poll() or 0) < 0 and left[index]:
-                        logger.warning("a process was ended by signal %d; another takes its place", -process.returncode)
-                        left[index] -= 1
-                        processes[index] = start(index)
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
-        codes = [process.wait() for process in processes]
-    if any(code not in (0, 1) for code in codes):
-        raise ValueError(f"a process of the study died (exit statuses {', '.join(map(str, codes))}); start it again.")
+def _run(launcher: Launcher, runs: Sequence[CellRun], keep: bool, jobs: int) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # tables of several trainings would mix
+    run_all(launcher, runs, keep, jobs)

@@ -108,7 +108,7 @@ def prediction(given: str, images: str, options: Mapping[str, object]) -> tuple[
     overrides.setdefault("output_dir", str(weights.name.with_name(name)))
     if path.is_file():
         samples = f"$engines.datalist_samples(@dataset_dir, {path.name!r}, @findings, @any_view)"
-        overrides = {"dataset#samples": samples} | overrides | {"dataset_dir": str(path.parent)}
+        overrides = {"inference#samples": samples} | overrides | {"dataset_dir": str(path.parent)}
     else:
         overrides["dataset_dir"] = images
     return weights.bundle / CONFIGS / "inference.yaml", overrides

@@ -314,7 +314,7 @@ def prepared(radiographs, tmp_path_factory):
 
     transform = Compose([LoadRadiographd(), CLAHEd(), ResizeRadiographd(size=32)])
     folder = tmp_path_factory.mktemp("prepared")
-    samples = folder_samples(radiographs, ["Nodule"])
+    (samples,) = folder_samples(radiographs, ["Nodule"]).portions(COUNT + GOOD_ONES)
     start = time.monotonic()
     dataset = PreparedDataset(samples, transform, folder, workers=1, progress=False, on_error="exclude")
     assert time.monotonic() - start < COUNT * PATIENCE / 10
@@ -336,9 +336,7 @@ def test_preparing_leaves_out_what_cannot_be_read_and_names_it(prepared, outcome
     assert sum(name.startswith("good") for name in kept) == GOOD_ONES
 
 
-def test_inference_scores_what_was_prepared_and_lists_the_rest(prepared, tmp_path, monkeypatch):
-    from torch.utils.data import DataLoader
-
+def test_inference_scores_what_was_prepared_and_lists_the_rest(radiographs, prepared, tmp_path):
     import app.engines as engines
     from app.networks.checkpoints import save, weights
 
@@ -346,9 +344,9 @@ def test_inference_scores_what_was_prepared_and_lists_the_rest(prepared, tmp_pat
     network = Tiny()
     save(weights(network), tmp_path / "model.pt")
     inferer = engines.MixedPrecisionInferer(precision="float32", device=device)
-    loader = DataLoader(prepared, batch_size=64)
-    evaluator = engines.RadiographEvaluator(loader, network, inferer)
-    engines.Inference(evaluator, ["Nodule"], tmp_path / "out").run(tmp_path / "model.pt")
+    evaluator = engines.RadiographEvaluator(engines.EvaluationLoader(prepared, 64), network, inferer)
+    samples = engines.folder_samples(radiographs, ["Nodule"])
+    engines.Inference(evaluator, samples, tmp_path / "out").run(tmp_path / "model.pt")
     scored = read_rows(tmp_path / "out" / "predictions.csv")
     excluded = read_rows(tmp_path / "out" / "excluded.csv")
     assert [row[0] for row in scored] == [sample["name"] for sample in prepared.samples]

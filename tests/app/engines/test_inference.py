@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import shutil
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_samples_are_files_at_any_depth_except_hidden_ones(tmp_path):
     for name in ("b.png", "a/c.dcm", "notes.txt", ".hidden.png", ".git/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    samples = folder_samples(tmp_path, ["Nodule", "Mass"])
+    (samples,) = folder_samples(tmp_path, ["Nodule", "Mass"]).portions(3)
     assert [sample["name"] for sample in samples] == ["a/c.dcm", "b.png", "notes.txt"]
     assert samples[0]["image"] == str(tmp_path / "a/c.dcm")
     assert samples[0]["label"].tolist() == [-2, -2]
@@ -157,13 +158,13 @@ def test_a_file_that_vanishes_after_it_was_prepared_is_scored_and_its_missing_ov
 ):
     for name in ("gone", "good"):
         image_file(tmp_path / f"in/{name}.png")
-    write = Inference._write_results
+    score = Inference.score
 
-    def remove_first(self, *scored):
-        (tmp_path / "in/gone.png").unlink(missing_ok=True)
-        write(self, *scored)
+    def remove_first(self, *prepared):
+        (tmp_path / "in/gone.png").unlink()
+        return score(self, *prepared)
 
-    monkeypatch.setattr(Inference, "_write_results", remove_first)
+    monkeypatch.setattr(Inference, "score", remove_first)
     launch("run", settings, "inference.yaml")
     assert [row[0] for row in rows_of(tmp_path / "out/predictions.csv")[1:]] == ["gone.png", "good.png"]
     assert [path.name for path in (tmp_path / "out/overlays").iterdir()] == ["good.png"]
@@ -279,3 +280,19 @@ def test_names_that_are_not_utf8_or_too_long_are_scored_and_drawn(settings, laun
         drawn = sorted(path.name for path in (tmp_path / "in/out/overlays").iterdir())
         assert drawn[:2] == ["1.png", "r\\xf6ntgen.png"]
         assert (len(drawn), len(drawn[2])) == (3, 255)
+
+
+def test_what_stops_it_leaves_no_table_and_no_process(settings, launch, tmp_path, monkeypatch):
+    for number in range(6):
+        image_file(tmp_path / f"in/{number}.png")
+    monkeypatch.setattr("app.engines.inference.PORTION", 2)
+
+    def interrupted(self, *prepared):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Inference, "score", interrupted)
+    before = multiprocessing.active_children()
+    with pytest.raises(KeyboardInterrupt):
+        launch("run", settings | {"dataset#workers": 2, "batch_size": 2}, "inference.yaml")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == []
+    assert set(multiprocessing.active_children()) <= set(before)

@@ -57,7 +57,6 @@ def overrides(trained, world, tmp_path: Path) -> dict[str, object]:
         "checkpoint": str(trained.output_dir / "model.pt"),
         "lung_weights": chosen["lung_weights"],
         "dataset#workers": 0,
-        "dataset#progress": False,
         "any_view": True,  # toy pictures are no chests
         "inference#overlays": False,
     }
@@ -77,7 +76,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def score(overrides: dict[str, object], output: Path, **place: object) -> None:
-    given = overrides | {"output_dir": str(output), "dataset#samples": "$engines.no_samples(@findings, @any_view)"}
+    given = overrides | {"output_dir": str(output), "inference#samples": "$engines.no_samples(@findings, @any_view)"}
     file = CONFIGS / "inference.yaml"
     config = load([file], given, run_id="run").config
     listed = Images(*folder_names(str(overrides["dataset_dir"]), output))
@@ -85,8 +84,9 @@ def score(overrides: dict[str, object], output: Path, **place: object) -> None:
 
 
 def test_the_tables_are_those_of_scoring_at_once(
-    overrides, images: Path, launch: Callable, in_this_process, tmp_path: Path, caplog
+    overrides, images: Path, launch: Callable, in_this_process, tmp_path: Path, caplog, monkeypatch
 ):
+    monkeypatch.setattr("app.engines.inference.PORTION", 7)  # rounded up to two batches
     launch("run", overrides | {"prepared_dir": str(tmp_path / "prepared")}, "inference.yaml")
     caplog.clear()
     with caplog.at_level("INFO"):

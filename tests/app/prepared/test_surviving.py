@@ -3,9 +3,11 @@
 import errno
 import faulthandler
 import logging
+import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import app.files.limited as limited
 import app.prepared.shard_reader as reading
 from app.datalist.sampling import BalancedSampler
 from app.prepared import PreparationError, PreparedDataset
+from app.prepared.workers import StoppedError
 
 SIDE = 16
 
@@ -242,3 +245,19 @@ def test_nothing_is_written_where_all_is_prepared(prepare, tmp_path):
 def read_only(folder):
     for path in (*folder.rglob("*"), folder):
         path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+def test_another_thread_stops_a_portion_that_hangs(samples, prepare, tmp_path):
+    none, before = prepare(1, 0, on_error="exclude"), multiprocessing.active_children()
+    Path(samples[3]["image"]).write_text("hang")
+    with ThreadPoolExecutor(1) as thread:
+        portion = thread.submit(none.with_samples, samples)
+        while not (tmp_path / "log.txt").exists():
+            time.sleep(0.01)
+        none.workers.stop()
+        with pytest.raises(StoppedError):
+            portion.result(timeout=20)
+    none.workers.end()
+    assert set(multiprocessing.active_children()) <= set(before)
+    assert len(none.with_samples(samples[:3])) == 3  # it goes on after that
+    none.workers.end()

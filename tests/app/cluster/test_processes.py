@@ -1,12 +1,17 @@
 """Tasks in processes: each is done once, whatever happens to the processes."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from app.archive.processes import in_processes
 from app.cluster import Task
-from tests.app.archive import dying
+from app.cluster.processes import in_processes
+from tests.app.cluster import dying
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +52,32 @@ def test_processes_live_on_and_share_the_gpus(monkeypatch):
     assert {device for _, device in values} <= {"4", "6"}
     assert len(set(values)) <= 2  # one device a process
     assert len(values) == 8
+
+
+PARENT = """
+import sys
+from app.cluster import Task
+from app.cluster.processes import in_processes
+from app.interrupts import sigterm_as_exit
+from tests.app.cluster import dying
+if __name__ == "__main__":
+    with sigterm_as_exit():
+        list(in_processes([Task("asleep", dying.sleep, (sys.argv[1],))], 1))
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_its_parent(tmp_path: Path, ending: signal.Signals):
+    begun = tmp_path / "begun"
+    (tmp_path / "parent.py").write_text(PARENT)
+    command = [sys.executable, str(tmp_path / "parent.py"), str(begun)]
+    parent = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])})
+    until = time.monotonic() + 30
+    while not (begun.exists() and begun.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    parent.send_signal(ending)
+    assert parent.wait(20) == (143 if ending == signal.SIGTERM else -9)
+    child = Path(f"/proc/{begun.read_text()}")
+    while child.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not child.exists()

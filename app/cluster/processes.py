@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from app.cluster import Outcome, Task, node_name
 from app.cluster.kinds import DIED, TRIES_AGAIN, kind_of
 from app.cluster.shares import deal, environments, visible_devices
+from app.cluster.tasks import Outcome, Task
+from app.cluster.worker import node_name
 from app.failures import described
 
 TRIES = 1 + TRIES_AGAIN[DIED]
 """How often a task is given to a process, if each dies of it."""
+PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux's prctl: the signal that a process gets when its parent ends."""
+
+logger = logging.getLogger(__name__)
 
 
 def in_processes(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
@@ -30,7 +38,8 @@ def in_processes(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
         jobs: Number of processes.
 
     Yields:
-        Outcomes, in the order in which tasks end. A process that dies is replaced, and its task tried again.
+        Outcomes, in the order in which tasks end. A process that dies is replaced, and its task tried again. None of
+        them outlives this process, however it ends (on Linux; elsewhere each ends its task first).
     """
     waiting, again = iter(tasks), deque[tuple[Task, int]]()
     shares = environments(deal(visible_devices(), jobs))
@@ -54,6 +63,7 @@ def in_processes(tasks: Iterable[Task], jobs: int) -> Iterator[Outcome]:
                     shares.append(worker.environment)
                     del workers[connection]
                     if attempt < TRIES:
+                        logger.warning(f"{task.name}: its process {worker.ending()}; trying again")
                         again.append((task, attempt + 1))
                         continue
                     outcome = Outcome(task, None, f"its process {worker.ending()}", DIED, attempt, "")
@@ -76,7 +86,7 @@ class _Worker:
         self.environment = environment
         self.connection, theirs = context.Pipe()
         # Not a daemon, since it has workers of its own that decode; it ends when its connection does.
-        self.process = context.Process(target=_serve, args=(theirs, environment))
+        self.process = context.Process(target=_serve, args=(theirs, environment, os.getpid()))
         self.process.start()
         theirs.close()
         self.given: tuple[Task, int] | None = None
@@ -108,7 +118,11 @@ class _Worker:
         self.process.join()
 
 
-def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
+def _serve(connection: Connection, environment: Mapping[str, str], parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before
+            return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
     os.environ.update(environment)
     while True:
