@@ -21,6 +21,7 @@ QUICK = {
     "reading_radiographs": ["--count", "2", "--side", "256", "--repeats", "2"],
     "prepared_reading": ["--count", "64", "--side", "128", "--repeats", "2"],
     "ray_overhead": ["--cells", "3"],
+    "runtimes": ["--rounds", "1", "--networks", "1"],
     "pac_crf": ["--images", "2", "--runs", "1"],
     "start": ["--repeats", "2"],
     "training_iteration": ["--iterations", "20", "--epochs", "3"],

@@ -76,14 +76,17 @@ def imported() -> set[str]:
 def test_what_is_required_is_used_and_what_is_used_is_required():
     required = {canonicalize_name(Requirement(line).name) for line in extras()["options"]["install_requires"].split()}
     found = packages_distributions()
-    providers = {name: set(map(canonicalize_name, found.get(name, ()))) for name in imported()}
+    # What is not installed is provided by the package of its name.
+    providers = {name: set(map(canonicalize_name, found.get(name, [name]))) for name in imported()}
     by_extra = extras()["options.extras_require"]
-    optional = {canonicalize_name(name) for extra in ("deploy", "ray") for name in by_extra[extra].split()}
+    optional = {
+        canonicalize_name(name) for extra in ("deploy", "onnx", "openvino", "ray") for name in by_extra[extra].split()
+    }
     assert not [name for name, distributions in providers.items() if not distributions & (required | optional)]
     assert required - set().union(*providers.values()) == FOUND_BY_OTHERS
 
 
-@pytest.mark.parametrize("extra", ["deploy", "ray", "server", "weights", "docs"])
+@pytest.mark.parametrize("extra", ["deploy", "onnx", "openvino", "ray", "server", "weights", "docs"])
 def test_constraints_pin_the_extras(extra):
     for name in extras()["options.extras_require"][extra].split():
         assert canonicalize_name(name) in constraints()

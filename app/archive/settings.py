@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import app
@@ -49,7 +51,8 @@ def result_digest(config: Mapping[str, object], checkpoint: Path) -> str:
     """A digest of all that scores depend on beside the radiograph.
 
     That is: the merged config with the content of the files that it names, the weights with their record, and the
-    versions of this package and of the libraries that decode and compute.
+    versions of this package and of the libraries that decode and compute, with those that `app.engines.runtimes` may
+    choose.
 
     Args:
         config: Merged, with what weights bring.
@@ -57,9 +60,16 @@ def result_digest(config: Mapping[str, object], checkpoint: Path) -> str:
     """
     from app.prepared.transform_identity import digest, identity, versions
 
+    runtimes = [version(name) for name in ("onnxruntime", "openvino") if find_spec(name)]
     kept = {key: value for key, value in config.items() if key not in _PLACES}
     return digest(
-        [identity(_located(kept)), identity([checkpoint, record_path(checkpoint)]), versions(), app.__version__]
+        [
+            identity(_located(kept)),
+            identity([checkpoint, record_path(checkpoint)]),
+            versions(),
+            runtimes,
+            app.__version__,
+        ]
     )
 
 

@@ -25,6 +25,7 @@ _SWITCHES = {"pictures"}
 _WORDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "section": ("app.datalist.item", "SECTIONS", ()),
     "precision": ("app.engines.device", "PRECISIONS", ("auto",)),
+    "runtime": ("app.engines.runtimes", "RUNTIMES", ("auto",)),
     "recalibration": ("evaluation.recalibration", "METHODS", ("best",)),
 }
 

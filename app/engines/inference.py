@@ -29,6 +29,7 @@ from app.engines.overlay import Region, colour_of, overlay
 from app.engines.processes import world_size
 from app.engines.read_ahead import read_ahead
 from app.engines.record import ModelRecord, record_of
+from app.engines.runtimes import inferer_of
 from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
 from app.files.score_tables import (
@@ -175,6 +176,7 @@ class Inference:
         threshold: Probability from which maps are outlined; None for the thresholds kept beside the weights.
         overlays: Whether to draw overlays.
         further: What else to write, such as `app.dicom.DicomResults`.
+        runtime: What computes the network; see `app.engines.runtimes.inferer_of`.
     """
 
     def __init__(
@@ -185,12 +187,14 @@ class Inference:
         threshold: float | None = None,
         overlays: bool = True,
         further: Sequence[FurtherResults] = (),
+        runtime: str = "auto",
     ) -> None:
         self.evaluator = evaluator
         self.samples = samples
         self.findings = parsed_names(samples.findings)
         self.output_dir = Path(output_dir)
         self.threshold = threshold
+        self.runtime = runtime
         results = [*([Overlays(self.findings)] if overlays else []), *further]
         self.results: list[FurtherResults] = [each for each in results if each.is_wanted]
         self._record = ModelRecord((), {}, (), ())
@@ -235,10 +239,12 @@ class Inference:
         """Load the weights with their thresholds, and prepare further results for radiographs.
 
         Raises:
-            ValueError: The weights do not fit the network, or a further result cannot be had with them.
+            ValueError: The weights do not fit the network, the runtime cannot compute it, or a further result cannot be
+                had with them.
         """
         weights = find_file(checkpoint)
         load_exactly(self.evaluator.network, weights)
+        self.evaluator.inferer = inferer_of(self.runtime, self.evaluator.inferer, weights)
         self._record, self._is_kept = record_of(weights, self.findings), record_path(weights).is_file()
         if self.threshold is not None:
             self._record = replace(self._record, map_thresholds=(self.threshold,) * len(self.findings))

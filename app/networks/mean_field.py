@@ -74,7 +74,7 @@ def mean_field(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int)
         >>> mean_field(unary, kernel, torch.ones(1, 1, 3, 3), steps=1)  # each neighbour contributes z = 1/2
         tensor([[[[0.5000, 0.5000]]]])
     """
-    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+    if torch.jit.is_scripting() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return _untiled(unary, kernel, compatibility, steps)
     return _tiled(unary, kernel, compatibility, steps)
 
@@ -93,20 +93,21 @@ def _without_middle(compatibility: Tensor) -> Tensor:
 
 
 def _untiled(unary: Tensor, kernel: Tensor, compatibility: Tensor, steps: int) -> Tensor:
-    """The same in plain operations, for export; needs the memory of a table over all pairs of patches."""
+    """The same in plain operations, for export; stores the neighbourhoods of all patches."""
     findings, rows, columns = unary.shape[1], unary.shape[2], unary.shape[3]
     height, width = compatibility.shape[2], compatibility.shape[3]
     j = torch.arange(rows * columns, device=unary.device)
-    dy = (j // columns)[None, :] - (j // columns)[:, None] + height // 2
-    dx = (j % columns)[None, :] - (j % columns)[:, None] + width // 2
-    inside = (dy >= 0) & (dy < height) & (dx >= 0) & (dx < width)
-    offset = dy.clamp(0, height - 1) * width + dx.clamp(0, width - 1)
-    table = _without_middle(compatibility).flatten(2)[:, :, offset.flatten()] * inside.flatten()
-    table = table.view(findings, findings, rows * columns, rows * columns)
+    row = (j // columns)[:, None, None] + torch.arange(height, device=unary.device)[:, None] - height // 2
+    column = (j % columns)[:, None, None] + torch.arange(width, device=unary.device) - width // 2
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    near = (row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1)).flatten(1)
+    weight = kernel.gather(2, near.expand(unary.shape[0], -1, -1)) * inside.flatten(1)
+    table = _without_middle(compatibility).permute(1, 2, 3, 0).flatten(0, 2)
     own, logits = unary.flatten(2), unary.flatten(2)
     for _ in range(steps):
-        weighted = kernel[:, None] * torch.sigmoid(logits)[:, :, None, :]
-        logits = own + torch.einsum("bcjl,kcjl->bkj", weighted, table)
+        z = torch.sigmoid(logits)[:, :, near.flatten()].reshape(-1, findings, rows * columns, height * width)
+        messages = (weight[:, None] * z).transpose(1, 2).flatten(2) @ table
+        logits = own + messages.transpose(1, 2)
     return logits.reshape(unary.shape)
 
 

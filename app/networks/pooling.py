@@ -55,6 +55,11 @@ class LogSumExpPooling(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """(B, C, h, w) logits to (B, C) logits."""
         scaled = wide(logits.flatten(2)) * self.sharpness
+        if torch.jit.is_tracing():  # type: ignore[attr-defined]
+            # For export: OpenVINO's own log-sum-exp underflows.
+            highest = scaled.amax(dim=2, keepdim=True)
+            total = (scaled - highest).exp().sum(dim=2).log() + highest[:, :, 0]
+            return ((total - math.log(scaled.shape[2])) / self.sharpness).to(logits.dtype)
         return ((torch.logsumexp(scaled, dim=2) - math.log(scaled.shape[2])) / self.sharpness).to(logits.dtype)
 
 

@@ -7,6 +7,9 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ckpt_export, verify_net_in_out
 
+from app.engines.device import MixedPrecisionInferer
+from app.engines.runtimes import PACKAGES, inferer_of
+
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parent.parent for path in ROOT.glob("bundles/*/configs/train.yaml"))
 
@@ -96,6 +99,27 @@ def test_shipped_weights_export_to_torchscript_and_say_the_same(bundle: Path, tm
         expected = network(image)
     torch.testing.assert_close(score, expected.score)
     torch.testing.assert_close(here, expected.map)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_shipped_weights_are_computed_alike_by_other_programs(
+    bundle: Path, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(PACKAGES[runtime][-1])
+    network = parser(bundle, "inference.yaml").get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
+    torch_inferer = MixedPrecisionInferer("float32", torch.device("cpu"))
+    images = torch.rand(3, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    inferer = inferer_of(runtime, torch_inferer, tmp_path / "model.pt")
+    with torch.no_grad():
+        expected, prediction = torch_inferer(images, network), inferer(images, network)
+        alone = inferer(images[2:], network)
+    for ours, theirs in zip(prediction, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    # Scores of an image do not depend on the others of its batch.
+    assert torch.equal(alone.score, prediction.score[2:])
+    assert torch.equal(alone.map, prediction.map[2:])
 
 
 def test_train_and_inference_describe_one_network_and_one_preparation(bundle: Path) -> None:
