@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import app
-from app import commands
+from app import commands, lazy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         A wrong call exits with 2, by argparse.
     """
     arguments = parser().parse_args(argv)
+    lazy.install()
     try:
         arguments.run(arguments)
     except KeyboardInterrupt as interrupt:

@@ -5,7 +5,7 @@
     python -m benchmarks --only start memory_growth
     python -m benchmarks --quick                   # small numbers: do they run; the tables mean little
 
-They want a quiet machine and take a quarter of an hour. One that fails does not stop the others.
+They want a quiet machine and take half an hour. One that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ QUICK = {
     "metric_logging": ["--iterations", "50", "--repeats", "1"],
     "memory_growth": ["--epochs", "20", "--phantoms", "24"],
     "predicting": ["--count", "16", "--repeats", "1"],
+    "growth": ["--most", "1000"],
     "archive": ["--count", "1200", "--listed", "1000"],
     "gpu_feeding": [
         "--small",

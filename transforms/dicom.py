@@ -16,9 +16,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
-from transforms.dicom_header import HEAD, VIEW_KEYWORDS, view_of
-from transforms.dicom_header import looks_like_dicom as looks_like_dicom
+from transforms.dicom_header import VIEW_KEYWORDS, view_of
 from transforms.dicom_pixels import PixelLayout, pixel_layout, pixel_stream, pixel_words
+from transforms.dicom_signature import HEAD, looks_like_dicom
 from transforms.dicom_streams import Stream
 from transforms.elements import element, log_once, numbers, photometric, side_code, side_numbers, warn_of
 from transforms.errors import RadiographError

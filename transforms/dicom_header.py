@@ -1,4 +1,4 @@
-"""DICOM headers: whether a file is DICOM, its view, sex and age, and the numbers of its patient and study."""
+"""DICOM headers: view, sex and age, and the numbers of its patient and study."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.valuerep import VR
 
+from transforms.dicom_signature import is_dicom
 from transforms.elements import log_once, side_code, side_element, side_sequence, warn_of
 
 VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
@@ -27,12 +27,7 @@ _PERSON_KEYWORDS = ("PatientSex", "PatientAge", "PatientBirthDate")
 _DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 """When a patient with a birth date was examined."""
 
-HEAD = 512
-"""Number of first bytes that show whether a file is DICOM."""
-
 _IDENTIFIER_KEYWORDS = ("PatientID", "StudyInstanceUID", "AccessionNumber", "PatientName")
-
-_ByteOrder = Literal["little", "big"]
 
 _VIEWS = dict.fromkeys(("LL", "RL", "LAT", "LLAT", "RLAT"), "LATERAL")
 _VIEW_CODES = {
@@ -41,7 +36,6 @@ _VIEW_CODES = {
     **dict.fromkeys(("399348003", "R-10206"), "AP"),
     **dict.fromkeys(("399067008", "R-102CD", "399173006", "R-10236", "399198007", "R-10232"), "LATERAL"),
 }
-_VRS = frozenset(each.value.encode() for each in VR if len(each.value) == 2)
 
 
 class HeaderCodes(NamedTuple):
@@ -64,35 +58,6 @@ class HeaderIdentifiers(NamedTuple):
     accession: str = ""
     name: str = ""
     """The patient's."""
-
-
-def is_dicom(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is DICOM by its first bytes, with or without preamble and file meta information.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    with Path(path).open("rb") as file:
-        return looks_like_dicom(file.read(HEAD))
-
-
-def looks_like_dicom(head: bytes) -> bool:
-    """Whether the first bytes of a file (132 or more) are those of a DICOM file.
-
-    Without a preamble, they must be an element of group 2 or 8, followed by the tag of another one within these bytes:
-    a higher one, in the same group or a following one.
-    """
-    if head[128:132] == b"DICM" or head.startswith(b"DICM\x02\0"):
-        return True
-    order: _ByteOrder = "little" if re.match(rb"[\x02\x08]\0", head) else "big"
-    first, start = _element_at(head, 0, order)
-    if first is None or first >> 16 not in (2, 8):
-        return False
-    if start + 4 > len(head):
-        # Too long for the next element to be visible; the first elements of an image are not that long.
-        return start - 8 <= 2**16 and len(head) >= 12
-    second = _tag_at(head, start, order)
-    return first < second and second >> 16 <= 0x10
 
 
 def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
@@ -236,22 +201,3 @@ def _code_like(dataset: Dataset, keyword: str, pattern: str) -> str:
     if side_element(dataset, keyword):
         warn_of(keyword)
     return ""
-
-
-def _tag_at(head: bytes, start: int, order: _ByteOrder) -> int:
-    group, number = head[start : start + 2], head[start + 2 : start + 4]
-    return int.from_bytes(group, order) << 16 | int.from_bytes(number, order)
-
-
-def _element_at(head: bytes, start: int, order: _ByteOrder) -> tuple[int | None, int]:
-    """An element's tag and end, or no tag if the bytes are not an element."""
-    tag, vr = _tag_at(head, start, order), head[start + 4 : start + 6]
-    if len(head) < start + 8:
-        return None, start
-    if vr in _VRS:
-        long = vr in (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
-        field = head[start + 8 : start + 12] if long else head[start + 6 : start + 8]
-        return tag, start + (12 if long else 8) + int.from_bytes(field, order)
-    # Implicit VR: the value's length follows the tag directly.
-    length = int.from_bytes(head[start + 4 : start + 8], order)
-    return (tag if length <= 2**16 else None), start + 8 + length

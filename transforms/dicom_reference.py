@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.tag import Tag
 
-from transforms.dicom_header import is_dicom
+from transforms.dicom_signature import is_dicom
 from transforms.turning import AS_STORED, Turn, anatomical_turn
 
 _TAGS = [Tag("SOPInstanceUID"), Tag("ImageOrientationPatient")]

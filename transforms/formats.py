@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.dicom_header import HEAD, looks_like_dicom
+from transforms.dicom_signature import HEAD, looks_like_dicom
 from transforms.errors import RadiographError
 from transforms.meta_image import looks_like_meta_image
 from transforms.nrrd import MAGIC as NRRD

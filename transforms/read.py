@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.dicom import dicom_size, dicom_spacing, read_dicom
 from transforms.errors import RadiographError, shown
 from transforms.files import HeaderStream, open_beside, open_regular
 from transforms.formats import GZIP, format_of, grey, read_picture, unit_range
@@ -88,6 +87,8 @@ def radiograph_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     file = Path(path)
     with _header(file) as (kind, head, stream):
         if kind == "dicom":
+            from transforms.dicom import dicom_size
+
             return dicom_size(stream)
         if kind == "picture":
             return picture_header(stream).size
@@ -103,6 +104,8 @@ def radiograph_spacing(path: str | os.PathLike[str]) -> tuple[float, float] | No
     file = Path(path)
     with _header(file) as (kind, head, stream):
         if kind == "dicom":
+            from transforms.dicom import dicom_spacing
+
             return dicom_spacing(stream)
         return None if kind == "picture" else _slice(file, kind, head, stream).spacing
 
@@ -164,6 +167,8 @@ def content_of(file: Path) -> tuple[str, bytes]:
 def _read(file: Path) -> tuple[Array, dict[str, Any]]:
     kind, content = content_of(file)
     if kind == "dicom":
+        from transforms.dicom import read_dicom
+
         return read_dicom(content, str(file))
     if kind == "picture":
         image, bits = read_picture(content)

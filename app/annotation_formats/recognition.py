@@ -23,7 +23,7 @@ from app.annotation_formats.pascal_voc import read_pascal_voc
 from app.annotation_formats.yolo import NAME_FILES, looks_like_yolo, read_yolo
 from app.files.folders import list_files
 from app.files.images import is_image
-from transforms.dicom_header import is_dicom
+from transforms.dicom_signature import is_dicom
 
 _NAMES, _EMPTY, _OTHER = "names of values", "empty", "other"
 _TOGETHER = {"masks", "dicom-seg", "dicom-sr"}

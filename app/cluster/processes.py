@@ -19,6 +19,7 @@ from app.cluster.shares import deal, environments, visible_devices
 from app.cluster.tasks import Outcome, Task
 from app.cluster.worker import node_name
 from app.failures import described
+from app.lazy import install
 
 TRIES = 1 + TRIES_AGAIN[DIED]
 """How often a task is given to a process, if each dies of it."""
@@ -125,6 +126,7 @@ def _serve(connection: Connection, environment: Mapping[str, str], parent: int) 
             return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
     os.environ.update(environment)
+    install()
     while True:
         try:
             function, arguments = connection.recv()

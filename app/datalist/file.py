@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import SECTIONS, Datalist, Item
 from app.datalist.records import RecordReader, item_record
 from app.datalist.validate import DatalistError, problems, report
 from app.files.atomic import whole_file
 from app.files.image_names import relative_to
 from app.files.strict_json import strict_loads
+from app.garbage import without_garbage_collection
 
 __all__ = ["DatalistError", "moved", "parse_datalist", "read_datalist", "write_datalist"]
 

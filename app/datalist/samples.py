@@ -39,15 +39,25 @@ def samples(datalist: Datalist, section: str, root: Path) -> list[dict[str, Any]
         counts = ", ".join(f"{name} {len(datalist.sections.get(name, []))}" for name in SECTIONS)
         raise DatalistError(f"{datalist.name}: section {section!r} holds no item (items: {counts}).")
     index = {finding: number for number, finding in enumerate(datalist.findings)}
-    base = root.resolve()
-    return [_sample(item, index, base) for item in items]
+    base, arrays = root.resolve(), _Arrays()
+    return [_sample(item, index, base, arrays) for item in items]
 
 
-def _sample(item: Item, index: dict[str, int], root: Path) -> dict[str, Any]:
+class _Arrays(dict[tuple[str, tuple[Any, ...]], Any]):
+    """Arrays by type and values: one for all samples that have the same, as memory holds the samples of all images."""
+
+    def __missing__(self, key: tuple[str, tuple[Any, ...]]) -> Any:  # noqa: ANN401 - numpy is imported when needed
+        import numpy as np
+
+        kind, values = key
+        self[key] = np.zeros((0, 4), np.float32) if kind == "boxes" else np.array(values, dtype=kind)
+        return self[key]
+
+
+def _sample(item: Item, index: dict[str, int], root: Path, arrays: _Arrays) -> dict[str, Any]:
     import numpy as np
 
-    annotated = np.zeros(len(index), dtype=bool)
-    annotated[[index[finding] for finding in item.annotated]] = True
+    boxes = np.array([box[1:5] for box in item.boxes], np.float32) if item.boxes else arrays["boxes", ()]
     return {
         "image": os.path.normpath(os.path.join(root, item.image)),  # noqa: PTH118 - 10 times faster than pathlib
         "name": item.image,
@@ -56,10 +66,10 @@ def _sample(item: Item, index: dict[str, int], root: Path) -> dict[str, Any]:
         "view": item.view,
         "source": item.source,
         "attributes": dict(item.attributes),
-        "label": np.array(item.label, dtype=np.float32),
-        "annotated": annotated,
-        "boxes": np.array([box[1:5] for box in item.boxes], dtype=np.float32).reshape(-1, 4),
-        "box_finding": np.array([index[box.finding] for box in item.boxes], dtype=np.int64),
+        "label": arrays["f", tuple(item.label)],
+        "annotated": arrays["?", tuple(finding in item.annotated for finding in index)],
+        "boxes": boxes,
+        "box_finding": arrays["q", tuple(index[box.finding] for box in item.boxes)],
         "mask": [
             (index[finding], os.path.join(root, mask) if isinstance(mask, str) else mask)  # noqa: PTH118
             for finding, mask in item.mask.items()

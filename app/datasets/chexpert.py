@@ -18,7 +18,6 @@ from collections import Counter
 from pathlib import Path
 
 from app.annotations.subset import first_of_studies, with_views
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
 from app.datalist.stored_images import with_images
@@ -26,6 +25,7 @@ from app.datasets.arguments import EMPTY, add_empty_argument
 from app.datasets.rows import add_once, rows
 from app.files.tables import Table, TableError, find_table, one_of, optional_table, read_table
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, canonical
+from app.garbage import without_garbage_collection
 
 TRAINING_TABLES = ("train.csv", "chexpert_train.csv")
 TEST_TABLES = ("valid.csv", "chexpert_valid.csv")

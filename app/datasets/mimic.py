@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.stored_images import with_images
 from app.datasets.arguments import EMPTY, add_empty_argument
@@ -23,6 +22,7 @@ from app.datasets.rows import add_once, rows
 from app.datasets.views import LATERAL, add_view_arguments, chosen_views
 from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import NOT_SAID
+from app.garbage import without_garbage_collection
 
 SECTIONS = {"train": "training", "validate": "validation", "test": "test"}
 LABELLERS = {"chexpert": "CheXpert's labeler", "negbio": "NegBio"}

@@ -16,7 +16,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.stored_images import keep_stored, place_images, with_images
 from app.datasets.nih_drains import drains
@@ -26,6 +25,7 @@ from app.datasets.rsna import read_rsna, with_readings
 from app.files.images import image_files
 from app.files.tables import TableError, find_table
 from app.findings import ABSENT, PRESENT
+from app.garbage import without_garbage_collection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,6 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item
 from app.datalist.people import Attributes, person
 from app.datalist.stored_images import with_images
@@ -27,6 +26,7 @@ from app.datasets.report_labels import Names, label_by_names
 from app.datasets.rows import add_once, rows
 from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import ABSENT, NO_FINDING, TUBES, canonical
+from app.garbage import without_garbage_collection
 
 TABLES = (
     "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv",

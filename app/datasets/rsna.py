@@ -20,13 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.stored_images import with_images
 from app.datasets.nih_tables import FRAME, known_people, patient_and_study
 from app.datasets.rows import add_once, box_from, rows
 from app.files.tables import TableError, find_table, one_of, read_table
 from app.findings import ABSENT, PRESENT
+from app.garbage import without_garbage_collection
 
 FINDING = "Pneumonia"
 CLASSES = ("Normal", "No Lung Opacity / Not Normal", "Lung Opacity")

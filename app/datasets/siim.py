@@ -16,13 +16,13 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Datalist, Item, RunLengths
 from app.datalist.run_lengths import from_relative, union
 from app.datalist.stored_images import with_images
 from app.datasets.rows import UNKNOWN_PATIENTS, rows
 from app.files.tables import TableError, find_table, read_table
 from app.findings import ABSENT, PRESENT
+from app.garbage import without_garbage_collection
 
 FINDING = "Pneumothorax"
 FRAME = (1024, 1024)

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from app.annotations.several_readers import with_agreed_boxes, with_votes
 from app.annotations.voting import OTHERWISE, any_of
-from app.datalist.garbage import without_garbage_collection
 from app.datalist.item import Box, Datalist, Item
 from app.datalist.stored_images import with_images
 from app.datasets.rows import UNKNOWN_PATIENTS, box_between, rows
 from app.files.tables import Table, TableError, find_table, number, optional_table, read_table
 from app.findings import ABSENT, NO_FINDING, PRESENT, canonical
+from app.garbage import without_garbage_collection
 
 CLASSES = (
     "Aortic enlargement",

@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName, validate_value
 
-from transforms.dicom_header import is_dicom
+from transforms.dicom_signature import is_dicom
 
 REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
 EMPTY = (

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
-from scipy import ndimage
 
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.located import StoredTruth, cell_edges
@@ -186,6 +185,8 @@ def _lesions_hit(
     if boxes is not None:
         left, top, width, height = boxes.T[..., None]
         return np.asarray((left <= x) & (x < left + width) & (top <= y) & (y < top + height))
+    from scipy import ndimage
+
     number, count = ndimage.label(truth.of(item, finding, size).mask(size), TOUCHING[1])
     rows, columns = (np.clip(place.astype(int), 0, most - 1) for place, most in ((y, size[0]), (x, size[1])))
     return np.asarray(number[rows, columns] == np.arange(1, count + 1)[:, None])

@@ -20,7 +20,6 @@ from app.checking.model_records import record_path
 from app.checking.operating_points import YOUDEN, threshold_rule
 from app.checking.values import path_problem
 from app.checking.weights import PARTS
-from app.engines import pictures
 from app.engines.best_weights import BestWeights
 from app.engines.boundaries import Boundaries
 from app.engines.calibration_results import write_decision_curves, write_reliability
@@ -182,6 +181,8 @@ class Launch:
                 if math.isnan(best.value):
                     logger.warning(f"validation {self.key_metric} was never defined: the last epoch's weights are kept")
                 if self._is_drawn:
+                    from app.engines import pictures  # not above: matplotlib is imported when something is drawn
+
                     run.figure(pictures.history(state.history.values), "pictures/history.png")
             record = replace(self._record(epochs, validation, best), training=length)
             if is_main():

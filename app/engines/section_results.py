@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.checking.operating_points import threshold_rule
-from app.engines import calibration_pictures, case_pictures, pictures
 from app.engines.call_measures import at_prevalence, missed
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.measures import Metrics, metrics, patient_index
@@ -55,6 +54,9 @@ def section_results(
 
 def draw(run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
     """Log the pictures of a section: curves, distributions, calibration, and cases by finding."""
+    # Not above: matplotlib is imported when something is drawn.
+    from app.engines import calibration_pictures, case_pictures, pictures
+
     outputs, samples = test.outputs, test.dataset.samples
     patient = patient_index([samples[i] for i in outputs.index])
     run.figure(pictures.curves(outputs, record.findings), "pictures/curves.png")

@@ -1,7 +1,7 @@
 """Network for localisation with limited annotation: patch probabilities, and a CRF over them in a second stage."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,11 @@ from torch.nn import functional
 
 from app.contract import Prediction
 from app.networks.heads import he_initialise, start_level, undecided_logit
-from app.networks.pac_crf import PACCRF, PatchFeatures
 from app.networks.pooling import NoisyOrPooling
 from app.networks.preactivation_resnet import PreactivationResNet
+
+if TYPE_CHECKING:
+    from app.networks.pac_crf import PACCRF, PatchFeatures
 
 
 class PatchNetwork(nn.Module):
@@ -54,8 +56,8 @@ class PatchNetwork(nn.Module):
         findings: int,
         grid: int,
         pooling: nn.Module | None = None,
-        crf: PACCRF | None = None,
-        features: PatchFeatures | None = None,
+        crf: "PACCRF | None" = None,
+        features: "PatchFeatures | None" = None,
         hidden: int | None = None,
         second_stage: bool = True,
     ) -> None:

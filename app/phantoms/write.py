@@ -24,7 +24,6 @@ from app.files.atomic import write_png, write_whole
 from app.files.own_json import read_record
 from app.findings import LUNGS, TUBES, require_known
 from app.interrupts import without_interrupts
-from app.phantoms.dicom import draw_form, encode
 from app.phantoms.findings import FINDINGS
 from app.phantoms.plan import Plan, Settings, default_prevalence, plans
 from app.phantoms.render import render
@@ -188,6 +187,8 @@ def _keep_memory() -> None:
 
 
 def _make(out: Path, settings: Settings, plan: Plan) -> Item:
+    from app.phantoms.dicom import draw_form, encode  # not above: made phantoms are opened without pydicom
+
     radiograph = render(plan, settings.size)
     image = f"images/{plan.number:06d}.dcm"
     shown = {name: outline for name, outline in radiograph.outlines.items() if name in settings.findings}

@@ -141,7 +141,7 @@ def read_records(path: Path, start: int, wanted: Set[bytes] | None = None) -> tu
     end = len(content) - len(content) % RECORD_SIZE  # the rest is being written, or was when its process died
     data = path.with_suffix(".data")
     size = data.stat().st_size if data.exists() else 0
-    entries = {}
+    entries, known = {}, dict[Geometry, Geometry]()
     for at in range(0, end, RECORD_SIZE) if wanted is None else _candidates(content[:end], wanted):
         fields = content[at : at + _FIELDS.size]
         if _CHECKSUM.unpack_from(content, at + _FIELDS.size) != (zlib.crc32(fields),):
@@ -150,7 +150,8 @@ def read_records(path: Path, start: int, wanted: Set[bytes] | None = None) -> tu
         if first + length <= size and (wanted is None or key in wanted):
             flags = bool(rest[8] & _LUNGS_FOUND), bool(rest[8] & _DOUBTFUL)
             geometry = Geometry((rest[0], rest[1]), (rest[2], rest[3]), tuple(rest[4:8]), *flags)
-            entries[key] = StoredEntry(str(data), first, length, checksum, geometry)
+            # One object for all images that lie alike, as memory holds those of all.
+            entries[key] = StoredEntry(str(data), first, length, checksum, known.setdefault(geometry, geometry))
     return entries, start + end
 
 

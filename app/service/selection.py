@@ -11,7 +11,8 @@ from pydicom.uid import ComputedRadiographyImageStorage, DigitalXRayImageStorage
 
 from app.dicom.identity import MANUFACTURER
 from app.service.settings import Images
-from transforms.dicom_header import is_dicom, unsuited, view_of
+from transforms.dicom_header import unsuited, view_of
+from transforms.dicom_signature import is_dicom
 from transforms.elements import side_code, side_element
 from transforms.errors import RadiographError
 

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from app.lazy import install
 from app.service import health
 from app.service.daily import days_to_record
 from app.service.settings import Receiver, Settings
@@ -182,6 +183,7 @@ def _run(run: Run, settings: Settings, shard: Shard, number: int) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(processName)s: %(message)s")
     code = 0
     silence()
+    install()
     try:
         run(settings, shard, number)
     except HopelessError as error:

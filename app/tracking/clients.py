@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from app.garbage import without_garbage_collection
 from app.tracking.deadline import TimedClient, probe
 from app.tracking.errors import TrackingError, first_line
 from app.tracking.store import Store
@@ -59,10 +60,10 @@ def open_client(store: Store) -> MlflowClient:
 
     Calls to a store that is no local file have time limits (`app.tracking.deadline`), and raise TimeoutError.
     """
-    quiet_environment()
-    from mlflow import MlflowClient
+    with without_garbage_collection(), _one_at_a_time(store):
+        quiet_environment()
+        from mlflow import MlflowClient
 
-    with _one_at_a_time(store):
         client = MlflowClient(tracking_uri=store.uri)
         if store.database is None:
             client = cast("MlflowClient", TimedClient(client, store.shown))

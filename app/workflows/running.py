@@ -13,6 +13,7 @@ from pathlib import Path
 from app.checking import CheckError, MergedConfig, check, load
 from app.checking.trust import is_trusted
 from app.failures import described, interrupted
+from app.garbage import without_garbage_collection
 from app.interrupts import ended_by_interrupt
 
 OF_MONAI = ("args_file", "final_id", "init_id", "logging_file", "meta_file", "run_id", "tracking", "workflow_name")
@@ -40,7 +41,7 @@ def run(files: Sequence[Path], run_id: str, overrides: Mapping[str, object], tru
     reach_modules(files[0])
     words = interrupted(run_id == "training")
     try:
-        with ended_by_interrupt(f"frugal: {words}"):
+        with ended_by_interrupt(f"frugal: {words}"), without_garbage_collection():
             require_good(files, run_id, overrides, trust)
             importlib.import_module("app.engines")
         start(files, run_id, {**overrides, "trust": True} if trust else overrides)

@@ -17,6 +17,7 @@ from app.cluster.kinds import MEMORY, STORAGE, kind_of
 from app.failures import described
 from app.files.atomic import write_whole
 from app.interrupts import sigterm_as_exit
+from app.lazy import install
 from app.workflows.running import start
 
 PATIENCE = 40.0
@@ -78,6 +79,7 @@ def _error(described_error: Mapping[str, Any]) -> Exception:
 def main(folder: Path) -> None:
     """Be one of the processes."""
     die_with(os.getppid())
+    install()
     arguments = json.loads((folder / ARGUMENTS).read_text(encoding="utf-8"))
     try:
         start([Path(file) for file in arguments["files"]], arguments["run_id"], arguments["overrides"])

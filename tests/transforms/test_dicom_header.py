@@ -15,7 +15,8 @@ from pydicom.sequence import Sequence
 
 from tests.transforms.made_dicom import content, dataset
 from transforms.dicom import read_dicom
-from transforms.dicom_header import header_codes, is_dicom, unsuited_files
+from transforms.dicom_header import header_codes, unsuited_files
+from transforms.dicom_signature import is_dicom
 from transforms.read import read_radiograph
 
 RAMP = np.arange(48 * 40, dtype=np.uint16).reshape(48, 40)
