@@ -24,6 +24,7 @@ QUICK = {
     "runtimes": ["--rounds", "1", "--networks", "1"],
     "pac_crf": ["--images", "2", "--runs", "1"],
     "start": ["--repeats", "2"],
+    "training_start": ["--repeats", "1"],
     "training_iteration": ["--iterations", "20", "--epochs", "3"],
     "metric_logging": ["--iterations", "50", "--repeats", "1"],
     "memory_growth": ["--epochs", "20", "--phantoms", "24"],
