@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from transforms.load import LoadRadiographd as LoadRadiographd
     from transforms.lungs import CropLungs as CropLungs
     from transforms.lungs import CropLungsd as CropLungsd
-    from transforms.lungs import report_lungs as report_lungs
     from transforms.read import read_radiograph as read_radiograph
     from transforms.regions import restore_map as restore_map
     from transforms.resize import ResizeRadiograph as ResizeRadiograph
@@ -25,7 +24,6 @@ LAZY = {
     "CLAHEd": "transforms.clahe",
     "CropLungs": "transforms.lungs",
     "CropLungsd": "transforms.lungs",
-    "report_lungs": "transforms.lungs",
     "ResizeRadiograph": "transforms.resize",
     "ResizeRadiographd": "transforms.resize",
     "DrawAnnotationsd": "transforms.draw",

@@ -13,8 +13,8 @@ from transforms.grey import Window
 
 MAX_OUTLINES = 10
 """Outlines of a finding; of more, the largest are kept and the others counted."""
-DOUBT = "hardly looks like a frontal chest radiograph"
-"""What results say of a radiograph that is in doubt."""
+DOUBT = "hardly looks like a frontal chest radiograph, or lungs in doubt"
+"""What results say of a radiograph that is in doubt; the meaning of a code has 64 characters at most."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class RadiographResult:
         findings: In the network's order, present and absent.
         image: (H, W) of the stored radiograph in [0, 1], bright bone, as it is shown.
         window: By which it is shown; None if its header has a look-up table.
-        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`).
+        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`), or
+            its lungs are in doubt (`transforms.CropLungsd`).
     """
 
     findings: tuple[DetectedFinding, ...]

@@ -68,6 +68,11 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
         """Names of the samples that are not cropped, because no lungs were found."""
         return list(self.dataset.lungs_not_found)
 
+    @property
+    def doubtful(self) -> list[str]:
+        """Names of the samples whose lungs are in doubt, those of `lungs_not_found` included."""
+        return list(self.dataset.doubtful)
+
     def __len__(self) -> int:
         return len(self.dataset)
 

@@ -70,7 +70,8 @@ class ScoredRadiograph:
         is_called: (C,) bool.
         maps: (H, W) probabilities of each finding that is shown, by its number; the highest score first.
         map_thresholds: (C,) probabilities from which a map is outlined.
-        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`).
+        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`), or its lungs are in
+            doubt (`transforms.CropLungsd`).
     """
 
     path: Path

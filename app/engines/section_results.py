@@ -71,9 +71,11 @@ def draw(run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
 def report_lines(bundle: str, data: str, test: RadiographEvaluator, result: Metrics) -> Iterator[str]:
     """What a user reads at the end of a launch: the table, and what was treated differently from the rest."""
     yield f"\n{bundle}, {result['section']} section of {data}:\n{table(result)}"
-    whole = getattr(test.dataset, "lungs_not_found", [])
+    whole, doubtful = (len(getattr(test.dataset, name, [])) for name in ("lungs_not_found", "doubtful"))
     if whole:
-        yield f"no lungs found in {len(whole)} of {len(test.dataset)} images, which were used whole"
+        yield f"no lungs found in {whole} of {len(test.dataset)} images, which were used whole"
+    if doubtful > whole:
+        yield f"lungs in doubt in {doubtful - whole} of {len(test.dataset)} images, which got a wide margin"
     if "crf" in result:
         yield f"the CRF takes {'part' if result['crf'] else 'no part'} in these results"
     for name, count in result["excluded"].items():

@@ -31,7 +31,8 @@ class ChunkResult:
         rows: Of ``predictions.csv``, as text.
         images: Number of images in them.
         excluded: (name, error) of each image that could not be scored.
-        doubtful: Names of those that were scored and hardly look like frontal radiographs of the chest.
+        doubtful: Names of those that were scored and hardly look like frontal radiographs of the chest,
+            or whose lungs are in doubt.
         called: How often each finding is called; None if no thresholds are kept beside the weights.
         whole: Number of images whose lungs were not found, so that they were scored as a whole.
     """
@@ -98,7 +99,8 @@ class Totals:
             logger.warning("no thresholds are kept beside the weights: nothing is called")
         if self.doubtful:
             logger.warning(
-                f"{len(self.doubtful)} of them hardly look like frontal radiographs of the chest (doubtful.csv)"
+                f"{len(self.doubtful)} of them hardly look like frontal radiographs of the chest, or their "
+                "lungs are in doubt (doubtful.csv)"
             )
         if self.whole:
             logger.info(f"no lungs found, whole image used: {self.whole} radiographs")

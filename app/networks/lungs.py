@@ -54,12 +54,15 @@ class LungSegmenter:
             image: (1, H, W) in [0, 1]; dense structures are bright.
 
         Returns:
-            (size, size) bool over the whole radiograph, whatever its aspect ratio; True is lung, in at most two
-            connected parts. It may be empty or implausible; see `transforms.lungs.implausibility`.
+            (size, size) float32 over the whole radiograph, whatever its aspect ratio: the probability of lung. It is
+            above one half in at most two connected parts. There may be none, or they may be implausible; see
+            `transforms.lungs.implausibility`.
         """
         with torch.inference_mode():
-            prediction = self._loaded()(self._resize(image)[None])
-        return two_largest_parts((prediction.map[0, 0] > 0).numpy())
+            logits = self._loaded()(self._resize(image)[None]).map[0, 0]
+            probability: np.ndarray = torch.sigmoid(logits).numpy()
+        is_lung = probability > 0.5
+        return probability * (two_largest_parts(is_lung) | ~is_lung)
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_network": None}

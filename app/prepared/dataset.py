@@ -59,7 +59,8 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         excluded: (name, error) of each of the others.
         shape: (H, W).
         workers: That prepare what is missing.
-        doubtful: Names of the samples that were marked as hardly what is wanted (see `app.views.FrontalCheck`).
+        doubtful: Names of the samples that were marked as hardly what is wanted (see `app.views.FrontalCheck`
+            and `transforms.CropLungsd`).
 
     Raises:
         PreparationError: Some files cannot be prepared (all were tried; names the first ones), or sizes differ.

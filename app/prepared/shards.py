@@ -40,7 +40,8 @@ class Geometry(NamedTuple):
         original_size: (height, width) of the stored image.
         region: x, y, width, height of what the prepared image covers, in pixels of the stored image.
         lungs_found: False if the image was to be cropped to the lungs, and none were found.
-        is_doubtful: Whether the image hardly looks like a frontal radiograph of the chest, if that was checked.
+        is_doubtful: Whether the image hardly looks like a frontal radiograph of the chest, or its lungs are in doubt,
+            as far as that was checked.
     """
 
     shape: tuple[int, int] = (0, 0)

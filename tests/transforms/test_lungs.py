@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from transforms.lungs import CropLungs, CropLungsd, implausibility, lung_box, report_lungs, without_specks
+from transforms.lungs import CropLungs, CropLungsd, doubt, implausibility, lung_box, with_other_lung, without_specks
 from transforms.pixels import read_mask
 from transforms.regions import whole_region
 
@@ -165,10 +165,58 @@ def test_errors(tmp_path):
         CropLungs()(torch.zeros(1, 4, 4), np.zeros((2, 4, 4)))
 
 
-def test_report_counts_and_names():
-    assert report_lungs([True, True], ["a", "b"]) == "lungs found in 2 of 2 images"
-    line = report_lungs(np.array([True] + [False] * 7), list("abcdefgh"))
-    assert line == ("lungs found in 1 of 8 images; kept whole without a plausible lung mask: b, c, d, e, f and 2 more")
+def unsure(least: float) -> np.ndarray:
+    """Two lungs whose probability is such that the doubt is a little above ``least``: 4 p (1 - p) / p = 4 (1 - p)."""
+    return two_lungs() * np.float32(1 - least / 4 - 0.001)
+
+
+def test_doubt_by_hand():
+    # Half of the lungs at 0.9, half at 1: 4 * 0.9 * 0.1 / (0.9 + 1).
+    assert doubt(np.array([[0.9, 1.0], [0.0, 0.0]])) == pytest.approx(0.36 / 1.9)
+    assert doubt(two_lungs()) == 0
+    assert doubt(np.zeros((2, 2))) == 0
+
+
+@pytest.mark.parametrize(
+    ("lungs", "box", "lungs_found", "is_doubtful"),
+    [
+        (two_lungs(), [10, 20, 60, 60], True, False),
+        (unsure(0.4), [10, 20, 60, 60], True, False),
+        (unsure(0.5), [0, 2, 80, 96], True, True),  # 0.3 of 60 on each side, clipped to the 80 columns
+        (unsure(0.8), [0, 0, 80, 100], False, True),
+        (np.zeros((100, 80)), [0, 0, 80, 100], False, True),
+    ],
+    ids=["a mask", "rather sure", "unsure", "of no use", "none"],
+)
+def test_lungs_in_doubt_get_a_wide_margin_and_are_marked(lungs, box, lungs_found, is_doubtful):
+    result = CropLungsd(margin=0.0)(sample(lungs=lungs))
+    assert result["region"].tolist() == box
+    assert (bool(result["lungs_found"]), bool(result["is_doubtful"])) == (lungs_found, is_doubtful)
+
+
+def test_what_was_doubtful_before_stays_so():
+    assert CropLungsd()(sample(is_doubtful=np.bool_(True)))["is_doubtful"]
+
+
+@pytest.mark.parametrize(
+    ("box", "both"),
+    [
+        ([10, 20, 30, 60], [10, 20, 69, 60]),  # 1.3 of the width of 30 to the right
+        ([60, 20, 30, 60], [21, 20, 69, 60]),
+        ([70, 20, 28, 60], [34, 20, 64, 60]),
+        ([30, 20, 40, 60], [0, 20, 70, 60]),  # its centre is the image's: clipped at the left
+        ([10, 20, 60, 60], [10, 20, 60, 60]),
+    ],
+    ids=["left", "right", "far right", "clipped", "both"],
+)
+def test_a_single_lung_is_cropped_with_the_place_of_the_other(box, both):
+    np.testing.assert_array_equal(with_other_lung(np.array(box), (100, 100)), both)
+
+
+def test_a_single_lung_is_in_doubt_whatever_the_shape_of_its_mask():
+    # Rows 20 to 80 %, columns 10 to 40 % of 200 x 100 pixels: 30 wide, 120 tall; 1.3 of 30 more.
+    result = CropLungs(margin=0.0).place(rectangle(slice(20, 80), slice(10, 40)), (200, 100))
+    assert (result.box.tolist(), result.lungs_found, result.is_doubtful) == ([10, 40, 69, 120], True, True)
 
 
 def test_hand_drawn_masks_are_plausible_whole_and_one_sided(frugal_data):

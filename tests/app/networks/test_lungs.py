@@ -26,10 +26,10 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("shape", [(100, 80), (64, 64), (700, 900)], ids=["small", "square", "large"])
-def test_mask_is_bool_on_a_square_of_the_asked_size(checkpoint, shape):
-    mask = LungSegmenter(checkpoint, size=64)(torch.rand(1, *shape))
-    assert mask.shape == (64, 64)
-    assert mask.dtype == bool
+def test_a_map_of_probabilities_on_a_square_of_the_asked_size(checkpoint, shape):
+    probability = LungSegmenter(checkpoint, size=64)(torch.rand(1, *shape))
+    assert (probability.shape, probability.dtype) == ((64, 64), np.float32)
+    assert 0 <= probability.min() < probability.max() <= 1
 
 
 def test_mask_is_where_the_network_says_so(checkpoint):
@@ -38,8 +38,11 @@ def test_mask_is_where_the_network_says_so(checkpoint):
     network = UNet().eval()
     network.load_state_dict(torch.load(checkpoint, weights_only=True))
     with torch.inference_mode():
-        expected = network(image[None]).map[0, 0] > 0
-    np.testing.assert_array_equal(LungSegmenter(checkpoint, size=64)(image), two_largest_parts(expected.numpy()))
+        logits = network(image[None]).map[0, 0].numpy()
+    probability = LungSegmenter(checkpoint, size=64)(image)
+    np.testing.assert_array_equal(probability > 0.5, two_largest_parts(logits > 0))
+    kept = two_largest_parts(logits > 0) | (logits <= 0)
+    np.testing.assert_allclose(probability, kept / (1 + np.exp(-logits)), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_shipped_weights_find_plausible_lungs_in_radiographs_they_never_saw(frug
     files = sorted((frugal_data / "nih" / "images").glob("*.png"))[::16]
     segment = LungSegmenter(SHIPPED)
     images = (cv2.imread(str(file), cv2.IMREAD_GRAYSCALE).astype(np.float32)[None] / 255 for file in files)
-    reasons = {file.name: implausibility(segment(image)) for file, image in zip(files, images, strict=True)}
+    reasons = {file.name: implausibility(segment(image) > 0.5) for file, image in zip(files, images, strict=True)}
     # 50 ChestX-ray14 images, half of them bedside; the weights saw none of that data set.
     assert not {name: reason for name, reason in reasons.items() if reason}
 
