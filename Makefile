@@ -4,6 +4,7 @@
 # make sbom   bill of materials (CycloneDX) of what is installed
 # make wheel  what is installed without a checkout, into dist
 # make docs   the documentation as a site, in build/docs
+# make containers   build the Dockerfile's images by buildah, as root, and try them; 10 GB in build/containers
 # make benchmarks   measure speed and size, into docs/speed.md; half an hour of a quiet machine
 VENV ?= .venv
 PYTHON ?= python3
@@ -13,7 +14,7 @@ AUDIT := $(VENV)-audit
 # Apart as well: the site is built without PyTorch and MLflow.
 DOCS := $(VENV)-docs
 
-.PHONY: demo test check format docs audit sbom benchmarks wheel
+.PHONY: demo test check format docs audit sbom benchmarks wheel containers
 .DEFAULT_GOAL := test
 
 $(VENV)/installed: setup.cfg constraints.txt
@@ -67,6 +68,9 @@ audit: $(AUDIT)/installed
 
 wheel: $(VENV)/installed
 	$(RUN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+containers: tests/containers.sh Dockerfile
+	$< build/containers
 
 sbom: $(AUDIT)/installed $(VENV)/installed
 	$(AUDIT)/bin/cyclonedx-py environment $(RUN)/python --output-file sbom.cdx.json

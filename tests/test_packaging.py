@@ -4,6 +4,7 @@ import ast
 import configparser
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
@@ -148,6 +149,16 @@ def test_container_runs_as_no_root_user():
         name = stage.split()[2]
         if "\nCMD" in stage:
             assert "\nUSER 1000:1000\n" in stage, name
+
+
+def test_every_stage_that_runs_is_built_and_tried():
+    script = ROOT / "tests/containers.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", script], check=True)
+    stages = [text.split()[2] for text in re.split(r"^FROM ", dockerfile(), flags=re.M) if "\nCMD" in text]
+    for step in ("build", "try"):
+        assert set(re.findall(rf"^{step} (\w+) ", script.read_text(), re.M)) == set(stages)
 
 
 def test_every_service_of_compose_has_no_more_rights_than_it_needs():
