@@ -25,6 +25,7 @@ QUICK = {
     "pac_crf": ["--images", "2", "--runs", "1"],
     "start": ["--repeats", "2"],
     "training_start": ["--repeats", "1"],
+    "demo": ["--count", "4", "--turns", "1", "--", "--phantoms#count", "24", "--max_epochs", "1"],
     "training_iteration": ["--iterations", "20", "--epochs", "3"],
     "metric_logging": ["--iterations", "50", "--repeats", "1"],
     "memory_growth": ["--epochs", "20", "--phantoms", "24"],

@@ -65,9 +65,10 @@ class Transition(nn.Module):
 
 
 class DenseFeatures(nn.Sequential):
-    """A DenseNet without its head, at 1/32 of the resolution, with squeeze-and-excitation after each dense block.
+    """A DenseNet without its head, with squeeze-and-excitation after each dense block.
 
-    Modules and parameters have torchvision's names, so its published weights load by name.
+    With four blocks its features have 1/32 of the resolution, with three 1/16. Modules and parameters have
+    torchvision's names, so its published weights load by name.
 
     Args:
         blocks: Number of layers in each dense block; (6, 12, 24, 16) is DenseNet-121.
@@ -156,7 +157,8 @@ class SEDenseNet(nn.Module):
             image: (B, 1, H, W), 0 to 1; H and W at least 32.
 
         Returns:
-            score (B, C) and map (B, C, h, w), logits; h = upsample x H / 32, rounded down at each halving.
+            score (B, C) and map (B, C, h, w), logits; h = upsample x H / 32 with four blocks, rounded down at each
+            halving, and twice that with three.
         """
         features = self.features(image)
         if self.upsample > 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from app.phantoms.grid import Grid, Map
 
@@ -75,10 +76,18 @@ def _tone(dense: Map, grid: Grid, exposure: Exposure) -> Map:
     scaled *= (exposure.light - exposure.dark) / max(float(high - low), 1e-3)
     scaled += exposure.dark
     # Soft shoulders instead of clipping, so that direct exposure is black and the abdomen keeps its texture.
-    black, white = scaled < exposure.dark, scaled > exposure.light
-    scaled[black] = exposure.dark * np.exp((scaled[black] - exposure.dark) / exposure.dark)
-    room = 1 - exposure.light
-    scaled[white] = 1 - room * np.exp(-(scaled[white] - exposure.light) / room)
+    _bend(scaled, scaled < exposure.dark, exposure.dark, 0.0, exposure.dark)
+    _bend(scaled, scaled > exposure.light, exposure.light, 1.0, exposure.light - 1)
     np.clip(scaled, 0, 1, out=scaled)
     scaled **= exposure.gamma
     return scaled.astype(np.float32)
+
+
+def _bend(values: NDArray[np.floating], where: NDArray[np.bool_], start: float, end: float, room: float) -> None:
+    """Let values approach an end exponentially from where the shoulder starts, in place; the slope there is 1."""
+    bent = values - start
+    bent /= room
+    np.exp(bent, out=bent)
+    bent *= room
+    bent += end
+    np.copyto(values, bent, where=where)

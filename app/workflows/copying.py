@@ -35,6 +35,7 @@ environment variable `FRUGAL_TRUSTED`.
 _FURTHER = {
     "base.yaml": "what several configs of this bundle share",
     "published.yaml": "the paper's settings, on top: `frugal train {folder} published --trust`",
+    "radiographs.yaml": "for radiographs of patients, on top: `frugal train {folder} radiographs --trust`",
     "metadata.json": "what MONAI's tools ask for: versions, inputs, outputs",
 }
 

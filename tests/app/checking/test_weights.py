@@ -137,7 +137,7 @@ def test_a_training_does_not_take_over_anything(tmp_path):
     checkpoint = recorded(tmp_path, "nodule_detection", {"image_size": 64})
     for settings in ({"checkpoint": str(checkpoint)}, {"start_from": str(checkpoint)}):
         merged = load([config_of("nodule_detection", "train.yaml")], settings, run_id="training")
-        assert (merged.config["image_size"], merged.brought) == (256, {})
+        assert (merged.config["image_size"], merged.brought) == (192, {})
 
 
 def test_weights_without_a_record_are_used_with_the_settings_given_by_hand(tmp_path):

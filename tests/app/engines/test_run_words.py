@@ -17,7 +17,7 @@ TRAIN = str(CONFIGS / "nodule_detection/configs/train.yaml")
         ({}, "pneumonia"),
         # Equal to the default, of the machine, or where files are.
         ({"seed": 0, "workers": 2, "datalist": "a.json", "resume": True, "checkpoint": "m.pt"}, "pneumonia"),
-        ({"learning_rate": 1e-3, "image_size": 128}, "pneumonia image_size=128"),
+        ({"learning_rate": 2e-3, "image_size": 128}, "pneumonia image_size=128"),
         ({"learning_rate": 3e-4, "max_epochs": 5}, "pneumonia lr=0.0003 epochs=5"),
         ({"run_name": "second  try", "pixel_level": False}, "second try pixel_level=False"),
         ({"phantoms#count": 400, "blocks": [1, 2]}, "pneumonia count=400 blocks=[1,2]"),
