@@ -61,7 +61,7 @@ _OWN = {
     "app.networks.ResNet": AllowedArguments("findings depth width strides", "pooling"),
     "app.networks.SEDenseNet": AllowedArguments("findings blocks growth stem upsample", "pooling"),
     # Not ``architecture`` and ``weights``: the bundles that have them make them settings, and pass those on.
-    "app.networks.backbones.BackboneClassifier": AllowedArguments("findings frozen hidden dropout"),
+    "app.networks.backbones.BackboneClassifier": AllowedArguments("findings frozen hidden dropout stages located"),
     "app.networks.pooling.AveragePooling": AllowedArguments(),
     "app.networks.pooling.LogSumExpPooling": AllowedArguments("sharpness"),
     "app.networks.pooling.MaxPooling": AllowedArguments(),

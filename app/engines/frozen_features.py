@@ -120,7 +120,8 @@ def _batches(dataset: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - a Prepar
 def _key(dataset: Any, network: nn.Module, pooled: bool) -> str:  # noqa: ANN401
     """A digest of the backbone's weights, the pixels in their order, and the form of the features."""
     backbone = network.get_submodule("backbone")
-    digest = hashlib.sha256(f"{type(backbone.layers).__name__} {pooled} {len(dataset)}".encode())
+    kind = f"{type(backbone.layers).__name__}{' stages' if backbone.stages else ''}"
+    digest = hashlib.sha256(f"{kind} {pooled} {len(dataset)}".encode())
     for name, value in backbone.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

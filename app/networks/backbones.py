@@ -18,6 +18,8 @@ from app.installed import find_file
 from app.nearest import did_you_mean
 from app.networks.checkpoints import read_weights
 from app.networks.fitting import fit
+from app.networks.heads import start_level
+from app.networks.stage_statistics import Standardise, stage_statistics
 
 ARCHITECTURES = {
     "densenet121": "densenet121",
@@ -48,6 +50,8 @@ class Backbone(nn.Module):
         weights: A local file with weights for the whole backbone, by the names of timm or torchvision
             (``.safetensors``, or written by ``torch.save``), or a checkpoint of a network with this backbone; None for
             a random start. Nothing is ever downloaded.
+        stages: Features are means and deviations of all stages (`app.networks.stage_statistics`) instead of the last
+            layer's, so that a classifier also sees what early layers see: edges and textures.
 
     Raises:
         FileNotFoundError: There is no such file of weights.
@@ -58,8 +62,11 @@ class Backbone(nn.Module):
         torch.Size([1, 96, 2, 2])
     """
 
-    def __init__(self, architecture: str, weights: str | Path | None = None) -> None:
+    __constants__ = ("stages",)  # so that TorchScript compiles one branch of forward alone
+
+    def __init__(self, architecture: str, weights: str | Path | None = None, stages: bool = False) -> None:
         super().__init__()
+        self.stages = stages
         self.layers = _made(architecture)
         if weights is not None:
             _load(self.layers, find_file(weights), architecture)
@@ -81,6 +88,10 @@ class Backbone(nn.Module):
                 f"{self.smallest}; set image_size to that or more"
             )
         standardised = (image - self.mean) / self.deviation
+        if self.stages:
+            stages = self.layers.forward_intermediates(standardised, intermediates_only=True)  # type: ignore[operator]
+            assert torch.jit.isinstance(stages, list[Tensor])
+            return stage_statistics(stages)
         # A method of timm's classes; TorchScript allows no text after a type comment.
         features: Tensor = self.layers.forward_features(standardised)  # type: ignore[operator]
         return features
@@ -103,6 +114,9 @@ class BackboneClassifier(nn.Module):
         hidden: Widths of the layers between features and findings: () is a one-layer classifier, (512, 256) a
             three-layer one.
         dropout: Probability that a value is dropped before each layer except the first, or before the only one.
+        stages: See `Backbone`; the classifier then reads standardised features.
+        located: The map has a layer of its own, which a loss over the map trains. So locations neither help nor harm
+            the score if the backbone is frozen.
 
     Raises:
         FileNotFoundError: There is no such file of weights.
@@ -122,17 +136,22 @@ class BackboneClassifier(nn.Module):
         frozen: bool = False,
         hidden: Sequence[int] = (),
         dropout: float = 0.0,
+        stages: bool = False,
+        located: bool = False,
     ) -> None:
         super().__init__()
         if min(findings, *hidden, 1) < 1 or not 0 <= dropout < 1:
             raise ValueError(
                 f"findings ({findings}) and widths ({list(hidden)}) must be at least 1, dropout ({dropout}) in [0, 1)"
             )
-        self.backbone = Backbone(architecture, weights)
+        self.backbone = Backbone(architecture, weights, stages)
         self.channels = self.backbone.channels
         self.frozen = frozen
         self.backbone.requires_grad_(not frozen)
+        self.standardise = Standardise(self.channels) if stages else nn.Identity()
         self.classifier = classifier(self.channels, hidden, findings, dropout)
+        self.located = located
+        self.locator = _locator(self.channels, findings) if located else nn.Identity()
 
     def train(self, mode: bool = True) -> BackboneClassifier:
         """Like any module, except that a frozen backbone stays in evaluation mode, with its batch statistics."""
@@ -151,8 +170,10 @@ class BackboneClassifier(nn.Module):
         Returns:
             score (B, C) and map (B, C, h, w), logits.
         """
-        features = image if image.shape[1] == self.channels else self.backbone(image)
+        features = self.standardise(image if image.shape[1] == self.channels else self.backbone(image))
         score = self.classifier(features.mean(dim=(2, 3)))
+        if self.located:
+            return Prediction(score=score, map=self.locator(features))
         logits = self.classifier(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return Prediction(score=score, map=logits)
 
@@ -165,6 +186,13 @@ def classifier(channels: int, hidden: Sequence[int], findings: int, dropout: flo
         layers += [nn.Dropout(dropout)] if dropout else []
         channels = width
     return nn.Sequential(*layers, nn.Linear(channels, findings))
+
+
+def _locator(channels: int, findings: int) -> nn.Conv2d:
+    """A layer that begins with little anywhere: a short training cannot bring its bias down from 1/2 in every cell."""
+    layer = nn.Conv2d(channels, findings, kernel_size=1)
+    start_level(layer, logit=-2.0)
+    return layer
 
 
 def _made(architecture: str) -> nn.Module:

@@ -42,6 +42,7 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
     "uncertain_labels": [
         {"image_size": 96, "architecture": "lcnet_035", "hidden": [8], "frozen": True, "weights": "mine.pt"},
         {"dropout": 0.5, "network_def#hidden": [16]},
+        {"stages": True, "localisation_weight": 1.0},
     ],
 }
 CASES = [(bundle, changes) for bundle, several in NETWORKS.items() for changes in ({}, *several)]

@@ -96,6 +96,9 @@ def test_other_pixels_or_weights_give_other_features(network: BackboneClassifier
     other.classifier[0].weight.data.add_(1)
     FrozenFeatures(Prepared(), other, tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
+    other.backbone.stages = True  # the same weights give other features
+    FrozenFeatures(Prepared(), other, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_network_that_is_not_frozen_gets_images(tmp_path: Path) -> None:

@@ -151,6 +151,33 @@ def test_features_in_place_of_an_image_give_the_same_word() -> None:
     torch.testing.assert_close(pooled.score, expected.score)
 
 
+def test_the_map_of_all_stages_has_the_score_as_its_mean_and_stored_features_give_the_same() -> None:
+    network = BackboneClassifier(2, SMALL, frozen=True, stages=True)
+    network(image(4, 96))  # what is remembered of this batch standardises the others
+    network.eval()
+    with torch.no_grad():
+        prediction = network(image(side=96))
+        pooled = network(network.backbone(image(side=96)).mean(dim=(2, 3), keepdim=True))
+    assert prediction.map.shape == (2, 2, 3, 3)
+    torch.testing.assert_close(prediction.map.mean(dim=(2, 3)), prediction.score, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(pooled.score, prediction.score, rtol=1e-4, atol=1e-5)
+
+
+def test_all_stages_count_and_the_deviations_of_all_but_the_last() -> None:
+    # lcnet_050's published widths are half of 32, 64, 128, 256 and 512 (Cui et al. 2021, table 1).
+    assert Backbone(SMALL, stages=True).channels == 2 * (16 + 32 + 64 + 128) + 256
+    torch.jit.script(BackboneClassifier(1, SMALL, stages=True))
+
+
+def test_a_located_map_has_a_layer_of_its_own() -> None:
+    network = BackboneClassifier(2, SMALL, frozen=True, stages=True, located=True)
+    network(image(4, 96)).map.square().sum().backward()
+    # The map's loss moves its own layer, and nothing that makes the score.
+    trained = {name.split(".")[0] for name, value in network.named_parameters() if value.grad is not None}
+    assert trained == {"locator"}
+    torch.jit.script(network)
+
+
 def test_a_header_of_safetensors_that_claims_more_than_there_is(tmp_path):
     path = tmp_path / "claims.safetensors"
     header = json.dumps({"weight": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}).encode()
