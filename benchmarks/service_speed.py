@@ -1,6 +1,6 @@
 """How fast the service is: from arrival to stored results, images a second of one core and of several, and receiving.
 
-    python -m benchmarks.service_speed [--images 100] [--queued 40] [--size 2048] [--write docs/speed.md]
+    python -m benchmarks.service_speed [--images 100] [--queued 40] [--turns 2] [--size 2048] [--write docs/speed.md]
 
 Results (reports and captures) go to a folder, so that no archive's time is measured. Latency is of images that come one
 after the other. Rates are of images that are sent as fast as they are taken, from sending the first to storing the last
@@ -24,7 +24,6 @@ from pathlib import Path
 from benchmarks.report import Row, options, publish, table
 from benchmarks.service_world import Service, associate, environment, free_port, phantoms, radiograph, send, wait_for
 
-TURNS = 2
 SPARE = 20
 """Images for warming up, as each shard loads what it needs when its first image comes."""
 
@@ -33,6 +32,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--images", type=int, default=100, help="of which latency is measured")
     parser.add_argument("--queued", type=int, default=40, help="images of which rates are measured")
+    parser.add_argument("--turns", type=int, default=2, help="of each rate")
     parser.add_argument("--size", type=int, default=2048, help="rows and columns")
     arguments = parser.parse_args()
     environment()
@@ -41,7 +41,7 @@ def main() -> None:
         files = phantoms(work / "phantoms", 4, arguments.size)
         made = [radiograph(files[number % 4], number) for number in range(arguments.images + SPARE)]
         images, spare = made[:-SPARE], made[-SPARE:]
-        rows = [*latency(work, images, spare), *rates(work, images[: arguments.queued], spare)]
+        rows = [*latency(work, images, spare), *rates(work, images[: arguments.queued], spare, arguments.turns)]
         rows += receiving(work, images[: arguments.queued])
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -65,12 +65,12 @@ def latency(work: Path, images: list, spare: list) -> list[Row]:
     ]
 
 
-def rates(work: Path, images: list, spare: list) -> list[Row]:
+def rates(work: Path, images: list, spare: list, turns: int) -> list[Row]:
     """Images a second of one core, of a shard on each core, and of decoding and the network alone."""
     cores = sorted(os.sched_getaffinity(0))
     save(images, work / "files")
     alone, one, several = [], [], []
-    for turn in range(TURNS):
+    for turn in range(turns):
         alone.append(rate_alone(work, cores[0]))
         one.append(rate(work / f"one-{turn}", images, spare, cores[:1]))
         if len(cores) > 1:
