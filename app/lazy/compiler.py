@@ -9,7 +9,7 @@ from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 COMPILER = "torch._dynamo"
@@ -51,9 +51,14 @@ class _LazyCompiler(ModuleType):
         super().__init__(COMPILER)
         self.__dict__["_finder"] = finder
 
-    def disable(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Callable[..., Any]:  # noqa: ANN401
-        """A function that is not compiled; nothing is, as long as there is no compiler."""
+    def disable(self, function: Any = None, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        """A function that is not compiled; nothing is, as long as there is no compiler.
+
+        Decorators with settings, ``disable(recursive=False)``, classes and modules are left to the compiler.
+        """
         finder: CompilerFinder = self.__dict__["_finder"]
+        if not isinstance(function, FunctionType):
+            return finder.load().disable(function, *arguments, **named)
         disabled: list[Callable[..., Any]] = []
 
         @wraps(function)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,7 @@ class ModuleFinder(MetaPathFinder):
 
     def __init__(self) -> None:
         self._left_out: list[Callable[[], object]] = []
+        self._loading = RLock()  # a thread that finds nothing waits for another that is importing all of it
         self._import_now: Callable[..., tuple[Any, bool]] | None = None
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -74,19 +76,20 @@ class ModuleFinder(MetaPathFinder):
         self._import_now = module.optional_import
         module.optional_import = _deferring(module.optional_import)
 
-    def _load_all(self) -> bool:
-        """Do what importing ``monai`` has left out; whether there was anything."""
-        left_out, self._left_out = self._left_out, []
-        for load in left_out:
-            load()
-        return bool(left_out)
+    def _load_all(self) -> None:
+        """Do what importing ``monai`` has left out."""
+        with self._loading:
+            left_out, self._left_out = self._left_out, []
+            for load in left_out:
+                load()
 
     def _attribute(self, package: ModuleType, name: str) -> Any:  # noqa: ANN401
         """An attribute that a package of MONAI does not have yet."""
         if not name.startswith("__"):
             if find_spec(f"{package.__name__}.{name}") is not None:
                 return importlib.import_module(f"{package.__name__}.{name}")
-            if self._load_all() and name in vars(package):
+            self._load_all()
+            if name in vars(package):
                 return vars(package)[name]
         raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
 
@@ -97,7 +100,8 @@ class ModuleFinder(MetaPathFinder):
             if "." in name:  # MONAI looks for names without their modules
                 return None
             result = find(self, name)
-            if result is None and load_all():
+            if result is None:
+                load_all()
                 self._components_table = None
                 result = find(self, name)
             return result
@@ -113,7 +117,7 @@ def _deferring(import_now: Callable[..., tuple[Any, bool]]) -> Callable[..., tup
         name = str(named.get("name", arguments[1] if len(arguments) > 1 else ""))
         # An "except" clause needs the class itself.
         is_plain = len(arguments) < 3 and named.keys() <= {"version_checker", "name"} and not name.endswith("Error")
-        if not is_plain or package in BASES or module in sys.modules or find_spec(package) is None:
+        if not is_plain or package in BASES or module in sys.modules or not _is_installed(module):
             return import_now(module, version, *arguments, **named)
         checker = arguments[:1] or [named[key] for key in named if key == "version_checker"]
         if version and not import_now(package, version, *checker)[1]:
@@ -121,6 +125,17 @@ def _deferring(import_now: Callable[..., tuple[Any, bool]]) -> Callable[..., tup
         return Deferred(lambda: import_now(module, version, *arguments, **named)[0]), True
 
     return optional_import
+
+
+def _is_installed(module: str) -> bool:
+    """Whether there is such a module, found without importing its packages: many share a name such as ``nvidia``."""
+    package, *rest = module.split(".")
+    spec = find_spec(package)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    return spec is not None
 
 
 def _stand_ins(name: str) -> dict[str, ModuleType]:

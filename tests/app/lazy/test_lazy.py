@@ -9,6 +9,7 @@ from app.lazy.deferred import Deferred, Unloaded, stand_in, standing_in
 ROOT = Path(__file__).parents[3]
 TRAINING = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from app import lazy
 
 lazy.install()
@@ -41,10 +42,16 @@ print("early", "monai.losses.dice" in sys.modules, "monai.apps.detection" in sys
 parsed = ConfigParser(config)
 print("config", *(type(parsed.get_parsed_content(name)).__name__ for name in ("named", "bare")))
 print("late", "monai.losses.dice" in sys.modules, "monai.apps.detection" in sys.modules)
+with ThreadPoolExecutor(2) as pool:
+    print("threads", *pool.map(lambda _: ConfigParser(config).get_parsed_content("nowhere").__name__, range(2)))
 print("all", parsed.get_parsed_content("nowhere").__module__, parsed.get_parsed_content("expression"))
 print("absent", hasattr(monai, "nothing"))
+packages = ("unittest.nothing", "unittest.mock.nothing", "xml.sax.saxutils")
+print("optional", *(monai.utils.optional_import(name)[1] for name in packages))
 print("plots", monai.utils.jupyter_utils.plt.Figure.__name__, "matplotlib.pyplot" in sys.modules)
 
+disabled = torch.compiler.disable(torch.nn.Linear(1, 1))
+print("decorators", torch.compiler.disable(recursive=False)(abs)(-1), len(list(disabled.parameters())))
 from torch._dynamo import utils
 
 print("compiler", utils is sys.modules["torch._dynamo.utils"], torch._dynamo is sys.modules["torch._dynamo"])
@@ -74,11 +81,21 @@ def test_all_of_monai_is_there_when_it_is_named(lines: dict[str, str]):
     assert lines["plots"] == "Figure True"
 
 
+def test_threads_wait_for_each_other(lines: dict[str, str]):
+    assert lines["threads"] == "RetinaNet RetinaNet"
+
+
+def test_a_module_that_its_package_lacks_is_not_installed(lines: dict[str, str]):
+    # MONAI asks for one in "nvidia", which CUDA's packages share, and has its own functions without it.
+    assert lines["optional"] == "False False True"
+
+
 def test_classes_are_themselves(lines: dict[str, str]):
     assert lines["base"] == "False True"
 
 
 def test_the_compiler_is_imported_when_it_is_used(lines: dict[str, str]):
+    assert lines["decorators"] == "1 2"
     assert lines["compiler"] == "True True"
 
 
