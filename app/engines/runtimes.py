@@ -7,6 +7,7 @@ import importlib.util
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from glob import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -203,7 +204,8 @@ def _keep(path: Path, content: bytes) -> None:
         return
     for other in path.parent.glob(f"{escape(path.name.rsplit('.', 2)[0])}.{'[0-9a-f]' * 16}.onnx"):
         if other != path:
-            other.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's, in a folder that several people write to
+                other.unlink()
 
 
 def _onnxruntime(content: bytes, side: Sequence[int], dtype: torch.dtype, threads: int) -> Run:

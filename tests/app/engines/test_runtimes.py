@@ -122,6 +122,20 @@ def test_an_exported_network_is_kept_beside_the_weights(
     assert "will be made again" in caplog.text
 
 
+def test_somebody_elses_export_may_stay(network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    other = tmp_path / "model.0123456789abcdef.onnx"
+    other.touch()
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))  # as in a folder with the sticky bit
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with torch.no_grad():
+        inferer_of("onnx", FLOAT32, tmp_path / "model.pt")(IMAGES, network)
+    assert {path.name for path in tmp_path.iterdir()} == {other.name, f"model.{key_of(network, (64, 64))}.onnx"}
+
+
 def test_the_key_is_of_weights_settings_and_size(network: nn.Module) -> None:
     key = key_of(network, (64, 64))
     assert key_of(network, (64, 64)) == key
