@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from app.workflows.words import add_words
@@ -48,15 +49,29 @@ def run(arguments: argparse.Namespace) -> None:
     form = arguments.format or "onnx"
     words = read_words(arguments)
     refuse_further(words.further, "frugal export")
-    file, overrides = prediction(arguments.weights, ".", words.overrides)
-    if words.trust:
-        overrides["trust"] = True
-    reach_modules(file)
-    config = require_good([file], "run", overrides, words.trust, look_at_images=False).config
-    weights = Path(str(overrides["checkpoint"]))
-    path = arguments.out or weights.with_suffix(FORMATS[form])
-    _write(file, overrides, config, form, path)
+    with tempfile.TemporaryDirectory() as folder:
+        # The check wants a file in the one folder, and to write to the others; nobody does either.
+        images = Path(folder) / "images"
+        images.mkdir()
+        (images / "readme.txt").write_text("An export reads no images.\n")
+        own = {"output_dir": f"{folder}/results", "prepared_dir": f"{folder}/prepared"}
+        file, overrides = prediction(arguments.weights, str(images), words.overrides | own)
+        if words.trust:
+            overrides["trust"] = True
+        weights = Path(str(overrides["checkpoint"]))
+        path = arguments.out or weights.with_suffix(FORMATS[form])
+        _require_new(path, weights)
+        reach_modules(file)
+        config = require_good([file], "run", overrides, words.trust, look_at_images=False).config
+        _write(file, overrides, config, form, path)
     sys.stdout.write(f"{path}\n")
+
+
+def _require_new(path: Path, weights: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"--out {path}: this is a folder; name a file in it.")
+    if path.resolve() in (weights.resolve(), weights.with_suffix(".json").resolve()):
+        raise ValueError(f"--out {path}: this would replace the weights or their record; name another file.")
 
 
 def _write(file: Path, overrides: dict[str, object], config: dict[str, object], form: str, path: Path) -> None:

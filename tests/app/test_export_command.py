@@ -26,7 +26,11 @@ def network() -> torch.nn.Module:
     return parser.get_parsed_content("network_def").eval()
 
 
-def test_each_format_holds_the_network(tmp_path: Path, network: torch.nn.Module) -> None:
+def test_each_format_holds_the_network(
+    tmp_path: Path, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     for name in ("model.pt", "model.json"):
         shutil.copy(MODELS / name, tmp_path)
     record = json.loads((tmp_path / "model.json").read_text())
@@ -56,6 +60,11 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypa
 
     assert "no such run folder or weights" in error(str(tmp_path / "none.pt"))
     assert "unknown setting 'sice'" in error("uncertain_labels", "--sice", "1", "--out", str(tmp_path / "a.onnx"))
+    assert "this is a folder" in error("uncertain_labels", "--out", str(tmp_path))
+    shutil.copytree(MODELS, tmp_path, dirs_exist_ok=True)
+    for name in ("model.pt", "model.json"):
+        assert "would replace the weights" in error(str(tmp_path / "model.pt"), "--out", str(tmp_path / name))
+        assert (tmp_path / name).read_bytes() == (MODELS / name).read_bytes()
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     out = tmp_path / "a.onnx"
     assert "pip install 'frugal-cxr[onnx]'" in error("uncertain_labels", "--out", str(out))
