@@ -21,7 +21,8 @@ def fingerprint(datalist: Datalist) -> str:
     image = shared_folder_length(item.image for item in items)
     mask = shared_folder_length(mask for item in items for mask in item.mask.values() if isinstance(mask, str))
     digest = hashlib.sha256(orjson.dumps(datalist.findings))
-    digest.update(b"\n".join(sorted(_canonical(item, image, mask) for item in items)))
+    for number, line in enumerate(sorted(_canonical(item, image, mask) for item in items)):
+        digest.update(f"\n{line}".encode() if number else line.encode())
     return digest.hexdigest()[:16]
 
 
@@ -45,10 +46,11 @@ def shared_folder_length(paths: Iterable[str]) -> int:
     return sum(len(folder) + 1 for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _canonical(item: Item, image_start: int, mask_start: int) -> bytes:
+def _canonical(item: Item, image_start: int, mask_start: int) -> str:
     record = item_record(item) | {"annotated": sorted(item.annotated), "image": item.image[image_start:]}
     if item.mask:
         masks = record["mask"].items()
         record["mask"] = {name: mask[mask_start:] if isinstance(mask, str) else mask for name, mask in masks}
     record["boxes"] = sorted([box.finding, *map(float, box[1:5]), box.reader] for box in item.boxes)
-    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    # As text, which sorts alike: bytes by orjson keep the memory of its large buffer.
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,14 @@ class OpenedData:
         return {
             "name": self.datalist.name,
             "findings": ", ".join(self.findings),
-            "fingerprint": fingerprint(self.datalist),
-            "split_fingerprint": split_fingerprint(self.datalist),
+            **self._fingerprints,
             **counts,
             **{f"provenance.{key}": value for key, value in self.datalist.provenance.items()},
         }
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return {"fingerprint": fingerprint(self.datalist), "split_fingerprint": split_fingerprint(self.datalist)}
 
     def description(self) -> dict[str, object]:
         """What a run's record also tells of the data: its description, and who its patients are, as counts."""
