@@ -24,15 +24,33 @@ def stage_statistics(stages: list[Tensor]) -> Tensor:
         >>> stage_statistics([fine, torch.full((1, 1, 1, 1), 5.0)]).flatten()
         tensor([2., 5., 1.])
     """
-    grid = (stages[-1].shape[2], stages[-1].shape[3])
+    grid = (int(stages[-1].shape[2]), int(stages[-1].shape[3]))
     means, deviations = [], []
     for stage in stages:
-        mean = functional.adaptive_avg_pool2d(stage.float(), grid)
-        square = functional.adaptive_avg_pool2d(stage.float().square(), grid)
+        mean = _pooled(stage.float(), grid)
+        square = _pooled(stage.float().square(), grid)
         means.append(mean)
         # A constant cell has the deviation 0, where a root has no gradient.
         deviations.append((square - mean.square()).clamp(min=1e-6).sqrt())
     return torch.cat(means + deviations[:-1], dim=1)
+
+
+def _pooled(stage: Tensor, grid: tuple[int, int]) -> Tensor:
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
+        # For export: ONNX has no adaptive pooling.
+        rows = _windows(int(stage.shape[2]), grid[0]).to(stage)
+        columns = _windows(int(stage.shape[3]), grid[1]).to(stage)
+        return rows @ stage @ columns.transpose(0, 1)
+    return functional.adaptive_avg_pool2d(stage, grid)
+
+
+def _windows(size: int, cells: int) -> Tensor:
+    """(cells, size): the weight of each pixel in each cell's mean; cells overlap if they do not divide the size."""
+    pixel, cell = torch.arange(size), torch.arange(cells)[:, None]
+    first = torch.div(cell * size, cells, rounding_mode="floor")
+    end = torch.div((cell + 1) * size + cells - 1, cells, rounding_mode="floor")
+    inside = ((pixel >= first) & (pixel < end)).float()
+    return inside / inside.sum(dim=1, keepdim=True)
 
 
 class Standardise(nn.Module):

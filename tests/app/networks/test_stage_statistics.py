@@ -1,5 +1,6 @@
 """Means and deviations of a backbone's stages, and their standardisation, against torch's own statistics."""
 
+import pytest
 import torch
 
 from app.networks.stage_statistics import Standardise, stage_statistics
@@ -16,6 +17,14 @@ def test_each_cell_has_mean_and_deviation_of_what_lies_in_it() -> None:
     torch.testing.assert_close(found[:, :3, 0, 1], cell.mean(dim=2))
     torch.testing.assert_close(found[:, 3:8], coarse)
     torch.testing.assert_close(found[:, 8:, 0, 1], cell.std(dim=2, correction=0))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_which_export_as_onnx_makes_gives_the_same() -> None:
+    stages = [random(2, 3, 11, 13), random(2, 4, 6, 7), random(2, 5, 3, 4)]  # sizes that cells do not divide
+    traced = torch.jit.trace(lambda *values: stage_statistics(list(values)), stages)
+    assert "adaptive" not in str(traced.graph)
+    torch.testing.assert_close(traced(*stages), stage_statistics(stages))
 
 
 def test_a_constant_image_has_finite_gradients() -> None:
