@@ -264,7 +264,8 @@ class Inference:
         """
         rows, called = io.StringIO(newline=""), np.zeros(len(self.findings), dtype=int)
         writer, behind = csv.writer(rows), list[Future[None]]()
-        with ThreadPoolExecutor(1, "results") as thread:
+        thread = ThreadPoolExecutor(1, "results")
+        try:
             for batch, answer in self._answers(dataset):
                 logits, is_broken, *maps = answer.arrived()
                 require_numbers(is_broken, batch["index"], dataset)
@@ -279,6 +280,8 @@ class Inference:
                 done(len(logits))
             for result in behind:
                 result.result()
+        finally:
+            thread.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the pictures of a batch
         counts = called.tolist() if self._is_kept else None
         whole = len(dataset.lungs_not_found)
         return ChunkResult(rows.getvalue(), len(dataset), dataset.excluded, dataset.doubtful, counts, whole)

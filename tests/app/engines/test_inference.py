@@ -5,12 +5,14 @@ import json
 import multiprocessing
 import os
 import shutil
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pydicom
 import pytest
+import torch
 from scipy.special import expit
 
 from app.engines.inference import Inference
@@ -296,3 +298,28 @@ def test_what_stops_it_leaves_no_table_and_no_process(settings, launch, tmp_path
         launch("run", settings | {"dataset#workers": 2, "batch_size": 2}, "inference.yaml")
     assert [path.name for path in (tmp_path / "out").iterdir()] == []
     assert set(multiprocessing.active_children()) <= set(before)
+
+
+def test_what_stops_it_waits_for_one_picture_alone(monkeypatch):
+    drawn = []
+
+    class Arrived:
+        def arrived(self):
+            return torch.zeros(3, 1), torch.zeros(3, dtype=torch.bool), torch.zeros(3, 1, 1, 1)
+
+    def answers(self, dataset):
+        yield {"index": torch.arange(3), "region": torch.zeros(3, 4)}, Arrived()
+        raise KeyboardInterrupt
+
+    def draw(self, dataset, index, *answer):
+        time.sleep(0.05)
+        drawn.append(index)
+
+    monkeypatch.setattr(Inference, "_answers", answers)
+    monkeypatch.setattr(Inference, "_write_rows", lambda *batch: 0)
+    monkeypatch.setattr(Inference, "_write_results", draw)
+    inference = Inference.__new__(Inference)
+    inference.findings = ["Nodule"]
+    with pytest.raises(KeyboardInterrupt):
+        inference.score([])
+    assert len(drawn) <= 1
