@@ -29,7 +29,7 @@ from app.engines.overlay import Region, colour_of, overlay
 from app.engines.processes import world_size
 from app.engines.read_ahead import read_ahead
 from app.engines.record import ModelRecord, record_of
-from app.engines.runtimes import inferer_of
+from app.engines.runtimes import computing, inferer_of
 from app.files.atomic import opened_whole, write_png
 from app.files.limited import limited
 from app.files.score_tables import (
@@ -284,7 +284,8 @@ class Inference:
             thread.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the pictures of a batch
         counts = called.tolist() if self._is_kept else None
         whole = len(dataset.lungs_not_found)
-        return ChunkResult(rows.getvalue(), len(dataset), dataset.excluded, dataset.doubtful, counts, whole)
+        by = computing(self.evaluator.inferer) if len(dataset) else ""
+        return ChunkResult(rows.getvalue(), len(dataset), dataset.excluded, dataset.doubtful, counts, whole, by)
 
     def _write_tables(self) -> Totals:
         prepared, totals, excluded = self.evaluator.dataset, Totals(), list[tuple[str, str]]()

@@ -143,10 +143,9 @@ class ExportedInferer(Inferer):
                 self._refuse(f"logits x differ from torch's by {difference:.2g} (1 + |x|)")
                 return None
             _keep(path, content)
-        name = PACKAGES[self.runtime][-1]
         logger.info(
-            f"The network is computed by {name} {version(name)} in {str(self.dtype).removeprefix('torch.')}: logits x "
-            f"differ from torch's in float32 by {difference:.1g} (1 + |x|) in {len(images)} images"
+            f"The network is computed by {_words(self.runtime, self.dtype)}: logits x differ from torch's in float32 "
+            f"by {difference:.1g} (1 + |x|) in {len(images)} images"
         )
         return run
 
@@ -161,6 +160,24 @@ class ExportedInferer(Inferer):
         if self.is_asked_for:
             raise ValueError(f"{text}. Take --runtime torch.")
         logger.warning(f"{text}; torch computes it.")
+
+
+def computing(inferer: Inferer) -> str:
+    """What computes predictions, once it was called.
+
+    Example:
+        >>> computing(MixedPrecisionInferer("float32", torch.device("cpu"))).startswith("torch ")
+        True
+    """
+    if isinstance(inferer, ExportedInferer):
+        is_left = None in inferer._runs.values()
+        return computing(inferer.inferer) if is_left else _words(inferer.runtime, inferer.dtype)
+    return _words("torch", inferer.dtype if isinstance(inferer, MixedPrecisionInferer) else None)
+
+
+def _words(runtime: str, dtype: torch.dtype | None) -> str:
+    name = PACKAGES[runtime][-1]
+    return f"{name} {version(name)}{f' in {dtype}'.replace('torch.', '') if dtype else ''}"
 
 
 def _computed(run: Run, inputs: Tensor) -> Prediction:

@@ -35,6 +35,7 @@ class ChunkResult:
             or whose lungs are in doubt.
         called: How often each finding is called; None if no thresholds are kept beside the weights.
         whole: Number of images whose lungs were not found, so that they were scored as a whole.
+        computing: What computed the network (`app.engines.runtimes.computing`); empty if there are no images.
     """
 
     rows: str
@@ -43,6 +44,7 @@ class ChunkResult:
     doubtful: list[str]
     called: list[int] | None
     whole: int
+    computing: str = ""
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Totals:
         called: How often each finding is called; None if no thresholds are kept beside the weights.
         whole: Number of images whose lungs were not found.
         first_error: Of the images that were not scored.
+        computing: What computed the network; machines of a cluster may differ.
     """
 
     images: int = 0
@@ -64,6 +67,7 @@ class Totals:
     called: list[int] | None = None
     whole: int = 0
     first_error: str = ""
+    computing: set[str] = field(default_factory=set)
 
     def add(self, result: ChunkResult) -> None:
         """Count a chunk."""
@@ -71,6 +75,7 @@ class Totals:
         self.excluded += len(result.excluded)
         self.doubtful += result.doubtful
         self.whole += result.whole
+        self.computing |= {result.computing} - {""}
         if result.called is not None:
             before = self.called or [0] * len(result.called)
             self.called = [sum(pair) for pair in zip(before, result.called, strict=True)]
@@ -102,6 +107,9 @@ class Totals:
                 f"{len(self.doubtful)} of them hardly look like frontal radiographs of the chest, or their "
                 "lungs are in doubt (doubtful.csv)"
             )
+        if self.computing:
+            level = logging.INFO if len(self.computing) == 1 else logging.WARNING
+            logger.log(level, f"the network was computed by {', and by '.join(sorted(self.computing))}")
         if self.whole:
             logger.info(f"no lungs found, whole image used: {self.whole} radiographs")
         logger.info(f"Results are in {folder}.")

@@ -37,12 +37,12 @@ def results(folder: Path, *parts: ChunkResult) -> list[Path]:
 
 
 @pytest.mark.parametrize("rows_of_a_group", [1, 250_000])
-def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatch, rows_of_a_group: int):
+def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatch, caplog, rows_of_a_group: int):
     monkeypatch.setattr(tables, "ROWS_OF_A_GROUP", rows_of_a_group)
     empty = ChunkResult("", 0, [["zz\udcf6.png", "=cut short"]], [], [0], 0)
     first, last = (
-        ChunkResult(text(ROWS[:2]), 2, [["a.png", "empty"]], ["=b.png"], [1], 1),
-        ChunkResult(text(ROWS[2:]), 3, [], ["r\udcf6.png"], [1], 0),
+        ChunkResult(text(ROWS[:2]), 2, [["a.png", "empty"]], ["=b.png"], [1], 1, "torch 2"),
+        ChunkResult(text(ROWS[2:]), 3, [], ["r\udcf6.png"], [1], 0, "openvino 1"),
     )
     totals = write_tables(results(tmp_path, first, empty, last), tmp_path)
     # By hand: every chunk writes its rows itself.
@@ -54,6 +54,10 @@ def test_both_tables_hold_every_row_once_and_in_order(tmp_path: Path, monkeypatc
     ]
     assert (tmp_path / "doubtful.csv").read_text().splitlines() == ["image", "'=b.png", "r\\udcf6.png"]
     assert (totals.images, totals.excluded, totals.whole, list(totals.called)) == (5, 2, 1, [2])
+    totals.tell(["Nodule"], tmp_path)
+    assert ("WARNING", "the network was computed by openvino 1, and by torch 2") in [
+        (record.levelname, record.getMessage()) for record in caplog.records
+    ]
     table = pyarrow.parquet.read_table(tmp_path / "predictions.parquet")
     assert tuple(table.column_names) == COLUMNS
     for row, expected in zip(table.to_pylist(), ROWS, strict=True):

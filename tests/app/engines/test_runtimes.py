@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from app.contract import Prediction
 from app.engines import runtimes
 from app.engines.activation_maps import GradCAMInferer
 from app.engines.device import MixedPrecisionInferer
-from app.engines.runtimes import ExportedInferer, inferer_of, key_of
+from app.engines.runtimes import ExportedInferer, computing, inferer_of, key_of
 from app.networks import ResNet
 from app.networks.export import as_onnx
 from app.networks.pooling import LogSumExpPooling
@@ -131,8 +132,10 @@ def test_somebody_elses_export_may_stay(network: nn.Module, tmp_path: Path, monk
         raise PermissionError(1, "Operation not permitted", str(path))  # as in a folder with the sticky bit
 
     monkeypatch.setattr(Path, "unlink", refuse)
+    inferer = inferer_of("onnx", FLOAT32, tmp_path / "model.pt")
     with torch.no_grad():
-        inferer_of("onnx", FLOAT32, tmp_path / "model.pt")(IMAGES, network)
+        inferer(IMAGES, network)
+    assert computing(inferer) == f"onnxruntime {version('onnxruntime')} in float32"
     assert {path.name for path in tmp_path.iterdir()} == {other.name, f"model.{key_of(network, (64, 64))}.onnx"}
 
 
@@ -152,6 +155,7 @@ def test_a_network_that_does_not_agree_is_left_to_torch(tmp_path: Path, caplog: 
     # The image of zeros that is traced says 0 - 1, this one 0.5 + 1: 2 (or 0.8 of 1 + 1.5) apart.
     left = ExportedInferer("onnx", FLOAT32, tmp_path / "model.pt", is_asked_for=False)
     assert left(images, Different()).score.tolist() == [[1.5]]
+    assert computing(left) == computing(FLOAT32) == f"torch {version('torch')} in float32"
     assert "differ from torch's by 0.8 (1 + |x|); torch computes it" in caplog.text
     assert not list(tmp_path.iterdir())
 
