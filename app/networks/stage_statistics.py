@@ -75,8 +75,18 @@ class Standardise(nn.Module):
         self.norm = nn.BatchNorm1d(channels, affine=False, momentum=None)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, F, h, w) to the same shape, in float32; a batch of one image is not remembered."""
+        """(B, F, h, w) to the same shape, in float32; a batch of one image is not remembered.
+
+        Raises:
+            ValueError: The first batch of a training has one image.
+        """
         features = features.float()
+        batches = self.norm.num_batches_tracked
+        assert batches is not None
+        if self.training and len(features) == 1 and batches == 0:
+            raise ValueError(
+                "batches of 1 image have no deviation to standardise all stages by; set batch_size to more"
+            )
         if self.training and len(features) > 1:
             self.norm(features.detach().mean(dim=(2, 3)))
         mean, variance = self.norm.running_mean, self.norm.running_var

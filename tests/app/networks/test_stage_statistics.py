@@ -42,3 +42,8 @@ def test_all_batches_of_a_training_count_alike_and_one_image_is_not_remembered()
     variance = torch.stack([batch.var(dim=0) for batch in batches]).mean(dim=0)
     features = random(4, 2, 3, 3)
     torch.testing.assert_close(layer.eval()(features), (features - mean) / (variance + 1e-5).sqrt())
+
+
+def test_a_training_with_batches_of_one_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="set batch_size to more"):
+        Standardise(2)(random(1, 2, 1, 1))
