@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         # The check wants a file in the one folder, and to write to the others; nobody does either.
         images = Path(folder) / "images"
         images.mkdir()
-        (images / "readme.txt").write_text("An export reads no images.\n")
+        (images / "no_image_is_read").touch()
         own = {"output_dir": f"{folder}/results", "prepared_dir": f"{folder}/prepared"}
         file, overrides = prediction(arguments.weights, str(images), words.overrides | own)
         if words.trust:
