@@ -101,10 +101,14 @@ def main() -> None:
     parser.add_argument("--against", required=True, metavar="NAME", help="the training to compare with")
     parser.add_argument("--finding", default="Pneumonia", help="default: %(default)s")
     arguments = parser.parse_args()
+    if not (arguments.study / "cells").is_dir():
+        parser.error(f"{arguments.study}: no folder of a study, which has a folder cells")
     trainings = {}
     for cell in sorted((arguments.study / "cells").iterdir()):
         runs = sorted(cell.glob("fold-*"))
         trainings[cell.name.partition("=")[2]] = [read_fold(run, arguments.finding) for run in runs]
+    if arguments.against not in trainings:
+        parser.error(f"--against {arguments.against!r}: must be one of {', '.join(trainings)}")
     first = trainings[arguments.against]
     views = [view for view in VIEWS if all((fold.view == view).any() for fold in first)]
     heads = ["training", "AUC (95% interval)", *views, f"against {arguments.against}", "p", "calibration slope"]
