@@ -34,6 +34,9 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 CHECKED = 4
 """Images of the first batch that are compared."""
 
+PLAIN = (bool, int, float, str, list, tuple)
+"""Types of a module's settings."""
+
 Run = Callable[[np.ndarray], Sequence[Sequence[np.ndarray]]]
 """Images (B, 1, H, W) to the score (1, C) and the map (1, C, h, w) of each."""
 
@@ -202,11 +205,8 @@ def key_of(network: nn.Module, side: tuple[int, int]) -> str:
     """A digest of all that an exported network depends on: modules with their settings, weights, versions."""
     digest = hashlib.sha256(repr((side, torch.__version__, app.__version__)).encode())
     for name, module in network.named_modules():
-        plain = {
-            key: value for key, value in vars(module).items() if isinstance(value, bool | int | float | str | list)
-        }
-        plain |= {key: value for key, value in vars(module).items() if isinstance(value, tuple)}
-        digest.update(repr((name, type(module).__qualname__, sorted(plain.items()))).encode())
+        settings = {key: value for key, value in vars(module).items() if isinstance(value, PLAIN)}
+        digest.update(repr((name, type(module).__qualname__, sorted(settings.items()))).encode())
     for name, tensor in sorted(state_of(network).items()):
         digest.update(name.encode() + tensor.numpy().tobytes())
     return digest.hexdigest()[:16]
