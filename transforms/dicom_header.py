@@ -7,7 +7,6 @@ import os
 import re
 import warnings
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from pydicom.tag import Tag
 
 from transforms.dicom_signature import is_dicom
 from transforms.elements import log_once, side_code, side_element, side_sequence, warn_of
+from transforms.files import of_each
 
 VIEW_KEYWORDS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation")
 _SUITABILITY_KEYWORDS = ("PresentationIntentType", "BodyPartExamined")
@@ -71,8 +71,7 @@ def header_codes(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderCodes]:
     with warnings.catch_warnings(record=True) as caught:
         # pydicom's warnings may quote an element's value.
         warnings.simplefilter("always")
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            codes = list(pool.map(_codes, map(Path, paths)))
+        codes = of_each(_codes, paths)
     log_once(caught, "")
     return codes
 
@@ -87,8 +86,7 @@ def header_identifiers(paths: Iterable[str | os.PathLike[str]]) -> list[HeaderId
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings may quote a value
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            return list(pool.map(_identifiers, map(Path, paths)))
+        return of_each(_identifiers, paths)
 
 
 def view_of(dataset: Dataset) -> str:
@@ -113,8 +111,7 @@ def unsuited_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     with warnings.catch_warnings():
         # pydicom's warnings may quote an element's value.
         warnings.simplefilter("ignore")
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            return list(pool.map(_unsuited_file, map(Path, paths)))
+        return of_each(_unsuited_file, paths)
 
 
 def _unsuited_file(path: Path) -> str:

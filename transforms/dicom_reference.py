@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import pydicom
 from pydicom.tag import Tag
 
 from transforms.dicom_signature import is_dicom
+from transforms.files import of_each
 from transforms.turning import AS_STORED, Turn, anatomical_turn
 
 _TAGS = [Tag("SOPInstanceUID"), Tag("ImageOrientationPatient")]
@@ -36,8 +36,7 @@ def references(paths: Iterable[Path]) -> list[Reference]:
     Raises:
         OSError: A file cannot be read.
     """
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return list(pool.map(_reference, paths))
+    return of_each(_reference, paths)
 
 
 def by_instance(paths: Sequence[Path]) -> dict[str, Path]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.files.folders import is_text
 from transforms.errors import shown
+from transforms.files import of_each
 
-PORTION = 1024
-"""Headers read before the next are handed to threads."""
 IMAGE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"),
     *(".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr"),
@@ -98,13 +96,7 @@ def image_size(path: Path) -> tuple[int, int]:
 def image_sizes(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | ValueError]:
     """`image_size` of many files at once, or the error of those that cannot be read."""
     wanted = list(dict.fromkeys(paths))
-    sizes: dict[Path, tuple[int, int] | ValueError] = {}
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        # In portions, since what a pool keeps of each task is more than all else that is known of an image.
-        for start in range(0, len(wanted), PORTION):
-            portion = wanted[start : start + PORTION]
-            sizes.update(zip(portion, pool.map(_size_or_error, portion), strict=True))
-    return sizes
+    return dict(zip(wanted, of_each(_size_or_error, wanted), strict=True))
 
 
 def _size_or_error(path: Path) -> tuple[int, int] | ValueError:
