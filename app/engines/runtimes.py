@@ -8,9 +8,11 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from glob import escape
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +25,9 @@ from app.engines.device import MixedPrecisionInferer
 from app.files.atomic import write_whole
 from app.networks.checkpoints import weights as state_of
 from app.networks.export import as_onnx
+
+if TYPE_CHECKING:
+    import openvino
 
 logger = logging.getLogger(__name__)
 
@@ -237,10 +242,20 @@ def _onnxruntime(content: bytes, side: Sequence[int], dtype: torch.dtype, thread
     return lambda images: list(pool.map(lambda image: session.run(None, {"image": image[None]}), images))
 
 
-def _openvino(content: bytes, side: Sequence[int], dtype: torch.dtype, threads: int) -> Run:
+@cache
+def _openvino_core() -> openvino.Core:
+    """OpenVINO's core, one for the process and never freed.
+
+    Its CPU plugin gives the thread that first compiles a network a signal stack, and unmaps that stack wherever it is
+    freed. Freed in another thread, the next signal that the process handles ends it in a segmentation fault.
+    """
     import openvino
 
-    core = openvino.Core()
+    return openvino.Core()
+
+
+def _openvino(content: bytes, side: Sequence[int], dtype: torch.dtype, threads: int) -> Run:
+    core = _openvino_core()
     model = core.read_model(content)
     model.reshape([1, 1, *side])
     settings = {

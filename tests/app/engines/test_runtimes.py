@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib.util
 import logging
+import sys
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -169,3 +173,24 @@ def test_a_network_that_cannot_be_exported_is_left_to_torch(tmp_path: Path, capl
     left = ExportedInferer("onnx", FLOAT32, tmp_path / "model.pt", is_asked_for=False)
     assert left(torch.zeros(1, 1, 8, 8), Bessel()).score.tolist() == [[pytest.approx(1)]]  # I0(0) = 1
     assert "it cannot be exported" in caplog.text
+
+
+class SignalStack(ctypes.Structure):
+    """What sigaltstack(2) tells of a thread."""
+
+    _fields_ = (("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the map of the process's memory")
+def test_a_network_freed_in_another_thread_leaves_signals_their_stack(network: nn.Module) -> None:
+    pytest.importorskip("openvino")
+    networks = [runtimes._openvino(as_onnx(network, (64, 64)), (64, 64), torch.float32, 1)]
+    thread = Thread(target=networks.clear)
+    thread.start()
+    thread.join()
+    gc.collect()
+    stack = SignalStack()
+    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+    spans = [line.split()[0].split("-") for line in Path("/proc/self/maps").read_text().splitlines()]
+    assert stack.address
+    assert any(int(start, 16) <= stack.address < int(end, 16) for start, end in spans)
