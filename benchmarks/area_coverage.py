@@ -12,7 +12,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from benchmarks.simulation import simulate
+from benchmarks.coverage import distance
+from benchmarks.report import simulate
 from evaluation.area_limits import satterthwaite
 from evaluation.cases import Interval
 from evaluation.delong import area_covariance, auc_interval
@@ -22,12 +23,7 @@ from evaluation.logits import logit_of, probability
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # scores, labels, patients
 Draw = Callable[[np.random.Generator], Sample]
 Sizes = Sequence[int] | Callable[[np.random.Generator], np.ndarray]
-MARKERS = "<!-- area coverage: begin -->", "<!-- area coverage: end -->"
 ALIKE = 0.5  # share of the variance that the images of a patient have in common
-
-
-def distance(area: float, deviation: float = 1.0) -> float:
-    return math.sqrt(1 + deviation**2) * NormalDist().inv_cdf(area)
 
 
 def joined(present: np.ndarray, absent: np.ndarray) -> Sample:
@@ -155,7 +151,7 @@ def coverage(sets: int) -> list[str]:
 
 
 def main() -> None:
-    simulate(__doc__, MARKERS, coverage)
+    simulate("area coverage", __doc__, coverage)
 
 
 if __name__ == "__main__":

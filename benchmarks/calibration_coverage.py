@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from benchmarks.simulation import simulate
+from benchmarks.report import simulate
 from evaluation.calibration import scaled_brier_score
 from evaluation.calibration_error import BINS, LEAST_CASES, debiased_calibration_error, equal_bins
 from evaluation.calibration_slope import calibration_intercept, calibration_slope
@@ -21,7 +21,6 @@ from evaluation.cases import FindingResult
 from evaluation.decision_curve import decision_curve
 from evaluation.logits import probability
 
-MARKERS = "<!-- calibration coverage: begin -->", "<!-- calibration coverage: end -->"
 MANY = 2_000_000
 AT = 0.1
 
@@ -109,7 +108,7 @@ def table(sets: int) -> list[str]:
 
 
 def main() -> None:
-    simulate(__doc__, MARKERS, table)
+    simulate("calibration coverage", __doc__, table)
 
 
 if __name__ == "__main__":

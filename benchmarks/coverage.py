@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from benchmarks.simulation import simulate
+from benchmarks.report import simulate
 from evaluation.agreement import cohen_kappa, fleiss_kappa, quadratic_weight
 from evaluation.auc_tests import compare_paired, compare_unpaired
 from evaluation.average_precision import average_precision, average_precision_interval
@@ -27,13 +27,12 @@ from evaluation.shares import share_interval
 
 Limits = Interval | FindingResult
 Draw = Callable[[np.random.Generator], Limits]
-MARKERS = "<!-- coverage: begin -->", "<!-- coverage: end -->"
 REPLICATES = 1000
 
 
-def distance(auc: float) -> float:
-    """How far apart two normal populations of deviation 1 lie for this area."""
-    return math.sqrt(2) * NormalDist().inv_cdf(auc)
+def distance(area: float, deviation: float = 1.0) -> float:
+    """How far apart two normal populations lie for this area, of this deviation and of 1."""
+    return math.sqrt(1 + deviation**2) * NormalDist().inv_cdf(area)
 
 
 def scores(random: np.random.Generator, present: int, absent: int, auc: float) -> tuple[np.ndarray, np.ndarray]:
@@ -307,7 +306,7 @@ def table(sets: int) -> list[str]:
 
 
 def main() -> None:
-    simulate(__doc__, MARKERS, table)
+    simulate("coverage", __doc__, table)
 
 
 if __name__ == "__main__":

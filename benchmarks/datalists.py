@@ -1,6 +1,6 @@
 """Time and memory of building, loading and degrading the datalists of ChestX-ray14, CheXpert and others, against peers.
 
-    FRUGAL_DATA=... python benchmarks/datalists.py
+    FRUGAL_DATA=... python -m benchmarks.datalists
 
 Peers, in the same run: the csv module's bare read of the label table, pandas' ``iterrows`` over it, ``json.loads`` of
 the datalist, and orjson's. Times are CPU seconds, the best of three (``iterrows`` once); memory is what a new process
@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from app.datasets.chexpert import chexpert
 from app.datasets.nih import chestxray14
 from app.datasets.siim import siim
 from app.datasets.vindr import vindr
+from benchmarks.timing import shortest
 
 MEMORY = r"""
 import json, orjson, re, sys
@@ -46,12 +46,7 @@ print(peak() - before)
 
 
 def seconds(work: Callable[[], object], times: int = 3) -> float:
-    best = float("inf")
-    for _ in range(times):
-        start = time.process_time()
-        work()
-        best = min(best, time.process_time() - start)
-    return best
+    return shortest(work, times)[0]
 
 
 def megabytes(reader: str, path: Path) -> float:

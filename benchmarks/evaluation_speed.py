@@ -5,33 +5,18 @@
 Times are processor seconds, the best of a few repetitions. Everything runs on one core.
 """
 
-import argparse
-import time
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.simulation import write_between
+from benchmarks.report import options, write_between
+from benchmarks.timing import shortest
 from evaluation.delong import area_covariance, auc_interval, auc_intervals
 from evaluation.overlap import probability_histogram
 from evaluation.resampling import bootstrap_auc, patient_weights
 
-T = TypeVar("T")
 FINDINGS = 14
-MARKERS = "<!-- speed: begin -->", "<!-- speed: end -->"
-
-
-def seconds(work: Callable[[], T], repetitions: int) -> tuple[float, T]:
-    best, result = float("inf"), None
-    for _ in range(repetitions):
-        start = time.process_time()
-        result = work()
-        best = min(best, time.process_time() - start)
-    return best, result
 
 
 def cases(n: int, decimals: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +57,8 @@ def delong_by_midranks(score: np.ndarray, label: np.ndarray) -> list[tuple[float
 
 def auc_with_interval(n: int, decimals: int | None) -> str:
     score, label = cases(n, decimals)
-    slow, expected = seconds(lambda: delong_by_midranks(score, label), 2)
-    fast, found = seconds(lambda: auc_intervals(score, label), 5)
+    slow, expected = shortest(lambda: delong_by_midranks(score, label), 2)
+    fast, found = shortest(lambda: auc_intervals(score, label), 5)
     areas = area_covariance(score, label)
     reach = 1.959964 * np.sqrt(np.diag(areas.covariance))
     np.testing.assert_allclose(np.stack([areas.auc, reach], axis=1), expected, atol=1e-7)
@@ -95,8 +80,8 @@ def clustered_bootstrap(n: int = 25_596, patients: int = 2_797, replicates: int 
         ]
         return np.array([[roc_auc_score(label[i, c], score[i, c]) for c in range(FINDINGS)] for i in drawn])
 
-    slow, expected = seconds(by_scikit_learn, 1)
-    fast, found = seconds(lambda: bootstrap_auc(score, label, patient, replicates), 1)
+    slow, expected = shortest(by_scikit_learn, 1)
+    fast, found = shortest(lambda: bootstrap_auc(score, label, patient, replicates), 1)
     np.testing.assert_allclose(found.replicates[:few], expected, atol=1e-12)
     name = f"Bootstrap of AUC by patient, {replicates:,} replicates x 14 findings x {n:,} cases"
     return row(name, "scikit-learn a replicate", slow / few * replicates, fast, 50)
@@ -110,8 +95,8 @@ def pixel_histogram(kind: type[np.floating], bins: int = 1000) -> str:
     def by_numpy() -> list[np.ndarray]:
         return [np.histogram(values[side], bins, (0, 1))[0] for side in (region, ~region)]
 
-    slow, _ = seconds(by_numpy, 9)
-    fast, found = seconds(lambda: probability_histogram(values, region, bins), 9)
+    slow, _ = shortest(by_numpy, 9)
+    fast, found = shortest(lambda: probability_histogram(values, region, bins), 9)
     # Without the edges numpy rounds them to the kind of the values, and puts a few pixels into the bin beside theirs.
     edges, exact = np.arange(bins + 1) / bins, values.astype(np.float64)
     np.testing.assert_array_equal(found, [np.histogram(exact[side], edges)[0] for side in (region, ~region)])
@@ -129,8 +114,8 @@ def by_patient(decimals: int | None) -> list[str]:
         score = score if decimals is None else np.round(score, decimals)
         patient = random.integers(0, n // 4, n)
         repetitions = 4_000_000 // n
-        without, alone = seconds(partial(auc_interval, score, label), min(repetitions, 100))
-        within, together = seconds(partial(auc_interval, score, label, patient), min(repetitions, 100))
+        without, alone = shortest(partial(auc_interval, score, label), min(repetitions, 100))
+        within, together = shortest(partial(auc_interval, score, label, patient), min(repetitions, 100))
         np.testing.assert_allclose(together.value, alone.value, atol=1e-12)
         ties = "no ties" if decimals is None else f"{decimals} decimals"
         growth = f"{within / before:.1f}" if before else ""
@@ -145,9 +130,7 @@ def row(name: str, other: str, slow: float, fast: float, wanted: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", type=Path)
-    path = parser.parse_args().write
+    path = options(__doc__).parse_args().write
     lines = ["| what | against | theirs | ours | times faster | wanted |", "|---|---|---|---|---|---|"]
     lines += [auc_with_interval(n, decimals) for n in (10_000, 112_120) for decimals in (None, 3)]
     lines += [clustered_bootstrap(), *(pixel_histogram(kind) for kind in (np.float32, np.float64))]
@@ -156,7 +139,7 @@ def main() -> None:
     lines += [*by_patient(None), *by_patient(3)]
     print("\n".join(lines))
     if path:
-        write_between(MARKERS, "\n".join(lines), path)
+        write_between("speed", "\n".join(lines), path)
 
 
 if __name__ == "__main__":

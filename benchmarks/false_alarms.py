@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.coverage import distance
-from benchmarks.simulation import simulate
+from benchmarks.report import simulate
 from evaluation.auc_tests import compare_areas
 from evaluation.group_tests import difference_p, placed
 
-MARKERS = "<!-- false alarms: begin -->", "<!-- false alarms: end -->"
 LIKENESS = 0.5
 Numbers = tuple[int, int]
 
@@ -156,7 +155,7 @@ def _range(images: Numbers) -> str:
 
 
 def main() -> None:
-    simulate(__doc__, MARKERS, table)
+    simulate("false alarms", __doc__, table)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -27,13 +26,13 @@ from app.findings import LUNGS
 from app.networks.lungs import LungSegmenter
 from app.views.check import unsuited_pixels
 from benchmarks.lung_pictures import UNLIKE, Pair, lung_sides
-from benchmarks.simulation import write_between
+from benchmarks.report import write_between
+from benchmarks.timing import shortest
 from benchmarks.view_training import is_development
 from transforms import CropLungs, read_radiograph
 from transforms.lungs import implausibility, lung_box
 from transforms.pixels import read_mask
 
-MARKERS = "<!-- lungs: begin -->", "<!-- lungs: end -->"
 WEIGHTS = "bundles/lung_segmentation/models/model.pt"
 SIDE = 256
 """Of the radiographs that are changed."""
@@ -114,13 +113,9 @@ def square(path: Path) -> np.ndarray:
 
 
 def time_of_one(segment: LungSegmenter) -> str:
-    """Of the processor, not of the clock: other work on the machine does not count."""
-    image, times = np.random.default_rng(0).uniform(size=(1, 1024, 1024)).astype(np.float32), []
-    for _ in range(20):
-        start = time.process_time()
-        segment(image)
-        times.append(time.process_time() - start)
-    return f"Outlining the lungs in 1024 x 1024 pixels takes {min(times) * 1000:.1f} ms of one core."
+    image = np.random.default_rng(0).uniform(size=(1, 1024, 1024)).astype(np.float32)
+    seconds, _ = shortest(lambda: segment(image), 20)
+    return f"Outlining the lungs in 1024 x 1024 pixels takes {seconds * 1000:.1f} ms of one core."
 
 
 def main() -> None:
@@ -135,7 +130,7 @@ def main() -> None:
     lines += [*table_of_unlike(Path(os.environ["FRUGAL_DATA"]), segment), "", time_of_one(segment)]
     print(lines[-1])
     if arguments.write:
-        write_between(MARKERS, "\n".join(lines), arguments.write)
+        write_between("lungs", "\n".join(lines), arguments.write)
 
 
 if __name__ == "__main__":

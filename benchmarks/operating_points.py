@@ -12,13 +12,12 @@ from statistics import NormalDist
 import numpy as np
 
 from benchmarks.coverage import Draw, Limits, clustered, coverage, distance, scores, shares_below
-from benchmarks.simulation import simulate
+from benchmarks.report import simulate
 from evaluation.curve_points import sensitivity_at_specificity
 from evaluation.operating import operating_point
 from evaluation.paired_shares import compare_shares
 from evaluation.partial_areas import compare_partial_auc, partial_auc
 
-MARKERS = "<!-- operating points: begin -->", "<!-- operating points: end -->"
 NORMAL = NormalDist()
 
 
@@ -188,7 +187,7 @@ def table(sets: int) -> list[str]:
 
 
 def main() -> None:
-    simulate(__doc__, MARKERS, table)
+    simulate("operating points", __doc__, table)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.simulation import simulate
+from benchmarks.report import simulate
 from evaluation.agreement import cohen_kappa, fleiss_kappa
 from evaluation.cases import Interval
 from evaluation.logits import probability
 from evaluation.means import mean_interval, ratio_interval
 from evaluation.shares import share_interval
 
-MARKERS = "<!-- patient coverage: begin -->", "<!-- patient coverage: end -->"
 LIKENESS = 0.3
 
 IMAGES = {"1": (1, 1), "4": (4, 4), "1 to 8": (1, 8), "1 or 20": None}
@@ -142,7 +141,7 @@ def table(sets: int) -> list[str]:
 
 
 def main() -> None:
-    simulate(__doc__, MARKERS, table)
+    simulate("patient coverage", __doc__, table)
 
 
 if __name__ == "__main__":

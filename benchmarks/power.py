@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from statistics import NormalDist
 
 import numpy as np
 
 from app.sample_size.questions import plan_above, plan_difference, plan_shares, plan_width
 from app.sample_size.request import Effect, Request
+from benchmarks.coverage import distance
 from benchmarks.report import options, publish
 from evaluation.auc_tests import compare_paired
 from evaluation.delong import area_covariance, auc_interval
@@ -26,10 +26,6 @@ from evaluation.power import fewest, pilot_variance, power_of_difference
 ALPHA = 0.05
 SHARED = 0.6
 """Of the variance of two models' scores."""
-
-
-def distance(area: float) -> float:
-    return math.sqrt(2) * NormalDist().inv_cdf(area)
 
 
 def study(

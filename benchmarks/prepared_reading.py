@@ -14,7 +14,6 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -26,6 +25,7 @@ from monai.transforms import Compose
 from app.prepared import PreparedDataset
 from benchmarks.radiographs import write_smooth_noise
 from benchmarks.report import Row, options, publish, table
+from benchmarks.timing import in_turn
 from transforms.draw import DrawAnnotationsd
 from transforms.load import LoadRadiographd
 
@@ -47,20 +47,6 @@ def write_radiographs(folder: Path, count: int, side: int) -> list[dict[str, obj
         nothing = {"label": np.zeros(14, np.float32), "annotated": np.zeros(14, bool)}
         samples.append({"image": str(path), "name": path.name, **nothing})
     return samples
-
-
-def seconds_each(reads: dict[str, Callable[[], int]], repeats: int) -> dict[str, float]:
-    """Median processor seconds an image of each way to read, taken in turn; others on the machine hardly count."""
-    taken: dict[str, list[float]] = {name: [] for name in reads}
-    for repeat in range(repeats):
-        names = list(reads)
-        np.random.default_rng(repeat).shuffle(names)  # the one before leaves the caches to the next
-        for name in names:
-            read = reads[name]
-            start = time.process_time()
-            images = read()
-            taken[name].append((time.process_time() - start) / images)
-    return {name: statistics.median(values) for name, values in taken.items()}
 
 
 def rows_of(each: dict[str, float]) -> list[Row]:
@@ -153,7 +139,7 @@ def compare(samples: list[dict[str, object]], folder: Path, options: argparse.Na
 
     spent: list[float] = []
     first()
-    each = seconds_each(
+    taken = in_turn(
         {
             PERSISTENT: persistent,
             PERSISTENT_MASKS: persistent_masks,
@@ -164,8 +150,7 @@ def compare(samples: list[dict[str, object]], folder: Path, options: argparse.Na
         },
         options.repeats,
     )
-    each[FIRST] = statistics.median(spent)
-    return each
+    return {name: statistics.median(seconds) for name, seconds in {**taken, FIRST: spent}.items()}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 
 from app.phantoms import write_phantoms
 from benchmarks.report import Row, options, publish, table
+from benchmarks.timing import in_turn
 from transforms import CLAHEd, LoadRadiograph, LoadRadiographd, ResizeRadiographd
 from transforms.read import read_radiograph
 
@@ -85,15 +85,7 @@ def peer(clahe: Callable[[torch.Tensor], np.ndarray]) -> Compose:
 
 def seconds_each(ways: dict[str, Callable[[], int]], repeats: int) -> dict[str, float]:
     """Seconds a file of each way, the best of several turns."""
-    best = dict.fromkeys(ways, float("inf"))
-    for repeat in range(repeats):
-        names = list(ways)
-        np.random.default_rng(repeat).shuffle(names)  # the one before leaves the caches to the next
-        for name in names:
-            start = time.process_time()
-            files = ways[name]()
-            best[name] = min(best[name], (time.process_time() - start) / files)
-    return best
+    return {name: min(seconds) for name, seconds in in_turn(ways, repeats).items()}
 
 
 def rows_of(title: str, each: dict[str, float], aims: dict[str, float]) -> list[Row]:

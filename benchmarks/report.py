@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from app.pages.numbers import markdown_table
 
 HEAD = ("what", "ours", "against", "ratio", "aim", "reached")
 
@@ -36,10 +38,9 @@ class Row:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown, with the machine below them."""
-    said = {None: "", True: "yes", False: "no"}
-    lines = [HEAD, ["---"] * len(HEAD)]
-    lines += [[row.what, row.ours, row.peer, row.ratio, row.aim, said[row.is_reached]] for row in rows]
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", machine()])
+    reached = {None: "", True: "yes", False: "no"}
+    cells = [(row.what, row.ours, row.peer, row.ratio, row.aim, reached[row.is_reached]) for row in rows]
+    return "\n".join([*markdown_table(HEAD, cells), "", machine()])
 
 
 def machine() -> str:
@@ -72,15 +73,36 @@ def publish(name: str, heading: str, about: str | None, text: str, path: Path | 
     print(f"\n## {heading}\n\n{text}\n")
     if path is None:
         return
-    marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     content = path.read_text(encoding="utf-8") if path.exists() else "# Speed and size\n"
-    section = f"{marks[0]}\n{text}\n{marks[1]}"
-    if marks[0] in content:
-        before, rest = content.split(marks[0])
-        content = before + section + rest.split(marks[1])[1]
-    else:
-        content = f"{content.rstrip()}\n\n## {heading}\n\n{section}\n"
-    path.write_text(content, encoding="utf-8")
+    if _marks(name)[0] not in content:
+        path.write_text("\n".join([content.rstrip(), "", f"## {heading}", "", *_marks(name), ""]), encoding="utf-8")
+    write_between(name, text, path)
+
+
+def write_between(name: str, text: str, document: Path) -> None:
+    """Replace what stands between the marks of a name in a document."""
+    begin, end = _marks(name)
+    content = document.read_text(encoding="utf-8")
+    before, after = content.split(begin)[0], content.split(end)[1]
+    document.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def simulate(name: str, description: str | None, table: Callable[[int], Sequence[str]]) -> None:
+    """Draw a table, and with ``--write`` put it between the marks of a name.
+
+    Args:
+        name: Of the marks.
+        description: The benchmark's own docstring.
+        table: From the number of sets to the lines of the table, which it also prints.
+    """
+    arguments = options(description, sets=2000).parse_args()
+    lines = table(arguments.sets)
+    if arguments.write:
+        write_between(name, "\n".join(lines), arguments.write)
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def options(description: str | None, **numbers: int) -> argparse.ArgumentParser:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from scipy import stats
 
+from benchmarks.coverage import distance
 from benchmarks.report import options, publish
 from evaluation.delong import area_covariance
 from evaluation.predictions import PredictionTable
@@ -80,13 +80,8 @@ def draw(random: np.random.Generator, case: Case, true: Callable[[float], float]
     return label, methods[0], methods[1]
 
 
-def distance(area: float) -> float:
-    """How far apart two normal populations of deviation 1 lie for this area."""
-    return math.sqrt(2) * NormalDist().inv_cdf(min(max(area, 0.01), 0.99))
-
-
 def areas(random: np.random.Generator, case: Case) -> Rejections:
-    label, first, second = draw(random, case, distance)
+    label, first, second = draw(random, case, lambda area: distance(min(max(area, 0.01), 0.99)))
     patient = owners(case.patients).astype(str)
     image, column = np.arange(label.size).astype(str), label[:, None].astype(float)
     tables = [PredictionTable(("Nodule",), image, patient, column, run[:, None]) for run in (*first, *second)]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,12 +21,12 @@ import torch
 from safetensors.torch import save_file
 
 from app.views.check import unsuited_pixels
-from benchmarks.simulation import write_between
+from benchmarks.report import write_between
+from benchmarks.timing import shortest
 from benchmarks.view_pictures import DRAWN, NO_LONGER_FRONTAL, SIDE, STILL_FRONTAL, Picture
 from benchmarks.view_training import Radiograph, is_development, radiographs, train
 from evaluation.distributions import exact_interval
 
-MARKERS = "<!-- views: begin -->", "<!-- views: end -->"
 EACH_DRAWN = 100
 
 
@@ -85,15 +84,9 @@ def pictures_of(folder: Path) -> Iterable[tuple[str, Picture]]:
 
 
 def time_of_one() -> str:
-    """Of the processor, not of the clock: other work on the machine does not count."""
     image = np.random.default_rng(0).uniform(size=(1, 2048, 2048)).astype(np.float32)
-    unsuited_pixels(image)
-    times = []
-    for _ in range(20):
-        start = time.process_time()
-        unsuited_pixels(image)
-        times.append(time.process_time() - start)
-    return f"A picture of 2048 x 2048 pixels that is refused takes {np.median(times) * 1000:.1f} ms of one core."
+    seconds, _ = shortest(lambda: unsuited_pixels(image), 20)
+    return f"A picture of 2048 x 2048 pixels that is refused takes {seconds * 1000:.1f} ms of one core."
 
 
 def main() -> None:
@@ -118,7 +111,7 @@ def main() -> None:
     lines = [*table(chosen, arguments.others), "", time_of_one()]
     print(lines[-1])
     if arguments.write:
-        write_between(MARKERS, "\n".join(lines), arguments.write)
+        write_between("views", "\n".join(lines), arguments.write)
 
 
 if __name__ == "__main__":

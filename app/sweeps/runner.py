@@ -119,7 +119,11 @@ class Launcher:
         data = self._data_of(run.cell)
         if data is not None:
             overrides["datalist"] = str(data.datalist(run.cell, run.replicate))
-        start_in_processes(processes(run.cell.resources), files, run.cell.run_id or self.sweep.run_id, overrides)
+        try:
+            start_in_processes(processes(run.cell.resources), files, run.cell.run_id or self.sweep.run_id, overrides)
+        finally:
+            # Engines and handlers refer to each other in circles: without this, the memory of every cell would stay.
+            gc.collect()
 
     def _data_of(self, cell: Cell) -> CellData | None:
         """What makes the cell's datalist; None if its config names one."""
@@ -258,9 +262,6 @@ def attempt(launcher: Launcher, run: CellRun) -> None:
         for name in CHECKPOINTS:
             (run.folder / name).unlink(missing_ok=True)
         tag_cell_run(run, launcher.sweep.name)
-    finally:
-        # Engines and handlers refer to each other in circles: without this, the memory of every cell would stay.
-        gc.collect()
 
 
 def _cause(error: BaseException) -> str:
