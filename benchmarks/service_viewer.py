@@ -20,6 +20,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pydicom
 import requests
 
@@ -86,13 +88,14 @@ def send(work: Path, orthanc: Orthanc, count: int) -> list[str]:
 
 
 def look(dist: Path, orthanc: Orthanc, study: str, pictures: Path) -> None:
-    """Open a study in OHIF, and take a picture of each of its series."""
+    """Open a study in OHIF, take a picture of each of its series, and require that the segmentation is drawn."""
     from selenium import webdriver
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
 
     server = serve(dist, orthanc)
     options = webdriver.ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
     for flag in (
         "--headless=new",
         "--no-sandbox",
@@ -103,26 +106,41 @@ def look(dist: Path, orthanc: Orthanc, study: str, pictures: Path) -> None:
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
     pictures.mkdir(parents=True, exist_ok=True)
+    thumbnails = "[data-cy^='study-browser-thumbnail']"
     try:
         browser.get(f"http://127.0.0.1:{server.server_address[1]}/viewer?StudyInstanceUIDs={study}")
-        time.sleep(60)
+        wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, thumbnails), "OHIF", 300)
+        time.sleep(20)
         press(browser, "Skip all")
         press(browser, "Confirm and hide")
-        browser.save_screenshot(str(pictures / "ohif-0.png"))
-        found = "[data-cy^='study-browser-thumbnail']"
-        print(f"OHIF shows {len(browser.find_elements(By.CSS_SELECTOR, found))} series")
-        for number in range(len(browser.find_elements(By.CSS_SELECTOR, found))):
+        names = [" ".join(each.text.split()) for each in browser.find_elements(By.CSS_SELECTOR, thumbnails)]
+        print(f"OHIF shows {len(names)} series")
+        for number, name in enumerate(names):
             press(browser, "Skip all")  # the tour, which may begin late
-            thumbnail = browser.find_elements(By.CSS_SELECTOR, found)[number]
-            print(f"  {number + 1}: {' '.join(thumbnail.text.split())}")
+            thumbnail = browser.find_elements(By.CSS_SELECTOR, thumbnails)[number]
             ActionChains(browser).double_click(thumbnail).perform()
-            time.sleep(15)
+            time.sleep(10)
             press(browser, "Yes")
-            time.sleep(15)
+            time.sleep(10)
             browser.save_screenshot(str(pictures / f"ohif-{number + 1}.png"))
+            errors = [each["message"] for each in browser.get_log("browser")]
+            print(f"  {name}: {reddish(browser)} pixels of the viewport are red; errors: {errors}")
+            if name.startswith("SEG") and (errors or not reddish(browser)):
+                sys.exit("OHIF does not draw the segmentation")
     finally:
         browser.quit()
         server.shutdown()
+
+
+def reddish(browser) -> int:
+    """How many pixels of the viewport are drawn in the colour of a first segment; a radiograph is grey."""
+    from selenium.webdriver.common.by import By
+
+    canvases = browser.find_elements(By.CSS_SELECTOR, "canvas.cornerstone-canvas")
+    if not canvases:
+        return 0
+    picture = cv2.imdecode(np.frombuffer(canvases[0].screenshot_as_png, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    return int((picture[..., 2] - picture[..., 0] > 60).sum())
 
 
 def press(browser, text: str) -> None:

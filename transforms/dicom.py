@@ -98,7 +98,7 @@ def read_dicom(content: bytes, name: str = "") -> tuple[Array, dict[str, Any]]:
         words, layout = pixel_words(dataset, stream, layout)
         levels = _rendered(dataset, words, layout)
         meta = {
-            "spacing": _spacing(dataset),
+            "spacing": spacing_of(dataset),
             "modality": side_code(dataset, "Modality"),
             "view": view_of(dataset),
             "photometric": photometric(dataset),
@@ -133,7 +133,7 @@ def dicom_spacing(stream: BinaryIO) -> tuple[float, float] | None:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `read_dicom` tells of implausible ones
-        return _from_header(stream, "PixelSpacing", _SPACING_TAGS, _spacing)
+        return _from_header(stream, "PixelSpacing", _SPACING_TAGS, spacing_of)
 
 
 def _from_header(stream: BinaryIO, last: str, tags: list[BaseTag | int], get: Callable[[Dataset], _T]) -> _T:
@@ -245,7 +245,7 @@ def _rendered(dataset: Dataset, words: Array, layout: PixelLayout) -> GreyLevels
     return levels._replace(shown=shown)
 
 
-def _spacing(dataset: Dataset) -> tuple[float, float] | None:
+def spacing_of(dataset: Dataset) -> tuple[float, float] | None:
     """(row, column) spacing in mm at the patient if calibrated, else at the detector or on the film, else ``None``.
 
     The first plausible one of PixelSpacing (PS3.3 10.7.1.3), ImagerPixelSpacing divided by the estimated magnification

@@ -14,10 +14,11 @@ from app.dicom.identity import RESEARCH_ONLY, Algorithm
 from app.dicom.kinds import Kind
 from app.dicom.parts import coded, equipment, finish, identification, series, tracking_uid
 from app.dicom.result import DetectedFinding, RadiographResult
+from transforms.dicom import spacing_of
 
 
 def segmentation(
-    header: Dataset, result: RadiographResult, algorithm: Algorithm, now: datetime.datetime, orientation: bool = True
+    header: Dataset, result: RadiographResult, algorithm: Algorithm, now: datetime.datetime, geometry: bool = True
 ) -> Dataset | None:
     """Write the masks of located findings in the radiograph's own pixels.
 
@@ -26,8 +27,8 @@ def segmentation(
         result: What the network says.
         algorithm: What made it.
         now: When.
-        orientation: Whether to state an orientation of the image in space. A radiograph has none, but the viewer OHIF
-            shows no segmentation without one.
+        geometry: Whether to state an orientation in space, a pixel spacing and a slice thickness, without which the
+            viewer OHIF shows no segmentation. A radiograph has no orientation or thickness, and may have no spacing.
 
     Returns:
         The segmentation, None if nothing is located.
@@ -45,16 +46,14 @@ def segmentation(
         **equipment(algorithm),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_label="FRUGAL",
-        content_description=f"{RESEARCH_ONLY}{'; orientation is nominal' if orientation else ''}",
+        content_description=f"{RESEARCH_ONLY}{'; geometry is nominal' if geometry else ''}",
     )
     shared = written.SharedFunctionalGroupsSequence[0]
-    # highdicom writes it without a slice thickness, which a radiograph has not, and then refuses to read it.
-    if "PixelMeasuresSequence" in shared:
-        del shared.PixelMeasuresSequence
-    if orientation:
-        plane = Dataset()
-        plane.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        shared.PlaneOrientationSequence = [plane]
+    # highdicom writes spacing without a slice thickness, and then refuses to read it.
+    shared.pop("PixelMeasuresSequence", None)
+    if geometry:
+        shared.PixelMeasuresSequence = hd.PixelMeasuresSequence(spacing_of(header) or (1.0, 1.0), slice_thickness=1.0)
+        shared.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", (1, 0, 0, 0, 1, 0))
     organisation = algorithm.uid(Kind.SEGMENTATION, "dimensions", header.SOPInstanceUID)
     for each in (*written.DimensionOrganizationSequence, *written.DimensionIndexSequence):
         each.DimensionOrganizationUID = organisation

@@ -83,13 +83,15 @@ def serve(settings: Settings, shard: Shard) -> None:
     """Run a service until SIGTERM or Ctrl-C.
 
     Raises:
-        ValueError: Another service works for the same shard of the spool, or divides it by another number.
+        ValueError: Another service works for the same shard of the spool, or divides it by another number; or
+            a table of the spool is of another version.
         OSError: The spool or the port of the health page cannot be used.
     """
     spool = Spool(settings.spool)
     lock = _locked(spool, shard)
     spool.clean(shard)
     table = Table(table_path(spool, shard))
+    Table(sources_path(spool)).close()  # brings it up to date, before receivers open it
     table.note(READY, "")
     parts = _parts(settings, shard)
     stop = stop_event(is_first=True)

@@ -1,4 +1,7 @@
-"""What became of each image: one row each, without anything that identifies a patient."""
+"""What became of each image: one row each, without anything that identifies a patient.
+
+A table that an earlier version wrote gets the columns that it lacks when it is opened.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+MISFITS = ("SQLITE_ERROR", "SQLITE_NOTADB", "SQLITE_CORRUPT")
+"""Errors that waiting does not mend: a statement that does not fit, another file, a damaged one."""
 PATIENCE = 30.0
 """Seconds to wait for another process that writes."""
 _SCHEMA = """
@@ -48,13 +53,24 @@ class Table:
         path: SQLite file; made if it is missing.
 
     Raises:
-        sqlite3.Error: It cannot be opened, as when the disk is full.
+        ValueError: It is no such table, or one of another version whose columns do not fit.
+        sqlite3.OperationalError: It cannot be opened now, as when the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        self._connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_SCHEMA}")
+        try:
+            self._connection.executescript(
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE; {_SCHEMA}"
+            )
+            self._add_columns()
+            self._run("COMMIT", ())
+        except (ValueError, sqlite3.Error) as error:
+            self.close()
+            if getattr(error, "sqlite_errorname", MISFITS[0]) not in MISFITS:
+                raise
+            raise ValueError(f"{path}: {error}; use the version that wrote it, or another spool") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -167,6 +183,22 @@ class Table:
         value = self._value("SELECT value FROM notes WHERE name = ?", (name,))
         return None if value is None else str(value)
 
+    def _add_columns(self) -> None:
+        """Add columns that an earlier version did not have.
+
+        Raises:
+            ValueError: Rows would not be complete, or another version has columns that we do not know.
+        """
+        with closing(sqlite3.connect(":memory:")) as empty:
+            empty.executescript(_SCHEMA)
+            for (name,) in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                wanted, present = _columns(empty, name), _columns(self._connection, name)
+                if not present <= wanted:
+                    unknown = ", ".join(sorted(column for column, _ in present - wanted))
+                    raise ValueError(f"its table {name} is of another version of FrugalCXR (column {unknown})")
+                for column, definition in wanted - present:
+                    self._run(f"ALTER TABLE {name} ADD COLUMN {column} {definition}", ())
+
     def _run(self, statement: str, values: tuple[object, ...]) -> None:
         with closing(self._connection.cursor()) as cursor:
             cursor.execute(statement, values)
@@ -178,3 +210,18 @@ class Table:
     def _value(self, statement: str, values: tuple[object, ...]) -> Any:  # noqa: ANN401 - SQLite's types
         rows = self._rows(statement, values)
         return rows[0][0] if rows else None
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[tuple[str, str]]:
+    """Names and definitions of a table's columns."""
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    return {
+        (
+            name,
+            kind
+            + (" NOT NULL" if is_required else "")
+            + (f" DEFAULT {default}" if default else "")
+            + (" PRIMARY KEY" if is_key else ""),
+        )
+        for _, name, kind, is_required, default, is_key in columns
+    }

@@ -91,6 +91,20 @@ def test_masks_come_back_bit_for_bit(tmp_path):
     np.testing.assert_array_equal(bits[:1200].reshape(40, 30), result().findings[0].mask)
 
 
+@pytest.mark.parametrize(
+    ("stated", "spacing"),
+    [({"PixelSpacing": [0.2, 0.1]}, [0.2, 0.1]), ({"ImagerPixelSpacing": [0.2, 0.2]}, [0.2, 0.2]), ({}, [1, 1])],
+    ids=["at the patient", "at the detector", "none"],
+)
+def test_a_segmentation_has_the_geometry_that_viewers_need(stated, spacing, tmp_path):
+    segmentation = hd.seg.segread(stored(objects(source(**stated))["seg-1"], tmp_path))
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
+    # Without these two, OHIF 3.12 shows no page at all: it takes the first item of both.
+    assert shared.PixelMeasuresSequence[0].PixelSpacing == spacing
+    assert shared.PlaneOrientationSequence[0].ImageOrientationPatient == [1, 0, 0, 0, 1, 0]
+    assert "geometry is nominal" in segmentation.ContentDescription
+
+
 def test_the_report_says_what_is_present_and_what_is_absent(tmp_path):
     report = hd.sr.srread(stored(objects()["sr-1"], tmp_path))
     groups = report.content.get_image_measurement_groups()

@@ -1,5 +1,10 @@
 """What became of each image."""
 
+import sqlite3
+from contextlib import closing
+
+import pytest
+
 from app.service.table import LEFT_OUT, QUARANTINED, SCORED, SENT, WAITING, Table
 
 IMAGE = "s0-i1"
@@ -60,3 +65,51 @@ def test_what_is_still_there_is_not_forgotten(table):
     assert table.was_seen("f1", 20)
     table.forget(before=15)
     assert table.was_seen("f1", 21)
+
+
+def changed(table, *statements):
+    """The path of a table after statements of SQL."""
+    table.close()
+    with closing(sqlite3.connect(table.path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return table.path
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(table):
+    older = changed(
+        table,
+        "DROP TABLE images",
+        "CREATE TABLE images (image TEXT PRIMARY KEY, received REAL NOT NULL, begun REAL, sent REAL,\n"
+        "tries INTEGER NOT NULL DEFAULT 0, outcome TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',\n"
+        "algorithm TEXT NOT NULL DEFAULT '', scores TEXT NOT NULL DEFAULT '{}'  -- the last of them\n)",
+        "INSERT INTO images (image, received, outcome) VALUES ('s0-i1', 10, 'waiting')",
+    )
+    newer = Table(older)
+    Table(older).scored(IMAGE, 12, "abc", {"Nodule": (0.25, True)}, True)
+    assert (newer.counts()[SCORED], newer.doubtful()) == (1, 1)
+    assert newer.begin(IMAGE, 20, 21) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("ALTER TABLE images ADD COLUMN room TEXT", "images is of another version of FrugalCXR .column room"),
+        ("ALTER TABLE notes RENAME COLUMN value TO text", "notes is of another version of FrugalCXR .column text"),
+        ("ALTER TABLE images DROP COLUMN outcome", "Cannot add a NOT NULL column"),
+    ],
+    ids=["newer", "renamed", "no default"],
+)
+def test_a_table_of_another_version_is_refused_in_one_line(table, statement, message):
+    table.begin(IMAGE, 10, 11)
+    other = changed(table, statement)
+    with pytest.raises(ValueError, match=rf"table.sqlite: .*{message}.*; use the version that wrote it"):
+        Table(other)
+    changed(table, "DELETE FROM images")  # no lock is left
+
+
+def test_another_file_is_refused(tmp_path):
+    (tmp_path / "table.sqlite").write_text("nothing of SQLite's" * 100)
+    with pytest.raises(ValueError, match=r"table.sqlite: file is not a database; use"):
+        Table(tmp_path / "table.sqlite")
