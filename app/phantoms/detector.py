@@ -76,18 +76,14 @@ def _tone(dense: Map, grid: Grid, exposure: Exposure) -> Map:
     scaled *= (exposure.light - exposure.dark) / max(float(high - low), 1e-3)
     scaled += exposure.dark
     # Soft shoulders instead of clipping, so that direct exposure is black and the abdomen keeps its texture.
-    _bend(scaled, scaled < exposure.dark, exposure.dark, 0.0, exposure.dark)
-    _bend(scaled, scaled > exposure.light, exposure.light, 1.0, exposure.light - 1)
+    _bend(scaled, scaled < exposure.dark, exposure.dark, 0.0)
+    _bend(scaled, scaled > exposure.light, exposure.light, 1.0)
     np.clip(scaled, 0, 1, out=scaled)
     scaled **= exposure.gamma
     return scaled.astype(np.float32)
 
 
-def _bend(values: NDArray[np.floating], where: NDArray[np.bool_], start: float, end: float, room: float) -> None:
+def _bend(values: NDArray[np.floating], where: NDArray[np.bool_], start: float, end: float) -> None:
     """Let values approach an end exponentially from where the shoulder starts, in place; the slope there is 1."""
-    bent = values - start
-    bent /= room
-    np.exp(bent, out=bent)
-    bent *= room
-    bent += end
-    np.copyto(values, bent, where=where)
+    bent = values[where]
+    values[where] = np.exp((bent - start) / (start - end)) * (start - end) + end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -46,7 +46,7 @@ class Grid:
     left: float
     top: float
 
-    @property
+    @cached_property
     def spacing(self) -> float:
         """Millimetres per pixel."""
         return self.field / self.size
@@ -90,10 +90,11 @@ class Grid:
         return self._range(y, self.top, margin), self._range(x, self.left, margin)
 
     def _range(self, between: tuple[float, float], start: float, margin: float) -> slice:
-        low, high = ((value - start) / self.spacing - 0.5 for value in between)
+        low, high = between
         extra = margin / self.spacing + 2
-        first = min(max(math.floor(low - extra), 0), self.size)
-        return slice(first, min(max(math.ceil(high + extra) + 1, 0), self.size))
+        first = math.floor((low - start) / self.spacing - 0.5 - extra)
+        last = math.ceil((high - start) / self.spacing - 0.5 + extra)
+        return slice(min(max(first, 0), self.size), min(max(last + 1, 0), self.size))
 
 
 def _aligned(filled: NDArray[np.intp], reach: int) -> slice:
@@ -114,11 +115,15 @@ def curve(positions: Sequence[float], values: Sequence[float], at: NDArray[np.fl
     Returns:
         Values of the shape of ``at``.
     """
-    step = smooth / 8
-    dense = np.arange(positions[0] - 2 * smooth, positions[-1] + 2 * smooth, step)
+    return np.interp(at, *_smoothed(tuple(positions), tuple(values), smooth)).astype(np.float32)
+
+
+@lru_cache(64)
+def _smoothed(positions: tuple[float, ...], values: tuple[float, ...], smooth: float) -> tuple[Points, Points]:
+    """Positions and values (n,) of the rounded polygon; most curves of all phantoms are the same."""
+    dense = np.arange(positions[0] - 2 * smooth, positions[-1] + 2 * smooth, smooth / 8)
     rough = np.interp(dense, positions, values)
-    line = np.convolve(np.concatenate([rough[:1].repeat(8), rough, rough[-1:].repeat(8)]), _HANN, "valid")
-    return np.interp(at, dense, line).astype(np.float32)
+    return dense, np.convolve(np.concatenate([rough[:1].repeat(8), rough, rough[-1:].repeat(8)]), _HANN, "valid")
 
 
 def spline(points: Sequence[tuple[float, float]] | Points, count: int = 40) -> Points:
@@ -126,12 +131,18 @@ def spline(points: Sequence[tuple[float, float]] | Points, count: int = 40) -> P
     knots = np.asarray(points, np.float64)
     before, after = 2 * knots[..., :1, :] - knots[..., 1:2, :], 2 * knots[..., -1:, :] - knots[..., -2:-1, :]
     padded = np.concatenate([before, knots, after], axis=-2)
-    place = np.linspace(0, knots.shape[-2] - 1, count)
-    index = np.minimum(place.astype(int), knots.shape[-2] - 2)
-    t = (place - index)[:, None]
+    index, t = _places(knots.shape[-2], count)
     a, b, c, d = (padded[..., index + k, :] for k in range(4))
     curved: Points = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     return curved
+
+
+@lru_cache
+def _places(knots: int, count: int) -> tuple[NDArray[np.intp], Points]:
+    """The knot (n,) before each place on a curve, and how far the place is on the way to the next one, (n, 1)."""
+    place = np.linspace(0, knots - 1, count)
+    index = np.minimum(place.astype(np.intp), knots - 2)
+    return index, (place - index)[:, None]
 
 
 def add_polygon(target: Map, grid: Grid, points: Points, thickness: float) -> None:
@@ -158,8 +169,9 @@ class Rod:
         rows, columns = self.window
         canvas = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
         if canvas.size:
+            draw, antialiased = cv2.fillConvexPoly, cv2.LINE_AA  # looked up once: thousands of pieces follow
             for piece, grey in zip(self.pieces, self.greys, strict=True):
-                cv2.fillConvexPoly(canvas, piece, grey, cv2.LINE_AA, _SHIFT)
+                draw(canvas, piece, grey, antialiased, _SHIFT)
             target[rows, columns] += canvas.astype(np.float32) / np.float32(self.scale)
 
 
@@ -191,22 +203,25 @@ def rods(
         thickness: path length in the middle, in millimetres; one number, or one a point.
         profile: how the path length falls towards the rim.
     """
-    radii, depth = (np.broadcast_to(np.asarray(value, np.float64), points.shape[:2]) for value in (radius, thickness))
+    radii, depth = np.empty(points.shape[:2]), np.empty(points.shape[:2])
+    radii[:], depth[:] = radius, thickness
     bounds = zip(points.min(axis=1).tolist(), points.max(axis=1).tolist(), radii.max(axis=1).tolist(), strict=True)
     windows = [grid.part((low[0], high[0]), (low[1], high[1]), margin) for low, high, margin in bounds]
     starts = np.array([[columns.start, rows.start] for rows, columns in windows])
-    pieces = _pieces(grid.pixels(points) - starts[:, None], radii, grid.spacing, [share for share, _ in profile])
+    shares, levels = np.array(profile).T[..., None]
+    pieces = _pieces(grid.pixels(points) - starts[:, None], radii, grid.spacing, shares)
     scales = 250 / np.maximum(depth.max(axis=1), 1e-6)
-    levels = np.array([level for _, level in profile])[:, None]
     greys = ((depth[:, :-1] + depth[:, 1:]) / 2 * scales[:, None])[:, None] * levels
     return list(map(Rod, windows, pieces, greys.reshape(len(points), -1).tolist(), scales.tolist()))
 
 
-def _pieces(lines: Points, radii: Points, spacing: float, shares: Sequence[float]) -> NDArray[np.int32]:
+def _pieces(lines: Points, radii: Points, spacing: float, shares: Points) -> NDArray[np.int32]:
     """Quadrangles that make up rods, (m, shares x (n - 1), 4, 2), from centre lines (m, n, 2) in pixels."""
-    offset = normals(lines)[:, None] * (radii[:, None] * np.array(shares)[:, None] / spacing)[..., None]
+    offset = normals(lines)[:, None] * (radii[:, None] * shares / spacing)[..., None]
     low, high = _fixed(lines[:, None] - offset), _fixed(lines[:, None] + offset)
-    quads = np.stack([low[:, :, :-1], low[:, :, 1:], high[:, :, 1:], high[:, :, :-1]], axis=3)
+    quads = np.empty((*low[:, :, 1:].shape[:3], 4, 2), np.int32)
+    for corner, part in enumerate((low[:, :, :-1], low[:, :, 1:], high[:, :, 1:], high[:, :, :-1])):
+        quads[..., corner, :] = part
     return quads.reshape(len(lines), -1, 4, 2)
 
 
@@ -217,7 +232,10 @@ def normals(points: Points) -> Points:
     along[..., 0, :] = points[..., 1, :] - points[..., 0, :]
     along[..., -1, :] = points[..., -1, :] - points[..., -2, :]
     x, y = along[..., 0], along[..., 1]
-    return np.stack([-y, x], -1) / np.maximum(np.hypot(x, y), 1e-6)[..., None]
+    across = np.empty_like(points)
+    length = np.maximum(np.hypot(x, y), 1e-6)
+    across[..., 0], across[..., 1] = -y / length, x / length
+    return across
 
 
 def add_ball(
@@ -232,7 +250,7 @@ def add_ball(
 
 def noise(grid: Grid, generator: np.random.Generator, scale: float) -> Map:
     """Smooth noise of unit variance whose grains are about ``scale`` millimetres; the same at any image size."""
-    cells = int(np.clip(round(480 / scale), 4, 512))
+    cells = min(max(round(480 / scale), 4), 512)
     coarse = generator.standard_normal((cells, cells), dtype=np.float32)
     fine = cv2.resize(coarse, (grid.size, grid.size), interpolation=cv2.INTER_CUBIC)
     fine /= float(coarse.std())
@@ -240,4 +258,4 @@ def noise(grid: Grid, generator: np.random.Generator, scale: float) -> Map:
 
 
 def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
-    return np.ascontiguousarray(np.round(points * (1 << _SHIFT)).astype(np.int32))
+    return np.rint(points * (1 << _SHIFT)).astype(np.int32)

@@ -46,8 +46,8 @@ class Scene:
 
     def fill(self, path: Map) -> Map:
         """Replace lung by soft tissue along at most ``path`` millimetres; return the replaced path length."""
-        taken = np.minimum(np.maximum(path, 0), self.lung)
-        self.lung -= taken
+        taken = np.maximum(path, 0)
+        self.lung -= np.minimum(taken, self.lung, out=taken)
         return taken
 
     def mark(self, name: str, path: Map, threshold: float) -> None:
@@ -57,8 +57,13 @@ class Scene:
 
     def attenuation(self) -> Map:
         """The exponent of Beer and Lambert's law, (H, W)."""
-        soft = np.maximum(self.body - self.lung - self.air, 0)
-        return SOFT * soft + LUNG * self.lung + BONE * self.bone + METAL * self.metal
+        soft = self.body - self.lung
+        soft -= self.air
+        total = np.maximum(soft, 0, out=soft)
+        total *= SOFT
+        for coefficient, path in ((LUNG, self.lung), (BONE, self.bone), (METAL, self.metal)):
+            total += coefficient * path
+        return total
 
     def inside_lung(self, side: int, depth: float = 35) -> NDArray[np.bool_]:
         """Pixels of one side with at least ``depth`` millimetres of aerated lung."""

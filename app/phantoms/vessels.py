@@ -16,6 +16,9 @@ _TAPER = ((slice(0, 3), 1.0), (slice(2, 5), 0.82))
 """Points of a branch's two halves, and their radius relative to the whole one's."""
 _GREY = 14.0
 """Grey levels a millimetre of the 8-bit canvas that vessels are drawn on."""
+_BLUR = 0.4
+"""Standard deviation (mm) of the blur of vessels."""
+_ROOTS, _BEND = np.linspace(-84, 88, 9), np.linspace(-0.5, 0.7, 4)
 
 
 def add_vessels(scene: Scene, generator: np.random.Generator) -> None:
@@ -33,7 +36,7 @@ def add_vessels(scene: Scene, generator: np.random.Generator) -> None:
         np.float32
     )
     vessels /= _GREY
-    vessels, hila = grid.blurred(vessels, 0.4), grid.blurred(hila, 2.5)
+    vessels, hila = grid.blurred(vessels, _BLUR), grid.blurred(hila, 2.5)
     # More than a vessel's own chord: its sheath, and the vessels before and behind it that are not drawn.
     vessels *= 2.9
     hila *= 1.5
@@ -57,7 +60,7 @@ def _tree(
     root: Points, side: int, calibre: float, stretch: tuple[float, float], generator: np.random.Generator
 ) -> list[tuple[Points, Points]]:
     """One tree from its root (mm), branch by branch forking in two: paths (n, 5, 2) and radii (n,), largest last."""
-    angles = np.radians(np.linspace(-84, 88, 9) + generator.normal(0, 6, 9))
+    angles = np.radians(_ROOTS + generator.normal(0, 6, 9))
     start = np.zeros((len(angles), 2))
     radius = calibre * generator.uniform(1.7, 3.3, len(angles))
     tree = []
@@ -76,7 +79,7 @@ def _tree(
 
 def _branches(start: Points, angle: Points, length: Points, bend: Points) -> tuple[Points, Points]:
     """Curved paths (n, 5, 2) and their last directions (n,)."""
-    headings = angle[:, None] + bend[:, None] * np.linspace(-0.5, 0.7, 4)
+    headings = angle[:, None] + bend[:, None] * _BEND
     steps = np.stack([np.cos(headings), np.sin(headings)], -1) * (length / 4)[:, None, None]
     paths = np.concatenate([np.zeros((len(angle), 1, 2)), np.cumsum(steps, axis=1)], axis=1) + start[:, None]
     return paths, headings[:, -1]
@@ -96,9 +99,20 @@ def _drawn(scene: Scene, branches: Sequence[tuple[Points, Points]]) -> NDArray[n
     canvas = np.zeros((2 * grid.size, 2 * grid.size), np.uint8)
     halves = [(paths[:, part], radii * taper) for paths, radii in branches for part, taper in _TAPER]
     paths, radii = (np.concatenate(parts) for parts in zip(*halves, strict=True))
-    fixed = np.round((grid.pixels(paths.reshape(-1, 2)).reshape(paths.shape) + 0.25) * 2 * 16).astype(np.int32)
-    widths = np.maximum(np.round(4 * radii / grid.spacing), 1).astype(int)
+    pixels = grid.pixels(paths)
+    is_seen = _in_lung(scene, pixels, (radii + 4 * _BLUR) / grid.spacing + 4)
+    pixels, radii = pixels[is_seen], radii[is_seen]
+    fixed = np.rint((pixels + 0.25) * 2 * 16).astype(np.int32)
+    widths = np.maximum(np.rint(4 * radii / grid.spacing), 1).astype(int)
     greys = np.minimum(2 * radii * _GREY, 250)
     for path, width, grey in zip(fixed, widths.tolist(), greys.tolist(), strict=True):
         cv2.polylines(canvas, [path], False, grey, width, cv2.LINE_AA, 4)
     return canvas
+
+
+def _in_lung(scene: Scene, lines: Points, margin: Points) -> NDArray[np.bool_]:
+    """Whether there is lung in the rectangle around each line (n, k, 2) and its margin (n,), both in pixels."""
+    counts = cv2.integral((scene.lung > 0).astype(np.uint8))
+    left, top = np.clip(np.floor(lines.min(axis=1) - margin[:, None]), 0, scene.grid.size).astype(int).T
+    right, bottom = np.clip(np.ceil(lines.max(axis=1) + margin[:, None]) + 1, 0, scene.grid.size).astype(int).T
+    return counts[bottom, right] - counts[top, right] > counts[bottom, left] - counts[top, left]

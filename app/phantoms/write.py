@@ -228,12 +228,16 @@ def _attributes(plan: Plan, spacing: float) -> dict[str, str | int | float | boo
 
 def _boxes(name: str, outline: NDArray[np.bool_]) -> list[Box]:
     """One tight box a connected part, the largest first; specks under a hundredth of the largest get none."""
-    _, _, parts, _ = cv2.connectedComponentsWithStats(outline.astype(np.uint8), connectivity=8)
+    pixels = outline.view(np.uint8)
+    left, top, width, height = cv2.boundingRect(pixels)
+    left, top = left // 2 * 2, top // 2 * 2  # OpenCV numbers the parts by squares of 2 x 2 pixels
+    drawn = pixels[top : top + height + 1, left : left + width + 1]
+    _, _, parts, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
     rows = sorted(parts[1:].tolist(), key=lambda part: -part[4])
     return [
-        Box(name, float(part[0]), float(part[1]), float(part[2]), float(part[3]))
-        for part in rows
-        if part[4] * 100 >= rows[0][4]
+        Box(name, float(left + x), float(top + y), float(width), float(height))
+        for x, y, width, height, area in rows
+        if area * 100 >= rows[0][4]
     ]
 
 
