@@ -33,14 +33,14 @@ class OpenedData:
     def __init__(self, datalist: Datalist, path: Path) -> None:
         self.datalist = datalist
         self.path = path
-        self._samples: dict[str, list[dict[str, Any]]] = {}
+        self._samples: dict[str, Sequence[dict[str, Any]]] = {}
 
     @property
     def findings(self) -> tuple[str, ...]:
         """Names, in the order of the labels."""
         return self.datalist.findings
 
-    def samples(self, section: str) -> list[dict[str, Any]]:
+    def samples(self, section: str) -> Sequence[dict[str, Any]]:
         """Dictionaries that transforms start from; see ``app.datalist.samples``."""
         if section not in self._samples:
             self._samples[section] = samples(self.datalist, section, self.path.parent)

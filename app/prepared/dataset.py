@@ -82,11 +82,10 @@ class PreparedDataset(Dataset[dict[str, Any]]):
             raise ValueError(f"on_error is {on_error!r}, but must be 'stop' or 'exclude'")
         self.recipe = Recipe(transform, content)
         self.workers = Workers(self.recipe.make, default_workers() if workers is None else workers)
-        self._progress = progress
         self._stops = on_error == "stop"
         self._open(Path(folder).absolute() / digest(self.recipe.description))
         try:
-            self._prepare(samples, alone=False)
+            self._prepare(samples, progress)
         finally:
             self.workers.end()
         self._writer.close()
@@ -108,7 +107,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         other.__dict__.update(self.__dict__)  # open files included, which a copy would leave out
         if folder is not None:
             other._open(folder.absolute() / self.folder.name)
-        other._prepare(samples, alone=True)
+        other._prepare(samples, progress=False)
         return other
 
     def _open(self, folder: Path) -> None:
@@ -116,23 +115,23 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         self._use: FolderUse | None = FolderUse(folder)
         self._writer = ShardWriter(folder)
 
-    def _prepare(self, samples: Sequence[Sample], alone: bool) -> None:
-        preparation = Preparation(samples, self.recipe, self.folder, alone)
+    def _prepare(self, samples: Sequence[Sample], progress: bool) -> None:
+        preparation = Preparation(samples, self.recipe, self.folder)
         self._reader = preparation.reader
-        preparation.run(self._writer, self.workers, self._progress and not alone)
+        preparation.run(self._writer, self.workers, progress)
         self.excluded = [(_name(samples[index]), preparation.failed[index]) for index in sorted(preparation.failed)]
         if self.excluded and self._stops:
             raise PreparationError(f"{_report(self.excluded, len(samples))}\non_error: exclude goes on without them")
-        self.positions = [index for index in range(len(samples)) if index not in preparation.failed]
-        self.samples = [samples[index] for index in self.positions]
+        self.positions: Sequence[int] = range(len(samples))
+        self.samples = samples
+        if self.excluded:
+            self.positions = [index for index in self.positions if index not in preparation.failed]
+            self.samples = [samples[index] for index in self.positions]
         self._set_keys([preparation.keys[index] for index in self.positions])
 
     def _set_keys(self, keys: Sequence[Keys]) -> None:
-        entries = self._reader.entries
         self._keys = keys
-        self._image_keys = [key.image for key in keys]
-        self._drawn_keys = [key.drawn if key.drawn and entries[key.drawn].length > EMPTY else None for key in keys]
-        geometry = [entries[key].geometry for key in self._image_keys]
+        geometry = [self._reader.entries[key.image].geometry for key in keys]
         self.shape = _one_shape(geometry)
         self.doubtful = [_name(sample) for sample, each in zip(self.samples, geometry, strict=True) if each.is_doubtful]
         self._columns = {
@@ -153,7 +152,7 @@ class PreparedDataset(Dataset[dict[str, Any]]):
     @property
     def lungs_not_found(self) -> list[str]:
         """Names of the samples whose lungs were not found, so that they were kept whole."""
-        return [_name(self.samples[index]) for index in np.flatnonzero(~self._columns["lungs_found"].numpy())]
+        return [_name(self.samples[index]) for index in np.flatnonzero(~self._columns["lungs_found"].numpy()).tolist()]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -199,9 +198,9 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         size = self.shape[0] * self.shape[1]
         result = _new_bytes((len(numbers) * size,))
         buffer = memoryview(result.numpy())  # type: ignore[arg-type]  # arrays are buffers; cheaper than slices of tensors
-        self._reader.notice_changes(self._image_keys[number] for number in numbers)
+        self._reader.notice_changes(self._keys[number].image for number in numbers)
         for place, number in enumerate(numbers):
-            part, key = buffer[place * size : (place + 1) * size], self._image_keys[number]
+            part, key = buffer[place * size : (place + 1) * size], self._keys[number].image
             try:
                 self._reader.read_into(key, part)
             except DamagedError as error:
@@ -209,11 +208,11 @@ class PreparedDataset(Dataset[dict[str, Any]]):
         return result.view(len(numbers), 1, *self.shape)
 
     def _read_drawn(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
-        keys = [self._drawn_keys[number] for number in numbers]
+        keys = [self._keys[number].drawn for number in numbers]
         self._reader.notice_changes(key for key in keys if key is not None)
         planes, plane_at = [], []
         for place, (number, key) in enumerate(zip(numbers, keys, strict=True)):
-            if key is not None:
+            if key is not None and self._reader.entries[key].length > EMPTY:
                 packed, findings = unpack(self._read_drawn_entry(number, key))
                 planes += list(packed)
                 plane_at += [(place, finding) for finding in findings.tolist()]

@@ -35,7 +35,6 @@ class Preparation:
         samples: Of a datalist.
         recipe: How they are prepared.
         folder: Where their results are kept.
-        alone: Whether only the entries of these samples are read, so that memory does not grow with the folder.
 
     Attributes:
         reader: Of the folder.
@@ -43,7 +42,7 @@ class Preparation:
         failed: By index of the sample, what is wrong with it.
     """
 
-    def __init__(self, samples: Sequence[Sample], recipe: Recipe, folder: Path, alone: bool = False) -> None:
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, folder: Path) -> None:
         self.samples = samples
         self.recipe = recipe
         self.keys: dict[int, Keys] = {}
@@ -56,8 +55,7 @@ class Preparation:
                 self.keys[index] = recipe.keys(sample)
             except OSError as error:
                 self.failed[index] = f"{type(error).__name__}: {error}"
-        wanted = {key for keys in self.keys.values() for key in keys if key is not None}
-        self.reader = ShardReader(folder, wanted if alone else None)
+        self.reader = ShardReader(folder, (key for keys in self.keys.values() for key in keys if key is not None))
 
     def run(self, writer: ShardWriter, workers: Workers, progress: bool) -> None:
         """Prepare until everything is there or has failed.

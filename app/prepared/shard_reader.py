@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from app.prepared.shards import RECORD_SIZE, StoredEntry, read_records
 
@@ -29,15 +31,15 @@ class ShardReader:
 
     Args:
         folder: Of the shards.
-        wanted: Keys of the entries to keep in memory; None for all, half a kilobyte each.
+        wanted: Keys of the entries to keep in memory.
 
     Attributes:
         entries: by key.
     """
 
-    def __init__(self, folder: Path, wanted: Set[bytes] | None = None) -> None:
+    def __init__(self, folder: Path, wanted: Iterable[bytes]) -> None:
         self.folder = folder
-        self.wanted = wanted
+        self._wanted = np.unique(np.frombuffer(b"".join(key[:8] for key in wanted), np.uint64))
         self.entries: dict[bytes, StoredEntry] = {}
         self._bytes_read: dict[Path, int] = {}
         self._files: dict[str, int] = {}
@@ -50,7 +52,7 @@ class ShardReader:
         for path in sorted(self.folder.glob("*.records")):
             start = self._bytes_read.get(path, 0)
             if path.stat().st_size - start >= RECORD_SIZE:
-                added, self._bytes_read[path] = read_records(path, start, self.wanted)
+                added, self._bytes_read[path] = read_records(path, start, self._wanted)
                 self.entries |= added
 
     def read(self, key: bytes) -> memoryview:

@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,13 +125,13 @@ class ShardWriter:
         self.process = os.getpid()
 
 
-def read_records(path: Path, start: int, wanted: Set[bytes] | None = None) -> tuple[dict[bytes, StoredEntry], int]:
+def read_records(path: Path, start: int, wanted: np.ndarray) -> tuple[dict[bytes, StoredEntry], int]:
     """Read the records of a shard from a byte on.
 
     Args:
         path: Of the records.
         start: First byte to read.
-        wanted: Keys of the entries to return; None for all.
+        wanted: The first 8 bytes of the keys of the entries to return, as uint64 in ascending order.
 
     Returns:
         Entries by key, without those whose record is damaged or whose data are missing; and the byte to go on from.
@@ -143,12 +143,12 @@ def read_records(path: Path, start: int, wanted: Set[bytes] | None = None) -> tu
     data = path.with_suffix(".data")
     size = data.stat().st_size if data.exists() else 0
     entries, known = {}, dict[Geometry, Geometry]()
-    for at in range(0, end, RECORD_SIZE) if wanted is None else _candidates(content[:end], wanted):
+    for at in _candidates(content[:end], wanted):
         fields = content[at : at + _FIELDS.size]
         if _CHECKSUM.unpack_from(content, at + _FIELDS.size) != (zlib.crc32(fields),):
             continue
         key, first, length, checksum, *rest = _FIELDS.unpack(fields)
-        if first + length <= size and (wanted is None or key in wanted):
+        if first + length <= size:
             flags = bool(rest[8] & _LUNGS_FOUND), bool(rest[8] & _DOUBTFUL)
             geometry = Geometry((rest[0], rest[1]), (rest[2], rest[3]), tuple(rest[4:8]), *flags)
             # One object for all images that lie alike, as memory holds those of all.
@@ -156,14 +156,13 @@ def read_records(path: Path, start: int, wanted: Set[bytes] | None = None) -> tu
     return entries, start + end
 
 
-def _candidates(content: bytes, wanted: Set[bytes]) -> Sequence[int]:
-    """Where records begin whose keys have the first 8 bytes of a wanted one: no Python object for all the others."""
-    if not wanted:
+def _candidates(content: bytes, wanted: np.ndarray) -> Sequence[int]:
+    """Where records begin whose keys begin as a wanted one: no Python object for all the others."""
+    if not len(wanted):
         return []
-    starts = np.unique(np.frombuffer(b"".join(key[:8] for key in wanted), np.uint64))
     kept = np.ndarray(len(content) // RECORD_SIZE, np.uint64, content, strides=(RECORD_SIZE,))
-    nearest = np.minimum(np.searchsorted(starts, kept), len(starts) - 1)
-    positions: list[int] = (np.flatnonzero(starts[nearest] == kept) * RECORD_SIZE).tolist()
+    nearest = np.minimum(np.searchsorted(wanted, kept), len(wanted) - 1)
+    positions: list[int] = (np.flatnonzero(wanted[nearest] == kept) * RECORD_SIZE).tolist()
     return positions
 
 
