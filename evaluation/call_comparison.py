@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.cases import BoolArray, FindingResult, Interval, Labels
-from evaluation.compare import Comparison, ComparisonRow, corrected, within_margin
+from evaluation.compare import Comparison, ComparisonRow, both_known, corrected, within_margin
 from evaluation.paired_shares import compare_shares
 from evaluation.patients import counted
 
@@ -38,10 +38,7 @@ def compare_calls(
         alike: Of each finding, whether A and B are the same there (the same ranks and calls), so that they cannot
             differ in other cases either: the difference then is exactly 0. None if left out.
     """
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if one.shape != two.shape or one.ndim != 2:
-        raise ValueError(f"A has shape {one.shape} and B {two.shape}; both must be the same (N, C)")
-    known = ~(np.isnan(one) | np.isnan(two))
+    one, two, known = both_known(first, second)
     rows = []
     for c, finding in enumerate(findings):
         calls = one[:, c] == 1, two[:, c] == 1, known[:, c], patient

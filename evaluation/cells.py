@@ -1,6 +1,8 @@
 """CSV files that people open in spreadsheet programs, which take text such as ``=1+1`` for a formula."""
 
 import csv
+import io
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +44,19 @@ def safe_row(values: Iterable[object]) -> list[object]:
     return [safe_cell(value) for value in values]
 
 
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    r"""Rows as the text of a CSV file: cells as :func:`safe_cell` gives them, numbers with all digits, NaN empty.
+
+    Example:
+        >>> csv_text([("finding", "p"), ("=Nodule", 0.05), ("Mass", math.nan)])
+        "finding,p\r\n'=Nodule,0.05\r\nMass,\r\n"
+    """
+    text = io.StringIO()
+    # NaN alone differs from itself.
+    csv.writer(text).writerows(("" if value != value else value for value in safe_row(row)) for row in rows)
+    return text.getvalue()
+
+
 def plain_cell(cell: str) -> str:
     """The text that :func:`safe_cell` was given.
 
@@ -50,6 +65,19 @@ def plain_cell(cell: str) -> str:
         ['=1+1', "'quoted'", '=1+1']
     """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def number(text: str) -> float:
+    """The number that a text is; NaN if it is none.
+
+    Example:
+        >>> number("0.5"), number("half")
+        (0.5, nan)
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _is_number(text: str) -> bool:

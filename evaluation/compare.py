@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.auc_tests import NO_VARIANCE, AucComparison, compared, difference_interval, no_difference, rank_alike
-from evaluation.cases import UNDEFINED, Counts, FindingResult, IntArray, Interval, Labels, TextArray
+from evaluation.cases import (
+    UNDEFINED,
+    BoolArray,
+    Counts,
+    FindingResult,
+    FloatArray,
+    IntArray,
+    Interval,
+    Labels,
+    TextArray,
+)
 from evaluation.delong import area_covariance
 from evaluation.distributions import t_two_sided_p
 from evaluation.margins import MarginTest, margin_test
@@ -133,10 +143,7 @@ def compare_means(
         patient: (N,) or None if every image is a patient of its own.
         margin: As for ``compare_predictions``; by Student's intervals.
     """
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if one.shape != two.shape or one.ndim != 2:
-        raise ValueError(f"A has shape {one.shape} and B {two.shape}; both must be the same (N, C)")
-    known = ~(np.isnan(one) | np.isnan(two))
+    one, two, known = both_known(first, second)
     a, b = ((np.where(known, side, 0.0), known) for side in (one, two))
     return compare_ratios(a, b, findings, patient, margin)
 
@@ -188,6 +195,18 @@ def aligned(first: PredictionTable, second: PredictionTable, names: tuple[str, s
         if not problems:
             return other
     raise DifferentCasesError(f"{names[0]} and {names[1]} are not about the same cases: " + "; ".join(problems))
+
+
+def both_known(first: ArrayLike, second: ArrayLike) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """The values (N, C) of A and of B, and where neither is NaN.
+
+    Raises:
+        ValueError: The shapes differ or have other axes.
+    """
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.shape != two.shape or one.ndim != 2:
+        raise ValueError(f"A has shape {one.shape} and B {two.shape}; both must be the same (N, C)")
+    return one, two, ~(np.isnan(one) | np.isnan(two))
 
 
 def within_margin(difference_at: Callable[[float], Interval], margin: float | None) -> MarginTest | None:

@@ -11,7 +11,6 @@ before it (``evaluation.cells``), which reading takes off.
 
 import csv
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.cases import FloatArray, IntArray, TextArray
-from evaluation.cells import opened_table, plain_cell, safe_row
+from evaluation.cells import number, opened_table, plain_cell, safe_row
 from evaluation.logits import probability
 
 REQUIRED = ("image", "patient", "finding", "label", "score")
@@ -242,30 +241,23 @@ def _labels(path: Path, cells: tuple[str, ...], line: int) -> FloatArray:
 
 def _label(path: Path, cell: str, line: int) -> float:
     """One label, however it is written: 1.0 and " 1" are 1 as well."""
-    number = _number(cell)
-    if not cell.strip() or number == -2 or cell.strip().lower() == "nan":
+    value = number(cell)
+    if not cell.strip() or value == -2 or cell.strip().lower() == "nan":
         return -2.0
-    if number not in (-1.0, 0.0, 1.0):
+    if value not in (-1.0, 0.0, 1.0):
         raise ValueError(f"{path}, line {line}: label {cell!r} is none of 1, 0, -1 (uncertain) and empty (not said)")
-    return number
+    return value
 
 
 def _scores(path: Path, name: str, cells: tuple[str, ...], line: int) -> FloatArray:
     try:
         scores = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
     except ValueError:
-        scores = np.array([_number(cell) for cell in cells])
+        scores = np.array([number(cell) for cell in cells])
     wrong = np.flatnonzero(np.isnan(scores))
     if wrong.size:
         raise ValueError(f"{path}, line {line + int(wrong[0])}: {name} {cells[wrong[0]]!r} is not a number")
     return scores
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan
 
 
 def _table(path: Path, columns: _Columns) -> PredictionTable:

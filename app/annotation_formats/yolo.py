@@ -17,6 +17,7 @@ from app.annotation_formats.marks import (
     Rectangle,
     marked_names,
 )
+from evaluation.cells import number
 
 NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "labels.txt", "notes.json")
 """Files that give the categories' names, the likeliest first."""
@@ -110,7 +111,4 @@ def _mark(words: list[str], names: dict[int, str], names_file: Path | None, wher
 
 
 def _is_number(word: str) -> bool:
-    try:
-        return math.isfinite(float(word))
-    except ValueError:
-        return False
+    return math.isfinite(number(word))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.datalist.item import Datalist, Item
 from app.datalist.stored_images import bare_name
 from app.findings import ABSENT, NOT_SAID, PRESENT, UNCERTAIN, require_known
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 
 if TYPE_CHECKING:
     from evaluation.agreement import Agreement
@@ -55,7 +52,7 @@ class SetsAgreement(NamedTuple):
 
 
 def agreements(
-    sets: Mapping[str, Datalist], same: Sequence[Pair] = (), against_first: bool = False, level: float = 0.95
+    sets: Mapping[str, Datalist], same: Sequence[Pair] = (), against_first: bool = False
 ) -> list[SetsAgreement]:
     """Cohen's kappa between every two of several label sets, or between the first and every other one.
 
@@ -66,7 +63,6 @@ def agreements(
         sets: Name to datalist.
         same: As for :func:`agreement`, for the pairs of sets that have such findings, either side first.
         against_first: Leave out the pairs without the first set.
-        level: Confidence of the intervals.
 
     Raises:
         ValueError: No two sets have findings that are in ``same``.
@@ -83,7 +79,7 @@ def agreements(
                 unused.discard(pair)
                 pairs += [sides] if sides not in pairs else []
         shared = labels[one].keys() & labels[two].keys()
-        kappas = _kappas((labels[one], labels[two]), (sets[one], sets[two]), pairs, level) if shared else []
+        kappas = _kappas((labels[one], labels[two]), (sets[one], sets[two]), pairs) if shared else []
         results.append(SetsAgreement(one, two, len(shared), tuple(kappas)))
     if unused:
         asked = "=".join("+".join(side) for side in next(pair for pair in same if pair in unused))
@@ -91,9 +87,7 @@ def agreements(
     return results
 
 
-def agreement(
-    first: Datalist, second: Datalist, same: Sequence[Pair] = (), level: float = 0.95
-) -> list[FindingAgreement]:
+def agreement(first: Datalist, second: Datalist, same: Sequence[Pair] = ()) -> list[FindingAgreement]:
     """Cohen's kappa for each finding that both have, over the images that both label present or absent.
 
     As in Fig. 3 of Cheplygina et al., "Augmenting Chest X-ray Datasets with Non-Expert Annotations". Images are matched
@@ -106,7 +100,6 @@ def agreement(
         second: Its columns.
         same: Findings that count as the same, beside those of one name, such as ``(("Nodule or Mass",), ("Nodule",
             "Mass"))``.
-        level: Confidence of the interval.
 
     Raises:
         ValueError: There is no shared image or finding, or a finding in ``same`` is unknown.
@@ -123,7 +116,7 @@ def agreement(
             f"{first.name} ({', '.join(first.findings)}) and {second.name} ({', '.join(second.findings)}) have no "
             "finding in common; name some with --same A=B."
         )
-    return _kappas((ours, theirs), (first, second), pairs, level)
+    return _kappas((ours, theirs), (first, second), pairs)
 
 
 def agreement_text(first: Datalist, second: Datalist, findings: Sequence[FindingAgreement]) -> str:
@@ -143,19 +136,16 @@ def agreement_csv(pairs: Sequence[SetsAgreement]) -> str:
 
     A pair that shares no image or no finding has one row, whose finding is empty.
     """
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[object]] = [COLUMNS]
     for pair in pairs:
         sets = [pair.first, pair.second, pair.shared]
         for one in pair.findings:
             measured, kappa = one.agreement, one.agreement.kappa
-            values = [float(value) for value in (kappa.value, kappa.lower, kappa.upper)]
-            digits = ["" if math.isnan(value) else repr(value) for value in values]
-            writer.writerow(safe_row([*sets, one.title, measured.cases, *digits, measured.name]))
+            values = kappa.value, kappa.lower, kappa.upper
+            rows.append([*sets, one.title, measured.cases, *values, measured.name])
         if not pair.findings:
-            writer.writerow(safe_row([*sets, "", 0, "", "", "", ""]))
-    return text.getvalue()
+            rows.append([*sets, "", 0, "", "", "", ""])
+    return csv_text(rows)
 
 
 def labels_by_image(datalist: Datalist) -> Labels:
@@ -181,7 +171,7 @@ def _have(sides: Pair, first: Datalist, second: Datalist) -> bool:
 
 
 def _kappas(
-    labels: tuple[Labels, Labels], sets: tuple[Datalist, Datalist], pairs: Sequence[Pair], level: float
+    labels: tuple[Labels, Labels], sets: tuple[Datalist, Datalist], pairs: Sequence[Pair]
 ) -> list[FindingAgreement]:
     from evaluation.agreement import cohen_kappa
 
@@ -194,7 +184,7 @@ def _kappas(
             [_state(of[image], datalist.findings, names) for image in shared]
             for of, datalist, names in zip(labels, sets, pair, strict=True)
         )
-        results.append(FindingAgreement(*pair, cohen_kappa(one, two, level=level, patient=patient)))
+        results.append(FindingAgreement(*pair, cohen_kappa(one, two, patient=patient)))
     return results
 
 

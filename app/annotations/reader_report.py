@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 
 if TYPE_CHECKING:
     from app.annotations.reader_skill import Readings
@@ -51,17 +49,14 @@ def skill_text(readings: Readings, skills: Sequence[ReaderSkill]) -> str:
 
 def skill_csv(readings: Readings, skills: Sequence[ReaderSkill]) -> str:
     """One row a finding and reader, with `COLUMNS` and all digits; what a reader said nothing of is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[object]] = [COLUMNS]
     for index, (finding, skill) in enumerate(zip(readings.findings, skills, strict=True)):
         for reader, name in enumerate(readings.readers):
             counts = int(skill.read[reader]), _said_present(readings, index, reader), float(skill.present[reader])
             intervals = skill.sensitivity[reader], skill.specificity[reader], skill.prevalence
             values = [value for each in intervals for value in (each.value, each.lower, each.upper)]
-            digits = ["" if math.isnan(value) else repr(value) for value in values]
-            writer.writerow(safe_row([finding, name, *counts, *digits]))
-    return text.getvalue()
+            rows.append([finding, name, *counts, *values])
+    return csv_text(rows)
 
 
 def skill_warnings(readings: Readings, skills: Sequence[ReaderSkill]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from app.auditing.audit import Audit, Doubt
 from app.datalist.thumbnails import thumbnail
-from app.files.atomic import whole_file, write_whole
+from app.files.atomic import write_files
 from app.findings import PRESENT
 from app.pages import page
 from app.pages.numbers import counted, value
 from evaluation.cases import Interval
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,11 +42,8 @@ def write_audit(audit: Audit, root: Path, folder: Path) -> tuple[Path, ...]:
     Returns:
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_table(folder / TABLE, audit.doubts)
-    _write_table(folder / UNCERTAIN_TABLE, audit.uncertain)
-    write_whole(folder / PAGE, audit_page(audit, root))
-    return folder / PAGE, folder / TABLE, folder / UNCERTAIN_TABLE
+    tables = {TABLE: _table(audit.doubts), UNCERTAIN_TABLE: _table(audit.uncertain)}
+    return write_files(folder, {PAGE: audit_page(audit, root), **tables})
 
 
 def audit_text(audit: Audit) -> str:
@@ -55,7 +51,7 @@ def audit_text(audit: Audit) -> str:
     lines = [_headline(audit), f"Suspicion is by calibrated scores and {_SIMILAR[audit.basis]}.", ""]
     head, rows = _findings(audit)
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
+    lines += ["  ".join(map(str.ljust, row, widths)) for row in (head, *rows)]
     return "\n".join([*(line.rstrip() for line in lines), "", *audit.notes]).rstrip()
 
 
@@ -148,13 +144,10 @@ def _figure(doubts: Sequence[Doubt], root: Path) -> Figure:
     return figure
 
 
-def _write_table(path: Path, doubts: Sequence[Doubt]) -> None:
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for doubt in doubts:
-            numbers = (
-                f"{each:.6g}" if not math.isnan(each) else "" for each in (doubt.score, doubt.p, doubt.neighbours)
-            )
-            cells = (doubt.rank, doubt.item.image, doubt.item.patient, doubt.finding, f"{doubt.label:g}", *numbers)
-            writer.writerow(safe_row([*cells, doubt.item.source]))
+def _table(doubts: Sequence[Doubt]) -> str:
+    rows: list[Sequence[object]] = [COLUMNS]
+    for doubt in doubts:
+        numbers = (f"{each:.6g}" if not math.isnan(each) else "" for each in (doubt.score, doubt.p, doubt.neighbours))
+        cells = (doubt.rank, doubt.item.image, doubt.item.patient, doubt.finding, f"{doubt.label:g}", *numbers)
+        rows.append([*cells, doubt.item.source])
+    return csv_text(rows)

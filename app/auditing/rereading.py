@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from app.auditing.audit import Doubt
-from app.files.atomic import whole_file
-from evaluation.cells import safe_row
+from app.files.atomic import write_files
+from evaluation.cells import csv_text
 
 LIST, KEY = "reread.csv", "reread_key.csv"
 LIST_COLUMNS = ("number", "image", "finding", "label", "reader")
@@ -71,23 +70,13 @@ def write_list(readings: Sequence[Reading], folder: Path) -> tuple[Path, Path]:
         Both files.
     """
     numbered = list(enumerate(readings, start=1))
-    _write(folder / LIST, LIST_COLUMNS, ([n, r.doubt.item.image, r.doubt.finding, "", ""] for n, r in numbered))
-    _write(
-        folder / KEY,
-        KEY_COLUMNS,
+    to_read = [(n, r.doubt.item.image, r.doubt.finding, "", "") for n, r in numbered]
+    key = [
         (
-            [
-                *(n, r.doubt.item.image, r.doubt.item.patient, r.doubt.finding, f"{r.doubt.label:g}", r.part),
-                *(f"{r.stands_for:.6g}", r.doubt.rank, f"{r.doubt.score:.6g}", f"{r.doubt.p:.6g}"),
-            ]
-            for n, r in numbered
-        ),
-    )
-    return folder / LIST, folder / KEY
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(safe_row(row) for row in rows)
+            *(n, r.doubt.item.image, r.doubt.item.patient, r.doubt.finding, f"{r.doubt.label:g}", r.part),
+            *(f"{r.stands_for:.6g}", r.doubt.rank, f"{r.doubt.score:.6g}", f"{r.doubt.p:.6g}"),
+        )
+        for n, r in numbered
+    ]
+    files = write_files(folder, {LIST: csv_text([LIST_COLUMNS, *to_read]), KEY: csv_text([KEY_COLUMNS, *key])})
+    return files[0], files[1]

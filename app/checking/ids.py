@@ -96,6 +96,13 @@ def is_literal(value: object) -> bool:
     return not (isinstance(value, str) and value.startswith(("$", "@", "%")))
 
 
+def is_plain(value: object) -> bool:
+    """Whether a value is a number, a switch, a text that stands for itself, or a list of these."""
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return isinstance(value, int | float | str) and is_literal(value)
+
+
 def followed(config: object, identifier: str) -> tuple[str, object]:
     """The id and value at the end of a chain of references; a broken or circular chain ends where it breaks.
 

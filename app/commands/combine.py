@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.annotations.voting import OTHERWISE, Rule, any_of, by_certainty, majority
-from app.commands.datalist import write_checked
+from app.commands.datalist import names_of, write_checked
 
 if TYPE_CHECKING:
     from app.datalist.item import Datalist
@@ -96,19 +96,13 @@ def _by_skill(arguments: argparse.Namespace, datalists: Sequence[Datalist]) -> D
         datalist, readings = datalists[0], readings_of_boxes(datalists[0])
     else:
         datalist = read_together(datalists, majority)
-        readings = readings_of_datalists(datalists, _names(arguments.files))
+        readings = readings_of_datalists(datalists, names_of(arguments.files))
     skills = measure_readers(readings)
     sys.stdout.write(skill_text(readings, skills) + "\n")
     if arguments.report is not None:
         arguments.report.parent.mkdir(parents=True, exist_ok=True)
         write_whole(arguments.report, skill_csv(readings, skills))
     return with_skill(datalist, readings, skills, arguments.decided)
-
-
-def _names(files: Sequence[Path]) -> list[str]:
-    """A name for each reader: the file's, or its whole path if others are named alike."""
-    stems = [file.stem for file in files]
-    return stems if len(set(stems)) == len(stems) else [str(file) for file in files]
 
 
 def _require_readers(at_least: int | None, datalists: Sequence[Datalist]) -> None:

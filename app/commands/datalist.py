@@ -258,8 +258,7 @@ def run_agree(arguments: argparse.Namespace) -> None:
     # Two datalists of one data set have the same name, but not the same file.
     for path, datalist in zip(files, datalists, strict=True):
         datalist.name = f"{datalist.name} ({path})"
-    stems = [path.stem for path in files]
-    sets = dict(zip(stems if len(set(stems)) == len(stems) else map(str, files), datalists, strict=True))
+    sets = dict(zip(names_of(files), datalists, strict=True))
     pairs = agreements(sets, arguments.same, arguments.against_first)
     if len(pairs) == 1 and not pairs[0].findings:
         agreement(datalists[0], datalists[1])  # raises, and says what they lack
@@ -281,15 +280,12 @@ def run_export(arguments: argparse.Namespace) -> None:
     """Write annotations for another program, and say what its format cannot hold."""
     from app.annotation_formats.exporting import export
     from app.datalist.file import read_datalist
-    from app.files.atomic import write_whole
+    from app.files.atomic import write_files
 
-    out = arguments.out
-    require_empty(out)
+    require_empty(arguments.out)
     written = export(read_datalist(arguments.file), arguments.file.parent, arguments.to, arguments.suggestions)
-    for name, text in written.files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out / name, text)
-    lines = [*(f"  {what}: {count}" for what, count in written.counts.items()), f"written to {out}"]
+    write_files(arguments.out, written.files)
+    lines = [*(f"  {what}: {count}" for what, count in written.counts.items()), f"written to {arguments.out}"]
     sys.stdout.write("\n".join([*lines, ""]))
 
 
@@ -300,6 +296,12 @@ def run_without(arguments: argparse.Namespace) -> None:
 
     datalist = without_patients(read_datalist(arguments.file), [read_datalist(path) for path in arguments.others])
     write_checked(moved(datalist, arguments.file, arguments.out), arguments.out)
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """A name for each datalist: its file's, or its whole path if others are named alike."""
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else list(map(str, files))
 
 
 def _write_table(path: Path, text: str) -> None:

@@ -92,10 +92,9 @@ def _choose(arguments: argparse.Namespace) -> None:
     """Check everything that is quick, then score the pool, choose, and write."""
     from app.commands.datalist import require_empty, write_checked
     from app.datalist.file import moved
-    from app.files.atomic import write_whole
+    from app.files.atomic import write_files
     from app.planning.prices import read_prices
-    from app.selection.output import selection_page, selection_text
-    from app.selection.reader_files import reader_files
+    from app.selection.output import reader_files, selection_page, selection_text
     from app.selection.scores import read_scores
     from app.selection.selection import Wish, datalist_of, require_possible, select, with_predictions
     from app.selection.used import read_used, trained_labels, unused
@@ -129,9 +128,7 @@ def _choose(arguments: argparse.Namespace) -> None:
     files[PAGE] = selection_page(selection, prices.unit, left_out, worth, arguments.blind)
     chosen = moved(datalist_of(selection, pool.datalist, about), arguments.pool, arguments.out / DATALIST)
     write_checked(chosen, arguments.out / DATALIST)
-    for name, text in files.items():
-        (arguments.out / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(arguments.out / name, text)
+    write_files(arguments.out, files)
     text = selection_text(selection, prices.unit, left_out | known, worth)
     sys.stdout.write(f"{text}\nwritten to {arguments.out}\n")
 

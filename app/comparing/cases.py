@@ -12,7 +12,7 @@ import numpy as np
 
 from evaluation import DifferentCasesError
 from evaluation.cases import FloatArray, TextArray
-from evaluation.cells import opened_table, plain_cell
+from evaluation.cells import number, opened_table, plain_cell
 from evaluation.compare import only_in
 
 MEASURES = {"dice": "Dice", "iou": "IoU", "ior": "IoR", "hit": "Pointing game"}
@@ -61,9 +61,9 @@ def read_cases(path: Path) -> Cases:
                 raise ValueError(f"{where}: image {row['image']!r} has another patient than before")
             seen.add(case)
             for name in measures:
-                number = _number(row[name], f"{where}: {name}")
-                if not math.isnan(number):
-                    cases.value[name][case] = number
+                value = _number(row[name], f"{where}: {name}")
+                if not math.isnan(value):
+                    cases.value[name][case] = value
     return cases
 
 
@@ -91,8 +91,8 @@ def aligned_values(
     arrays = []
     for table in tables:
         values = np.full((len(rows), len(columns)), np.nan)
-        for (image, finding), number in table.value[measure].items():
-            values[rows[image], columns[finding]] = number
+        for (image, finding), value in table.value[measure].items():
+            values[rows[image], columns[finding]] = value
         arrays.append(values)
     patient = np.array([tables[0].patient[image] for image in rows], dtype=np.str_)
     return tuple(columns), patient, arrays
@@ -114,10 +114,7 @@ def _require_same(first: Cases, second: Cases, names: tuple[str, str], measure: 
 def _number(cell: str, where: str) -> float:
     if cell.strip().lower() in ("", "nan"):
         return math.nan
-    try:
-        number = float(cell)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
+    value = number(cell)
+    if not 0 <= value <= 1:
         raise ValueError(f"{where} is {cell!r}, but must be a number from 0 to 1")
-    return number
+    return value

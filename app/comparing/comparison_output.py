@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from app.comparing.comparison import RANKED, MeasureComparison, ModelRow, RunCom
 from app.comparing.conclusions import ALPHA, conclusions
 from app.comparing.declared_margins import MEANING, ONE_SIDED
 from app.comparing.forest import MINUS, forest_svg
-from app.files.atomic import write_whole
+from app.files.atomic import write_files
 from app.files.own_json import without_nan
 from app.pages import numbers, page
 from evaluation.cases import Counts
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 
 COLUMNS = (
     *("measure", "finding", "reference", "model"),
@@ -35,7 +34,6 @@ def write_comparison(comparison: RunComparison, folder: Path) -> tuple[Path, ...
     Returns:
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     plots = {measure.key: forest_svg(measure, comparison.letters, comparison.names) for measure in comparison.measures}
     contents: dict[str, str | bytes] = {
         "comparison.csv": comparison_csv(comparison),
@@ -43,9 +41,7 @@ def write_comparison(comparison: RunComparison, folder: Path) -> tuple[Path, ...
         "comparison.html": comparison_page(comparison, plots),
         **{f"forest_{key}.svg": plot for key, plot in plots.items()},
     }
-    for name, content in contents.items():
-        write_whole(folder / name, content)
-    return tuple(folder / name for name in contents)
+    return write_files(folder, contents)
 
 
 def comparison_csv(comparison: RunComparison) -> str:
@@ -53,31 +49,27 @@ def comparison_csv(comparison: RunComparison) -> str:
 
     ``difference`` is model - reference. The macro average comes last in its measure; its cases are findings.
     """
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[object]] = [COLUMNS]
     for measure in comparison.measures:
         for row in measure.all_rows:
             counts = [getattr(row.reference, name) for name in Counts.__annotations__]
             intervals = row.reference, row.result, row.difference
             values = [x for each in intervals for x in (each.value, each.lower, each.upper)]
-            digits = _digits([*values, row.p, row.p_holm])
+            values += [row.p, row.p_holm]
             names = comparison.names[0], comparison.names[row.model]
             sizes = [len(comparison.methods[model].runs) for model in (0, row.model)]
-            writer.writerow(safe_row([measure.key, row.finding, *names, *counts, *digits, *sizes, *_margin_cells(row)]))
-    return text.getvalue()
+            rows.append([measure.key, row.finding, *names, *counts, *values, *sizes, *_margin_cells(row)])
+    return csv_text(rows)
 
 
-def _margin_cells(row: ModelRow) -> list[str]:
+def _margin_cells(row: ModelRow) -> list[object]:
     if row.margin is None or row.margin_holm is None:
         return [""] * 5
     tests = row.margin, row.margin_holm
-    p = [getattr(test, name) for name in ("p_noninferior", "p_equivalent") for test in tests]
-    return _digits([row.margin.margin, *p])
-
-
-def _digits(values: list[float]) -> list[str]:
-    return ["" if math.isnan(value) else repr(float(value)) for value in values]
+    return [
+        row.margin.margin,
+        *(getattr(test, f"p_{name}") for name in ("noninferior", "equivalent") for test in tests),
+    ]
 
 
 def comparison_json(comparison: RunComparison) -> str:

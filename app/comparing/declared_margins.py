@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from app.comparing.calls import SHARES
 from app.comparing.cases import MEASURES
 from app.nearest import did_you_mean
+from evaluation.cells import number
 
 ANY = ""
 """Key of the margin of all measures that have none of their own."""
@@ -84,10 +85,7 @@ def _shown(claim: str, noun: str, shown: list[str], tested: list[str]) -> str:
 
 
 def _number(text: str, word: str) -> float:
-    try:
-        margin = float(text)
-    except ValueError:
-        margin = math.nan
+    margin = number(text)
     if not 0 < margin < 1:
         raise ValueError(
             f"--margin {word}: must be above 0 and below 1, on the scale of the measure: two points of AUC are 0.02"

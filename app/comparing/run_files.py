@@ -107,11 +107,12 @@ def open_run_files(word: str, look_up: bool = True) -> RunFiles:
 def plain_settings(config: Path) -> dict[str, str]:
     """The top-level settings of a config that are numbers, text, booleans or lists of them; no expressions."""
     from app.checking.documents import read_document
+    from app.checking.ids import is_plain
 
     values = read_document(config)
     if not isinstance(values, dict):
         raise ValueError(f"{config} holds {type(values).__name__}, but a config is a mapping")
-    return {str(key): str(value) for key, value in values.items() if key != "imports" and _is_plain(value)}
+    return {str(key): str(value) for key, value in values.items() if key != "imports" and is_plain(value)}
 
 
 def _of_folder(word: str, folder: Path, look_up: bool) -> RunFiles:
@@ -126,9 +127,3 @@ def _of_folder(word: str, folder: Path, look_up: bool) -> RunFiles:
             problem = str(error)
     name = run.name if run else folder.absolute().name
     return RunFiles(word, name, predictions, folder, run, problem)
-
-
-def _is_plain(value: Any) -> bool:  # noqa: ANN401 - YAML
-    if isinstance(value, list):
-        return all(_is_plain(each) for each in value)
-    return isinstance(value, int | float | bool) or (isinstance(value, str) and not value.startswith(("$", "@", "%")))

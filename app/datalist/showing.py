@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 
 from app.datalist.holdings import STATES, FindingHoldings, SectionHoldings, co_occurrence, holdings
 from app.datalist.item import FLOW, SECTIONS, Datalist
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 
 _LOCATIONS = ("located", "nowhere", "boxes", "masks")
 
@@ -62,17 +60,14 @@ def holdings_csv(datalist: Datalist) -> str:
     Columns are ``finding``, ``section`` (or ``all``), images by state of their label (``not_said`` in one word), and
     what is located.
     """
-    text = io.StringIO()
-    writer = csv.writer(text)
     columns = [state.replace(" ", "_") for state in STATES] + list(_LOCATIONS)
-    writer.writerow(["finding", "section", *columns])
+    lines: list[list[object]] = [["finding", "section", *columns]]
     held = holdings(datalist)
     for finding in datalist.findings:
         rows = {section: _numbers(part.findings[finding], STATES) for section, part in held.items()}
         rows["all"] = [sum(row[index] for row in rows.values()) for index in range(len(columns))]
-        for section, numbers in rows.items():
-            writer.writerow(safe_row([finding, section, *numbers]))
-    return text.getvalue()
+        lines += [[finding, section, *numbers] for section, numbers in rows.items()]
+    return csv_text(lines)
 
 
 def _in_words(fact: object) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.annotation_formats.arguments import add_annotation_arguments
-from app.datalist.header_groups import identifiers_of, named_in_headers, with_header_groups
-from app.datalist.headers import with_header_facts
+from app.datalist.headers import identifiers_of, named_in_headers, with_header_facts, with_header_groups
 from app.datalist.item import Datalist, Item
 from app.datalist.pseudonymising import KINDS, known_pseudonyms, pseudonymised
 from app.datalist.pseudonyms import Pseudonyms, default_key

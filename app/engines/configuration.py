@@ -26,6 +26,7 @@ from monai.bundle import ConfigWorkflow, run, run_workflow, update_kwargs
 from monai.utils import ensure_tuple
 
 from app.checking import CheckError, MergedConfig, check, load, require_good
+from app.checking.ids import is_plain
 from app.checking.inputs import can_be_run
 from app.checking.structure import ENTRIES
 from app.checking.weights import trained_settings
@@ -275,10 +276,4 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
         >>> settings({"max_epochs": 3, "milestones": "$[@max_epochs // 2]", "bundle_root": "bundles/x"})
         {'max_epochs': 3}
     """
-    return {key: value for key, value in config.items() if _is_plain(value) and key not in ENTRIES}
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list):
-        return all(_is_plain(each) for each in value)
-    return isinstance(value, (int, float, bool)) or (isinstance(value, str) and not value.startswith(("$", "@", "%")))
+    return {key: value for key, value in config.items() if is_plain(value) and key not in ENTRIES}

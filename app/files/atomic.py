@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -84,6 +84,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file as `whole_file` does; text in UTF-8, with its line ends as they are."""
     with whole_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> tuple[Path, ...]:
+    """Write files, named by their paths below a folder, as `write_whole` does; folders are made."""
+    paths = tuple(folder / name for name in contents)
+    for path, content in zip(paths, contents.values(), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    return paths
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.papers.declaration import Place, PrintedTable, Source
 from app.sweeps.sweep import Sweep
 from evaluation.cases import Interval
-from evaluation.cells import opened_table, plain_cell
+from evaluation.cells import number, opened_table, plain_cell
 
 _REPLICATE = re.compile(r"(?:seed|fold)_\d+")
 Rows = tuple[Mapping[str, str], ...]
@@ -73,17 +73,17 @@ class Results:
         if not matching or matching[0].get("n") == "0":
             return None
         row = matching[0]
-        value, lower, upper = (_number(row.get(name, "")) * times for name in (place.value, *place.limits))
+        value, lower, upper = (number(row.get(name, "")) * times for name in (place.value, *place.limits))
         replicates = [name for name in row if place.is_repeated and _REPLICATE.fullmatch(name) and row[name]]
         return Measured(
-            place.file, Interval(value, lower, upper), {name: _number(row[name]) * times for name in replicates}
+            place.file, Interval(value, lower, upper), {name: number(row[name]) * times for name in replicates}
         )
 
     def finished(self, sweep: Sweep) -> int:
         """How many runs of a study its table rests on."""
         rows = self.rows(f"{sweep.name}/table.csv") or ()
         first = [row for row in rows if row.get("metric") == rows[0].get("metric")]
-        counts = [_number(row.get("n", "")) for row in first]
+        counts = [number(row.get("n", "")) for row in first]
         return sum(int(count) for count in counts if not math.isnan(count))
 
 
@@ -103,10 +103,3 @@ def _rows(path: Path) -> Rows:
             }
             for row in csv.DictReader(file)
         )
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -16,7 +16,7 @@ from app.papers.gathered import PaperResults, gather
 from app.papers.page import page
 from app.papers.pictures import draw_table, picture_name, short_names
 from app.papers.results import Results
-from app.papers.steps import Step, missing_needs
+from app.papers.steps import Step, missing_needs, read_to_make
 
 logger = logging.getLogger(__name__)
 RunStudy = Callable[[str, Path], None]
@@ -65,10 +65,8 @@ def make(paper: Paper, file: str) -> None:
     need = paper.needs[file]
     if isinstance(need, str):
         raise ValueError(f"needs {file}: {need}")
-    words = {word for command in need for word in shlex.split(command)}
-    earlier = list(paper.needs)[: list(paper.needs).index(file)]
-    for other in earlier:
-        if other in words and not Path(other).exists():
+    for other in read_to_make(paper, file):
+        if not Path(other).exists():
             make(paper, other)
     for command in need:
         run_command(command, Path())

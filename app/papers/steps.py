@@ -127,14 +127,18 @@ def with_sources(paper: Paper, files: Iterable[str], are_missing: bool = False) 
         files: Some of its ``needs``.
         are_missing: Whether to follow only those that are not there.
     """
-    order, found = list(paper.needs), dict[str, None]()
+    followed: dict[str, None] = {}
     for file in files:
-        need = paper.needs[file]
-        read = () if isinstance(need, str) else _needs(paper, need)
-        earlier = [name for name in read if order.index(name) < order.index(file)]  # as they are made: no circles
-        others = [name for name in earlier if not (are_missing and Path(name).exists())]
-        found |= dict.fromkeys([file, *with_sources(paper, others, are_missing)])
-    return list(found)
+        others = [name for name in read_to_make(paper, file) if not (are_missing and Path(name).exists())]
+        followed |= dict.fromkeys([file, *with_sources(paper, others, are_missing)])
+    return list(followed)
+
+
+def read_to_make(paper: Paper, file: str) -> list[str]:
+    """Needed files, of those declared before a file, that the commands which make it read: there are no circles."""
+    need, order = paper.needs[file], list(paper.needs)
+    read = () if isinstance(need, str) else _needs(paper, need)
+    return [name for name in read if order.index(name) < order.index(file)]
 
 
 def _begins(name: str, text: str) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.files.tables import Table, read_table
 from app.nearest import did_you_mean
 from app.planning.learning_curves import Array, Mask
+from evaluation.cells import number
 
 TABLE = "table.csv"
 COUNT = "n_"
@@ -205,11 +206,8 @@ def _pooled(totals: Array, squares: Array, freedom: NDArray[np.int_]) -> Array:
 
 
 def _number(text: str, column: str, where: str, most: float | None = None) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= (math.inf if most is None else most) or math.isinf(number):
+    value = number(text)
+    if not 0 <= value <= (math.inf if most is None else most) or math.isinf(value):
         allowed = "0 or more" if most is None else f"from 0 to {most:g}"
         raise ValueError(f"{where}: {column}: {text!r} is no number {allowed}.")
-    return number
+    return value

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.files.atomic import write_whole
+from app.files.atomic import write_files
 from app.files.own_json import without_nan
 from app.pages import numbers, page
 from app.readers.analysis import DELONG, FIGURES, ReaderStudy
@@ -25,10 +25,8 @@ def write_reader_study(study: ReaderStudy, folder: Path) -> tuple[Path, ...]:
     Returns:
         The files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / PAGE, reader_study_page(study))
-    write_whole(folder / NUMBERS, json.dumps(reader_study_numbers(study), indent=2) + "\n")
-    return folder / PAGE, folder / NUMBERS
+    numbers = json.dumps(reader_study_numbers(study), indent=2) + "\n"
+    return write_files(folder, {PAGE: reader_study_page(study), NUMBERS: numbers})
 
 
 def reader_study_text(study: ReaderStudy) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.files.atomic import write_whole
+from app.files.atomic import write_files
 from app.pages.document import Document, as_markdown, as_page, as_plain_html
 from app.reporting.report_page import checklists, report
 from app.reporting.run_record import RunRecord
@@ -31,7 +31,4 @@ def write_hand_in(record: RunRecord, folder: Path) -> tuple[Path, ...]:
         contents[f"{name}.md"] = as_markdown(document, PICTURES)
         contents[f"{name}_plain.html"] = as_plain_html(document)
     contents |= {f"{PICTURES}/{name}": content for name, content in whole.pictures().items()}
-    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        write_whole(folder / name, content)
-    return tuple(folder / name for name in contents)
+    return write_files(folder, contents)

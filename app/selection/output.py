@@ -1,13 +1,17 @@
-"""A selection, and later its evaluation, in words for a terminal and as a page."""
+"""A selection, and later its evaluation, in words for a terminal, as a page, and as files for readers."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
+from app.annotation_formats.exporting import SUGGESTED, export
+from app.datalist.item import Datalist
 from app.pages import page
 from app.pages.numbers import counted, limits
 from app.selection.evaluation import FindingGain, Verdict
 from app.selection.selection import RANDOM, STRATEGIES, Selection
+from app.selection.used import Used
 from evaluation.cases import Interval
 
 _WHY_RANDOM = (
@@ -73,6 +77,29 @@ def selection_page(
         page.section("How to go on", list(_steps(selection))),
     ]
     return page.page("What to annotate next", _headline(selection, unit), parts)
+
+
+def reader_files(selection: Selection, pool: Used, blind: bool) -> tuple[dict[str, str], dict[str, int]]:
+    """Texts by name, such as ``box/cvat/annotations.xml``, and what to know of them, counted.
+
+    Args:
+        selection: What was chosen.
+        pool: The datalist of the pool.
+        blind: Whether readers see no suggestions.
+
+    Raises:
+        ValueError: The header of a chosen image cannot be read.
+    """
+    files: dict[str, str] = {}
+    known: Counter[str] = Counter()
+    for level in selection.levels:
+        datalist = Datalist.unsplit(pool.datalist.name, pool.datalist.findings, selection.at(level, blind))
+        for kind in SUGGESTED:
+            written = export(datalist, pool.path.parent, kind, suggestions=True)
+            files |= {f"{level}/{kind}/{name}": text for name, text in written.files.items()}
+        told = {reason: count for reason, count in written.counts.items() if reason.startswith(("lost", "DICOM"))}
+        known.update(told)
+    return files, dict(known)
 
 
 def verdict_text(verdict: Verdict) -> str:

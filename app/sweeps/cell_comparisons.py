@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +9,7 @@ from dataclasses import dataclass, replace
 from app.sweeps.cell_run import CellRun
 from app.sweeps.sweep import CellPair, Sweep, cell_name
 from evaluation.cases import Interval
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 from evaluation.compare import DifferentCasesError
 from evaluation.permutation import holm
 
@@ -81,19 +79,14 @@ def pair_text(pair: CellPair) -> str:
 
 def comparisons_csv(factors: Sequence[str], comparisons: Sequence[CellComparison]) -> str:
     """One row per measure, finding and pair; ``against`` is the first cell's value of the factor that differs."""
-    text = io.StringIO()
-    writer = csv.writer(text)
     numbers = ("first", "second", "difference", "difference_lower", "difference_upper", "p", "p_holm", "runs")
-    writer.writerow(safe_row(["measure", "finding", *factors, "against", *numbers]))
+    rows: list[Sequence[object]] = [["measure", "finding", *factors, "against", *numbers]]
     for each in comparisons:
         interval = each.difference
         values = [each.first, each.second, interval.value, interval.lower, interval.upper, each.p, each.p_holm]
-        digits = ["" if math.isnan(value) else repr(float(value)) for value in values]
         against = each.pair.first[each.pair.factor]
-        writer.writerow(
-            safe_row([each.measure, each.finding, *each.pair.second.values(), against, *digits, str(each.runs)])
-        )
-    return text.getvalue()
+        rows.append([each.measure, each.finding, *each.pair.second.values(), against, *values, each.runs])
+    return csv_text(rows)
 
 
 def _compared(pair: CellPair, sides: Sequence[Sequence[CellRun]]) -> list[CellComparison]:

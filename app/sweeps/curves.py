@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from app.sweeps.cell_run import CellRun
 from app.sweeps.convergence import is_improving
 from app.sweeps.sweep import Cell, Sweep
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 
 HISTORY, MODEL = "history.csv", "model.json"
 CURVES = "curves.csv"
@@ -141,13 +140,10 @@ def curves_csv(sweep: Sweep, curves: Sequence[CellCurve]) -> str:
     """Every epoch of every training: a row an epoch, with the cell's factor values, and seed or fold."""
     every = [run for each in curves for run in each.runs]
     names = [name for name in dict.fromkeys(itertools.chain(*(run.columns for run in every))) if name != SECONDS]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(safe_row([*sweep.factors, sweep.replicate_word, EPOCH, *names]))
+    rows: list[Sequence[object]] = [[*sweep.factors, sweep.replicate_word, EPOCH, *names]]
     for each in curves:
         for run in each.runs:
             for epoch in range(run.epochs):
                 values = [run.columns[name][epoch] if name in run.columns else math.nan for name in names]
-                digits = ["" if math.isnan(value) else repr(value) for value in values]
-                writer.writerow(safe_row([*each.cell.values.values(), run.replicate, epoch + 1, *digits]))
-    return text.getvalue()
+                rows.append([*each.cell.values.values(), run.replicate, epoch + 1, *values])
+    return csv_text(rows)

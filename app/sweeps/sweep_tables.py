@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
@@ -14,7 +12,7 @@ from app.sweeps.orderings import LEVEL
 from app.sweeps.outcomes import Outcomes, selected
 from app.sweeps.sweep import Sweep
 from app.sweeps.training_table import training_lines
-from evaluation.cells import safe_row
+from evaluation.cells import csv_text
 from evaluation.distributions import t_quantile
 
 COMPARED = ("auc", "dice")
@@ -27,21 +25,18 @@ def table_csv(outcomes: Outcomes) -> str:
     Columns ``n_<level>`` have the number of training images at each level of annotation, if the sweep makes datalists.
     """
     sweep = outcomes.sweep
-    text = io.StringIO()
-    writer = csv.writer(text)
     replicates = [f"{sweep.replicate_word}_{replicate}" for replicate in sweep.replicates]
     levels = [level for level in LEVELS if any(level in each for each in outcomes.images.values())]
     counts = [f"n_{level}" for level in levels]
-    writer.writerow(safe_row(["metric", *sweep.factors, "n", "mean", "sd", "lower", "upper", *replicates, *counts]))
+    head = ["metric", *sweep.factors, "n", "mean", "sd", "lower", "upper", *replicates, *counts]
+    rows: list[Sequence[object]] = [head]
     for result in outcomes.results:
         values = [result.mean.value, result.deviation, result.mean.lower, result.mean.upper]
         values += [result.by_replicate.get(replicate, math.nan) for replicate in sweep.replicates]
-        digits = ["" if math.isnan(value) else repr(float(value)) for value in values]
         images = outcomes.images.get(result.cell.name)
         shown = [f"{images.get(level, 0):.0f}" if images else "" for level in levels]
-        row = [result.metric, *result.cell.values.values(), len(result.by_replicate), *digits, *shown]
-        writer.writerow(safe_row(row))
-    return text.getvalue()
+        rows.append([result.metric, *result.cell.values.values(), len(result.by_replicate), *values, *shown])
+    return csv_text(rows)
 
 
 def table_markdown(outcomes: Outcomes) -> str:

@@ -149,17 +149,16 @@ def stored_run(wanted: str, tracking_uri: str | None = None) -> StoredRun:
     return _look_up(wanted, requested_store(tracking_uri))
 
 
-def weights_of(wanted: str, tracking_uri: str | None = None) -> Path:
+def weights_of(wanted: str) -> Path:
     """The local path of the weights of a finished run, ``model.pt``, with ``model.json`` beside it.
 
     Args:
         wanted: As for `stored_run`.
-        tracking_uri: As for `stored_run`.
 
     Raises:
         TrackingError: There is no such run or registered model, it has not finished, or it has no weights.
     """
-    run = stored_run(wanted, tracking_uri)
+    run = stored_run(wanted)
     if run.status != "FINISHED":
         raise TrackingError(
             f"run {run.name} ({run.id}) is {run.status}, and only a FINISHED run can be started from. "

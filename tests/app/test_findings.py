@@ -69,12 +69,8 @@ def test_what_is_no_spelling_gives_none(spelling):
     assert canonical(spelling) is None
 
 
-def test_known_names_pass():
-    require_known([], ["Nodule"], "train.csv")
-    require_known(iter(["Nodule"]), iter(["Mass", "Nodule"]), "train.csv")
-
-
 def test_an_unknown_name_is_told_with_place_neighbour_and_what_is_known():
+    require_known(iter(["Nodule"]), iter(["Mass", "Nodule"]), "train.csv")  # nothing to tell
     message = r"^train\.csv: unknown finding 'Nodul', 'X'\. Did you mean 'Nodule'\? Known: Mass, Nodule\.$"
     with pytest.raises(ValueError, match=message):
         require_known(["Nodul", "Mass", "X"], ["Mass", "Nodule"], "train.csv")

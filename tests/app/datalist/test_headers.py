@@ -6,8 +6,7 @@ import pytest
 
 from app.cli import main
 from app.datalist.file import read_datalist
-from app.datalist.header_groups import identifiers_of, named_in_headers
-from app.datalist.headers import facts_of
+from app.datalist.headers import facts_of, identifiers_of, named_in_headers
 from app.datalist.item import Datalist, Item
 from tests.transforms.made_dicom import content, dataset
 

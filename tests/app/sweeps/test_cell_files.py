@@ -2,17 +2,14 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
-import yaml
 
 from app.sweeps.cell_comparisons import comparisons_csv
 from app.sweeps.cell_files import CellFile
 from app.sweeps.cell_run import CellRun
 from app.sweeps.outcomes import gather, selected
 from app.sweeps.runner import Launcher, run_all, shard
-from app.sweeps.study_file import read_sweep
 from app.sweeps.sweep_tables import table_markdown
 
 CONFIG = {"start_from": None, "checkpoint": None, "datalist": None, "section": "test", "predictions": None}
@@ -21,21 +18,6 @@ CHAIN = {
     "evaluations": {"elsewhere": {"datalist": "c.json"}, "both": {"checkpoint": {"cell": {}, "seeds": "all"}}},
     "seeds": [0, 1],
 }
-
-
-@pytest.fixture
-def read(tmp_path: Path):
-    """Read a study file over a small config."""
-    (tmp_path / "train.yaml").write_text(yaml.safe_dump(CONFIG))
-
-    def reader(**content):
-        path = tmp_path / "study.yaml"
-        path.write_text(
-            yaml.safe_dump({"name": "s", "bundle": str(tmp_path / "train.yaml")} | content, sort_keys=False)
-        )
-        return read_sweep(path, trust=True)
-
-    return reader
 
 
 class Pretending(Launcher):

@@ -3,28 +3,12 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from app.sweeps.study_file import read_sweep
-from app.sweeps.sweep import Folds, Sweep
+from app.sweeps.sweep import Folds
 
 CONFIG = {"max_epochs": 3, "learning_rate": 0.1, "train": {"trainer": {}}, "pixel_level": True, "datalist": None}
 PHANTOMS = {"phantoms": {"count": 4, "seed": 0}}
-
-
-@pytest.fixture
-def read(tmp_path: Path):
-    """Read a study file over a small config."""
-    (tmp_path / "train.yaml").write_text(yaml.safe_dump(CONFIG))
-
-    def reader(**content) -> Sweep:
-        path = tmp_path / "study.yaml"
-        path.write_text(
-            yaml.safe_dump({"name": "s", "bundle": str(tmp_path / "train.yaml")} | content, sort_keys=False)
-        )
-        return read_sweep(path, trust=True)
-
-    return reader
 
 
 def test_every_combination_is_a_cell_with_all_overrides(read):
