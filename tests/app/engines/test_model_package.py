@@ -48,6 +48,7 @@ def scored(bundle: str, radiographs: Path, folder: Path) -> tuple[dict[tuple[str
             dataset_dir=str(radiographs),
             output_dir=str(folder / "inference"),
             prepared_dir=str(folder / "prepared"),
+            runtime="torch",
             **{"dataset#workers": 0},
         )
         workflow.initialize()
