@@ -4,7 +4,7 @@
 # make sbom   bill of materials (CycloneDX) of what is installed
 # make wheel  what is installed without a checkout, into dist
 # make docs   the documentation as a site, in build/docs
-# make containers   build the Dockerfile's images by buildah, as root, and try them; 10 GB in build/containers
+# make containers   build the Dockerfile's images by buildah, as root, and try them; 20 GB in build/containers
 # make benchmarks   measure speed and size, into docs/speed.md; half an hour of a quiet machine
 VENV ?= .venv
 PYTHON ?= python3

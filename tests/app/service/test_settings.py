@@ -66,6 +66,8 @@ def test_the_settings_of_the_containers_are_good(tmp_path, name):
         container = documents[2]["spec"]["template"]["spec"]["containers"][0]
         assert container["command"] == ["frugal", "serve", "/etc/frugal/service.yaml"]
         assert {each["containerPort"] for each in container["ports"]} == {8080, 11112}
+        assert container["env"][0]["name"] == "MLFLOW_TRACKING_URI"
+        assert "tracking" not in documents[0]["data"]["service.yaml"]  # which the image's MLFLOW_TRACKING_URI overrides
     settings = read_settings(path)
     assert settings.health.address == settings.receive[0].dicom.address == "0.0.0.0"
 
