@@ -5,9 +5,9 @@
 Results (reports and captures) go to a folder, so that no archive's time is measured. Latency is of images that come one
 after the other. Rates are of images that are sent as fast as they are taken, from sending the first to storing the last
 result; a service and all its processes, its sender not, may use one core for each of its shards. Decoding and network
-alone are the same code on one core without anything else: no second reading for the pictures, no objects, no queue, no
-disk. They take turns, and the best turn of each counts. Receiving is the receiver's processor time, against dcmtk's
-storescp on the same images; ours syncs them to the disk.
+alone are the same code on one core without anything else: no pictures, no objects, no queue, no disk. They take turns,
+and the best turn of each counts. Receiving is the receiver's processor time, against dcmtk's storescp on the same
+images; ours syncs them to the disk.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def rate_alone(work: Path, core: int) -> tuple[float, float]:
         "from app.service.model import ResidentModel; from benchmarks.service_speed import cpu_seconds; "
         "m = ResidentModel('nodule_detection', {}, [Kind.REPORT], Path(sys.argv[1]) / 'model'); "
         "files = sorted((Path(sys.argv[1]) / 'files').glob('*.dcm')); "
-        "score = lambda f: m._inference.evaluator.predict(torch.from_numpy(m._prepared(f).data)[None, None]); "
+        "score = lambda f: m._inference.evaluator.predict(torch.from_numpy(m._prepared(f)[0].data)[None, None]); "
         "busy = lambda: cpu_seconds(os.getpid()) + cpu_seconds(m._worker.process.pid); "
         "score(files[0]); t = time.monotonic(); b = busy(); [score(f) for f in files]; "
         "print('rate', len(files) / (time.monotonic() - t), (busy() - b) / len(files)); m.close()"

@@ -44,13 +44,15 @@ class LoadRadiograph(Transform):
         Raises:
             RadiographError: It is not one readable radiograph; the message names the file.
         """
-        image, meta = read_radiograph(path)
-        del meta["window"]
-        if meta["spacing"] is None:
-            del meta["spacing"]
-        row, column = meta.get("spacing", (1.0, 1.0))
-        affine = torch.diag(torch.tensor([row, column, 1.0, 1.0], dtype=torch.float64))
-        return MetaTensor(torch.from_numpy(image)[None], affine=affine, meta=meta)
+        return loaded(*read_radiograph(path))
+
+
+def loaded(image: np.ndarray, meta: Mapping[str, Any]) -> MetaTensor:
+    """What `LoadRadiograph` makes of the result of ``read_radiograph``, whose memory it shares."""
+    known = {name: value for name, value in meta.items() if name != "window" and value is not None}
+    row, column = known.get("spacing", (1.0, 1.0))
+    affine = torch.diag(torch.tensor([row, column, 1.0, 1.0], dtype=torch.float64))
+    return MetaTensor(torch.from_numpy(image)[None], affine=affine, meta=known)
 
 
 class LoadRadiographd(MapTransform):

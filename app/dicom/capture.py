@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+import cv2
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import Dataset
@@ -44,7 +45,7 @@ def secondary_capture(
     picture = overlay(result.image, [*doubt, *regions], line)
     written = hd.sc.SCImage.from_ref_dataset(
         header,
-        np.ascontiguousarray(picture[..., ::-1]),  # OpenCV's order is blue first
+        cv2.cvtColor(picture, cv2.COLOR_BGR2RGB),
         hd.PhotometricInterpretationValues.RGB,
         8,
         hd.CoordinateSystemNames.PATIENT,

@@ -54,6 +54,8 @@ from transforms.errors import RadiographError, shown
 PORTION = 128
 """Radiographs that are prepared at a time, or a few more: whole batches."""
 
+Radiograph = tuple[np.ndarray, dict[str, Any]]
+
 logger = logging.getLogger(__name__)
 
 
@@ -360,19 +362,22 @@ class Inference:
         for result in self.results:
             result.write(radiograph)
 
-    def radiograph(self, path: Path, region: np.ndarray, logits: np.ndarray, maps: Tensor) -> ScoredRadiograph:
-        """A radiograph, which is read once more in the pixels of its file, with what the network says of it.
+    def radiograph(
+        self, path: Path, region: np.ndarray, logits: np.ndarray, maps: Tensor, read: Radiograph | None = None
+    ) -> ScoredRadiograph:
+        """A radiograph in the pixels of its file, with what the network says of it.
 
         Args:
             path: Of the file.
             region: (4,) x, y, width and height of what the network saw, in pixels of the file.
             logits: (C,) scores in float64.
             maps: (C, h, w) logits.
+            read: The radiograph as `transforms.read_radiograph` gives it; read once more if it is None.
 
         Raises:
             RadiographError: The file can no longer be read.
         """
-        image, meta = limited(read_radiograph, path)
+        image, meta = read or limited(read_radiograph, path)
         reading = self.evaluator.collected.reading
         values = reading.probability(maps)
         is_called = logits >= np.array(self._record.logit_thresholds)

@@ -66,11 +66,14 @@ def overlay(image: np.ndarray, regions: Sequence[Region], note: str = "") -> np.
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     grey = cv2.resize((image * 255).astype(np.uint8), size, interpolation=cv2.INTER_AREA)
     maps = [cv2.resize(region.map, size, interpolation=cv2.INTER_LINEAR) for region in regions]
-    picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR).astype(np.float64)
-    for region, values in zip(regions, maps, strict=True):
-        veil = (VEIL * np.where(values >= region.threshold, values, 0))[..., None]
-        picture = picture * (1 - veil) + veil * np.array(region.colour, np.float64)
-    drawn = picture.astype(np.uint8)
+    drawn = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    veiled = np.any([values >= region.threshold for region, values in zip(regions, maps, strict=True)], axis=0)
+    if veiled.any():  # mostly small parts of the picture
+        colours = drawn[veiled].astype(np.float64)
+        for region, values in zip(regions, maps, strict=True):
+            veil = VEIL * np.where(values[veiled] >= region.threshold, values[veiled], 0)[:, None]
+            colours = colours * (1 - veil) + veil * np.array(region.colour, np.float64)
+        drawn[veiled] = colours.astype(np.uint8)
     for region, values in zip(regions, maps, strict=True):
         inside = (values >= region.threshold).astype(np.uint8)
         outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

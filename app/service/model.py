@@ -7,6 +7,7 @@ prepared radiograph to 8 bits), its network, and `app.engines.Inference`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.data.meta_tensor import MetaTensor
 from pydicom.dataset import Dataset
 
 from app.dicom import DicomResults
 from app.dicom.kinds import Kind
 from app.engines.configuration import RadiographWorkflow
-from app.engines.inference import Inference, ScoredRadiograph
+from app.engines.inference import Inference, Radiograph, ScoredRadiograph
 from app.engines.inference_samples import file_samples
 from app.files import limited
 from app.files.atomic import write_whole
@@ -28,8 +30,24 @@ from app.prepared.workers import own_error
 from app.workflows.running import reach_modules, require_good
 from app.workflows.weights import prediction
 from transforms.errors import RadiographError
+from transforms.load import LoadRadiograph, LoadRadiographd, loaded, read_radiograph
 
 logger = logging.getLogger(__name__)
+
+
+class KeepingLoader(LoadRadiograph):
+    """Loads radiographs, and keeps the last one as it was read, for its pictures and its window.
+
+    Attributes:
+        last: The radiograph; None if there is none yet.
+    """
+
+    last: Radiograph | None = None
+
+    def __call__(self, path: str | os.PathLike[str]) -> MetaTensor:
+        """See `LoadRadiograph`."""
+        self.last = read_radiograph(path)
+        return loaded(*self.last)
 
 
 class ResidentModel:
@@ -66,6 +84,10 @@ class ResidentModel:
         inference.load(str(overrides["checkpoint"]))
         self._inference = inference
         self._recipe = inference.evaluator.dataset.recipe
+        self._loader = KeepingLoader()
+        for step in self._recipe.image_transforms:
+            if isinstance(step, LoadRadiographd):
+                step.loader = self._loader
         self._worker: limited.Worker | None = None
 
     @property
@@ -85,14 +107,14 @@ class ResidentModel:
             RadiographError: It cannot be read or prepared.
             FloatingPointError: The network's scores are not numbers.
         """
-        entry = self._prepared(path)
+        entry, read = self._prepared(path)
         evaluator = self._inference.evaluator
         prediction = evaluator.predict(torch.from_numpy(entry.data)[None, None])
         if prediction.score.isnan().any() or prediction.map.isnan().any():
             raise FloatingPointError("the network's scores or maps are not numbers")
         region = np.array(entry.geometry.region, dtype=np.float32)
         logits = prediction.score[0].double().cpu().numpy()
-        radiograph = self._inference.radiograph(path, region, logits, prediction.map[0])
+        radiograph = self._inference.radiograph(path, region, logits, prediction.map[0], read)
         return replace(radiograph, is_doubtful=entry.geometry.is_doubtful)
 
     def objects(self, radiograph: ScoredRadiograph) -> list[tuple[str, Dataset]]:
@@ -108,8 +130,12 @@ class ResidentModel:
         if self._worker is not None:
             self._worker.end()
 
-    def _prepared(self, path: Path) -> NewEntry:
-        """Prepare in another process, which a file may crash, hang or exhaust."""
+    def _prepared(self, path: Path) -> tuple[NewEntry, Radiograph | None]:
+        """Read and prepare in another process, which a file may crash, hang or exhaust.
+
+        Returns:
+            What the network gets; and the radiograph as it was read, None unless a step `LoadRadiographd` read it.
+        """
         if self._worker is None:
             self._worker = limited.Worker(self._make, limited.PATIENCE)
         try:
@@ -123,12 +149,13 @@ class ResidentModel:
             raise RadiographError(f"the process that prepared it {ended.ending}") from None
         if isinstance(outcome, BaseException):
             raise outcome
-        assert isinstance(outcome, NewEntry)
-        return outcome
+        entry, read = outcome
+        return entry, read
 
-    def _make(self, path: Path) -> NewEntry | BaseException:
+    def _make(self, path: Path) -> tuple[NewEntry, Radiograph | None] | BaseException:
+        self._loader.last = None
         try:
             sample = file_samples([path], [path.name], self.findings)[0]
-            return self._recipe.make(sample, self._recipe.keys(sample))[0]
+            return self._recipe.make(sample, self._recipe.keys(sample))[0], self._loader.last
         except Exception as error:
             return own_error(error)

@@ -8,10 +8,11 @@ import pytest
 
 from app.dicom.kinds import Kind
 from app.service.model import ResidentModel
+from transforms import read_radiograph
 from transforms.errors import RadiographError
 
 
-def test_scores_and_calls_are_those_of_the_folder_way(trained, world, launch, tmp_path):
+def test_scores_and_calls_are_those_of_the_folder_way(trained, world, launch, tmp_path, monkeypatch):
     chosen = world.overrides(tmp_path / "out")
     options = {key: chosen[key] for key in ("blocks", "growth", "stem", "image_size", "precision", "lung_weights")}
     options["any_view"] = True  # noise looks like no chest
@@ -26,10 +27,15 @@ def test_scores_and_calls_are_those_of_the_folder_way(trained, world, launch, tm
     launch("run", {**options, **folder, **prepared}, "inference.yaml")
     with (tmp_path / "out/predictions.csv").open() as file:
         expected = {row["image"]: (float(row["score"]), bool(int(row["called"]))) for row in csv.DictReader(file)}
+    monkeypatch.setattr("app.engines.inference.limited", None)  # nothing is read twice
     model = ResidentModel(str(weights), {**options, "bundle": "nodule_detection"}, [Kind.REPORT], tmp_path / "model")
     try:
         scored = {name: model.score(tmp_path / "in" / name) for name in expected}
         assert {name: (float(each.scores[0]), bool(each.is_called[0])) for name, each in scored.items()} == expected
+        for name, each in scored.items():
+            image, meta = read_radiograph(tmp_path / "in" / name)
+            np.testing.assert_array_equal(each.image, image)
+            assert each.meta == meta
         (tmp_path / "in/broken.png").write_bytes((tmp_path / "in/0.png").read_bytes()[:50])
         with pytest.raises(RadiographError, match="broken"):
             model.score(tmp_path / "in/broken.png")
