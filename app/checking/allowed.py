@@ -96,7 +96,7 @@ _OWN = {
     "app.engines.MixedPrecisionInferer": AllowedArguments(
         "compile", words={"precision": ("auto", "float32", "bfloat16", "float16")}
     ),
-    "app.engines.MapReading": AllowedArguments("activation_maps patches"),
+    "app.engines.MapReading": AllowedArguments("activation_maps patches relative"),
     "app.engines.PrepareBatch": AllowedArguments("seed", "augment"),
     "app.engines.RadiographEvaluator": AllowedArguments(components="loader network inferer loss reading"),
     "app.engines.RadiographTrainer": AllowedArguments("max_epochs seed", "loader network optimizer loss step augment"),

@@ -106,6 +106,14 @@ def test_what_a_crop_cuts_off_is_missed(place, grid, patches):
     assert result["dice"]["Nodule"]["worst"] == 0
 
 
+def test_a_relative_reading_takes_a_share_of_each_maps_own_highest_logit_off():
+    maps = torch.tensor([[[[4.0, 0.0]], [[-6.0, -9.0]]]])
+    # By hand: 4 - 0.5 * 4 and 0 - 0.5 * 4; -6 + 0.5 * 6 and -9 + 0.5 * 6, so that what is absent everywhere stays low.
+    expected = torch.sigmoid(torch.tensor([[[[2.0, -2.0]], [[-3.0, -6.0]]]], dtype=torch.float64))
+    np.testing.assert_allclose(MapReading(relative=0.5).probability(maps), expected, rtol=1e-12)
+    assert MapReading(relative=0.0).probability(maps)[0, 0, 0, 0] == MapReading().probability(maps)[0, 0, 0, 0]
+
+
 def test_patches_are_measured_by_their_exact_areas():
     generator = np.random.default_rng(0)
     boxes = np.concatenate([generator.uniform(0, 60, (6, 2)), generator.uniform(5, 40, (6, 2))], axis=1)
