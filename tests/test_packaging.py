@@ -132,6 +132,7 @@ def test_container_is_built_from_pinned_images():
     for service in services.values():
         if "build" in service:
             assert service["build"]["target"] in stages
+            assert set(service["build"].get("args", ())) <= set(re.findall(r"^ARG (\w+)=", dockerfile(), re.M))
 
 
 def test_container_copies_what_exists_and_is_let_in():
