@@ -14,9 +14,9 @@ from app.dicom.header import HeaderError, complete_header
 from app.dicom.identity import Algorithm, file_hash
 from app.dicom.kinds import Kind
 from app.dicom.result import DetectedFinding, RadiographResult
-from app.engines.inference import ScoredRadiograph, parsed_names
 from app.engines.maps import below
 from app.engines.record import ModelRecord
+from app.engines.scored_radiograph import ScoredRadiograph, parsed_names
 from app.files.atomic import whole_file
 from app.pages.numbers import counted
 from evaluation.cells import safe_row

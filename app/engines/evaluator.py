@@ -6,16 +6,39 @@ from typing import Any
 
 import torch
 from monai.engines import SupervisedEvaluator
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from app.contract import Prediction
 from app.engines.activation_maps import GradCAMInferer
 from app.engines.batch import PrepareBatch
-from app.engines.collect import CollectOutputs
+from app.engines.collect import CollectOutputs, not_numbers
 from app.engines.device import MixedPrecisionInferer
 from app.engines.loading import dataset_of
 from app.engines.located import MapReading, StoredTruth, is_located
 from app.engines.outputs import Outputs
+
+
+class Answer:
+    """A prediction on its way from a device, which may still be computing it.
+
+    Args:
+        prediction: On its device.
+        with_maps: Whether its maps are wanted.
+    """
+
+    def __init__(self, prediction: Prediction, with_maps: bool) -> None:
+        parts = [prediction.score.double(), not_numbers(prediction), *([prediction.map] if with_maps else [])]
+        self._parts = [part.to("cpu", non_blocking=True) for part in parts]  # from a GPU to pinned memory
+        self._copied = torch.cuda.Event() if prediction.score.is_cuda else None
+        if self._copied is not None:
+            self._copied.record()
+
+    def arrived(self) -> list[Tensor]:
+        """(B, C) logits, (B,) bool that says whose are not numbers, and (B, C, h, w) maps if they are wanted."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._parts
 
 
 class RadiographEvaluator(SupervisedEvaluator):
@@ -62,7 +85,8 @@ class RadiographEvaluator(SupervisedEvaluator):
 
     def predict(self, image: torch.Tensor) -> Any:  # noqa: ANN401 - Prediction; torch.no_grad hides its type
         """The network's word on a few images (B, 1, H, W), uint8 or float in [0, 1]."""
-        self.network.eval()
+        if any(module.training for module in self.network.modules()):
+            self.network.eval()  # which costs a deep network milliseconds, so not for each batch
         values = image.to(self.state.device, non_blocking=True)
         with torch.no_grad():
             return self.inferer(values.float() / 255 if values.dtype == torch.uint8 else values, self.network)

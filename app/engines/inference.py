@@ -5,32 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from app.checking.model_records import record_path
-from app.contract import Prediction
-from app.engines.collect import not_numbers, require_numbers
-from app.engines.evaluator import RadiographEvaluator
+from app.engines.collect import require_numbers
+from app.engines.evaluator import Answer, RadiographEvaluator
 from app.engines.inference_samples import ImageSamples
 from app.engines.loading import EvaluationLoader
-from app.engines.maps import below, picture_names
+from app.engines.maps import picture_names
 from app.engines.output_folder import remove, require_writable
-from app.engines.overlay import Region, colour_of, overlay
 from app.engines.processes import world_size
 from app.engines.read_ahead import read_ahead
 from app.engines.record import ModelRecord, record_of
 from app.engines.runtimes import computing, inferer_of
-from app.files.atomic import opened_whole, write_png
+from app.engines.scored_radiograph import FurtherResults, Overlays, ScoredRadiograph, parsed_names
+from app.files.atomic import opened_whole
 from app.files.limited import limited
 from app.files.score_tables import (
     COLUMNS,
@@ -46,7 +44,7 @@ from app.installed import find_file
 from app.interrupts import sigterm_as_exit
 from app.networks.checkpoints import load_exactly
 from app.prepared import PreparedDataset
-from evaluation.cells import safe_row
+from evaluation.cells import safe_cell, safe_row
 from evaluation.logits import probability
 from transforms import read_radiograph, restore_map
 from transforms.errors import RadiographError, shown
@@ -57,110 +55,6 @@ PORTION = 128
 Radiograph = tuple[np.ndarray, dict[str, Any]]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ScoredRadiograph:
-    """One radiograph with what the network says of its C findings.
-
-    Attributes:
-        path: Of the file.
-        name: Of its pictures, without suffix.
-        image: (H, W) of the stored radiograph in [0, 1].
-        meta: As `transforms.read_radiograph` gives it.
-        scores: (C,) probabilities.
-        is_called: (C,) bool.
-        maps: (H, W) probabilities of each finding that is shown, by its number; the highest score first.
-        map_thresholds: (C,) probabilities from which a map is outlined.
-        is_doubtful: Whether it hardly looks like a frontal radiograph of the chest (`app.views`), or its lungs are in
-            doubt (`transforms.CropLungsd`).
-    """
-
-    path: Path
-    name: str
-    image: np.ndarray
-    meta: Mapping[str, Any]
-    scores: np.ndarray
-    is_called: np.ndarray
-    maps: Mapping[int, np.ndarray]
-    map_thresholds: Sequence[float]
-    is_doubtful: bool = False
-
-
-class FurtherResults(Protocol):
-    """What an inference writes beside its table, radiograph by radiograph, each of which is read once more for it.
-
-    Attributes:
-        is_wanted: False if it would write nothing.
-    """
-
-    is_wanted: bool
-
-    def begin(self, output_dir: Path, weights: Path, record: ModelRecord | None) -> None:
-        """Prepare for radiographs; ``record`` is None if none is kept beside the weights."""
-
-    def write(self, radiograph: ScoredRadiograph) -> None:
-        """Write the results of one radiograph."""
-
-    def end(self) -> None:
-        """Log what was written and what was not."""
-
-
-class Overlays:
-    """A picture of each radiograph with the findings that are called, or with all if there are no thresholds.
-
-    Args:
-        findings: C names, in the network's order.
-    """
-
-    is_wanted = True
-
-    def __init__(self, findings: Sequence[str]) -> None:
-        self.findings = parsed_names(findings)
-        self._folder = Path()
-
-    def begin(self, output_dir: Path, weights: Path, record: ModelRecord | None) -> None:
-        """Choose the folder."""
-        self._folder = output_dir / "overlays"
-
-    def write(self, radiograph: ScoredRadiograph) -> None:
-        """Draw the maps that are shown, in the pixels of the file."""
-        regions = [
-            Region(f"{self.findings[c]} {radiograph.scores[c]:.2f}", map, radiograph.map_thresholds[c], colour_of(c))
-            for c, map in radiograph.maps.items()
-        ]
-        picture = overlay(radiograph.image, regions, "" if regions else "nothing called")
-        write_png(below(self._folder, radiograph.name, ".png"), picture)
-
-    def end(self) -> None:
-        """Nothing: pictures are not counted."""
-
-
-def parsed_names(findings: Sequence[str]) -> list[str]:
-    """Names of findings in a config; MONAI's parser replaces each "#" of a name by "::"."""
-    return [name.replace("::", "#") for name in findings]
-
-
-class Answer:
-    """A prediction on its way from a device, which may still be computing it.
-
-    Args:
-        prediction: On its device.
-        with_maps: Whether its maps are wanted.
-    """
-
-    def __init__(self, prediction: Prediction, with_maps: bool) -> None:
-        parts = [prediction.score.double(), not_numbers(prediction), *([prediction.map] if with_maps else [])]
-        self._parts = [part.to("cpu", non_blocking=True) for part in parts]  # from a GPU to pinned memory
-        self._copied = torch.cuda.Event() if prediction.score.is_cuda else None
-        if self._copied is not None:
-            self._copied.record()
-
-    def arrived(self) -> list[Tensor]:
-        """(B, C) logits, (B,) bool that says whose are not numbers, and (B, C, h, w) maps if they are wanted."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        return self._parts
 
 
 class Inference:
@@ -340,11 +234,12 @@ class Inference:
         """
         scores = probability(self._record.calibrated(logits))
         is_called = logits >= np.array(self._record.logit_thresholds)
+        findings = safe_row(self.findings)
         for row, number in enumerate(index.tolist()):
-            name = dataset.samples[number]["name"]
-            for c, finding in enumerate(self.findings):
+            name = safe_cell(dataset.samples[number]["name"])
+            for c, finding in enumerate(findings):
                 kept = (self._record.score_thresholds[c], int(is_called[row, c])) if self._is_kept else ("", "")
-                writer.writerow(safe_row([name, finding, float(scores[row, c]), float(logits[row, c]), *kept]))
+                writer.writerow([name, finding, float(scores[row, c]), float(logits[row, c]), *kept])
         return is_called.sum(axis=0)
 
     def _write_results(

@@ -37,7 +37,7 @@ PACKAGES = {"torch": ("torch",), "onnx": ("onnx", "onnxruntime"), "openvino": ("
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 """The largest `distance` from torch in float32, by the type that is computed with; torch's own bfloat16 has 0.04."""
 CHECKED = 4
-"""Images of the first batch that are compared."""
+"""Images of the first batch that are compared together."""
 
 PLAIN = (bool, int, float, str, list, tuple)
 """Types of a module's settings."""
@@ -100,7 +100,8 @@ class ExportedInferer(Inferer):
     The network is exported at the first call, unless that was done before: ``model.KEY.onnx`` beside ``model.pt``. KEY
     is a digest of the network with its weights and of the versions of torch and of this package. If nothing can be
     written there, each process exports for itself. The first images of each process are computed by torch as well, in
-    float32, and must agree within `TOLERANCE`.
+    float32, and must agree within `TOLERANCE`. The first image of batches 2, 4, 8, 16, ... is compared as well; if it
+    does not agree, a warning says so.
 
     Args:
         runtime: "onnx", which always computes in float32, or "openvino".
@@ -116,6 +117,7 @@ class ExportedInferer(Inferer):
         self.device = inferer.device
         self.dtype = torch.float32 if runtime == "onnx" else inferer.dtype
         self._runs: dict[tuple[int, int], Run | None] = {}
+        self._batches = 0
 
     def __call__(self, inputs: Tensor, network: nn.Module) -> Prediction:
         """(B, 1, H, W) image to a Prediction in float32.
@@ -127,7 +129,22 @@ class ExportedInferer(Inferer):
         if side not in self._runs:
             self._runs[side] = self._prepared(inputs[:CHECKED], network)
         run = self._runs[side]
-        return self.inferer(inputs, network) if run is None else _computed(run, inputs)
+        if run is None:
+            return self.inferer(inputs, network)
+        prediction = _computed(run, inputs)
+        self._batches += 1
+        if self._batches > 1 and self._batches.bit_count() == 1:
+            self._check(inputs[:1], Prediction(*(each[:1] for each in prediction)), network)
+        return prediction
+
+    def _check(self, image: Tensor, prediction: Prediction, network: nn.Module) -> None:
+        difference = distance(prediction, MixedPrecisionInferer("float32", self.device)(image, network))
+        if not difference <= TOLERANCE[self.dtype]:
+            logger.warning(
+                f"In the first image of batch {self._batches}, logits x of {_words(self.runtime, self.dtype)} differ "
+                f"from torch's in float32 by {difference:.2g} (1 + |x|), more than the {TOLERANCE[self.dtype]:g} that "
+                "the first images may: compare the results with those of --runtime torch"
+            )
 
     def _prepared(self, images: Tensor, network: nn.Module) -> Run | None:
         """What computes images of this size; None if torch has to."""

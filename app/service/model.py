@@ -21,8 +21,9 @@ from pydicom.dataset import Dataset
 from app.dicom import DicomResults
 from app.dicom.kinds import Kind
 from app.engines.configuration import RadiographWorkflow
-from app.engines.inference import Inference, Radiograph, ScoredRadiograph
+from app.engines.inference import Inference, Radiograph
 from app.engines.inference_samples import file_samples
+from app.engines.scored_radiograph import ScoredRadiograph
 from app.files import limited
 from app.files.atomic import write_whole
 from app.prepared.shards import NewEntry

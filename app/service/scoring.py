@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from app.dicom.header import HeaderError
-from app.engines.inference import ScoredRadiograph
+from app.engines.scored_radiograph import ScoredRadiograph
 from app.files.limited import limited
 from app.service.model import ResidentModel
 from app.service.selection import LeftOutError, why_left_out

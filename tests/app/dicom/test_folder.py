@@ -7,8 +7,8 @@ import pytest
 
 from app.dicom import DicomResults
 from app.dicom.folder import algorithm_of
-from app.engines.inference import ScoredRadiograph
 from app.engines.record import ModelRecord
+from app.engines.scored_radiograph import ScoredRadiograph
 from app.phantoms.opened import made_phantoms
 from transforms.read import read_radiograph
 

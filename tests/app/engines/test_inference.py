@@ -194,7 +194,7 @@ def overlaid(monkeypatch: pytest.MonkeyPatch) -> list[list[Region]]:
         assert (note == "nothing called") == (not regions)
         return overlay(image, regions, note)
 
-    monkeypatch.setattr("app.engines.inference.overlay", spy)
+    monkeypatch.setattr("app.engines.scored_radiograph.overlay", spy)
     return seen
 
 

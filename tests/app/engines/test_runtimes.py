@@ -164,6 +164,16 @@ def test_a_network_that_does_not_agree_is_left_to_torch(tmp_path: Path, caplog: 
     assert not list(tmp_path.iterdir())
 
 
+def test_later_images_are_compared_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnxruntime")
+    inferer, dark = inferer_of("onnx", FLOAT32, tmp_path / "model.pt"), torch.zeros(1, 1, 8, 8)
+    scores = []
+    for level, warnings in ((0.0, 0), (0.0, 0), (0.5, 0), (0.5, 1), (0.5, 1)):  # batches 1 to 5, of which 4 is compared
+        scores.append(float(inferer(dark + level, Different()).score))
+        assert caplog.text.count("differ from torch's in float32 by 0.8 (1 + |x|), more than the 0.0001") == warnings
+    assert scores == [-1, -1, -0.5, -0.5, -0.5]  # as traced: level - 1
+
+
 def test_a_network_that_cannot_be_exported_is_left_to_torch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Bessel(nn.Module):
         def forward(self, image: Tensor) -> Prediction:
