@@ -34,8 +34,9 @@ def read_dicom_seg(path: Path, files: Sequence[Path], is_finding: Callable[[str]
     """Read segmentation objects; each of an object's segments was asked for in every image that it refers to.
 
     Objects that a network of ours wrote are left out and counted. A fraction counts as the finding from one half of the
-    largest possible value. A segment is called by its label, or, if that is no finding, by its description or the
-    meaning of its code.
+    largest possible value, or from 1 if no value is larger: dcmjs, by which older OHIF writes, calls a binary mask
+    fractional to compress it, and leaves its ones. A segment is called by its label, or, if that is no finding, by its
+    description or the meaning of its code.
 
     Args:
         path: The folder, for messages.
@@ -92,6 +93,8 @@ def _frames(dataset: Dataset, names: Mapping[int, tuple[str, ...]], images: Sequ
     """The frames in which anything is drawn; of label maps, one for each segment in them."""
     pixels = dataset.pixel_array
     kind = str(dataset.get("SegmentationType", "BINARY")).upper()
+    if kind == "FRACTIONAL" and pixels.max() == 1:
+        kind = "BINARY"
     for index, values in enumerate(pixels[None] if pixels.ndim == 2 else pixels):
         number, instance = _references(dataset, index, images)
         if kind == "LABELMAP":

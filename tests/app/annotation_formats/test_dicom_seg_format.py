@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from app.annotation_formats.dicom_seg import CLASSES, read_dicom_seg
 from app.annotation_formats.marks import AnnotationError
@@ -93,6 +93,14 @@ def test_fractions_count_from_one_half(tmp_path: Path):
     assert export.counts["fractional segmentations (cut at one half)"] == 1
 
 
+def test_ones_of_a_fractional_object_are_a_whole_mask(tmp_path: Path):
+    frames = [(1, NODULE), (2, EFFUSION)]  # as dcmjs writes with its option rleEncode: 1, and not 200, is all of it
+    (image,) = read(write(tmp_path / "a.dcm", frames, "FRACTIONAL")).images
+    masks = drawn(image, SIZE)[1]
+    np.testing.assert_array_equal(masks["nodule"], NODULE)
+    np.testing.assert_array_equal(masks["Pleural effusion"], EFFUSION)
+
+
 def test_label_maps(tmp_path: Path):
     (image,) = read(write(tmp_path / "a.dcm", [(1, NODULE + 2 * EFFUSION)], "LABELMAP")).images
     masks = drawn(image, SIZE)[1]
@@ -133,7 +141,16 @@ def test_bad_objects(tmp_path: Path):
         read(file)
 
 
-def test_highdicom_writes_what_is_read(tmp_path: Path):
+@pytest.mark.parametrize("spacing", [None, [0.2, 0.1]], ids=["no spacing", "spacing"])
+@pytest.mark.parametrize(
+    ("kind", "syntax"),
+    [
+        ("BINARY", ExplicitVRLittleEndian),
+        ("FRACTIONAL", JPEGLSLossless),
+        ("LABELMAP", RLELossless),
+    ],
+)
+def test_highdicom_writes_what_is_read(tmp_path: Path, kind: str, syntax: str, spacing: list[float] | None):
     seg = pytest.importorskip("highdicom.seg")
     from pydicom.sr.codedict import codes
 
@@ -151,13 +168,27 @@ def test_highdicom_writes_what_is_read(tmp_path: Path):
     for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"):
         setattr(source, keyword, "")
     source.StudyDate, source.StudyTime, source.ReferringPhysicianName = "20200101", "120000", ""
-    description = seg.SegmentDescription(
-        1, "Nodule", codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Nodule, "MANUAL"
-    )
+    if spacing is not None:
+        source.PixelSpacing = spacing
+    category, code = codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Nodule
+    descriptions = [
+        seg.SegmentDescription(number, name, category, code, "MANUAL")
+        for number, name in enumerate(("Nodule", "Effusion"), start=1)
+    ]
+    overlapping = block(SIZE, slice(4, 8), slice(2, 7))
+    effusion = overlapping * (1 - NODULE) if kind == "LABELMAP" else overlapping  # which cannot overlap
+    masks = np.stack([NODULE, effusion], axis=-1)[None]
+    masks = masks * np.float32(0.6) if kind == "FRACTIONAL" else masks.astype(np.uint8)
     written = seg.Segmentation(
-        [source], NODULE[None].astype(bool), "BINARY", [description], "1.2.3.4", 1, "1.2.3.5", 1, "A", "B", "1", "2"
+        [source],
+        masks,
+        kind,
+        descriptions,
+        *("1.2.3.4", 1, "1.2.3.5", 1, "A", "B", "1", "2"),
+        transfer_syntax_uid=syntax,
     )
     written.save_as(tmp_path / "b.dcm")
     (image,) = read(tmp_path / "b.dcm").images
-    assert (image.instance, image.asked) == (RADIOGRAPH, ("Nodule",))
-    np.testing.assert_array_equal(drawn(image, SIZE)[1]["Nodule"], NODULE)
+    assert (image.instance, image.asked) == (RADIOGRAPH, ("Nodule", "Effusion"))
+    for name, mask in (("Nodule", NODULE), ("Effusion", effusion)):
+        np.testing.assert_array_equal(drawn(image, SIZE)[1][name], mask)
