@@ -44,6 +44,9 @@ class MapReading:
         relative: Share of its highest logit that is taken off a map before it is read as probabilities. At 0 one level
             holds for all images; the nearer to 1, the more of a faint finding is outlined. Not for activation maps.
 
+    Raises:
+        ValueError: ``relative`` is no share from 0 to 1.
+
     Example:
         >>> import torch
         >>> logits = torch.tensor([[0.0, 2.0], [0.0, 4.0]])
@@ -56,6 +59,10 @@ class MapReading:
     activation_maps: bool = False
     patches: bool = False
     relative: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.relative <= 1:
+            raise ValueError(f"relative is {self.relative}, but must be a share from 0 to 1")
 
     def probability(self, maps: Tensor) -> np.ndarray:
         """Values in [0, 1] of map logits (..., h, w), in float64."""

@@ -111,7 +111,8 @@ def test_a_relative_reading_takes_a_share_of_each_maps_own_highest_logit_off():
     # By hand: 4 - 0.5 * 4 and 0 - 0.5 * 4; -6 + 0.5 * 6 and -9 + 0.5 * 6, so that what is absent everywhere stays low.
     expected = torch.sigmoid(torch.tensor([[[[2.0, -2.0]], [[-3.0, -6.0]]]], dtype=torch.float64))
     np.testing.assert_allclose(MapReading(relative=0.5).probability(maps), expected, rtol=1e-12)
-    assert MapReading(relative=0.0).probability(maps)[0, 0, 0, 0] == MapReading().probability(maps)[0, 0, 0, 0]
+    with pytest.raises(ValueError, match="relative is 2"):
+        MapReading(relative=2)
 
 
 def test_patches_are_measured_by_their_exact_areas():
