@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.archive.chunks import FOLDER, USUAL_SIZE, chunk_size, chunks
 from app.archive.preparing import ItemChunk, PreparedChunk, prepare_chunk
@@ -24,6 +24,9 @@ from app.files.lease import Lease
 from app.files.score_tables import EXCLUDED, TABLES, write_excluded
 from app.installed import find_file
 from app.interrupts import sigterm_as_exit
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 MOST_FAILED = 10
 """Chunks that may fail before the rest is not tried."""
@@ -106,12 +109,13 @@ def score(settings: Settings, config: dict[str, Any], images: Images, place: Pla
     size = chunk_size(place.chunk, config["batch_size"])
     files: list[Path] = []
 
-    def tasks(progress: Progress) -> Iterator[Task]:
+    def tasks(bar: tqdm[NoReturn]) -> Iterator[Task]:
         for chunk in chunks(images.root, images.names, size):
             file = chunk.file(folder, digest)
             files.append(file)
             if file.is_file():
-                progress.skip(len(chunk))
+                bar.initial += len(chunk)  # done before, so that they do not count for the rate
+                bar.update(len(chunk))
             else:
                 yield Task(f"chunk {chunk.number}", score_chunk, (settings, chunk, file, keep))
 
@@ -156,7 +160,7 @@ def prepare(settings: Settings, datalist: Datalist, path: Path, folder: Path, pl
     items = datalist.items()
     size = place.chunk or min(MOST_PREPARED, max(USUAL_SIZE, len(items) // 100))
 
-    def tasks(progress: Progress) -> Iterator[Task]:
+    def tasks(bar: tqdm[NoReturn]) -> Iterator[Task]:
         for number, first in enumerate(range(0, len(items), size)):
             chunk = ItemChunk(number, path.parent.resolve(), datalist.findings, items[first : first + size])
             yield Task(f"chunk {number}", prepare_chunk, (settings, chunk))
@@ -175,31 +179,8 @@ def prepare(settings: Settings, datalist: Datalist, path: Path, folder: Path, pl
         logger.warning(f"{len(excluded)} could not be prepared: {table}")
 
 
-class Progress:
-    """A bar over the images, with their rate and the time left.
-
-    Args:
-        total: Number of images.
-        words: What is being done.
-    """
-
-    def __init__(self, total: int, words: str) -> None:
-        from tqdm import tqdm
-
-        self.bar = tqdm(total=total, desc=words, unit="image")
-
-    def skip(self, images: int) -> None:
-        """Take note of images that were done before, which do not count for the rate."""
-        self.bar.initial += images
-        self.bar.update(images)
-
-    def add(self, images: int) -> None:
-        """Take note of images that are done."""
-        self.bar.update(images)
-
-
 def run_chunks(
-    tasks: Callable[[Progress], Iterable[Task]],
+    tasks: Callable[[tqdm[NoReturn]], Iterable[Task]],
     total: int,
     words: str,
     opened: Callable[[], AbstractContextManager[Run]],
@@ -218,15 +199,19 @@ def run_chunks(
     Raises:
         ValueError: A chunk failed; the others were finished, unless `MOST_FAILED` failed.
     """
+    from tqdm import tqdm
+
     failed: list[Outcome] = []
     values = []
-    progress = Progress(total, words)
     try:
-        with progress.bar, closing(_outcomes(iter(tasks(progress)), opened)) as outcomes:
+        with (
+            tqdm(total=total, desc=words, unit="image") as bar,
+            closing(_outcomes(iter(tasks(bar)), opened)) as outcomes,
+        ):
             for outcome in outcomes:
                 if not outcome.error:
                     values.append(outcome.value)
-                    progress.add(len(outcome.task.arguments[1]))
+                    bar.update(len(outcome.task.arguments[1]))
                     continue
                 failed.append(outcome)
                 if len(failed) >= MOST_FAILED:

@@ -17,10 +17,6 @@ INPUT = ("image_size", "preprocessing", "crop")
 def measured_alike(methods: Sequence[Method], labels: Sequence[str]) -> tuple[str, list[str]]:
     """Why overlap and localisation of these runs must not be compared, and what else may matter.
 
-    Args:
-        methods: What is compared.
-        labels: Of the methods.
-
     Returns:
         The reason, empty if they may be compared; and notes: other inputs, maps that were read differently, and
         methods that do not say how they measured regions.

@@ -28,13 +28,6 @@ def run_steps(
 ) -> list[str]:
     """Run steps in turn. A step that fails, or lacks a file that a person has to get, does not end the others.
 
-    Args:
-        paper: The paper.
-        todo: The steps.
-        folder: For results.
-        run_study: Runs one study.
-        after_each: Called after each step.
-
     Returns:
         What failed or could not run, a line each.
     """
@@ -88,13 +81,7 @@ def run_command(command: str, folder: Path) -> None:
 
 
 def write_page(paper: Paper, folder: Path, file: Path) -> PaperResults:
-    """Write the page of a paper, with its pictures beside it.
-
-    Args:
-        paper: The paper.
-        folder: Of results.
-        file: The page.
-    """
+    """Write the page of a paper, from a folder of results, with its pictures beside it."""
     gathered = gather(paper, Results(folder))
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, list[tuple[str, str]]] = {}
