@@ -1,7 +1,8 @@
 """Reading and preparing radiographs with their annotations, as MONAI array and dictionary transforms."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from transforms.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from transforms.augment import AugmentBatch as AugmentBatch
@@ -34,13 +35,7 @@ LAZY = {
     "LoadRadiograph": "transforms.load",
     "LoadRadiographd": "transforms.load",
 }
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds under the name
-    """Import a public name from its module."""
-    if name not in LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(LAZY[name]), name)
+__getattr__ = lazy_names(__name__, LAZY)
 
 
 def __dir__() -> list[str]:

@@ -113,13 +113,11 @@ class Boundaries:
         self._cases = [by_case[key] for key in sorted(by_case)]
 
 
+_spacing = cache(radiograph_spacing)
+
+
 def _case(index: int, finding: int, regions: tuple[np.ndarray, np.ndarray], path: str) -> OutlinedCase:
     spacing = _spacing(path)
     distances = boundary_distances(*regions, spacing or (1.0, 1.0))
     tolerance = TOLERANCE["mm"] if spacing else TOLERANCE["share of the diagonal"] * math.hypot(*regions[0].shape)
     return OutlinedCase(index, finding, spacing is not None, distances.hausdorff(), distances.within(tolerance))
-
-
-@cache
-def _spacing(path: str) -> tuple[float, float] | None:
-    return radiograph_spacing(path)

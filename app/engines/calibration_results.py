@@ -20,7 +20,7 @@ def write_reliability(
     outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path
 ) -> None:
     """Write ``reliability.csv``: for each bin of scores that has cases, their mean score and the share present."""
-    patient = patient_index([samples[i] for i in outputs.index])
+    patient = patient_index(samples[i] for i in outputs.index)
     rows = []
     for c, name in enumerate(findings):
         curve = reliability_curve(outputs.score[:, c], outputs.label[:, c], patient=patient)
@@ -33,7 +33,7 @@ def write_decision_curves(
     outputs: Outputs, samples: Sequence[Mapping[str, Any]], findings: Sequence[str], path: Path
 ) -> None:
     """Write ``decision_curve.csv``: at each threshold the net benefit, that of acting on everybody, and the gain."""
-    patient = patient_index([samples[i] for i in outputs.index])
+    patient = patient_index(samples[i] for i in outputs.index)
     rows = []
     for c, name in enumerate(findings):
         for point in decision_curve(outputs.score[:, c], outputs.label[:, c], patient):

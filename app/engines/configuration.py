@@ -184,8 +184,8 @@ def command_line_configuration() -> Configuration:
     words = monai_words()
     if words is None:
         return Configuration()
-    arguments = _workflow_arguments(words)
-    configuration = _configuration(arguments)
+    arguments = workflow_arguments(words)
+    configuration = configuration_of(arguments)
     if _brought(configuration):
         workflow = RadiographWorkflow(**arguments)
         workflow.initialize()
@@ -221,22 +221,18 @@ def monai_words() -> list[str] | None:
     return sys.argv[1:] if started is not None and started.name == "monai.bundle.__main__" else None
 
 
-def read_command_line(words: Sequence[str]) -> Configuration:
-    """The configuration that a command line of MONAI gives, read by the library that MONAI reads it with.
-
-    Args:
-        words: What stands after ``python -m monai.bundle``: ``run training --config_file train.yaml --seed 1``.
-    """
-    return _configuration(_workflow_arguments(words))
-
-
-def _configuration(arguments: Mapping[str, Any]) -> Configuration:
+def configuration_of(arguments: Mapping[str, Any]) -> Configuration:
+    """The configuration of a workflow with these arguments."""
     files = [str(file) for file in ensure_tuple(arguments.get("config_file") or ())]
     return Configuration(files, _overrides(arguments), str(arguments.get("run_id", "run")))
 
 
-def _workflow_arguments(words: Sequence[str]) -> dict[str, Any]:
-    """The arguments of the workflow that a command line of MONAI makes."""
+def workflow_arguments(words: Sequence[str]) -> dict[str, Any]:
+    """The arguments of the workflow that a command line of MONAI makes, read by the library that MONAI reads it with.
+
+    Args:
+        words: What stands after ``python -m monai.bundle``: ``run training --config_file train.yaml --seed 1``.
+    """
     given: dict[str, Any] = {}
 
     def keeping(command: Callable[..., None]) -> Callable[..., None]:

@@ -12,14 +12,9 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from app.contract import Prediction, wide
-from app.engines.processes import bare, local_device, order_weights
+from app.engines.processes import bare, default_device, order_weights
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def default_device() -> torch.device:
-    """The GPU of this process (the first one, if the process is alone), else the CPU."""
-    return local_device()
 
 
 def computing_type(precision: str, device: torch.device) -> torch.dtype:

@@ -20,6 +20,7 @@ from app.engines.resuming import Checkpoints, StatefulHandler, TrainingState, se
 from app.engines.schedule import step_schedule
 from app.engines.stages import TwoStages
 from app.engines.training import FiniteLoss, History, show_progress
+from app.files.atomic import remove_partial
 from app.tracking import Run
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Epochs:
         state = TrainingState(self.trainer, self.network, self.scheduler, self.parts, best, history, stopping)
         facts = {"settings": dict(settings), "run": run.id}
         if is_main():
-            checkpoints.clean()
+            remove_partial(checkpoints.folder)  # of a killed writer: this launch holds the folder
         if checkpoint is not None:
             self._resume(state, checkpoint, checkpoints)
         if is_main() and (checkpoint is None or checkpoint["run"] != run.id):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from monai.engines import SupervisedTrainer
@@ -18,34 +17,27 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from app.checking.model_records import record_path
 from app.checking.operating_points import YOUDEN, threshold_rule
-from app.checking.values import path_problem
 from app.checking.weights import PARTS
 from app.engines.best_weights import BestWeights
-from app.engines.boundaries import Boundaries
-from app.engines.calibration_results import write_decision_curves, write_reliability
 from app.engines.configuration import Configuration
 from app.engines.early_stopping import require_patience
 from app.engines.ensemble import loaded
 from app.engines.epochs import Epochs
-from app.engines.evaluator import RadiographEvaluator
-from app.engines.failures import tell_last
-from app.engines.free_response import FreeResponse
-from app.engines.loading import dataset_of
-from app.engines.maps import SaveMaps
+from app.engines.evaluator import RadiographEvaluator, require_certain, require_computed
+from app.engines.loading import dataset_of, excluded_count
 from app.engines.measures import Metrics
 from app.engines.model_package import package
-from app.engines.output_folder import FINAL, HISTORY, LESIONS, REPORT, remove, require_writable, set_aside
-from app.engines.processes import bare, from_main, is_main, join, world_size
+from app.engines.output_folder import FINAL, HISTORY, REPORT, remove, set_aside
+from app.engines.processes import bare, from_main, is_main, world_size
 from app.engines.recalibrations import require_choice, with_recalibration
-from app.engines.record import ModelRecord, choose_thresholds, threshold_facts
+from app.engines.record import ModelRecord, choose_thresholds
 from app.engines.reports import FindingGroups, SectionReport
-from app.engines.requirements import require_certain, require_computed
-from app.engines.results import logged, write_cases, write_history, write_lesions, write_metrics, write_scores
+from app.engines.results import write_history
 from app.engines.resuming import Checkpoints, StatefulHandler, trained_with
 from app.engines.resumption import checkpoint_to_resume, finished_results
-from app.engines.run_words import HEADLINES, NOTE, note, parameters, run_name
+from app.engines.run_words import NOTE, note, parameters, run_name
 from app.engines.schedule import require_same_direction
-from app.engines.section_results import draw, report_lines, section_results
+from app.engines.section_results import SectionResults
 from app.findings import require_known
 from app.phantoms.opened import OpenedData
 from app.tracking import Run
@@ -104,12 +96,9 @@ class Launch:
         self.data = data
         self.output_dir = Path(output_dir)
         self.seed = seed
-        self.section = section
         self.key_metric = key_metric
-        self.save_maps = save_maps
         self.resume = resume
         self.patience = patience
-        self.reports = list(reports)
         self.configuration = Configuration() if configuration is None else configuration
         self._recalibration = str(self.configuration.config.get("recalibration") or "none")
         require_choice(self._recalibration)
@@ -118,14 +107,17 @@ class Launch:
             require_model_name(self._register)
         self._operating_point = str(self.configuration.config.get("operating_point") or YOUDEN)
         threshold_rule(self._operating_point)
-        self._prevalence = dict(self.configuration.config.get("prevalence") or {})
-        require_known(self._prevalence, data.findings, "prevalence")
+        prevalence = dict(self.configuration.config.get("prevalence") or {})
+        require_known(prevalence, data.findings, "prevalence")
         self._is_drawn = self.configuration.config.get("pictures", True)
         if not isinstance(self._is_drawn, bool):
             raise ValueError(f"pictures is true or false, not {self._is_drawn!r}")
-        for report in self.reports:
+        for report in reports:
             if isinstance(report, FindingGroups):
                 report.require(data.findings)
+        self._results = SectionResults(
+            bundle, data, self.output_dir, section, list(reports), prevalence, self._is_drawn, save_maps
+        )
 
     def train(
         self,
@@ -160,7 +152,10 @@ class Launch:
         require_patience(self.patience, scheduler)
         # Preparing the data drew random numbers, or none if it was prepared already.
         set_determinism(seed=self.seed)
-        excluded = {"training": _excluded(dataset_of(trainer.data_loader)), "validation": _excluded(validation.dataset)}
+        excluded = {
+            "training": excluded_count(dataset_of(trainer.data_loader)),
+            "validation": excluded_count(validation.dataset),
+        }
         trained = trained_with(self.configuration.config, self._facts(excluded["training"]))
         checkpoints, last = Checkpoints(self.output_dir), trainer.state.max_epochs
         kept = checkpoint_to_resume(checkpoints, trained, last) if self.resume else None
@@ -188,7 +183,7 @@ class Launch:
             if is_main():
                 record.write(best.path)
                 self._log_model(run, best.path, validation)
-            return self._report(run, test, record, excluded, "training")
+            return self._results.report(run, test, record, excluded, "training")
 
     def evaluate(self, checkpoint: str | Path | Sequence[str | Path] | None, test: RadiographEvaluator) -> Metrics:
         """Report on a section with the weights of a checkpoint, at the thresholds stored beside it.
@@ -212,7 +207,7 @@ class Launch:
                 f"{kept!r}. Leave it out; another one takes another training"
             )
         with self._run("evaluating") as run:
-            return self._report(run, test, record, {}, "evaluating")
+            return self._results.report(run, test, record, {}, "evaluating")
 
     @contextmanager
     def _run(self, kind: str, resumed: str | None = None) -> Iterator[Run]:
@@ -257,7 +252,11 @@ class Launch:
 
     def _record(self, epochs: Epochs, validation: RadiographEvaluator, best: BestWeights) -> ModelRecord:
         """The settings of the best weights, and the thresholds chosen on validation."""
-        about = {"data": self.data.datalist.name, "split": self._split(), "section": "validation"}
+        about = {
+            "data": self.data.datalist.name,
+            "split": str(self.data.facts()["split_fingerprint"]),
+            "section": "validation",
+        }
         trained_for, outputs = self.configuration.trained_settings, epochs.best_outputs(best)
         samples, rule = validation.dataset.samples, self._operating_point
         record = choose_thresholds(outputs, self.data.findings, trained_for, samples, about, rule)
@@ -278,97 +277,3 @@ class Launch:
             return
         model = package(weights, bare(validation.network), self.data.findings, self.configuration)
         run.model(model.folder, model.files, model.digest, self._register)
-
-    def _split(self) -> str:
-        """The fingerprint of the data's split."""
-        return str(self.data.facts().get("split_fingerprint", ""))
-
-    def _report(
-        self, run: Run, test: RadiographEvaluator, record: ModelRecord, excluded: Mapping[str, int], kind: str
-    ) -> Metrics:
-        if self.save_maps:
-            SaveMaps(self.output_dir / "maps", record.findings).attach(test)
-        boundaries, marks = Boundaries(record), FreeResponse(record)
-        boundaries.attach(test)
-        marks.attach(test)
-        test.collected.recalibration = record.recalibration
-        test.run()
-        # Every process has all outputs; one of them reports.
-        result = from_main(self._write_report(run, test, record, excluded, (boundaries, marks)) if is_main() else {})
-        run.tags({NOTE: note(kind, self.data.datalist.name, command(), result)})
-        return result
-
-    def _write_report(
-        self,
-        run: Run,
-        test: RadiographEvaluator,
-        record: ModelRecord,
-        excluded: Mapping[str, int],
-        watched: tuple[Boundaries, FreeResponse],
-    ) -> Metrics:
-        outputs, samples = test.outputs, test.dataset.samples
-        excluded = {**excluded, self.section: _excluded(test.dataset)}
-        thresholds = threshold_facts(record, self.section, self._split())
-        counts = {section: count for section, count in excluded.items() if count}
-        about = {"section": self.section, "excluded": counts, "thresholds": thresholds}
-        if "stopped" in record.training:
-            about["training"] = record.training
-        result = section_results(test, record, about, [*watched, *self.reports], self._prevalence)
-        write_metrics(result, self.output_dir / "metrics.json")
-        write_scores(outputs, samples, record.findings, self.output_dir / "predictions.csv")
-        write_cases(outputs, samples, record, self.output_dir / "cases.csv")
-        write_reliability(outputs, samples, record.findings, self.output_dir / "reliability.csv")
-        write_decision_curves(outputs, samples, record.findings, self.output_dir / "decision_curve.csv")
-        write_lesions(watched[1].lesions(samples), self.output_dir / LESIONS)
-        values = logged(result, record.findings)
-        main = {name: result[name]["macro"]["value"] for name in HEADLINES if "macro" in result.get(name, {})}
-        run.metrics(main | {f"{self.section}/{name}": value for name, value in values.items()}, step=0)
-        run.metrics({f"excluded/{section}": count for section, count in counts.items()}, step=0)
-        for name in REPORT:
-            if (self.output_dir / name).is_file():
-                run.artifact(self.output_dir / name)
-        if self._is_drawn:
-            self._draw(run, test, record)
-        for line in report_lines(self.bundle, self.data.datalist.name, test, result):
-            logger.info(line)
-        if "warning" in thresholds:
-            logger.warning(thresholds["warning"])
-        logger.info(f"\nResults are in {self.output_dir}. To look at the run and compare it with others:")
-        logger.info(f"    {run.open_hint}")
-        return result
-
-    def _draw(self, run: Run, test: RadiographEvaluator, record: ModelRecord) -> None:
-        draw(run, test, record)
-
-
-def begin(output_dir: str | Path, seed: int, configuration: Configuration | None = None) -> None:
-    """The first step of a workflow: join torchrun's other processes, refuse what cannot work, seed everything.
-
-    Args:
-        output_dir: Folder for the results.
-        seed: Seed for everything random.
-        configuration: The config to check; None to check none.
-
-    Raises:
-        PermissionError: If ``output_dir`` cannot be written.
-        CheckError: If the config cannot work; lists every problem.
-    """
-    tell_last(configuration)
-    join()
-    logging.basicConfig(level=logging.INFO if is_main() else logging.WARNING, format="%(message)s")
-    # Each evaluation is an engine's run of its own, which Ignite would announce in three lines per epoch. What it says
-    # of an exception is said again by whoever catches that.
-    logging.getLogger("ignite").setLevel(logging.CRITICAL)
-    problem = path_problem(output_dir)
-    if not problem:
-        require_writable(Path(output_dir))
-    if configuration is not None:
-        configuration.require_good()
-    if problem:
-        raise ValueError(f"output_dir: {problem}")
-    set_determinism(seed=seed)
-
-
-def _excluded(dataset: Any) -> int:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
-    """How many files a data set left out because they could not be prepared."""
-    return len(getattr(dataset, "excluded", ()))

@@ -40,6 +40,11 @@ def dataset_of(loader: Any) -> Any:  # noqa: ANN401 - a PreparedDataset, or a su
     return dataset.prepared if isinstance(dataset, WholeBatches) else dataset
 
 
+def excluded_count(dataset: Any) -> int:  # noqa: ANN401 - a PreparedDataset, or what stands in for one
+    """How many files a data set left out because they could not be prepared."""
+    return len(getattr(dataset, "excluded", ()))
+
+
 class SharedSampler(Sampler[int]):
     """One process's share of every batch of a training epoch.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -94,9 +94,10 @@ def score_metrics(logit: np.ndarray, label: np.ndarray, patient: np.ndarray, rec
     return with_macros(_scores(logit, label, patient, record))
 
 
-def patient_index(samples: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def patient_index(samples: Iterable[Mapping[str, Any]]) -> np.ndarray:
     """Number the patients of N samples: (N,) integers, which are faster to group than names."""
-    return patient_numbers([sample["patient"] for sample in samples], len(samples))[1]
+    patients = [sample["patient"] for sample in samples]
+    return patient_numbers(patients, len(patients))[1]
 
 
 def images_and_patients(patient: np.ndarray) -> Metrics:

@@ -39,7 +39,7 @@ def join() -> None:
     count, on_this_machine = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if count == 1:
         return
-    device = local_device()
+    device = default_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     has_own = 0 < on_this_machine <= torch.cuda.device_count()
@@ -91,8 +91,11 @@ def over_ranks(value: Value) -> list[Value]:
     return values
 
 
-def local_device() -> torch.device:
-    """This process's GPU by torchrun's ``LOCAL_RANK``, otherwise the CPU; processes share GPUs if there are fewer."""
+def default_device() -> torch.device:
+    """This process's GPU by torchrun's ``LOCAL_RANK`` (the first, if the process is alone), otherwise the CPU.
+
+    Processes share GPUs if there are fewer.
+    """
     if not torch.cuda.is_available():
         return torch.device("cpu")
     local_rank = int(os.environ["LOCAL_RANK"]) if _is_launched() else 0

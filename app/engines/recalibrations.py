@@ -40,7 +40,7 @@ def with_recalibration(
     """
     if method == METHODS[0]:
         return record
-    patient, forms = patient_index([samples[i] for i in validation.index]), []
+    patient, forms = patient_index(samples[i] for i in validation.index), []
     for c, name in enumerate(record.findings):
         choice = choose_recalibration(validation.logit[:, c], validation.label[:, c], patient, method)
         losses = ", ".join(f"{each} {loss:.4f}" for each, loss in choice.loss.items())

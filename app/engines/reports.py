@@ -86,7 +86,7 @@ class FindingGroups:
             ValueError: A group is empty or holds a finding that the network does not know.
         """
         self.require(record.findings)
-        patient = patient_index([samples[i] for i in outputs.index])
+        patient = patient_index(samples[i] for i in outputs.index)
         entries: Metrics = {}
         for name, findings in self.groups.items():
             columns = [record.findings.index(finding) for finding in findings]

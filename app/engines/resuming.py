@@ -22,7 +22,6 @@ from app.engines.early_stopping import EarlyStopping
 from app.engines.processes import rank
 from app.engines.schedule import require_long_enough
 from app.engines.training import History
-from app.files.atomic import remove_partial
 from app.networks.checkpoints import load_state, read_checkpoint, save, weights
 
 logger = logging.getLogger(__name__)
@@ -107,10 +106,6 @@ class Checkpoints:
             self.read = path
             return state
         return None
-
-    def clean(self) -> None:
-        """Remove partial files of a killed writer; only for the launch that holds the folder."""
-        remove_partial(self.folder)
 
 
 @dataclass

@@ -86,13 +86,8 @@ def require_long_enough(scheduler: LRScheduler | None, begun: int, max_epochs: i
     Raises:
         ValueError: Names both lengths.
     """
-    end = None
-    if isinstance(scheduler, OneCycleLR):
-        end = scheduler.total_steps
-    elif isinstance(scheduler, CosineAnnealingLR):
-        end = scheduler.T_max
-    elif isinstance(scheduler, PolynomialLR):
-        end = scheduler.total_iters
+    ends = {OneCycleLR: "total_steps", CosineAnnealingLR: "T_max", PolynomialLR: "total_iters"}
+    end = next((getattr(scheduler, name) for kind, name in ends.items() if isinstance(scheduler, kind)), None)
     if end is not None and begun <= end < max_epochs:
         raise ValueError(
             f"max_epochs cannot grow to {max_epochs}: {type(scheduler).__name__} was laid out for {end} epochs. "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,10 @@ from torch import nn
 from app.checking.documents import read_document
 from app.datalist.item import Datalist, Item
 from app.datalist.samples import samples
-from app.engines.device import MixedPrecisionInferer, default_device
+from app.engines.device import MixedPrecisionInferer
 from app.engines.evaluator import RadiographEvaluator
 from app.engines.loading import EvaluationLoader
+from app.engines.processes import default_device
 from app.engines.record import ModelRecord, record_of
 from app.files.atomic import write_whole
 from app.findings import NOT_SAID
@@ -44,6 +46,7 @@ CONFIG, WEIGHTS = "config.yaml", "model.pt"
 BATCH = 16
 
 
+@dataclass
 class Scorer:
     """Scores radiographs as the bundle's ``inference.yaml`` does.
 
@@ -54,17 +57,10 @@ class Scorer:
         inferer: Calls the network.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        transform: Any,  # noqa: ANN401
-        record: ModelRecord,
-        inferer: MixedPrecisionInferer,
-    ) -> None:
-        self.network = network
-        self.transform = transform
-        self.record = record
-        self.inferer = inferer
+    network: nn.Module
+    transform: Any
+    record: ModelRecord
+    inferer: MixedPrecisionInferer
 
     def predict(self, model_input: pd.DataFrame, params: object = None) -> pd.DataFrame:
         """Score radiographs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -19,6 +20,7 @@ from app.prepared import PreparedDataset
 Samples = Sequence[dict[str, Any]]
 
 
+@dataclass
 class Sections:
     """Data sets, loaders and evaluators for the sections of one datalist.
 
@@ -32,21 +34,12 @@ class Sections:
         reading: How maps are read in an evaluation.
     """
 
-    def __init__(
-        self,
-        data: OpenedData,
-        prepare: Callable[[Samples], PreparedDataset],
-        batch_size: int,
-        workers: int = 0,
-        decide: Callable[[Samples], Samples] | None = None,
-        reading: MapReading | None = None,
-    ) -> None:
-        self.data = data
-        self.prepare = prepare
-        self.batch_size = batch_size
-        self.workers = workers
-        self.decide = decide
-        self.reading = reading
+    data: OpenedData
+    prepare: Callable[[Samples], PreparedDataset]
+    batch_size: int
+    workers: int = 0
+    decide: Callable[[Samples], Samples] | None = None
+    reading: MapReading | None = None
 
     def training(self, samples: Samples | None = None) -> PreparedDataset:
         """The training section, with its labels as they are; or samples that were made from it."""

@@ -19,11 +19,12 @@ class CompilerFinder(MetaPathFinder):
     """Lets the first import of ``torch._dynamo`` give a module that imports the real one when more of it is used."""
 
     def __init__(self) -> None:
-        self._is_lazy = True
+        self.is_lazy = True
+        """Whether the real compiler has not been imported."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find the compiler, or one of its modules."""
-        if not name.startswith(COMPILER) or not self._is_lazy:
+        if not name.startswith(COMPILER) or not self.is_lazy:
             return None
         if name == COMPILER:
             return spec_from_loader(name, _LazyLoader(self), is_package=True)
@@ -31,15 +32,10 @@ class CompilerFinder(MetaPathFinder):
         # Importing the package has imported this module: it must not be imported again.
         return spec_from_loader(name, _Loaded(sys.modules[name])) if name in sys.modules else None
 
-    @property
-    def is_lazy(self) -> bool:
-        """Whether the real compiler has not been imported."""
-        return self._is_lazy
-
     def load(self) -> ModuleType:
         """The real compiler."""
-        if self._is_lazy:
-            self._is_lazy = False
+        if self.is_lazy:
+            self.is_lazy = False
             sys.modules.pop(COMPILER, None)
         return importlib.import_module(COMPILER)
 

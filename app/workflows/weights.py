@@ -81,7 +81,8 @@ def evaluation(given: str, options: Mapping[str, object]) -> tuple[Path, dict[st
         raise ValueError(f"nothing beside {weights.path} tells which data to evaluate on: --datalist FILE.")
     overrides = {key: value for key, value in weights.places.items() if defaults.get(key) != value} | overrides
     section = options.get("section", defaults.get("section"))
-    data = f"_{Path(str(options['datalist'])).stem}" if _is_other_data(options, weights) else ""
+    is_other = "datalist" in options and options["datalist"] != weights.places.get("datalist")
+    data = f"_{Path(str(options['datalist'])).stem}" if is_other else ""
     overrides.setdefault("output_dir", str(weights.name.with_name(f"{weights.name.name}{data}_{section}")))
     if (Path(str(overrides["output_dir"])) / _MODEL).exists():
         raise ValueError(f"{overrides['output_dir']} holds a training; give another folder: --output_dir DIR.")
@@ -123,10 +124,6 @@ def _with_weights(given: str, options: Mapping[str, object]) -> tuple[Weights, d
     return weights, {key: value for key, value in options.items() if key != "bundle"} | {
         "checkpoint": str(weights.path)
     }
-
-
-def _is_other_data(options: Mapping[str, object], weights: Weights) -> bool:
-    return "datalist" in options and options["datalist"] != weights.places.get("datalist")
 
 
 def _checkpoint(given: str) -> tuple[Path, Path]:

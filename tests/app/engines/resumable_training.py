@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,13 +116,6 @@ class Weight:
         self.loss.weight, self.seen = state["weight"], state["seen"]
 
 
-class Quick(Launch):
-    """Without figures, which take longer than the training."""
-
-    def _draw(self, *arguments: object) -> None:
-        pass
-
-
 @dataclass
 class Small:
     """The pieces of a launch.
@@ -177,7 +170,7 @@ class Small:
         self.validation, self.test = self._evaluator("validation"), self._evaluator("test")
         self.scheduler = self._scheduler()
         self.data = SimpleNamespace(
-            facts=lambda: {"fingerprint": "abc"},
+            facts=lambda: {"fingerprint": "abc", "split_fingerprint": "def"},
             description=dict,
             datalist=SimpleNamespace(name="small"),
             findings=("Square",),
@@ -187,7 +180,9 @@ class Small:
     def launch(self) -> dict[str, Any]:
         """Train."""
         chosen = {"key_metric": self.key_metric, "patience": self.patience}
-        launch = Quick("small", self.data, self.folder, seed=self.seed, resume=self.resume, **chosen)
+        launch = Launch("small", self.data, self.folder, seed=self.seed, resume=self.resume, **chosen)
+        # Without figures, which take longer than the training.
+        launch._results = replace(launch._results, is_drawn=False)
         return launch.train(self.trainer, self.validation, self.test, self.scheduler, parts=self.parts)
 
     def _evaluator(self, section: str) -> RadiographEvaluator:

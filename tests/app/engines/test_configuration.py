@@ -14,8 +14,9 @@ from app.engines.configuration import (
     Configuration,
     RadiographWorkflow,
     command_line_configuration,
-    read_command_line,
+    configuration_of,
     settings,
+    workflow_arguments,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -68,14 +69,14 @@ WORDS = {
 
 @pytest.mark.parametrize(("words", "files", "overrides", "run_id"), WORDS.values(), ids=WORDS)
 def test_a_command_line_is_read_as_monai_reads_it(words: str, files: tuple, overrides: dict, run_id: str):
-    configuration = read_command_line(words.split())
+    configuration = configuration_of(workflow_arguments(words.split()))
     assert (configuration.files, configuration.overrides, configuration.run_id) == (files, overrides, run_id)
 
 
 def test_arguments_from_a_file_are_defaults(tmp_path: Path):
     path = tmp_path / "arguments.json"
     path.write_text('{"config_file": "a.yaml", "max_epochs": 3, "seed": 1, "run_id": "training"}')
-    configuration = read_command_line(["run", "--args_file", str(path), "--seed", "2"])
+    configuration = configuration_of(workflow_arguments(["run", "--args_file", str(path), "--seed", "2"]))
     assert configuration.files == ("a.yaml",)
     assert configuration.overrides == {"max_epochs": 3, "seed": 2}
     assert configuration.run_id == "training"

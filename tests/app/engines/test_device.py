@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from app.contract import Prediction
-from app.engines.device import MixedPrecisionInferer, computing_type, default_device
-from app.engines.processes import LAUNCHER_SETS
+from app.engines.device import MixedPrecisionInferer, computing_type
+from app.engines.processes import LAUNCHER_SETS, default_device
 from app.networks.se_densenet import SEDenseNet
 
 CPU = torch.device("cpu")

@@ -17,9 +17,9 @@ from app.comparing.run_files import open_run_files
 from app.datalist.characteristics import characteristics
 from app.datalist.file import read_datalist, write_datalist
 from app.datalist.fingerprint import fingerprint
+from app.engines.evaluator import require_certain
 from app.engines.launch import Launch
 from app.engines.record import ModelRecord, record_of
-from app.engines.requirements import require_certain
 from app.engines.run_words import MOST_PARAMETERS
 from app.networks.checkpoints import load_exactly, read_weights
 from app.networks.se_densenet import SEDenseNet

@@ -208,7 +208,7 @@ def test_a_missing_run_is_replaced_by_one_with_all_epochs(
 
 def test_a_training_killed_while_reporting_whose_run_is_gone_reports_in_one_new_run(store, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("app.engines.launch.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
+        patch.setattr("app.engines.section_results.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
         with pytest.raises(CrashError):
             Small(tmp_path / "out").launch()
     mlflow.MlflowClient(store).delete_run(only_run(store).info.run_id)
@@ -263,7 +263,7 @@ def test_an_undefined_key_metric_is_reported(store, tmp_path, caplog):
 
 def test_a_training_killed_while_reporting_reports_again(whole, store, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("app.engines.launch.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
+        patch.setattr("app.engines.section_results.write_metrics", lambda *arguments: (_ for _ in ()).throw(CrashError))
         with pytest.raises(CrashError):
             Small(tmp_path / "out").launch()
     assert not (tmp_path / "out" / "metrics.json").exists()

@@ -430,8 +430,9 @@ def test_portions_are_read_back_alone_and_lie_in_one_shard(samples, tmp_path):
     assert len(log.read_text().splitlines()) == len(samples)  # nothing was prepared again
     images = torch.cat([portion.read_batch(range(len(portion)))["image"] for portion in portions])
     assert torch.equal(images, whole.read_batch(range(len(whole)))["image"])
-    # An image and its masks each: of the other portion none is held in memory.
-    assert [len(portion._reader.entries) for portion in (*portions, whole)] == [10, 14, 24]
+    few = PreparedDataset(samples[:5], Scale(1, log), tmp_path / "prepared", 0, False)
+    # An image and its masks each: of the others in the folder none is held in memory.
+    assert [len(portion._reader.entries) for portion in (*portions, few, whole)] == [10, 14, 10, 24]
 
 
 def test_portions_may_lie_elsewhere(samples, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 from app.checking import CheckError
-from app.engines.failures import described, meant
+from app.failures import described, meant
 from app.tracking import TrackingError
 
 ROOT = Path(__file__).parents[3]
