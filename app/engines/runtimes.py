@@ -39,6 +39,9 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 CHECKED = 4
 """Images of the first batch that are compared together."""
 
+_COMPARED = frozenset(4**power for power in range(1, 16))
+"""Batches whose first image is compared, counted from 1."""
+
 PLAIN = (bool, int, float, str, list, tuple)
 """Types of a module's settings."""
 
@@ -100,7 +103,7 @@ class ExportedInferer(Inferer):
     The network is exported at the first call, unless that was done before: ``model.KEY.onnx`` beside ``model.pt``. KEY
     is a digest of the network with its weights and of the versions of torch and of this package. If nothing can be
     written there, each process exports for itself. The first images of each process are computed by torch as well, in
-    float32, and must agree within `TOLERANCE`. The first image of batches 2, 4, 8, 16, ... is compared as well; if it
+    float32, and must agree within `TOLERANCE`. The first image of batches 4, 16, 64, ... is compared as well; if it
     does not agree, a warning says so.
 
     Args:
@@ -133,7 +136,7 @@ class ExportedInferer(Inferer):
             return self.inferer(inputs, network)
         prediction = _computed(run, inputs)
         self._batches += 1
-        if self._batches > 1 and self._batches.bit_count() == 1:
+        if self._batches in _COMPARED:
             self._check(inputs[:1], Prediction(*(each[:1] for each in prediction)), network)
         return prediction
 
