@@ -18,6 +18,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import PersonName, validate_value
 
 from transforms.dicom_signature import is_dicom
+from transforms.elements import side_numbers
 
 REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Rows", "Columns")
 EMPTY = (
@@ -84,7 +85,7 @@ def completed(header: Dataset) -> Dataset:
 
 
 def _drop_invalid(header: Dataset) -> None:
-    """Leave out, or leave empty if a result must have them, values that their type forbids, such as an age of 62.
+    """Leave out values that their type forbids, such as an age of 62, or one number as the spacing of pixels.
 
     Results copy them, and would be refused.
     """
@@ -96,6 +97,9 @@ def _drop_invalid(header: Dataset) -> None:
                     validate_value(element.VR, value, RAISE)
         except Exception:
             del header[element.tag]
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        if len(side_numbers(header, keyword)) != 2:
+            header.pop(keyword, None)
 
 
 def _lut_bytes(header: Dataset) -> None:

@@ -58,6 +58,6 @@ def dicom_objects(
             try:
                 with without_warnings():
                     written.append((f"{kind}-{number}", write(header, result, algorithm, moment)))
-            except (AttributeError, TypeError, ValueError) as error:
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
                 raise HeaderError(f"its header allows no {kind} ({type(error).__name__})") from error
     return [(name, each) for name, each in written if each is not None]

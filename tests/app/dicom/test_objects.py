@@ -93,8 +93,13 @@ def test_masks_come_back_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize(
     ("stated", "spacing"),
-    [({"PixelSpacing": [0.2, 0.1]}, [0.2, 0.1]), ({"ImagerPixelSpacing": [0.2, 0.2]}, [0.2, 0.2]), ({}, [1, 1])],
-    ids=["at the patient", "at the detector", "none"],
+    [
+        ({"PixelSpacing": [0.2, 0.1]}, [0.2, 0.1]),
+        ({"ImagerPixelSpacing": [0.2, 0.2]}, [0.2, 0.2]),
+        ({}, [1, 1]),
+        ({"PixelSpacing": "", "ImagerPixelSpacing": [0.2], "PatientOrientation": ["L", "F"]}, [1, 1]),
+    ],
+    ids=["at the patient", "at the detector", "none", "damaged"],
 )
 def test_a_segmentation_has_the_geometry_that_viewers_need(stated, spacing, tmp_path):
     segmentation = hd.seg.segread(stored(objects(source(**stated))["seg-1"], tmp_path))
