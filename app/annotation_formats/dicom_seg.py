@@ -14,6 +14,7 @@ from app.datalist.stored_images import stem
 from app.files.limited import limited
 
 if TYPE_CHECKING:
+    import numpy as np
     from pydicom.dataset import Dataset
 
 CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -77,8 +78,9 @@ def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str]
         regions = [segment for segment in dataset.SegmentSequence if not _is_background(segment)]
         names = {int(segment.SegmentNumber): _names(segment) for segment in regions}
         images = _images(dataset)
-        frames = list(_frames(dataset, names, images))
-        kind = str(dataset.get("SegmentationType")).upper()
+        pixels = dataset.pixel_array
+        kind = _kind(dataset, pixels)
+        frames = list(_frames(dataset, kind, pixels, names, images))
     except AnnotationError as error:
         raise AnnotationError(f"{file}: {error}") from error
     except Exception as error:  # pydicom and its decoders raise many kinds
@@ -89,12 +91,16 @@ def _content(file: Path) -> tuple[list[tuple[str, ...]], list[_Frame], list[str]
     return list(names.values()), frames, images, kind
 
 
-def _frames(dataset: Dataset, names: Mapping[int, tuple[str, ...]], images: Sequence[str]) -> Iterator[_Frame]:
-    """The frames in which anything is drawn; of label maps, one for each segment in them."""
-    pixels = dataset.pixel_array
+def _kind(dataset: Dataset, pixels: np.ndarray) -> str:
+    """The type of a segmentation, by its pixels if it calls a binary one fractional."""
     kind = str(dataset.get("SegmentationType", "BINARY")).upper()
-    if kind == "FRACTIONAL" and pixels.max() == 1:
-        kind = "BINARY"
+    return "BINARY" if kind == "FRACTIONAL" and pixels.max() == 1 else kind
+
+
+def _frames(
+    dataset: Dataset, kind: str, pixels: np.ndarray, names: Mapping[int, tuple[str, ...]], images: Sequence[str]
+) -> Iterator[_Frame]:
+    """The frames in which anything is drawn; of label maps, one for each segment in them."""
     for index, values in enumerate(pixels[None] if pixels.ndim == 2 else pixels):
         number, instance = _references(dataset, index, images)
         if kind == "LABELMAP":

@@ -95,10 +95,11 @@ def test_fractions_count_from_one_half(tmp_path: Path):
 
 def test_ones_of_a_fractional_object_are_a_whole_mask(tmp_path: Path):
     frames = [(1, NODULE), (2, EFFUSION)]  # as dcmjs writes with its option rleEncode: 1, and not 200, is all of it
-    (image,) = read(write(tmp_path / "a.dcm", frames, "FRACTIONAL")).images
-    masks = drawn(image, SIZE)[1]
+    export = read(write(tmp_path / "a.dcm", frames, "FRACTIONAL"))
+    masks = drawn(export.images[0], SIZE)[1]
     np.testing.assert_array_equal(masks["nodule"], NODULE)
     np.testing.assert_array_equal(masks["Pleural effusion"], EFFUSION)
+    assert not any(export.counts.values())  # nothing was cut
 
 
 def test_label_maps(tmp_path: Path):
