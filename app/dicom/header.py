@@ -33,6 +33,8 @@ EMPTY = (
     "ReferringPhysicianName",
 )
 """Attributes of type 2: a result must have them, but may have them empty."""
+RESCALING = {"RescaleSlope": 1, "RescaleIntercept": 0}
+"""What the reader of pixels takes for each if only the other is stated."""
 KEPT = ("TimezoneOffsetFromUTC", "InstitutionName", "BodyPartExamined")
 """Copied into every result, beside what belongs to patient and study."""
 UNICODE = "ISO_IR 192"
@@ -76,10 +78,11 @@ def completed(header: Dataset) -> Dataset:
                 raise HeaderError(f"{keyword} is no unique identifier: digits and dots, at most 64 characters")
         _drop_invalid(header)
         _lut_bytes(header)
+        _rescaling(header)
         for keyword in EMPTY:
             if keyword not in header:
                 setattr(header, keyword, "")
-        if "SamplesPerPixel" not in header:
+        if not header.get("SamplesPerPixel"):
             header.SamplesPerPixel = 1
     return header
 
@@ -110,6 +113,16 @@ def _lut_bytes(header: Dataset) -> None:
             if data is not None and not isinstance(data, bytes):
                 del table.LUTData
                 table.add_new("LUTData", "OW", np.atleast_1d(np.asarray(data, dtype="<u2")).tobytes())
+
+
+def _rescaling(header: Dataset) -> None:
+    """State one slope and one intercept, by which the pixels were read, or neither if both are empty."""
+    given = {keyword: side_numbers(header, keyword) for keyword in RESCALING}
+    for keyword, values in given.items():
+        if not any(given.values()):
+            header.pop(keyword, None)
+        elif len(values) != 1:
+            setattr(header, keyword, (values or [RESCALING[keyword]])[0])
 
 
 def copy_context(header: Dataset, result: Dataset) -> None:

@@ -198,6 +198,26 @@ def test_a_japanese_name_comes_back_whole(tmp_path):
     assert {str(each.PatientName) for each in written.values()} == {"Yamada^Tarou=山田^太郎=やまだ^たろう"}
 
 
+@pytest.mark.parametrize(
+    ("stated", "slope", "intercept"),
+    [
+        ({"RescaleSlope": 2}, 2, 0),
+        ({"RescaleSlope": "", "RescaleIntercept": -5}, 1, -5),
+        ({"RescaleSlope": [2, 3], "RescaleIntercept": [7, 0]}, 2, 7),
+        ({"RescaleSlope": ""}, 1, 0),
+    ],
+    ids=["no intercept", "empty slope", "two", "empty"],
+)
+def test_a_rescaling_is_stated_as_the_reader_applies_it(stated, slope, intercept, tmp_path):
+    state = pydicom.dcmread(stored(objects(source(RescaleType="US", **stated))["gsps-1"], tmp_path))
+    assert (state.get("RescaleSlope", 1), state.get("RescaleIntercept", 0)) == (slope, intercept)
+
+
+def test_an_empty_number_of_samples_is_one():
+    assert objects(source(SamplesPerPixel=None))["sc-1"]
+    assert completed(source(SamplesPerPixel=None)).SamplesPerPixel == 1
+
+
 def test_values_that_are_not_allowed_are_left_out():
     header = completed(source(PatientAge="62", PatientSex="female", StudyDate="yesterday"))
     assert ("PatientAge" in header, header.PatientSex, header.StudyDate) == (False, "", "")
