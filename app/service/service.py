@@ -11,6 +11,7 @@ import fcntl
 import logging
 import multiprocessing
 import os
+import sqlite3
 import threading
 import time
 import traceback
@@ -85,14 +86,17 @@ def serve(settings: Settings, shard: Shard) -> None:
     Raises:
         ValueError: Another service works for the same shard of the spool, or divides it by another number; or
             a table of the spool is of another version.
-        OSError: The spool or the port of the health page cannot be used.
+        OSError: The spool or the port of the health page cannot be used, as when the disk is full.
     """
     spool = Spool(settings.spool)
     lock = _locked(spool, shard)
     spool.clean(shard)
-    table = Table(table_path(spool, shard))
-    Table(sources_path(spool)).close()  # brings it up to date, before receivers open it
-    table.note(READY, "")
+    try:
+        table = Table(table_path(spool, shard))
+        Table(sources_path(spool)).close()  # brings it up to date, before receivers open it
+        table.note(READY, "")
+    except sqlite3.OperationalError as error:
+        raise OSError(f"{spool.folder}: its tables cannot be used: {error}") from error
     parts = _parts(settings, shard)
     stop = stop_event(is_first=True)
 

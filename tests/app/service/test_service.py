@@ -51,6 +51,15 @@ def test_services_agree_on_the_number_of_shards(spool):
     assert (spool.folder / "key").exists()
 
 
+def test_a_table_that_cannot_be_opened_is_told_of_in_one_line(tmp_path, capsys):
+    path = tmp_path / "service.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, "spool": str(tmp_path / "spool")}))
+    (tmp_path / "spool/sources.sqlite").mkdir(parents=True)
+    assert main(["serve", str(path)]) == 1
+    error = f"frugal: error: {tmp_path}/spool: its tables cannot be used: unable to open database file\n"
+    assert capsys.readouterr().err == error
+
+
 def test_rows_are_forgotten_whether_or_not_days_are_recorded(spool):
     start = time.time() - 3 * 86400
     for path in (table_path(spool, Shard()), sources_path(spool)):
