@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from app.datalist.item import SECTIONS, Datalist, Item
 from app.datalist.validate import DatalistError
@@ -51,9 +51,17 @@ class _Samples(Sequence[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, number: int) -> dict[str, Any]:  # type: ignore[override]  # nobody asks for a slice
+    @overload
+    def __getitem__(self, number: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[dict[str, Any]]: ...
+
+    def __getitem__(self, number: int | slice) -> dict[str, Any] | Sequence[dict[str, Any]]:
         import numpy as np
 
+        if isinstance(number, slice):
+            return _Samples(self.items[number], self.numbers, self.root)
         item = self.items[number]
         return {
             "image": os.path.normpath(os.path.join(self.root, item.image)),  # noqa: PTH118 - 10 times as fast as pathlib

@@ -270,6 +270,17 @@ def test_samples_hold_arrays_and_absolute_paths(datalist: Datalist, tmp_path: Pa
     assert second["mask"] == [(1, RunLengths((2, 3), (1, 2, 3)))]
 
 
+def test_samples_are_sliced_and_counted_from_the_end_as_a_list_is(datalist: Datalist, tmp_path: Path):
+    training = samples(datalist, "training", tmp_path)
+    first, second = (sample["name"] for sample in training)
+    assert training[-1]["name"] == second
+    assert [sample["name"] for sample in training[::-1]] == [second, first]
+    assert [sample["name"] for sample in training[:1]] == [first]
+    assert len(training[2:]) == 0
+    with pytest.raises(IndexError):
+        training[2]
+
+
 def test_samples_of_an_empty_or_unknown_section_are_refused(datalist: Datalist, tmp_path: Path):
     with pytest.raises(DatalistError, match=r"'validation' holds no item \(items: training 2, validation 0, test 1\)"):
         samples(datalist, "validation", tmp_path)
