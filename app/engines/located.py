@@ -69,7 +69,8 @@ class MapReading:
         logit = _as_array(maps)
         high = logit.max(axis=(-2, -1), keepdims=True)
         if not self.activation_maps:
-            return probability(logit - self.relative * high if self.relative else logit)
+            # A finite share, as infinite logits less infinite ones are no numbers.
+            return probability(logit - self.relative * np.nan_to_num(high) if self.relative else logit)
         low = logit.min(axis=(-2, -1), keepdims=True)
         return np.asarray((logit - low) / np.maximum(high - low, 1e-6))
 

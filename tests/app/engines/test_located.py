@@ -113,6 +113,10 @@ def test_a_relative_reading_takes_a_share_of_each_maps_own_highest_logit_off():
     np.testing.assert_allclose(MapReading(relative=0.5).probability(maps), expected, rtol=1e-12)
     with pytest.raises(ValueError, match="relative is 2"):
         MapReading(relative=2)
+    infinite = torch.tensor([[[torch.inf, 0.0]], [[-torch.inf, 1.0]], [[-torch.inf, -torch.inf]]])
+    # 1 - 0.5 * 1 is the one finite logit that is left; all others are infinite, or far below an infinite one.
+    expected = [[[1, 0]], [[0, torch.sigmoid(torch.tensor(0.5)).item()]], [[0, 0]]]
+    np.testing.assert_allclose(MapReading(relative=0.5).probability(infinite), expected, rtol=1e-6)
 
 
 def test_patches_are_measured_by_their_exact_areas():
