@@ -116,4 +116,7 @@ def _words(error: Exception, path: Path) -> str:
     """What is wrong with an image; of errors that are not ours the class alone, since a message may quote a value."""
     if not isinstance(error, OURS):
         return f"cannot be scored ({type(error).__name__})"
-    return str(error).replace(f"{path}: ", "").replace(str(path), path.name)
+    text = str(error)
+    for each in (path.absolute(), path):  # the reader is given the first
+        text = text.replace(f"{each}: ", "").replace(str(each), path.name)
+    return text

@@ -10,7 +10,7 @@ import pytest
 from app.dicom.header import HeaderError
 from app.service.scoring import MOST_TRIES, Scorer
 from app.service.settings import Settings
-from app.service.spool import Shard
+from app.service.spool import Shard, Spool
 from app.service.table import LEFT_OUT, QUARANTINED, SCORED, WAITING
 from tests.app.service.conftest import NAME, content, radiograph
 from transforms.errors import RadiographError
@@ -78,6 +78,14 @@ BAD = {
     "not numbers": (FloatingPointError("the network's scores are not numbers"), "the network's scores are not numbers"),
     "quotes a value": (ValueError(f"{NAME} is no number"), "cannot be scored (ValueError)"),
 }
+
+
+def test_a_reason_names_no_folder_if_the_spool_is_given_relatively(scorer, spool, table, monkeypatch):
+    monkeypatch.chdir(spool.folder.parent)
+    first(spool)
+    (image,) = Spool(Path(spool.folder.name)).waiting(ALL)
+    scorer(RadiographError(f"{image.path.absolute()}: has a damaged Rows")).handle(image)
+    assert table.reasons(QUARANTINED) == {"has a damaged Rows": 1}
 
 
 @pytest.mark.parametrize("name", BAD)
