@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from app.datalist.samples import Relabelled
 from app.findings import UNCERTAIN, require_known
 from app.nearest import did_you_mean
 
@@ -42,7 +43,7 @@ def settled(
     policy: str | Mapping[str, str] = IGNORE,
     predictions: str | Path | None = None,
     seed: int = 0,
-) -> list[Sample]:
+) -> Sequence[Sample]:
     """Training samples with their uncertain labels changed by a policy.
 
     - ``ignore`` (U-Ignore; the paper's): they stay uncertain, and so out of the loss.
@@ -84,10 +85,10 @@ def settled(
         score = _scores(Path(predictions), samples, findings, uncertain, columns)
         filled[:, columns] = np.where(uncertain[:, columns], score, filled[:, columns])
     _log(findings, chosen, uncertain)
-    return [{**sample, "label": values} for sample, values in zip(samples, filled, strict=True)]
+    return Relabelled(samples, filled)
 
 
-def counted(samples: Sequence[Sample]) -> list[Sample]:
+def counted(samples: Sequence[Sample]) -> Sequence[Sample]:
     """Samples whose certainties are decided for evaluation: above 0.5 present, below absent, 0.5 uncertain.
 
     Certainties can be learnt from but not counted; NEATX decided them alike (see
@@ -97,7 +98,7 @@ def counted(samples: Sequence[Sample]) -> list[Sample]:
         >>> counted([{"label": np.array([0.75, 0.25, 0.5, -2.0])}])[0]["label"]
         array([ 1.,  0., -1., -2.], dtype=float32)
     """
-    return [{**sample, "label": _decided(np.asarray(sample["label"], dtype=np.float32))} for sample in samples]
+    return Relabelled(samples, _decided(np.array([sample["label"] for sample in samples], np.float32)))
 
 
 def _decided(label: np.ndarray) -> np.ndarray:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from app.datalist.item import SECTIONS, Datalist, Item
 from app.datalist.validate import DatalistError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def samples(datalist: Datalist, section: str, root: Path) -> Sequence[dict[str, Any]]:
@@ -80,3 +83,36 @@ class _Samples(Sequence[dict[str, Any]]):
                 for finding, mask in item.mask.items()
             ],
         }
+
+
+class Relabelled(Sequence[dict[str, Any]]):
+    """Samples with other labels; each is made whenever it is asked for, as those of a section are.
+
+    Args:
+        samples: N of them.
+        labels: (N, C) float32.
+
+    Example:
+        >>> import numpy as np
+        >>> Relabelled([{"name": "1.png", "label": None}], np.ones((1, 2), np.float32))[0]
+        {'name': '1.png', 'label': array([1., 1.], dtype=float32)}
+    """
+
+    def __init__(self, samples: Sequence[dict[str, Any]], labels: np.ndarray) -> None:
+        self.samples = samples
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @overload
+    def __getitem__(self, number: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[dict[str, Any]]: ...
+
+    def __getitem__(self, number: int | slice) -> dict[str, Any] | Sequence[dict[str, Any]]:
+        """One sample with its labels, or a part of them."""
+        if isinstance(number, slice):
+            return Relabelled(self.samples[number], self.labels[number])
+        return {**self.samples[number], "label": self.labels[number]}

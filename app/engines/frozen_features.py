@@ -52,6 +52,7 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
             _write(path, dataset, network, pooled)
             features = np.load(path, mmap_mode="r")
         self.features = features
+        self._labels = torch.stack([torch.as_tensor(sample["label"]) for sample in self.samples])
 
     @property
     def samples(self) -> Any:  # noqa: ANN401 - the dataset's
@@ -90,7 +91,7 @@ class FrozenFeatures(Dataset[dict[str, Any]]):
         return [{**sample, "image": values} for sample, values in zip(samples, features, strict=True)]
 
     def _without_location(self, index: int) -> dict[str, Any]:
-        label = torch.as_tensor(self.samples[index]["label"])
+        label = self._labels[index]
         nowhere = torch.zeros((len(label), 1, 1), dtype=torch.uint8)
         return {"label": label, "annotated": torch.zeros(len(label), dtype=torch.bool), "mask": nowhere, "index": index}
 

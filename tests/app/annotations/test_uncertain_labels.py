@@ -1,5 +1,6 @@
 """Policies for uncertain labels: what each makes of -1, and that nothing else changes."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def samples(labels: list[tuple[float, float]] = LABELS) -> list[dict[str, Any]]:
     ]
 
 
-def labels(found: list[dict[str, Any]]) -> np.ndarray:
+def labels(found: Sequence[dict[str, Any]]) -> np.ndarray:
     return np.stack([sample["label"] for sample in found])
 
 
@@ -112,3 +113,15 @@ def test_certainties_are_decided_for_evaluation() -> None:
     # By hand, as NEATX decided: above one half present, below absent, one half nobody knows.
     found = labels(counted(samples([(0.25, 0.75), (0.5, 1), (-1, 0), (-2, 0)])))
     assert found.tolist() == [[0, 1], [-1, 1], [-1, 0], [-2, 0]]
+
+
+@pytest.mark.parametrize("of", [lambda each: settled(each, ["N"], "ones"), counted], ids=["settled", "counted"])
+def test_samples_are_made_when_they_are_asked_for(
+    of: Callable[[Sequence[dict[str, Any]]], Sequence[dict[str, Any]]],
+) -> None:
+    given = [{"name": f"{n}.png", "label": np.array([label])} for n, label in enumerate((-1.0, 1.0, -2.0))]
+    samples = of(given)
+    assert samples[0] is not samples[0]  # so that none is held in memory
+    assert [(each["name"], each["label"].tolist()) for each in samples[1:]] == [("1.png", [1.0]), ("2.png", [-2.0])]
+    assert samples[-1]["name"] == "2.png"
+    assert len(samples) == 3
