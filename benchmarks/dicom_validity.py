@@ -36,7 +36,7 @@ def results(work: Path, count: int, samples: Path | None) -> Path:
     if samples is not None:
         shutil.copytree(samples, radiographs / "samples")
     predicted = [*frugal, "predict", "nodule_detection", str(radiographs), "--any_view", "True"]
-    predicted += ["--dicom", "[sr, seg, gsps, sc]", "--output_dir", str(work / "out")]
+    predicted += ["--dicom", "[sr, seg, gsps, sc, plain_seg]", "--output_dir", str(work / "out")]
     subprocess.run(predicted, check=True, capture_output=True)
     return work / "out" / "dicom"
 

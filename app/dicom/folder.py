@@ -35,8 +35,8 @@ class DicomResults:
     A finding is present if it is called, at the threshold that validation chose; hence weights need their record.
 
     Args:
-        kinds: Out of ``sr`` (structured reports), ``seg`` (segmentation), ``gsps`` (presentation state) and ``sc``
-            (secondary capture); empty for none.
+        kinds: Out of ``sr`` (structured reports), ``seg`` (segmentation), ``gsps`` (presentation state), ``sc``
+            (secondary capture) and ``plain_seg`` (segmentation without a geometry); empty for none.
         findings: C names, in the network's order.
 
     Attributes:

@@ -12,3 +12,4 @@ class Kind(StrEnum):
     SEGMENTATION = "seg"
     PRESENTATION = "gsps"
     CAPTURE = "sc"
+    PLAIN_SEGMENTATION = "plain_seg"

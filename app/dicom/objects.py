@@ -15,7 +15,7 @@ from app.dicom.kinds import Kind
 from app.dicom.presentation import presentation_state
 from app.dicom.report import findings_report, regions_report
 from app.dicom.result import RadiographResult
-from app.dicom.segmentation import segmentation
+from app.dicom.segmentation import plain_segmentation, segmentation
 
 # Its log of every copied attribute names studies.
 logging.getLogger("highdicom").setLevel(logging.WARNING)
@@ -25,6 +25,7 @@ WRITERS = {
     Kind.SEGMENTATION: (segmentation,),
     Kind.PRESENTATION: (presentation_state,),
     Kind.CAPTURE: (secondary_capture,),
+    Kind.PLAIN_SEGMENTATION: (plain_segmentation,),
 }
 
 
@@ -32,7 +33,7 @@ def dicom_objects(
     header: Dataset,
     result: RadiographResult,
     algorithm: Algorithm,
-    kinds: Iterable[Kind] = tuple(Kind),
+    kinds: Iterable[Kind],
     now: datetime.datetime | None = None,
 ) -> list[tuple[str, Dataset]]:
     """Write the results of one radiograph.

@@ -18,7 +18,11 @@ from transforms.dicom import spacing_of
 
 
 def segmentation(
-    header: Dataset, result: RadiographResult, algorithm: Algorithm, now: datetime.datetime, geometry: bool = True
+    header: Dataset,
+    result: RadiographResult,
+    algorithm: Algorithm,
+    now: datetime.datetime,
+    kind: Kind = Kind.SEGMENTATION,
 ) -> Dataset | None:
     """Write the masks of located findings in the radiograph's own pixels.
 
@@ -27,8 +31,9 @@ def segmentation(
         result: What the network says.
         algorithm: What made it.
         now: When.
-        geometry: Whether to state an orientation in space, a pixel spacing and a slice thickness, without which the
-            viewer OHIF shows no segmentation. A radiograph has no orientation or thickness, and may have no spacing.
+        kind: SEGMENTATION states an orientation in space, a pixel spacing and a slice thickness, without which the
+            viewer OHIF shows none. A radiograph has no orientation or thickness, and may have no spacing:
+            PLAIN_SEGMENTATION states none of them.
 
     Returns:
         The segmentation, None if nothing is located.
@@ -36,29 +41,37 @@ def segmentation(
     located = result.located
     if not located:
         return None
+    has_geometry = kind is Kind.SEGMENTATION
     masks = np.stack([each.mask for each in located if each.mask is not None], axis=-1)
     written = hd.seg.Segmentation(
         [header],
         masks[None].astype(np.uint8),
         hd.seg.SegmentationTypeValues.BINARY,
         [_description(header, algorithm, number, each) for number, each in enumerate(located, start=1)],
-        **series(header, algorithm, Kind.SEGMENTATION),
+        **series(header, algorithm, kind),
         **equipment(algorithm),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         content_label="FRUGAL",
-        content_description=f"{RESEARCH_ONLY}{'; geometry is nominal' if geometry else ''}",
+        content_description=f"{RESEARCH_ONLY}{'; geometry is nominal' if has_geometry else ''}",
     )
     shared = written.SharedFunctionalGroupsSequence[0]
     # highdicom writes spacing without a slice thickness, and then refuses to read it.
     shared.pop("PixelMeasuresSequence", None)
-    if geometry:
+    if has_geometry:
         shared.PixelMeasuresSequence = hd.PixelMeasuresSequence(spacing_of(header) or (1.0, 1.0), slice_thickness=1.0)
         shared.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", (1, 0, 0, 0, 1, 0))
-    organisation = algorithm.uid(Kind.SEGMENTATION, "dimensions", header.SOPInstanceUID)
+    organisation = algorithm.uid(kind, "dimensions", header.SOPInstanceUID)
     for each in (*written.DimensionOrganizationSequence, *written.DimensionIndexSequence):
         each.DimensionOrganizationUID = organisation
     written.PatientOrientation = header.get("PatientOrientation") or ""
     return finish(written, header, algorithm, now)
+
+
+def plain_segmentation(
+    header: Dataset, result: RadiographResult, algorithm: Algorithm, now: datetime.datetime
+) -> Dataset | None:
+    """Write what `segmentation` writes, without a geometry."""
+    return segmentation(header, result, algorithm, now, Kind.PLAIN_SEGMENTATION)
 
 
 def _description(

@@ -178,7 +178,7 @@ def test_a_run_was_trained_on_it(trained: Path):
 
 
 def test_nothing_that_was_made_names_a_patient(trained: Path):
-    names = [b"Mustermann", b"Erika", b"RX-", b"1.2.840.99", *(number(index).encode() for index in range(IMAGES))]
+    names = [b"Mustermann", b"Erika", b"RX-4711", b"1.2.840.99", *(number(index).encode() for index in range(IMAGES))]
     files = [path for path in (trained / "made").rglob("*") if path.is_file() and not path.is_symlink()]
     assert {"thorax.json", "mlflow.db", "predictions.csv", "model.pt"} <= {path.name for path in files}
     told = {path.name: name for path in files for name in names if name in path.read_bytes()}

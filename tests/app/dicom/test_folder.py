@@ -73,7 +73,7 @@ def test_weights_without_thresholds_are_refused(tmp_path):
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="unknown kind 'pdf'; allowed are sr, seg, gsps, sc"):
+    with pytest.raises(ValueError, match="unknown kind 'pdf'; allowed are sr, seg, gsps, sc, plain_seg"):
         DicomResults(["pdf"], ["Nodule"])
 
 

@@ -10,6 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from app.dicom.header import HeaderError, complete_header, completed
 from app.dicom.identity import Algorithm
+from app.dicom.kinds import Kind
 from app.dicom.objects import dicom_objects
 from app.dicom.report import PRESENCE, SUITABILITY
 from app.dicom.result import DOUBT, DetectedFinding, RadiographResult, outlines
@@ -41,7 +42,7 @@ def result(is_present=True):
 
 
 def objects(header=None, what=None, algorithm=ALGORITHM):
-    return dict(dicom_objects(completed(header or source()), what or result(), algorithm, now=NOW))
+    return dict(dicom_objects(completed(header or source()), what or result(), algorithm, tuple(Kind), NOW))
 
 
 def stored(dataset, folder):
@@ -51,7 +52,7 @@ def stored(dataset, folder):
 
 
 def test_a_located_finding_gives_all_kinds():
-    assert list(objects()) == ["sr-1", "sr-2", "seg-1", "gsps-1", "sc-1"]
+    assert list(objects()) == ["sr-1", "sr-2", "seg-1", "gsps-1", "sc-1", "plain_seg-1"]
 
 
 def test_what_is_absent_is_reported_and_not_outlined():
@@ -79,7 +80,7 @@ def test_another_algorithm_gives_other_identifiers(other):
 
 
 def test_no_two_objects_share_an_identifier():
-    assert len({each.SOPInstanceUID for each in objects().values()}) == 5
+    assert len({each.SOPInstanceUID for each in objects().values()}) == 6
 
 
 def test_masks_come_back_bit_for_bit(tmp_path):
@@ -108,6 +109,18 @@ def test_a_segmentation_has_the_geometry_that_viewers_need(stated, spacing, tmp_
     assert shared.PixelMeasuresSequence[0].PixelSpacing == spacing
     assert shared.PlaneOrientationSequence[0].ImageOrientationPatient == [1, 0, 0, 0, 1, 0]
     assert "geometry is nominal" in segmentation.ContentDescription
+
+
+def test_a_plain_segmentation_states_no_geometry_that_the_radiograph_has_not(tmp_path):
+    both = {name: hd.seg.segread(stored(objects()[name], tmp_path)) for name in ("seg-1", "plain_seg-1")}
+    with_geometry, plain = both.values()
+    shared = plain.SharedFunctionalGroupsSequence[0]
+    assert "PixelMeasuresSequence" not in shared
+    assert "PlaneOrientationSequence" not in shared
+    assert "nominal" not in plain.ContentDescription
+    assert np.array_equal(plain.pixel_array, with_geometry.pixel_array)
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber"):
+        assert plain[keyword] != with_geometry[keyword]
 
 
 def test_the_report_says_what_is_present_and_what_is_absent(tmp_path):
@@ -272,4 +285,4 @@ def test_a_header_without_preamble_is_read_as_the_pixels_are(tmp_path):
     header = source()
     header.save_as(tmp_path / "bare.dcm", implicit_vr=True, little_endian=True, enforce_file_format=False)
     assert (tmp_path / "bare.dcm").read_bytes()[128:132] != b"DICM"
-    assert list(objects(complete_header(tmp_path / "bare.dcm"))) == ["sr-1", "sr-2", "seg-1", "gsps-1", "sc-1"]
+    assert list(objects(complete_header(tmp_path / "bare.dcm"))) == list(objects())

@@ -46,7 +46,7 @@ def test_the_command_line_goes_over_the_files_port(tmp_path):
         ({"send": {"folder": {"path": "a"}, "stow": {"url": "http://a"}}}, "send: .*not stow and folder"),
         ({"send": {"stow": {"url": "pacs:8042"}}}, "send.stow.url: String should match pattern"),
         ({"send": {"stow": {"url": "http://me:word@pacs"}}}, "send.stow.url: String should match pattern"),
-        ({"results": ["pdf"]}, "results.0: Input should be 'sr', 'seg', 'gsps' or 'sc'"),
+        ({"results": ["pdf"]}, "results.0: Input should be 'sr', 'seg', 'gsps', 'sc' or 'plain_seg'"),
         ({"options": {"checkpoint": "a"}}, "options: .*checkpoint is set by the service"),
         ({"send": {"store": {"host": "a", "port": 1, "title": "SEVENTEEN_LETTERS"}}}, "send.store.title: .*at most 16"),
     ],
